@@ -1,0 +1,233 @@
+# mgd-lua. Settings first; `make help` lists what can be made.
+
+CC          ?= cc
+AR          ?= ar
+PREFIX      ?= /usr/local
+DESTDIR     ?=
+BUILD       ?= build
+OPT         ?= -O2
+KERNEL_OPT  ?= -O3
+CFLAGS      ?= -g $(OPT)
+LDFLAGS     ?=
+WARN        := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+               -Werror=implicit-function-declaration
+# -ffp-contract=off: the same bits from every compiler; fused multiply-adds are written out.
+BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno \
+               $(WARN) -MMD -MP
+LIBS        := -lsleef -lz -lm -lpthread
+# The name of Lua 5.4 in pkg-config differs between systems; LuaJIT is optional.
+LUA_PC      ?= $(firstword $(foreach name,lua5.4 lua-5.4 lua54 lua,\
+                 $(shell pkg-config --exists '$(name) >= 5.4' 2>/dev/null && echo $(name))))
+LUAJIT_PC   ?= $(shell pkg-config --exists luajit 2>/dev/null && echo luajit)
+READLINE    ?= $(shell pkg-config --exists readline 2>/dev/null && echo yes)
+DEMO        ?= examples/05_fashion_mnist.lua
+# What `make test` and `make sanitize` run: `make test SPEC=spec/tensor_spec.lua BUSTED=--shuffle`
+SPEC        ?= spec
+BUSTED      ?=
+JOBS        ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+SANITIZE    := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+# V=1 shows the commands in full.
+V           ?=
+LUA_SCRIPTS := lua spec examples $(wildcard scripts/*.lua)
+
+# ---- what there is to build ----------------------------------------------------------------------
+
+LUA_CFLAGS  := $(if $(LUA_PC),$(shell pkg-config --cflags $(LUA_PC)))
+LUA_LIBS    := $(if $(LUA_PC),$(shell pkg-config --libs $(LUA_PC)))
+LUAJIT_CFLAGS := $(if $(LUAJIT_PC),$(shell pkg-config --cflags $(LUAJIT_PC)))
+VERSION     := $(shell sed -n 's/^.define MGD_VERSION "\(.*\)"/\1/p' src/mgd.h)
+
+# Lane kernels (files named kernels*.c) are compiled once for each instruction set and precision;
+# the best set is picked at run time.
+ifneq ($(filter x86_64% amd64%,$(shell $(CC) -dumpmachine)),)
+ISAS        := avx512 avx2 portable
+BASE_CFLAGS += -DMGD_HAVE_X86_KERNELS=1
+else
+ISAS        := portable
+endif
+FLAGS_avx512   := -DMGD_KERNEL_AVX512=1 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma \
+                  -mprefer-vector-width=512
+FLAGS_avx2     := -DMGD_KERNEL_AVX2=1 -mavx2 -mfma
+# Portable kernels too fuse their multiply-adds: on x86-64 in hardware, with vectors of 16 bytes.
+FLAGS_portable := -DMGD_KERNEL_PORTABLE=1 $(if $(filter avx2,$(ISAS)),-mfma)
+
+LIB_SRC     := $(sort $(wildcard $(patsubst %,src/%/*.c,base tensor net hw chip mgd data)))
+KERNEL_SRC  := $(foreach source,$(LIB_SRC),$(if $(filter kernels%,$(notdir $(source))),$(source)))
+PLAIN_SRC   := $(filter-out $(KERNEL_SRC),$(LIB_SRC))
+LUA_SRC     := $(sort $(wildcard src/lua/*.c))
+MAIN_SRC    := $(sort $(wildcard src/main/*.c))
+C_FILES     := $(wildcard src/*.h src/*/*.h) $(LIB_SRC) $(LUA_SRC) $(MAIN_SRC)
+
+OBJ         := $(BUILD)/obj
+PLAIN_OBJ   := $(PLAIN_SRC:src/%.c=$(OBJ)/%.o)
+KERNEL_OBJ  := $(foreach isa,$(ISAS),$(foreach bits,32 64,\
+                 $(KERNEL_SRC:src/%.c=$(OBJ)/%.$(isa).f$(bits).o)))
+LUA_OBJ     := $(LUA_SRC:src/%.c=$(OBJ)/%.o)
+LUAJIT_OBJ  := $(LUA_SRC:src/%.c=$(OBJ)/luajit/%.o)
+MAIN_OBJ    := $(MAIN_SRC:src/%.c=$(OBJ)/%.o)
+ALL_OBJ     := $(PLAIN_OBJ) $(KERNEL_OBJ) $(LUA_OBJ) $(LUAJIT_OBJ) $(MAIN_OBJ)
+
+# A first build inside of `make demo` or `make test` uses all processors, unless -j says otherwise.
+SUBMAKE      = $(MAKE) --no-print-directory \
+               $(if $(findstring j,$(filter-out --%,$(firstword $(MAKEFLAGS)))),,-j$(JOBS))
+RUN_SPECS    = MGD_LUA=$(abspath $(BUILD)/mgd-lua) $(BUILD)/mgd-lua spec/support/run.lua \
+               --output=spec/support/summary.lua $(BUSTED) $(SPEC)
+
+# $(call run,WORD,command): shows "WORD target", or the command.
+run          = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)$(2)
+
+.DELETE_ON_ERROR:
+.PHONY: all luajit demo test bench sanitize lint format install uninstall clean help FORCE
+
+# ---- building ------------------------------------------------------------------------------------
+
+## all: build the library, the Lua modules and the interpreter (the default)
+all: $(BUILD)/libmgd.a $(BUILD)/mgd/core.so $(BUILD)/mgd-lua $(if $(LUAJIT_PC),luajit)
+
+## luajit: build the module for LuaJIT (part of `all` where LuaJIT is installed)
+luajit: $(BUILD)/luajit/mgd/core.so
+
+$(BUILD)/libmgd.a: $(PLAIN_OBJ) $(KERNEL_OBJ)
+	@rm -f $@
+	$(call run,AR,$(AR) rcs $@ $^)
+
+# The Lua API is resolved when the module is loaded: from the interpreter that loads it.
+$(BUILD)/mgd/core.so: $(LUA_OBJ) $(BUILD)/libmgd.a
+$(BUILD)/luajit/mgd/core.so: $(LUAJIT_OBJ) $(BUILD)/libmgd.a
+$(BUILD)/mgd/core.so $(BUILD)/luajit/mgd/core.so:
+	@mkdir -p $(@D)
+	$(call run,LD,$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS))
+
+# -rdynamic: modules find the Lua API even where liblua is static.
+$(BUILD)/mgd-lua: $(MAIN_OBJ)
+	$(call run,LD,$(CC) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $^ $(LUA_LIBS) \
+	    $(if $(READLINE),$(shell pkg-config --libs readline)) -lm -lpthread)
+
+# Rewritten when a setting changes, so that everything is compiled again.
+SETTINGS    := $(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(KERNEL_OPT) $(LDFLAGS) $(LUA_CFLAGS) \
+               $(READLINE) $(VERSION)
+$(BUILD)/settings: FORCE
+	$(if $(LUA_PC),,$(error no Lua 5.4 found by pkg-config: run scripts/deps))
+	@mkdir -p $(@D)
+	@echo '$(SETTINGS)' | cmp -s - $@ || echo '$(SETTINGS)' > $@
+
+$(ALL_OBJ): $(BUILD)/settings
+
+$(PLAIN_OBJ): $(OBJ)/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<)
+
+$(LUA_OBJ): $(OBJ)/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) $(BASE_CFLAGS) $(LUA_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<)
+
+$(LUAJIT_OBJ): $(OBJ)/luajit/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) $(BASE_CFLAGS) $(LUAJIT_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<)
+
+$(MAIN_OBJ): $(OBJ)/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) $(BASE_CFLAGS) $(LUA_CFLAGS) $(if $(READLINE),-DMGD_HAVE_READLINE=1) \
+	    -DMGD_LUA_VERSION='"$(VERSION)"' $(CPPFLAGS) $(CFLAGS) -c -o $@ $<)
+
+# $(1) instruction set, $(2) bits of a real
+define kernel_rule
+$(KERNEL_SRC:src/%.c=$(OBJ)/%.$(1).f$(2).o): $(OBJ)/%.$(1).f$(2).o: src/%.c
+	@mkdir -p $$(@D)
+	$$(call run,CC,$$(CC) $$(BASE_CFLAGS) $$(CPPFLAGS) $$(CFLAGS) $$(KERNEL_OPT) \
+	    -DMGD_ISA_SUFFIX=$(1) -DMGD_REAL_BITS=$(2) $$(FLAGS_$(1)) -c -o $$@ $$<)
+endef
+ifneq ($(KERNEL_SRC),)
+$(foreach isa,$(ISAS),$(foreach bits,32 64,$(eval $(call kernel_rule,$(isa),$(bits)))))
+endif
+
+-include $(ALL_OBJ:.o=.d)
+
+# ---- using ---------------------------------------------------------------------------------------
+# These install what is missing, then build in a second make, which sees what was installed.
+
+## demo: train a network on Fashion-MNIST by multiplexed gradient descent; results in out/
+demo:
+	@scripts/deps
+	@$(SUBMAKE) all
+	$(BUILD)/mgd-lua $(DEMO)
+
+## test: run the specs; SPEC=spec/x_spec.lua runs one of them
+test:
+	@scripts/deps
+	@$(SUBMAKE) all
+	$(RUN_SPECS)
+
+## bench: compare speed with a scalar C loop, and with the peers that scripts/deps --bench installs
+bench:
+	@scripts/deps
+	@$(SUBMAKE) all
+	scripts/bench
+
+# The sanitizers' own interpreter, so nothing is preloaded. MGD_SANITIZE: what this run asks of the
+# specs is memory, so statistical ones may shrink (MGD_SPEC_QUICK) and those that load the module
+# into a stock interpreter, which lacks the sanitizers' runtime, are skipped.
+## sanitize: run the specs under AddressSanitizer (with leaks) and UndefinedBehaviorSanitizer
+sanitize: export ASAN_OPTIONS := detect_leaks=1:abort_on_error=0
+sanitize: export LSAN_OPTIONS := suppressions=$(CURDIR)/spec/support/leaks.txt:print_suppressions=0
+sanitize: export UBSAN_OPTIONS := print_stacktrace=1
+sanitize: export MGD_SANITIZE := 1
+sanitize: export MGD_SPEC_QUICK := 1
+sanitize: BUILD := $(BUILD)/sanitize
+sanitize:
+	@scripts/deps
+	@$(SUBMAKE) all BUILD=$(BUILD) LUAJIT_PC= KERNEL_OPT=-O2 CFLAGS='-g -O1 $(SANITIZE)'
+	$(RUN_SPECS)
+
+## lint: check the format, the C and Lua sources, and who includes whom
+lint:
+	@scripts/deps --lint
+	clang-format --dry-run -Werror $(C_FILES)
+	scripts/check-includes
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+	    --inline-suppr --suppressions-list=scripts/cppcheck.txt --library=scripts/cppcheck.cfg \
+	    -j$(JOBS) -DMGD_REAL_BITS=32 -DMGD_ISA_SUFFIX=portable -DMGD_KERNEL_PORTABLE=1 \
+	    -DMGD_LUA_VERSION='""' -DMGD_HAVE_READLINE=1 $(LIB_SRC) $(LUA_SRC) $(MAIN_SRC)
+	luacheck --quiet $(LUA_SCRIPTS)
+
+## format: rewrite the C sources in the format that `make lint` checks
+format:
+	clang-format -i $(C_FILES)
+
+# ---- installing ----------------------------------------------------------------------------------
+
+BIN_DIR     := $(DESTDIR)$(PREFIX)/bin
+LIB_DIR     := $(DESTDIR)$(PREFIX)/lib
+INCLUDE_DIR := $(DESTDIR)$(PREFIX)/include
+C_MODULES   := $(LIB_DIR)/lua/5.4/mgd
+LUA_MODULES := $(DESTDIR)$(PREFIX)/share/lua/5.4
+DOC_DIR     := $(DESTDIR)$(PREFIX)/share/doc/mgd-lua
+
+## install: install under PREFIX (/usr/local), staged in DESTDIR where that is given
+install: all
+	install -d $(BIN_DIR) $(LIB_DIR) $(INCLUDE_DIR) $(C_MODULES) $(DOC_DIR)/examples
+	install -m 755 $(BUILD)/mgd-lua $(BIN_DIR)/mgd-lua
+	install -m 644 $(BUILD)/libmgd.a $(LIB_DIR)/libmgd.a
+	install -m 644 $(BUILD)/mgd/core.so $(C_MODULES)/core.so
+	install -m 644 src/mgd.h $(INCLUDE_DIR)/mgd.h
+	cd lua && find mgd -name '*.lua' | while read -r file; do \
+	    install -d "$(abspath $(LUA_MODULES))/$$(dirname "$$file")" && \
+	    install -m 644 "$$file" "$(abspath $(LUA_MODULES))/$$file" || exit 1; done
+	install -m 644 README.md LICENSE $(DOC_DIR)
+	install -m 644 $(wildcard examples/*.lua) $(DOC_DIR)/examples
+
+## uninstall: remove what `make install` put under the same PREFIX and DESTDIR
+uninstall:
+	rm -rf $(C_MODULES) $(LUA_MODULES)/mgd $(DOC_DIR)
+	rm -f $(BIN_DIR)/mgd-lua $(LIB_DIR)/libmgd.a $(INCLUDE_DIR)/mgd.h
+
+## clean: remove the build
+clean:
+	rm -rf $(BUILD)
+
+## help: list what can be made
+help:
+	@sed -n 's/^## \([a-z]*\): /  make \1|/p' Makefile | \
+	    awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@echo
+	@echo 'Settings and their defaults stand on top of the Makefile: make CC=clang PREFIX=~/.local'

@@ -1,0 +1,4 @@
+local M = {}
+function M.save() end
+function M.resume() end
+return M

@@ -1,0 +1,440 @@
+--- Data sets: inputs `x` (N, …) and targets `y` (N, K), and a test set where there is one.
+--
+-- Every function here answers a data set object:
+--
+-- - `name`, `x`, `y`, and `test` (`{x =, y =}` or nil);
+-- - `recipe`: from which `mgd.data.restore` makes it again; nil for tensors of the user's own;
+-- - `#set`, the number of samples (`#set.x` under LuaJIT);
+-- - `set:fingerprint()`, `set:subset{first =, last =}`.
+--
+-- Tensors are f32 unless f64 is asked for, or given to `mgd.data.from`.
+-- @module mgd.data
+
+local core = require "mgd.core"
+local options = require "mgd.options"
+
+local data = {}
+
+local DTYPE = {
+  "dtype",
+  type = "string",
+  default = "f32",
+  choices = { "f32", "f64" },
+  doc = "Type of x and y.",
+}
+
+-- ---- the data set object ----------------------------------------------------------------------
+
+local Dataset = {}
+Dataset.__index = Dataset
+
+local function times(shape, first)
+  return #shape < first and "1" or table.concat(shape, "×", first)
+end
+
+function Dataset:__len()
+  return #self.x
+end
+
+function Dataset:__tostring()
+  local line = string.format(
+    "data set %s: %d samples of %s, targets %s",
+    self.name,
+    #self.x,
+    times(self.x.shape, 2),
+    times(self.y.shape, 2)
+  )
+  return self.test and string.format("%s, test %d", line, #self.test.x) or line
+end
+
+--- A 64-bit hash over types, shapes and values of x, y and the test set.
+-- Two data sets that differ anywhere differ here (but for one chance in 2^64). Checkpoints use it.
+-- @treturn string 16 hexadecimal digits
+function Dataset:fingerprint()
+  if self.test then
+    return core.data.hash(self.x, self.y, self.test.x, self.test.y)
+  end
+  return core.data.hash(self.x, self.y)
+end
+
+--- The samples first … last as a data set of their own; the test set stays as it is.
+-- The tensors are views: nothing is copied.
+-- @tparam table opts
+-- @tparam[opt=1] integer opts.first  1-based
+-- @tparam[opt=N] integer opts.last   inclusive
+-- @treturn dataset
+-- @raise on a range that is empty or outside 1 … N
+-- @usage local small = mgd.data.nist7x7():subset{last = 1226}   -- the letter N, top left
+function Dataset:subset(opts)
+  local where, n = "subset", #self.x
+  local opt = options.check(where, {
+    { "first", type = "integer", default = 1, min = 1, max = n, doc = "First sample." },
+    { "last", type = "integer", default = n, min = 1, max = n, doc = "Last sample." },
+  }, opts)
+  if opt.first > opt.last then
+    options.fail(where, "first (%d) comes after last (%d)", opt.first, opt.last)
+  end
+  local range = { { opt.first, opt.last } }
+  local recipe = self.recipe
+    and { name = "subset", options = { of = self.recipe, first = opt.first, last = opt.last } }
+  return setmetatable({
+    name = self.name,
+    x = self.x[range],
+    y = self.y[range],
+    test = self.test,
+    recipe = recipe,
+  }, Dataset)
+end
+
+local function make(name, given, set)
+  set.name = name
+  set.recipe = { name = name, options = given or {} }
+  return setmetatable(set, Dataset)
+end
+
+--- Whether a value is a data set made here.
+-- @param value anything
+-- @treturn boolean
+function data.is_dataset(value)
+  return type(value) == "table" and getmetatable(value) == Dataset
+end
+
+-- ---- computed ---------------------------------------------------------------------------------
+
+local function copy(given)
+  local out = {}
+  for key, value in pairs(given or {}) do
+    out[key] = value
+  end
+  return out
+end
+
+local function as(t, dtype)
+  return t.dtype == dtype and t or t:to(dtype)
+end
+
+local function converted(name, given, dtype, x, y)
+  return make(name, copy(given), { x = as(x, dtype), y = as(y, dtype) })
+end
+
+--- Two-bit parity: x (4, 2) in the order 00, 01, 10, 11; y (4, 1).
+-- @tparam[opt] table opts
+-- @tparam[opt="f32"] string opts.dtype  "f32" or "f64"
+-- @treturn dataset
+function data.xor(opts)
+  local opt = options.check("mgd.data.xor", { DTYPE }, opts)
+  return converted("xor", opts, opt.dtype, core.data.parity(2))
+end
+
+--- n-bit parity: all 2^n words in counting order, most significant bit first, as 0 and 1.
+-- x (2^n, n); y (2^n, 1): 1 where the number of ones is odd.
+-- @tparam table opts
+-- @tparam integer opts.bits  n, from 1 to 20
+-- @tparam[opt="f32"] string opts.dtype  "f32" or "f64"
+-- @treturn dataset
+-- @raise when bits is missing or out of range
+function data.parity(opts)
+  local opt = options.check("mgd.data.parity", {
+    { "bits", type = "integer", required = true, min = 1, max = 20, doc = "Number of inputs." },
+    DTYPE,
+  }, opts)
+  return converted("parity", opts, opt.dtype, core.data.parity(opt.bits))
+end
+
+--- NIST7x7: 44,136 images of the letters N, I, S, T on 7×7 pixels, computed in milliseconds.
+-- x (44136, 49) of 0 and 1, row by row; y (44136, 4), one-hot in the order N, I, S, T.
+--
+-- The published set is not public. Its size is that of 4 letters × 9 positions of a 5×5 glyph ×
+-- (1 + 49 + 1176) ways to flip none, one or two of the 49 pixels, which is what this makes. The
+-- glyphs are our own, so accuracies compare in kind with published ones, not digit by digit.
+--
+-- Order: letter; position (rows, then columns); no flip, each pixel, each pair of pixels.
+-- @tparam[opt] table opts
+-- @tparam[opt="f32"] string opts.dtype  "f32" or "f64"
+-- @treturn dataset
+function data.nist7x7(opts)
+  local opt = options.check("mgd.data.nist7x7", { DTYPE }, opts)
+  return converted("nist7x7", opts, opt.dtype, core.data.nist7x7())
+end
+
+-- ---- Fashion-MNIST ----------------------------------------------------------------------------
+
+local FASHION = {
+  "train-images-idx3-ubyte",
+  "train-labels-idx1-ubyte",
+  "t10k-images-idx3-ubyte",
+  "t10k-labels-idx1-ubyte",
+}
+
+local function exists(path)
+  local file = io.open(path, "rb")
+  return file ~= nil and file:close()
+end
+
+-- The paths of the four files in `folder`, gzipped or not; or nil and those that are missing.
+local function fashion_files(folder)
+  local found, missing = {}, {}
+  for i, name in ipairs(FASHION) do
+    local plain = folder .. "/" .. name
+    if exists(plain .. ".gz") then
+      found[i] = plain .. ".gz"
+    elseif exists(plain) then
+      found[i] = plain
+    else
+      missing[#missing + 1] = name
+    end
+  end
+  if #missing > 0 then
+    return nil, missing
+  end
+  return found
+end
+
+local function fashion_folders(path)
+  if path then
+    return { path }
+  end
+  local folders, home = {}, os.getenv "XDG_DATA_HOME"
+  if not home or home == "" then
+    home = (os.getenv "HOME" or "") .. "/.local/share"
+  end
+  if os.getenv "MGD_DATA" then
+    folders[1] = os.getenv "MGD_DATA" .. "/fashion-mnist"
+  end
+  folders[#folders + 1] = "data/fashion-mnist"
+  folders[#folders + 1] = home .. "/mgd-lua/fashion-mnist"
+  folders[#folders + 1] = "/usr/share/datasets/fashion-mnist"
+  return folders
+end
+
+local function find_fashion(where, path)
+  local folders, searched = fashion_folders(path), {}
+  for i, folder in ipairs(folders) do
+    local found, missing = fashion_files(folder)
+    if found then
+      return found
+    end
+    searched[i] = folder
+    if #missing < #FASHION then
+      searched[i] = folder .. ", which lacks " .. table.concat(missing, " and ")
+    end
+  end
+  return options.fail(
+    where,
+    "the data set is not here. `apt install dataset-fashion-mnist` or "
+      .. "`scripts/fetch-data fashion-mnist` brings it. Searched: %s",
+    table.concat(searched, "; ")
+  )
+end
+
+local function load_pair(where, images, labels, dtype)
+  local x = core.data.idx_images(images, dtype)
+  local shape = x.shape
+  if #shape ~= 3 or shape[2] ~= 28 or shape[3] ~= 28 then
+    options.fail(where, "%s holds %s, not N×28×28 images", images, times(shape, 1))
+  end
+  local y = core.data.idx_labels(labels, 10, dtype)
+  if #y ~= shape[1] then
+    options.fail(where, "%s holds %d images, %s %d labels", images, shape[1], labels, #y)
+  end
+  return x:reshape { shape[1], 1, 28, 28 }, y
+end
+
+--- Fashion-MNIST (Xiao, Rasul and Vollgraf 2017): 28×28 grey images of clothes, ten classes.
+-- x (60000, 1, 28, 28) in [0, 1]; y (60000, 10), one-hot; test: 10,000 more.
+--
+-- The four IDX files, gzipped or plain, are taken from the first of these folders that has them:
+-- `path` (then no other); `$MGD_DATA/fashion-mnist`; `data/fashion-mnist`;
+-- `$XDG_DATA_HOME/mgd-lua/fashion-mnist` (`~/.local/share` where that is unset), which is where
+-- `scripts/fetch-data` puts them; `/usr/share/datasets/fashion-mnist` (Debian).
+-- @tparam[opt] table opts
+-- @tparam[opt] string opts.path  folder that holds the four files
+-- @tparam[opt="f32"] string opts.dtype  "f32" or "f64"
+-- @treturn dataset
+-- @raise when the files are missing (with the commands that bring them), cut short, corrupt, or do
+-- not go together
+function data.fashion_mnist(opts)
+  local where = "mgd.data.fashion_mnist"
+  local opt = options.check(where, {
+    { "path", type = "string", doc = "Folder that holds the four IDX files." },
+    DTYPE,
+  }, opts)
+  local files = find_fashion(where, opt.path)
+  local test = {}
+  test.x, test.y = load_pair(where, files[3], files[4], opt.dtype)
+  local x, y = load_pair(where, files[1], files[2], opt.dtype)
+  return make("fashion_mnist", copy(opts), { x = x, y = y, test = test })
+end
+
+--- Read an IDX file, plain or gzipped, as it is.
+-- @tparam string path
+-- @treturn tensor u8, i32, f32 or f64, with one to four dimensions
+-- @raise on a file that is missing, cut short, corrupt or longer than its header says
+function data.read_idx(path)
+  return core.data.idx_read(path)
+end
+
+-- ---- tensors of the user's own ----------------------------------------------------------------
+
+local function is_float(t)
+  return t.dtype == "f32" or t.dtype == "f64"
+end
+
+local function check_inputs(where, name, x)
+  if x.ndim < 2 or x.size == 0 then
+    options.fail(
+      where,
+      "%s must have the shape (N, …) with N ≥ 1 samples, got %s",
+      name,
+      times(x.shape, 1)
+    )
+  end
+  core.data.check_finite(where .. ": " .. name, x)
+end
+
+-- The targets as (N, K) floats; labels 1 … classes become one-hot rows.
+local function targets(where, name, y, classes, dtype)
+  if y.ndim == 1 then
+    if not classes and is_float(y) then
+      options.fail(
+        where,
+        "%s has one dimension: targets have the shape (N, K); "
+          .. "for class labels 1 … K say classes = K",
+        name
+      )
+    end
+    return core.data.one_hot(where .. ": " .. name, y, classes, dtype)
+  end
+  if y.ndim ~= 2 then
+    options.fail(where, "%s must have the shape (N, K), got %s", name, times(y.shape, 1))
+  end
+  if classes and y.shape[2] ~= classes then
+    options.fail(where, "%s has %d columns, but classes = %d", name, y.shape[2], classes)
+  end
+  core.data.check_finite(where .. ": " .. name, y)
+  return y
+end
+
+local function check_length(where, x_name, x, y_name, y)
+  if y.ndim < 1 or #x ~= #y then
+    options.fail(
+      where,
+      "%s has %d samples, %s has %d",
+      x_name,
+      #x,
+      y_name,
+      y.ndim < 1 and 1 or #y
+    )
+  end
+end
+
+local function check_same_sample(where, name, test, train)
+  local same = #test.shape == #train.shape
+  for i = 2, #train.shape do
+    same = same and test.shape[i] == train.shape[i]
+  end
+  if not same then
+    options.fail(
+      where,
+      "test.%s has samples of %s, %s has samples of %s",
+      name,
+      times(test.shape, 2),
+      name,
+      times(train.shape, 2)
+    )
+  end
+end
+
+local FROM = {
+  { "x", type = "tensor", required = true, doc = "Inputs, shape (N, …)." },
+  { "y", type = "tensor", required = true, doc = "Targets (N, K), or class labels 1 … K (N)." },
+  { "test", type = "table", doc = "A test set {x =, y =} of the same kind." },
+  { "classes", type = "integer", min = 1, doc = "K, where y holds class labels." },
+  { "name", type = "string", default = "from tensors", doc = "Shown when printed." },
+}
+
+local FROM_TEST = {
+  { "x", type = "tensor", required = true, doc = "Test inputs (M, …)." },
+  { "y", type = "tensor", required = true, doc = "Test targets (M, K), or class labels (M)." },
+}
+
+-- `t` itself, or its values as f32, or side by side where it is a view with gaps.
+local function as_float(t)
+  if not is_float(t) then
+    return t:to "f32"
+  end
+  return core.data.is_contiguous(t) and t or t:clone()
+end
+
+-- The number of classes: as given, or the largest label where `y` holds integer labels.
+local function count_classes(opt)
+  if opt.classes or opt.y.ndim ~= 1 or is_float(opt.y) or opt.y.size == 0 then
+    return opt.classes
+  end
+  local largest = opt.y:max()
+  largest = type(largest) == "number" and largest or largest:item()
+  return math.max(largest, 1)
+end
+
+local function checked_test(where, given, set, classes)
+  local test = options.check(where .. ": test", FROM_TEST, given)
+  check_inputs(where, "test.x", test.x)
+  check_length(where, "test.x", test.x, "test.y", test.y)
+  check_same_sample(where, "x", test.x, set.x)
+  test.y = targets(where, "test.y", test.y, classes, set.y.dtype)
+  check_same_sample(where, "y", test.y, set.y)
+  return { x = as_float(as(test.x, set.x.dtype)), y = as_float(as(test.y, set.y.dtype)) }
+end
+
+--- A data set from tensors.
+-- f32 and f64 tensors are taken as they are, without a copy (but for views with gaps); integers
+-- become f32. The test set takes the types of the training set.
+-- @tparam table opts
+-- @tparam tensor opts.x  inputs, shape (N, …)
+-- @tparam tensor opts.y  targets, shape (N, K); or class labels 1 … K, shape (N), which become
+-- one-hot rows
+-- @tparam[opt] table opts.test  `{x =, y =}`, of the same shapes but for the number of samples
+-- @tparam[opt] integer opts.classes  K, where y holds labels (default: the largest, for i32 and u8)
+-- @tparam[opt="from tensors"] string opts.name  shown when printed
+-- @treturn dataset
+-- @raise on values that are not finite, labels out of range, shapes that do not go together
+-- @usage local set = mgd.data.from{x = mgd.rand{100, 8}, y = labels:to "i32", classes = 3}
+function data.from(opts)
+  local where = "mgd.data.from"
+  local opt = options.check(where, FROM, opts)
+  check_inputs(where, "x", opt.x)
+  check_length(where, "x", opt.x, "y", opt.y)
+  local classes = count_classes(opt)
+  local x = as_float(opt.x)
+  local y = targets(where, "y", opt.y, classes, x.dtype)
+  local set = { name = opt.name, x = x, y = as_float(y) }
+  set.test = opt.test and checked_test(where, opt.test, set, classes)
+  return setmetatable(set, Dataset)
+end
+
+-- ---- recipes ----------------------------------------------------------------------------------
+
+local makers = {
+  xor = data.xor,
+  parity = data.parity,
+  nist7x7 = data.nist7x7,
+  fashion_mnist = data.fashion_mnist,
+}
+
+function makers.subset(opt)
+  return data.restore(opt.of):subset { first = opt.first, last = opt.last }
+end
+
+--- Make a data set again from its recipe, as checkpoints do.
+-- @tparam table recipe  the field of that name of a data set: `{name =, options =}`
+-- @treturn dataset
+-- @raise on a recipe that is none
+function data.restore(recipe)
+  local where = "mgd.data.restore"
+  if type(recipe) ~= "table" or not makers[recipe.name] then
+    options.fail(where, "expected the recipe of a data set, got %s", options.type_name(recipe))
+  end
+  return makers[recipe.name](recipe.options)
+end
+
+return data

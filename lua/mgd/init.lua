@@ -1,0 +1,30 @@
+--- mgd: multiplexed gradient descent from Lua.
+--
+-- `local mgd = require "mgd"` gives one table: tensors at its top level, networks in `mgd.nn`, data
+-- sets in `mgd.data`, chips by `mgd.chip{…}`, training by `mgd.train{…}`. Nothing global is set.
+-- @module mgd
+
+local core = require "mgd.core"
+
+-- Errors are reported at the first line outside of this folder.
+core.set_library((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
+
+local mgd = {
+  version = core.base.version(),
+  nn = require "mgd.nn",
+  data = require "mgd.data",
+  codes = require "mgd.codes",
+  chip = require "mgd.chip",
+  train = require("mgd.train").train,
+  resume = require("mgd.checkpoint").resume,
+  interrupt = core.base.interrupt,
+}
+
+local CONSTRUCTORS = {
+  "tensor", "zeros", "ones", "full", "arange", "linspace", "eye", "rand", "randn", "from", "load",
+}
+for _, name in ipairs(CONSTRUCTORS) do
+  mgd[name] = core.tensor[name]
+end
+
+return mgd

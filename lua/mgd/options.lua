@@ -1,0 +1,347 @@
+--- Option tables, checked in one place.
+--
+-- A schema is an ordered list of entries, so that help and the reference can be written from it:
+--
+--     local schema = {
+--       { "tau_p", type = "integer", default = 1, min = 1, unit = "steps",
+--         doc = "Steps for which one perturbation is held." },
+--       { "eta", type = { "number", "function" }, required = true, above = 0,
+--         doc = "Learning rate, or a function of the step." },
+--       { "optimizer", type = "string", default = "sgd", choices = { "sgd", "adam" },
+--         doc = "Update rule." },
+--     }
+--     local opt = options.check("mgd.train", schema, given)
+--
+-- Fields of an entry: the name at [1]; `type`, one of "number", "integer", "string", "boolean",
+-- "table", "function" (anything callable), "tensor", "any", or a list of these; `default`;
+-- `required`; `min`, `max` (inclusive) and `above` (exclusive) for numbers; `infinite = true` where
+-- an infinity makes sense; `choices` for strings; `unit` and `doc` for people. NaN is never a
+-- number here.
+--
+-- `schema.positional` admits an array part: `true` copies it as it is, a table of the entry's
+-- fields checks each element.
+-- @module mgd.options
+
+local options = {}
+
+local PHRASES = {
+  any = "a value",
+  boolean = "true or false",
+  ["function"] = "a function",
+  integer = "an integer",
+  number = "a number",
+  string = "a string",
+  table = "a table",
+  tensor = "a tensor",
+}
+
+local EXACT = 2 ^ 53 -- beyond it floats skip integers
+
+--- Raise an error at the user's line (frames inside the library are skipped).
+-- @tparam string where  the function that found the fault, e.g. "mgd.train"
+-- @tparam string format what is wrong, which value, what would be right, as for string.format
+-- @param ... its arguments
+-- @raise always: "FILE:LINE: WHERE: …"
+function options.fail(where, format, ...)
+  local message = select("#", ...) > 0 and string.format(format, ...) or format
+  return require("mgd.core").fail(where .. ": " .. message)
+end
+
+--- Whether a value is a tensor.
+-- @param value anything
+-- @treturn boolean
+function options.is_tensor(value)
+  return type(value) == "userdata" and require("mgd.core").tensor.is_tensor(value)
+end
+
+--- The type of a value as messages name it: `type(value)`, or "tensor".
+-- @param value anything
+-- @treturn string
+function options.type_name(value)
+  return options.is_tensor(value) and "tensor" or type(value)
+end
+
+--- Number of edits (insert, delete, replace, swap neighbours) that turn `a` into `b`.
+-- Optimal string alignment, Damerau 1964; case is ignored.
+-- @tparam string a
+-- @tparam string b
+-- @treturn number
+function options.distance(a, b)
+  a, b = a:lower(), b:lower()
+  local before, above, row = {}, {}, {}
+  for j = 0, #b do
+    above[j] = j
+  end
+  for i = 1, #a do
+    row[0] = i
+    for j = 1, #b do
+      local same = a:byte(i) == b:byte(j)
+      row[j] = math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (same and 0 or 1))
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        row[j] = math.min(row[j], before[j - 2] + 1)
+      end
+    end
+    before, above, row = above, row, before
+  end
+  return above[#b]
+end
+
+--- The name in `names` that `word` was probably meant to be.
+-- @tparam string word
+-- @tparam table names  list of strings
+-- @treturn string|nil  nil when nothing is near
+function options.nearest(word, names)
+  local best, best_distance
+  for _, name in ipairs(names) do
+    local distance = options.distance(word, name)
+    if not best_distance or distance < best_distance then
+      best, best_distance = name, distance
+    end
+  end
+  if best and best_distance <= math.max(1, math.floor(#word / 3)) then
+    return best
+  end
+  for _, name in ipairs(names) do
+    if #word >= 2 and name:sub(1, #word) == word then
+      return name
+    end
+  end
+end
+
+local function quoted(names)
+  local out = {}
+  for i, name in ipairs(names) do
+    out[i] = "'" .. name .. "'"
+  end
+  return out
+end
+
+local function joined(words, last)
+  if #words < 2 then
+    return words[1] or ""
+  end
+  return table.concat(words, ", ", 1, #words - 1) .. last .. words[#words]
+end
+
+local function types_of(entry)
+  local kinds = entry.type or "any"
+  return type(kinds) == "table" and kinds or { kinds }
+end
+
+local function range_of(entry)
+  local bounds = {}
+  if entry.above then
+    bounds[#bounds + 1] = string.format("> %.14g", entry.above)
+  end
+  if entry.min then
+    bounds[#bounds + 1] = string.format("≥ %.14g", entry.min)
+  end
+  if entry.max then
+    bounds[#bounds + 1] = string.format("≤ %.14g", entry.max)
+  end
+  return #bounds > 0 and " " .. table.concat(bounds, " and ") or ""
+end
+
+--- What an entry accepts, in words: "an integer ≥ 1", "a number > 0 or a function".
+-- @tparam table entry  of a schema
+-- @treturn string
+function options.expected(entry)
+  local words = {}
+  for i, kind in ipairs(types_of(entry)) do
+    local word = assert(PHRASES[kind], "unknown type in schema")
+    if kind == "number" or kind == "integer" then
+      word = word .. range_of(entry)
+    elseif kind == "string" and entry.choices then
+      word = joined(quoted(entry.choices), " or ")
+    end
+    words[i] = word
+  end
+  return joined(words, " or ")
+end
+
+local function in_range(entry, value)
+  return (not entry.above or value > entry.above)
+    and (not entry.min or value >= entry.min)
+    and (not entry.max or value <= entry.max)
+end
+
+local function callable(value)
+  local meta = getmetatable(value)
+  return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil
+end
+
+local function one_of(choices, value)
+  for _, choice in ipairs(choices) do
+    if choice == value then
+      return true
+    end
+  end
+  return false
+end
+
+-- Each answers (accepted, value to keep, "value" when the type was right but the value was not).
+local checks = {}
+
+function checks.any(_, value)
+  return true, value
+end
+
+function checks.boolean(_, value)
+  return type(value) == "boolean", value
+end
+
+checks["function"] = function(_, value)
+  return callable(value), value
+end
+
+function checks.table(_, value)
+  return type(value) == "table", value
+end
+
+function checks.tensor(_, value)
+  return options.is_tensor(value), value
+end
+
+function checks.string(entry, value)
+  if type(value) ~= "string" then
+    return false
+  end
+  return not entry.choices or one_of(entry.choices, value), value, "value"
+end
+
+function checks.number(entry, value)
+  if type(value) ~= "number" then
+    return false
+  end
+  local finite = value == value and (entry.infinite or math.abs(value) ~= math.huge)
+  return finite and in_range(entry, value), value, "value"
+end
+
+function checks.integer(entry, value)
+  if type(value) ~= "number" then
+    return false
+  end
+  if entry.infinite and math.abs(value) == math.huge then
+    return in_range(entry, value), value, "value"
+  end
+  local exact = math.type and math.type(value) == "integer"
+  if not exact and not (value == math.floor(value) and math.abs(value) <= EXACT) then
+    return false, nil, "value"
+  end
+  return in_range(entry, value), math.tointeger and math.tointeger(value) or value, "value"
+end
+
+local function shown(value)
+  if type(value) == "string" then
+    return string.format("%q", value)
+  elseif type(value) == "number" then
+    if value ~= value then
+      return "NaN"
+    end
+    local brief = string.format("%.14g", value)
+    return tonumber(brief) == value and brief or string.format("%.17g", value)
+  end
+  return tostring(value)
+end
+
+local function check_value(where, label, entry, value)
+  local wrong_value = false
+  for _, kind in ipairs(types_of(entry)) do
+    local accepted, kept, reason = checks[kind](entry, value)
+    if accepted then
+      return kept
+    end
+    wrong_value = wrong_value or reason == "value"
+  end
+  local got = wrong_value and shown(value) or options.type_name(value)
+  local hint = ""
+  if entry.choices and type(value) == "string" then
+    local near = options.nearest(value, entry.choices)
+    hint = near and string.format(" (did you mean '%s'?)", near) or ""
+  end
+  return options.fail(where, "%s must be %s, got %s%s", label, options.expected(entry), got, hint)
+end
+
+local function fail_unknown(where, schema, key)
+  if type(key) == "number" then
+    return options.fail(
+      where,
+      "unexpected value at [%s]: options are given by name",
+      shown(key)
+    )
+  end
+  local names = {}
+  for i, entry in ipairs(schema) do
+    names[i] = entry[1]
+  end
+  local near = type(key) == "string" and options.nearest(key, names)
+  local hint
+  if near then
+    hint = "did you mean '" .. near .. "'?"
+  elseif #names == 0 then
+    hint = "it takes none"
+  else
+    hint = "options: " .. table.concat(names, ", ")
+  end
+  return options.fail(where, "unknown option '%s' (%s)", tostring(key), hint)
+end
+
+local function check_keys(where, schema, given, positional)
+  local known, unknown = {}, {}
+  for _, entry in ipairs(schema) do
+    known[entry[1]] = true
+  end
+  for key in pairs(given) do
+    local element = type(key) == "number"
+      and key >= 1
+      and key <= positional
+      and key == math.floor(key)
+    if not known[key] and not element then
+      unknown[#unknown + 1] = key
+    end
+  end
+  if #unknown > 0 then
+    table.sort(unknown, function(a, b) -- so that the same mistake always reads the same
+      return tostring(a) < tostring(b)
+    end)
+    fail_unknown(where, schema, unknown[1])
+  end
+end
+
+--- Check an option table against a schema.
+-- @tparam string where  the function that was called, e.g. "mgd.train": opens every message
+-- @tparam table schema  list of entries, see above
+-- @tparam table|nil given  what the user wrote; nil counts as an empty table
+-- @treturn table a new table with the defaults filled in; integers are integers even when given as
+-- 1e5, and `given` itself is never changed
+-- @raise on an unknown name (with a suggestion), a missing option, a wrong type or value
+-- @usage local opt = options.check("hw.adc", { { "bits", type = "integer", min = 1 } }, given)
+function options.check(where, schema, given)
+  if given == nil then
+    given = {}
+  elseif type(given) ~= "table" then
+    options.fail(where, "expected a table of options, got %s", options.type_name(given))
+  end
+  local positional = schema.positional and #given or 0
+  check_keys(where, schema, given, positional)
+  local out = {}
+  for i = 1, positional do
+    out[i] = given[i]
+    if type(schema.positional) == "table" then
+      out[i] = check_value(where, "element " .. i, schema.positional, given[i])
+    end
+  end
+  for _, entry in ipairs(schema) do
+    local name, value = entry[1], given[entry[1]]
+    if value ~= nil then
+      out[name] = check_value(where, "option '" .. name .. "'", entry, value)
+    elseif entry.required then
+      options.fail(where, "option '%s' is missing: it must be %s", name, options.expected(entry))
+    else
+      out[name] = entry.default
+    end
+  end
+  return out
+end
+
+return options

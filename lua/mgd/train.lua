@@ -1,0 +1,276 @@
+--- Training by multiplexed gradient descent.
+--
+-- `mgd.train{…}` makes a run; `run:run{…}` advances it and returns the history of its probes.
+-- Equations and step order: McCaughan et al., APL Machine Learning 1, 026118 (2023).
+-- @module mgd.train
+
+local chips = require "mgd.chip"
+local codes = require "mgd.codes"
+local core = require "mgd.core"
+local data = require "mgd.data"
+local history = require "mgd.history"
+local nn = require "mgd.nn"
+local options = require "mgd.options"
+local probes = require "mgd.probes"
+local progress = require "mgd.progress"
+
+local M = {}
+
+-- ---- options -------------------------------------------------------------------------------------
+
+M.SCHEMA = {
+  { "net", type = "any", doc = "A network: trained as an ideal chip. Either this or chip." },
+  { "chip", type = "any", doc = "What is trained." },
+  { "data", type = "table", required = true, doc = "A data set, or {x =, y =, test =}." },
+  { "cost", type = { "string", "function" }, default = "mse",
+    doc = "mse, cross_entropy, l2, or function(y, target) → number, of (B, O) and (B, K)." },
+  { "label_smoothing", type = "number", default = 0, min = 0, doc = "cross_entropy: in [0, 1)." },
+  { "batch", type = "integer", default = 1, min = 1, doc = "Samples shown at once." },
+  { "shuffle", type = "boolean", default = true,
+    doc = "Each epoch in an order of its own, by replica; false: 1, 2, …, N, 1, …" },
+  { "perturbation", type = "table", default = {}, doc = "The code; see mgd.codes." },
+  { "tau_p", type = "integer", default = 1, min = 1, unit = "steps",
+    doc = "Perturbation time: how long a pattern is held." },
+  { "tau_theta", type = "integer", default = 1, min = 1, unit = "steps",
+    doc = "Integration time: how long G is integrated before θ is written." },
+  { "tau_x", type = "integer", default = 1, min = 1, unit = "steps",
+    doc = "Sample time: how long a sample or batch is shown." },
+  { "eta", type = { "number", "function" }, default = 0.1,
+    doc = "Learning rate η, or function(step) → number, asked at each write of θ." },
+  { "engine", type = "string", default = "discrete", choices = { "discrete" }, doc = "Engine." },
+  { "baseline", type = "string", default = "measured", choices = { "measured", "two-sided", "none" },
+    doc = "C̃ = C − C₀; half of C(θ + θ̃) − C(θ − θ̃); C itself." },
+  { "convention", type = "string", default = "gradient", choices = { "gradient", "published" },
+    doc = "G as a mean that estimates ∂C/∂θ, or the published sum over Δ²: "
+      .. "G_gradient = (P/τ_θ)·G_published." },
+  { "optimizer", type = "string", default = "sgd", choices = { "sgd", "momentum", "adam" },
+    doc = "How G changes θ." },
+  { "momentum", type = "number", default = 0.9, min = 0, doc = "momentum: share kept." },
+  { "beta1", type = "number", default = 0.9, min = 0, doc = "adam: first moment." },
+  { "beta2", type = "number", default = 0.999, min = 0, doc = "adam: second moment." },
+  { "epsilon", type = "number", default = 1e-8, above = 0, doc = "adam: floor of the root." },
+  { "init", type = "table",
+    doc = "Initial parameters, drawn per replica from the seed; see net:init. Without it every "
+      .. "replica starts from the chip's present θ." },
+  { "replicas", type = "integer", default = 1, min = 1, doc = "R independent runs side by side." },
+  { "replica", type = "integer", default = 1, min = 1, doc = "Number of the first replica." },
+  { "seed", type = "integer", default = 1, doc = "Seed of everything random in the run." },
+  { "dt", type = "number", default = 1, above = 0, unit = "s", doc = "Time that a step stands for." },
+  { "threads", type = "integer", min = 1, doc = "MGD_THREADS, or all processors, without." },
+}
+
+local function check_chip(opt)
+  if (opt.net == nil) == (opt.chip == nil) then
+    options.fail("mgd.train", "expected either net = … or chip = …")
+  end
+  if opt.net ~= nil and not nn.is_network(opt.net) then
+    options.fail("mgd.train", "option 'net' must be a network, got %s", options.type_name(opt.net))
+  end
+  if opt.chip ~= nil and not chips.is_chip(opt.chip) then
+    options.fail("mgd.train", "option 'chip' must be a chip, got %s", options.type_name(opt.chip))
+  end
+  return opt.chip or chips { net = opt.net }
+end
+
+--- Check an option table of mgd.train and fill in every default.
+-- @treturn table resolved options, with `chip` and `data` as objects
+function M.resolve(given)
+  local opt = options.check("mgd.train", M.SCHEMA, given)
+  opt.chip, opt.net = check_chip(opt), nil
+  if type(opt.cost) == "string" then
+    options.check("mgd.train", { { "cost", type = "string",
+      choices = { "mse", "cross_entropy", "l2" } } }, { cost = opt.cost })
+  end
+  for _, name in ipairs { "momentum", "beta1", "beta2", "label_smoothing" } do
+    if opt[name] >= 1 then
+      options.fail("mgd.train", "option '%s' must be in [0, 1), got %g", name, opt[name])
+    end
+  end
+  opt.perturbation = codes.check("mgd.train: perturbation", opt.perturbation)
+  opt.init = opt.init and options.check("mgd.train: init", nn.INIT_SCHEMA, opt.init)
+  opt.data = data.is_dataset(opt.data) and opt.data or data.from(opt.data)
+  return opt
+end
+
+-- ---- runs ----------------------------------------------------------------------------------------
+
+local Run = {}
+
+local PROPERTIES = {
+  steps_done = function(run)
+    return run.core:steps_done()
+  end,
+  warning = function(run)
+    return run.core:warning()
+  end,
+}
+
+function Run:__index(name)
+  local property = PROPERTIES[name]
+  if property then
+    return property(self)
+  end
+  return Run[name]
+end
+
+Run.__name = "mgd.run"
+
+function Run:__tostring()
+  local o = self.options
+  return ("run: %s; %s, %s; τ_p = %d, τ_θ = %d, τ_x = %d, batch %d; %d replica%s; %d steps done")
+    :format(tostring(o.chip), o.data.name, o.perturbation.code, o.tau_p, o.tau_theta, o.tau_x,
+      o.batch, o.replicas, o.replicas == 1 and "" or "s", self.steps_done)
+end
+
+-- The core takes one flat table.
+local function core_options(opt)
+  local flat = {}
+  for _, source in ipairs { opt.perturbation, opt } do
+    for key, value in pairs(source) do
+      flat[key] = value
+    end
+  end
+  return flat
+end
+
+--- A run from resolved options; how train and resume make one.
+function M.new_run(opt)
+  local run = { options = opt, wall_before = 0 }
+  run.core = core.run.new(opt.chip.core, core_options(opt), opt.data.x, opt.data.y)
+  return setmetatable(run, Run)
+end
+
+--- Make a run. Nothing is trained until `run:run{…}`, and the network itself changes only by
+-- `net:set_theta(run:theta())`.
+-- @tparam table opts see `M.SCHEMA`: `net` or `chip`, `data`, `cost`, `batch`, `shuffle`,
+--   `perturbation`, `tau_p`, `tau_theta`, `tau_x`, `eta`, `engine`, `baseline`, `convention`,
+--   `optimizer`, `init`, `replicas`, `replica`, `seed`, `dt`, `threads`
+-- @treturn run with `steps_done`, `options`, `history` (of the last `run:run`) and the methods below
+-- @raise on every option that is unknown, of the wrong type or out of range
+function M.train(opts)
+  return M.new_run(M.resolve(opts))
+end
+
+--- Present parameters.
+-- @treturn tensor (P), or (R, P) for an ensemble
+function Run:theta()
+  return self.core:theta()
+end
+
+--- G of the last completed window; zeros before one has ended. Windows are kept from the first call
+-- on, or from the start when a probe needs G.
+-- @treturn tensor (P), or (R, P) for an ensemble
+function Run:gradient()
+  self.core:keep_gradient()
+  return self.core:gradient()
+end
+
+--- Mean cost and accuracy over a data set.
+-- @tparam[opt] table set a data set or {x =, y =}; the test set, or else the training set, without
+-- @treturn table {cost =, accuracy =}: numbers, or tensors (R) for an ensemble
+function Run:evaluate(set)
+  local own = self.options.data
+  if set ~= nil and not data.is_dataset(set) then
+    set = data.from(set)
+  end
+  set = set or own.test or own
+  local cost, accuracy = self.core:evaluate(set.x, set.y)
+  if self.options.replicas == 1 then
+    return { cost = cost[1], accuracy = accuracy[1] }
+  end
+  return { cost = core.tensor.tensor(cost), accuracy = core.tensor.tensor(accuracy) }
+end
+
+--- Save everything that is needed to continue bit for bit; see `mgd.resume`.
+-- @tparam string path
+function Run:save(path)
+  require("mgd.checkpoint").save(self, path)
+end
+
+-- ---- advancing -----------------------------------------------------------------------------------
+
+local RUN_SCHEMA = {
+  { "steps", type = "integer", required = true, min = 0, doc = "How many more steps." },
+  { "every", type = "integer", min = 1, unit = "steps",
+    doc = "Probe at multiples of this, besides the first and the last step." },
+  { "probes", type = "table", default = { "cost", "accuracy" },
+    doc = "Names: " .. table.concat(probes.names, ", ") .. "." },
+  { "stop", type = { "table", "function" },
+    doc = "{accuracy = at least, cost = at most, …}, per replica, or function(row) → true." },
+  { "progress", type = "boolean", default = false,
+    doc = "A line on the terminal (stderr), where it is one." },
+}
+
+-- Where the next row is due after `step`.
+local function next_row(step, every, last)
+  if not every then
+    return last
+  end
+  return math.min((math.floor(step / every) + 1) * every, last)
+end
+
+-- Advances to step `target`, in slices when a progress line wants to live; false and why on failure.
+local function advance(run, target, line)
+  local slice = math.huge
+  repeat
+    local before, begin = run.steps_done, core.base.clock()
+    if line then
+      slice = math.max(1, math.floor(line:rate() * 0.2))
+    end
+    local ok, message = run.core:advance(math.min(target - before, slice))
+    if not ok then
+      return false, message
+    end
+    if line then
+      line:advanced(run.steps_done - before, core.base.clock() - begin, run.steps_done)
+    end
+  until run.steps_done >= target or run.steps_done == before
+  return true
+end
+
+--- Advance the run.
+--
+-- Rows of the history are taken at the present step, at multiples of `every`, and at the last step.
+-- Replicas that fulfil `stop` keep their θ from there on; the run ends when all have. Ctrl-C and
+-- failures raise; `run.history` keeps the rows so far and the run can go on.
+-- @tparam table opts `steps` (required), `every`, `probes` ({"cost", "accuracy"}), `stop`,
+--   `progress` (false)
+-- @treturn history `step`, `time` (hardware seconds), `wall` (seconds) and each probe, as tensors
+--   (T), or (T, R) for probes of an ensemble
+-- @usage run:run{steps = 1e5, every = 1000, probes = {"cost", "angle"}, stop = {accuracy = 0.95}}
+function Run:run(opts)
+  local opt = options.check("run:run", RUN_SCHEMA, opts)
+  local taken = probes.prepare(self, opt.probes, opt.stop)
+  local rows = history.new(taken.names, self.options.replicas)
+  local line = opt.progress and progress.new(self, opt.steps)
+  local begin, last = core.base.clock(), self.steps_done + opt.steps
+  local ok, message, warned = true, nil, self.warning
+  while true do
+    local row = taken:row(core.base.clock() - begin + self.wall_before)
+    rows:add(row)
+    if line then
+      line:probed(row)
+    end
+    if not ok or taken:stopped(row) or self.steps_done >= last then
+      break
+    end
+    ok, message = advance(self, next_row(self.steps_done, opt.every, last), line)
+    if not ok and not message:find("^the cost became") then
+      break
+    end
+  end
+  if line then
+    line:finish()
+  end
+  self.wall_before = self.wall_before + core.base.clock() - begin
+  self.history = rows:finish(self)
+  if self.warning and not warned then
+    io.stderr:write("mgd: warning: ", self.warning, "\n")
+  end
+  if not ok then
+    options.fail("run:run", "%s", message)
+  end
+  return self.history
+end
+
+return M

@@ -1,0 +1,106 @@
+/* base: what every other folder stands on. Status codes with an explicit context, one allocator
+ * seam, counter-based random streams, a thread pool, the interrupt flag, a monotonic clock and the
+ * choice of an instruction set. Nothing here knows tensors, networks or Lua.
+ */
+#ifndef MGD_BASE_H
+#define MGD_BASE_H
+
+#include "../mgd.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- status ---------------------------------------------------------------------------------- */
+
+/* Records `code` and the message in `ctx` and returns `code`, so that a caller can write
+ * `return mgd_fail(ctx, MGD_ERR_SHAPE, "matmul: …")`. */
+mgd_status mgd_fail(mgd_context *ctx, mgd_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Returns early from the enclosing function when `call` fails. */
+#define MGD_TRY(call)                                                                              \
+    do {                                                                                           \
+        mgd_status try_status_ = (call);                                                           \
+        if (try_status_ != MGD_OK)                                                                 \
+            return try_status_;                                                                    \
+    } while (0)
+
+/* Writes "2x3x4" (or "scalar") for use in messages; returns `buffer`. */
+const char *mgd_shape_format(char *buffer, size_t capacity, size_t ndim, const size_t *shape);
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+#define MGD_ALIGNMENT 64 /* bytes: one cache line, one tile of lanes */
+
+/* The only way to memory below src/lua. Zeroed, aligned to MGD_ALIGNMENT; NULL when it fails or
+ * when count * size overflows. `mgd_free(NULL)` does nothing. */
+void *mgd_calloc(size_t count, size_t size);
+void mgd_free(void *pointer);
+
+/* The same, with the failure told in `ctx`: "out of memory: NAME needs N bytes". */
+mgd_status mgd_allocate(mgd_context *ctx, const char *name, size_t count, size_t size, void **out);
+
+/* ---- random streams -------------------------------------------------------------------------- */
+
+/* Every consumer of randomness has a stream of its own; adding one never shifts another. The
+ * values are part of the promise "same bits": never renumber, only append. */
+typedef enum {
+    MGD_STREAM_TENSOR = 1, /* mgd.rand, mgd.randn */
+    MGD_STREAM_INIT = 2,   /* initial parameters */
+    MGD_STREAM_ORDER = 3,  /* order of the samples */
+    MGD_STREAM_CODE = 4,   /* random codes */
+    MGD_STREAM_PHASE = 5,  /* phases of sines, order of the sequential code */
+} mgd_stream;
+
+/* Philox4x32-10 (Salmon et al., SC 2011; Random123). The seed is the key; the counter is
+ * (index, step, replica, stream): 32 bits of index, 40 of step, 48 of replica, 8 of stream.
+ * Any word of any stream can be computed again, in any order, on any thread. */
+void mgd_random_words(uint64_t seed, mgd_stream stream, uint64_t replica, uint64_t step,
+                      uint32_t index, uint32_t out[4]);
+
+/* The counter that mgd_random_words feeds to Philox; for kernels that run many lanes at once. */
+void mgd_random_counter(mgd_stream stream, uint64_t replica, uint64_t step, uint32_t index,
+                        uint32_t counter[4]);
+
+/* Two independent doubles from one counter: uniform on the open interval (0, 1), multiples of
+ * 2^-52 plus half a step; or standard normal (Box and Muller 1958). */
+void mgd_random_uniform2(uint64_t seed, mgd_stream stream, uint64_t replica, uint64_t step,
+                         uint32_t index, double out[2]);
+void mgd_random_normal2(uint64_t seed, mgd_stream stream, uint64_t replica, uint64_t step,
+                        uint32_t index, double out[2]);
+
+/* ---- threads --------------------------------------------------------------------------------- */
+
+typedef struct mgd_pool mgd_pool;
+
+/* `threads` counts the caller: a pool of 1 starts no thread at all. */
+mgd_status mgd_pool_new(mgd_context *ctx, size_t threads, mgd_pool **out);
+void mgd_pool_free(mgd_pool *pool);
+size_t mgd_pool_threads(const mgd_pool *pool);
+
+/* Runs task(arg, 0 … count − 1, worker), each index once, and returns when all are done; `worker`
+ * in [0, threads) names the scratch memory that the call may use. Indices are handed out in
+ * contiguous ranges fixed by `count` and the number of threads. Not re-entrant. A NULL pool runs
+ * everything on the calling thread. */
+typedef void mgd_task(void *arg, size_t index, size_t worker);
+void mgd_pool_run(mgd_pool *pool, mgd_task *task, void *arg, size_t count);
+
+/* Number of processors that this process may use; MGD_THREADS overrides. */
+size_t mgd_threads_default(void);
+
+/* Set by a signal handler; see mgd_interrupt_request. */
+extern volatile sig_atomic_t mgd_interrupt_flag;
+
+/* ---- instruction sets ------------------------------------------------------------------------ */
+
+typedef enum { MGD_ISA_PORTABLE, MGD_ISA_AVX2, MGD_ISA_AVX512, MGD_ISA_COUNT } mgd_isa;
+
+/* The instruction set in force: the best of this machine, or the one that MGD_ISA names. Fails
+ * when MGD_ISA names one that is unknown or not available here. Cheap after the first call. */
+mgd_status mgd_isa_select(mgd_context *ctx, mgd_isa *out);
+bool mgd_isa_available(mgd_isa isa);
+const char *mgd_isa_name(mgd_isa isa);
+
+#endif

@@ -1,0 +1,159 @@
+/* A pool of threads for loops whose every index is independent. Workers spin for a moment before
+ * they sleep, because training steps follow each other within microseconds.
+ */
+
+#include "base.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SPIN_SECONDS 50e-6
+
+struct worker {
+    mgd_pool *pool;
+    size_t index;
+    pthread_t thread;
+};
+
+struct mgd_pool {
+    size_t threads;
+    struct worker *workers; /* threads − 1 of them; worker 0 is the caller */
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    atomic_size_t generation; /* raised once per run; workers wait for it to change */
+    atomic_size_t running;    /* workers that have not finished this run */
+    atomic_bool closing;
+    mgd_task *task;
+    void *arg;
+    size_t count;
+};
+
+static void cpu_relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#else
+    sched_yield();
+#endif
+}
+
+/* Worker w of W runs the indices [count·w/W, count·(w+1)/W). */
+static void run_share(mgd_pool *pool, size_t worker) {
+    size_t first = pool->count * worker / pool->threads;
+    size_t last = pool->count * (worker + 1) / pool->threads;
+    for (size_t i = first; i < last; i++)
+        pool->task(pool->arg, i, worker);
+}
+
+/* Waits, first spinning and then asleep, until the generation is no longer `seen`. */
+static void await_generation(mgd_pool *pool, size_t seen) {
+    double deadline = mgd_clock() + SPIN_SECONDS;
+    while (mgd_clock() < deadline)
+        for (int spin = 0; spin < 64; spin++) {
+            if (atomic_load_explicit(&pool->generation, memory_order_acquire) != seen)
+                return;
+            cpu_relax();
+        }
+    pthread_mutex_lock(&pool->mutex);
+    while (atomic_load(&pool->generation) == seen)
+        pthread_cond_wait(&pool->wake, &pool->mutex);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static void *worker_main(void *arg) {
+    struct worker *self = arg;
+    mgd_pool *pool = self->pool;
+    for (size_t seen = 0;; seen++) {
+        await_generation(pool, seen);
+        if (atomic_load(&pool->closing))
+            return NULL;
+        run_share(pool, self->index);
+        atomic_fetch_sub_explicit(&pool->running, 1, memory_order_release);
+    }
+}
+
+static void next_generation(mgd_pool *pool) {
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
+    pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+mgd_status mgd_pool_new(mgd_context *ctx, size_t threads, mgd_pool **out) {
+    if (threads < 1 || threads > 1024)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "threads: expected 1 to 1024, got %zu", threads);
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "thread pool", 1, sizeof(mgd_pool), &memory));
+    mgd_pool *pool = memory;
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->wake, NULL);
+    pool->threads = 1; /* counts the workers started so far, for mgd_pool_free */
+    mgd_status status = mgd_allocate(ctx, "thread pool", threads, sizeof(struct worker), &memory);
+    if (status != MGD_OK) {
+        mgd_pool_free(pool);
+        return status;
+    }
+    pool->workers = memory;
+    for (size_t i = 1; i < threads; i++) {
+        struct worker *worker = &pool->workers[i - 1];
+        worker->pool = pool;
+        worker->index = i;
+        int error = pthread_create(&worker->thread, NULL, worker_main, worker);
+        if (error) {
+            mgd_pool_free(pool);
+            return mgd_fail(ctx, MGD_ERR_MEMORY, "threads: cannot start thread %zu of %zu: %s", i,
+                            threads, strerror(error));
+        }
+        pool->threads++;
+    }
+    *out = pool;
+    return MGD_OK;
+}
+
+void mgd_pool_free(mgd_pool *pool) {
+    if (!pool)
+        return;
+    atomic_store(&pool->closing, true);
+    next_generation(pool);
+    for (size_t i = 1; i < pool->threads; i++)
+        pthread_join(pool->workers[i - 1].thread, NULL);
+    pthread_cond_destroy(&pool->wake);
+    pthread_mutex_destroy(&pool->mutex);
+    mgd_free(pool->workers);
+    mgd_free(pool);
+}
+
+size_t mgd_pool_threads(const mgd_pool *pool) {
+    return pool ? pool->threads : 1;
+}
+
+void mgd_pool_run(mgd_pool *pool, mgd_task *task, void *arg, size_t count) {
+    if (!pool || pool->threads == 1 || count <= 1) {
+        for (size_t i = 0; i < count; i++)
+            task(arg, i, 0);
+        return;
+    }
+    pool->task = task;
+    pool->arg = arg;
+    pool->count = count;
+    atomic_store(&pool->running, pool->threads - 1);
+    next_generation(pool);
+    run_share(pool, 0);
+    while (atomic_load_explicit(&pool->running, memory_order_acquire) > 0)
+        cpu_relax();
+}
+
+size_t mgd_threads_default(void) {
+    const char *wanted = getenv("MGD_THREADS");
+    long threads = wanted && *wanted ? strtol(wanted, NULL, 10) : 0;
+    if (threads >= 1)
+        return (size_t)threads;
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return (size_t)CPU_COUNT(&set);
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online >= 1 ? (size_t)online : 1;
+}

@@ -1,0 +1,26 @@
+/* The interrupt flag and the clock. */
+
+#include "base.h"
+
+#include <signal.h>
+#include <time.h>
+
+volatile sig_atomic_t mgd_interrupt_flag;
+
+void mgd_interrupt_request(void) {
+    mgd_interrupt_flag = 1;
+}
+
+bool mgd_interrupt_pending(void) {
+    return mgd_interrupt_flag != 0;
+}
+
+void mgd_interrupt_clear(void) {
+    mgd_interrupt_flag = 0;
+}
+
+double mgd_clock(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}

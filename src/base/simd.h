@@ -1,0 +1,168 @@
+/* simd.h: the vectors that lane kernels are written with. Only files named kernels*.c include it;
+ * each is compiled once per instruction set (MGD_KERNEL_AVX512, MGD_KERNEL_AVX2,
+ * MGD_KERNEL_PORTABLE) and precision (MGD_REAL_BITS 32 or 64).
+ *
+ * A tile is LANES independent evaluations: 16 of f32 or 8 of f64, always 64 bytes. A `vec` is what
+ * the machine computes with at once; a tile is one, two or four of them. Every operation acts on
+ * each lane alone and rounds as IEEE 754 says, multiply-adds are fused explicitly, and exp, tanh,
+ * log1p and sinpi are SLEEF's bit-stable FMA variants: so a lane's result depends neither on its
+ * neighbours nor on the width of `vec`.
+ */
+#ifndef MGD_SIMD_H
+#define MGD_SIMD_H
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+#include <math.h> /* before sleef.h: it defines FP_FAST_FMA */
+
+#include <sleef.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if MGD_REAL_BITS == 32
+typedef float real;
+typedef int32_t real_int;
+#else
+typedef double real;
+typedef int64_t real_int;
+#endif
+
+#define TILE_BYTES 64
+#define LANES ((size_t)(TILE_BYTES / sizeof(real)))
+
+#if defined(MGD_KERNEL_AVX512)
+#define VEC_BYTES 64
+#elif defined(MGD_KERNEL_AVX2)
+#define VEC_BYTES 32
+#else
+#define VEC_BYTES 16
+#endif
+
+typedef real vec __attribute__((vector_size(VEC_BYTES), may_alias));
+typedef real_int vec_int __attribute__((vector_size(VEC_BYTES), may_alias));
+#define VEC_LANES ((size_t)(VEC_BYTES / sizeof(real)))
+
+/* kernels.c of module `net` for avx512 and f32 exports mgd_net_kernels_avx512_f32. */
+#define MGD_PASTE_(module, isa, bits) mgd_##module##_kernels_##isa##_f##bits
+#define MGD_PASTE(module, isa, bits) MGD_PASTE_(module, isa, bits)
+#define MGD_KERNEL_TABLE(module) MGD_PASTE(module, MGD_ISA_SUFFIX, MGD_REAL_BITS)
+
+static inline vec load(const real *p) {
+    vec v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void store(real *p, vec v) {
+    memcpy(p, &v, sizeof v);
+}
+
+static inline vec splat(real x) {
+    return x - (vec){0};
+}
+
+/* mask lanes are all ones or all zeros, as vector comparisons give them */
+static inline vec pick(vec_int mask, vec yes, vec no) {
+    return (vec)((mask & (vec_int)yes) | (~mask & (vec_int)no));
+}
+
+static inline vec vec_abs(vec x) {
+    const vec minus_zero = splat((real)-0.0);
+    return (vec)((vec_int)x & ~(vec_int)minus_zero);
+}
+
+/* Calls a scalar function lane by lane; where no vector form exists. */
+#define EACH_LANE(result, expression)                                                              \
+    for (size_t lane = 0; lane < VEC_LANES; lane++)                                                \
+        (result)[lane] = (expression);
+
+#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
+#define SLEEF_VECTOR(name, ulp) Sleef_finz_##name##f16_##ulp##avx512f
+#elif defined(MGD_KERNEL_AVX512)
+#define SLEEF_VECTOR(name, ulp) Sleef_finz_##name##d8_##ulp##avx512f
+#elif defined(MGD_KERNEL_AVX2) && MGD_REAL_BITS == 32
+#define SLEEF_VECTOR(name, ulp) Sleef_finz_##name##f8_##ulp##avx2
+#elif defined(MGD_KERNEL_AVX2)
+#define SLEEF_VECTOR(name, ulp) Sleef_finz_##name##d4_##ulp##avx2
+#elif MGD_REAL_BITS == 32
+#define SLEEF_SCALAR(name, ulp) Sleef_finz_##name##f1_##ulp##purecfma
+#else
+#define SLEEF_SCALAR(name, ulp) Sleef_finz_##name##d1_##ulp##purecfma
+#endif
+
+#if defined(SLEEF_VECTOR)
+#define DEFINE_FUNCTION(ours, name, ulp)                                                           \
+    static inline vec ours(vec x) {                                                                \
+        return (vec)SLEEF_VECTOR(name, ulp)(x);                                                    \
+    }
+#else
+#define DEFINE_FUNCTION(ours, name, ulp)                                                           \
+    static inline vec ours(vec x) {                                                                \
+        vec y;                                                                                     \
+        EACH_LANE(y, SLEEF_SCALAR(name, ulp)(x[lane]))                                             \
+        return y;                                                                                  \
+    }
+#endif
+
+/* Costs are double in every kernel: exp of n values, n a multiple of 8, and one logarithm. */
+static inline void exp_doubles(double *p, size_t n) {
+#if defined(MGD_KERNEL_AVX512)
+    for (size_t i = 0; i < n; i += 8)
+        _mm512_storeu_pd(p + i, Sleef_finz_expd8_u10avx512f(_mm512_loadu_pd(p + i)));
+#elif defined(MGD_KERNEL_AVX2)
+    for (size_t i = 0; i < n; i += 4)
+        _mm256_storeu_pd(p + i, Sleef_finz_expd4_u10avx2(_mm256_loadu_pd(p + i)));
+#else
+    for (size_t i = 0; i < n; i++)
+        p[i] = Sleef_finz_expd1_u10purecfma(p[i]);
+#endif
+}
+
+static inline double log_double(double x) {
+    return Sleef_finz_logd1_u10purecfma(x);
+}
+
+/* a·b + c, rounded once */
+static inline vec fma_vec(vec a, vec b, vec c) {
+#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
+    return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(MGD_KERNEL_AVX512)
+    return (vec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(MGD_KERNEL_AVX2) && MGD_REAL_BITS == 32
+    return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(MGD_KERNEL_AVX2)
+    return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif MGD_REAL_BITS == 32
+    vec y;
+    EACH_LANE(y, __builtin_fmaf(a[lane], b[lane], c[lane]))
+    return y;
+#else
+    vec y;
+    EACH_LANE(y, __builtin_fma(a[lane], b[lane], c[lane]))
+    return y;
+#endif
+}
+
+static inline vec sqrt_vec(vec x) {
+#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
+    return (vec)_mm512_sqrt_ps((__m512)x);
+#elif defined(MGD_KERNEL_AVX512)
+    return (vec)_mm512_sqrt_pd((__m512d)x);
+#elif defined(MGD_KERNEL_AVX2) && MGD_REAL_BITS == 32
+    return (vec)_mm256_sqrt_ps((__m256)x);
+#elif defined(MGD_KERNEL_AVX2)
+    return (vec)_mm256_sqrt_pd((__m256d)x);
+#elif MGD_REAL_BITS == 32
+    vec y;
+    EACH_LANE(y, __builtin_sqrtf(x[lane]))
+    return y;
+#else
+    vec y;
+    EACH_LANE(y, __builtin_sqrt(x[lane]))
+    return y;
+#endif
+}
+
+#endif

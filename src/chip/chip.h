@@ -1,0 +1,96 @@
+/* chip: the contract between MGD and what it trains. The engine sees this and nothing else: no
+ * network, no hardware model.
+ *
+ * A chip answers one question: what does the cost become at these parameter points, on these
+ * samples? It never sees a perturbation as such; it is handed perturbed parameters, and asks for
+ * them a range at a time, so that no second copy of θ need exist.
+ *
+ * Letters: P parameters, B batch, R replicas, W lanes side by side in a unit. The engine works in
+ * units of replicas. In *rows* a unit is one replica, θ (P); in *lanes* it is W replicas, θ (P ×
+ * W), for chips that can evaluate replicas side by side.
+ */
+#ifndef MGD_CHIP_H
+#define MGD_CHIP_H
+
+#include "../base/base.h"
+
+/* One evaluation. Points of a request come in the order of time. */
+typedef struct {
+    uint64_t step;           /* engine step at which it happens */
+    uint64_t slot;           /* slot of the perturbation code */
+    int sign;                /* 0: θ itself; +1, −1: θ + θ̃, θ − θ̃ */
+    const uint32_t *samples; /* rows: (B); lanes: (B × W), one sample per replica */
+} mgd_point;
+
+/* Where the chip gets parameters from. `first` and `count` are a range of θ. */
+typedef struct {
+    const void *self;
+    const void *theta; /* of this unit, unperturbed: what sign 0 stands for */
+    size_t width;      /* W; 1 in rows */
+    /* Lanes: out (count × W), the point's parameters of every replica. */
+    void (*lanes)(const void *self, const mgd_point *point, size_t first, size_t count, void *out);
+    /* Rows: out (count), the point's parameters. */
+    void (*row)(const void *self, const mgd_point *point, size_t first, size_t count, void *out);
+    /* Rows: out (count × width), one point per lane. */
+    void (*points)(const void *self, const mgd_point *points, size_t width, size_t first,
+                   size_t count, void *out);
+} mgd_source;
+
+typedef struct {
+    size_t worker;  /* which scratch memory to use, < the session's workers */
+    mgd_pool *pool; /* may be used to share out the work; NULL when the caller runs in it already */
+    size_t num_points;
+    const mgd_point *points;
+    mgd_source source;
+    double *cost; /* rows: (num_points); lanes: (num_points × W) */
+} mgd_request;
+
+/* What will be asked of a session. */
+typedef struct {
+    const mgd_tensor *x, *y; /* training samples (N, …), (N, K) */
+    mgd_cost cost;
+    size_t batch;
+    size_t width;      /* W of a unit in lanes; 0: rows */
+    size_t max_points; /* most points of one request */
+    size_t workers;    /* requests under way at once */
+} mgd_task_spec;
+
+/* A chip made ready for one task. Implementations put this first in a structure of their own. */
+typedef struct mgd_session mgd_session;
+struct mgd_session {
+    mgd_status (*measure)(mgd_context *ctx, mgd_session *session, const mgd_request *request);
+    /* Mean cost and accuracy of θ (P) over a data set, free of the measurement's imperfections. */
+    mgd_status (*evaluate)(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                           const void *theta, const mgd_tensor *x, const mgd_tensor *y,
+                           double *cost, double *accuracy);
+    /* Σ weight[s]·∂C_s/∂θ (P) over the training samples, as exactly as the chip can tell. */
+    mgd_status (*gradient)(mgd_context *ctx, mgd_session *session, const void *theta,
+                           const double *weight, double *gradient);
+    void (*close)(mgd_session *session);
+};
+
+struct mgd_chip {
+    mgd_dtype dtype; /* of θ: f32 or f64 */
+    size_t num_parameters;
+    size_t lanes;        /* replicas in a tile, when it can evaluate them side by side; else 0 */
+    size_t shared_lanes; /* samples in a tile, under one θ; 1 when it cannot */
+    bool caller_only;    /* measure must run on the thread that started the run */
+    double resolution;   /* smallest relative step of a cost: unit in the last place */
+
+    /* Checks data and cost against the chip and takes all the memory that measuring needs. */
+    mgd_status (*open)(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
+                       mgd_session **out);
+    /* Present parameters, and drawn ones, into out (P). */
+    void (*theta)(const mgd_chip *chip, void *out);
+    mgd_status (*draw)(mgd_context *ctx, const mgd_chip *chip, const mgd_init *init, void *out);
+    void (*free)(mgd_chip *chip);
+};
+
+/* A session over anything that turns θ and x into y, one evaluation at a time: external chips, and
+ * any chip whose cost is the user's function. Its gradient is by central differences. */
+typedef mgd_status mgd_respond(void *user, mgd_context *ctx, const mgd_tensor *theta,
+                               const mgd_tensor *x, mgd_tensor **y);
+mgd_status mgd_responder_open(mgd_context *ctx, const mgd_chip *chip, mgd_respond *respond,
+                              void *user, const mgd_task_spec *task, mgd_session **out);
+
+#endif

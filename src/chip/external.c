@@ -1,0 +1,98 @@
+/* Chips outside the library: a function from θ and x to y, and the number of its parameters. */
+
+#include "chip.h"
+
+#include "../net/net.h"
+
+#include <string.h>
+
+typedef struct {
+    mgd_chip chip;
+    mgd_chip_evaluate *evaluate;
+    void *user;
+    double *theta; /* (P) present parameters */
+} external_chip;
+
+static mgd_status external_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
+                                mgd_session **out) {
+    const external_chip *external = (const external_chip *)chip;
+    return mgd_responder_open(ctx, chip, external->evaluate, external->user, task, out);
+}
+
+static void external_theta(const mgd_chip *chip, void *out) {
+    memcpy(out, ((const external_chip *)chip)->theta, chip->num_parameters * sizeof(double));
+}
+
+static mgd_status external_draw(mgd_context *ctx, const mgd_chip *chip, const mgd_init *init,
+                                void *out) {
+    MGD_TRY(mgd_init_check(ctx, init));
+    if (init->scheme > MGD_INIT_NORMAL)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "init: this chip shows no layers, which glorot and he schemes need: "
+                        "expected uniform, normal or zeros");
+    mgd_init_flat(init, chip->num_parameters, out);
+    return MGD_OK;
+}
+
+static void external_free(mgd_chip *chip) {
+    mgd_free(((external_chip *)chip)->theta);
+    mgd_free(chip);
+}
+
+static mgd_status set_theta(mgd_context *ctx, external_chip *external, const mgd_tensor *theta) {
+    char shape[128];
+    size_t count = external->chip.num_parameters;
+    if (mgd_tensor_ndim(theta) != 1 || mgd_tensor_size(theta) != count)
+        return mgd_fail(
+            ctx, MGD_ERR_SHAPE, "chip: theta has shape %s: expected %zu",
+            mgd_shape_format(shape, sizeof shape, mgd_tensor_ndim(theta), mgd_tensor_shape(theta)),
+            count);
+    mgd_tensor *converted;
+    MGD_TRY(mgd_tensor_convert(ctx, theta, MGD_F64, &converted));
+    memcpy(external->theta, mgd_tensor_data(converted), count * sizeof(double));
+    mgd_tensor_free(converted);
+    return MGD_OK;
+}
+
+mgd_status mgd_chip_external(mgd_context *ctx, size_t num_parameters, const mgd_tensor *theta,
+                             mgd_chip_evaluate *evaluate, void *user, mgd_chip **out) {
+    if (num_parameters < 1 || num_parameters >= UINT32_MAX)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "chip: parameters must be from 1 to 2^32 − 2, got %zu", num_parameters);
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "chip", 1, sizeof(external_chip), &memory));
+    external_chip *external = memory;
+    external->evaluate = evaluate;
+    external->user = user;
+    external->chip = (mgd_chip){
+        .dtype = MGD_F64,
+        .num_parameters = num_parameters,
+        .shared_lanes = 1,
+        .caller_only = true,
+        .resolution = 0x1p-52,
+        .open = external_open,
+        .theta = external_theta,
+        .draw = external_draw,
+        .free = external_free,
+    };
+    mgd_status status =
+        mgd_allocate(ctx, "chip parameters", num_parameters, sizeof(double), &memory);
+    external->theta = status == MGD_OK ? memory : NULL;
+    if (status == MGD_OK && theta)
+        status = set_theta(ctx, external, theta);
+    if (status != MGD_OK) {
+        external_free(&external->chip);
+        return status;
+    }
+    *out = &external->chip;
+    return MGD_OK;
+}
+
+void mgd_chip_free(mgd_chip *chip) {
+    if (chip)
+        chip->free(chip);
+}
+
+size_t mgd_chip_num_parameters(const mgd_chip *chip) {
+    return chip->num_parameters;
+}

@@ -1,0 +1,364 @@
+/* The ideal chip: a network with nothing wrong with it, in lanes.
+ *
+ * Three ways to fill the lanes, which give the same bits:
+ *   replicas  one point of W replicas, each with parameters and samples of its own;
+ *   points    several points of one replica side by side (small batches);
+ *   samples   one point, the batch in the lanes, parameters shared (large batches).
+ */
+
+#include "chip.h"
+
+#include "../net/net.h"
+
+#include <string.h>
+
+#define MAX_SAMPLE_TILES 8 /* of a batch that pass through the network together */
+
+typedef struct {
+    mgd_chip chip;
+    mgd_net *net;
+} ideal_chip;
+
+/* What one worker needs; W is the session's width. */
+typedef struct {
+    char *pack;               /* (largest stage × W) perturbed parameters */
+    char *x;                  /* (inputs × W) */
+    char *target;             /* (K × W) */
+    char *ping[2];            /* (widest × W) */
+    double *value;            /* (W) */
+    uint32_t *index;          /* (W) */
+    const uint32_t *gathered; /* which samples x and target hold; NULL: none */
+    double *point_cost;       /* SAMPLES: (max_points × chunks·W) */
+} scratch;
+
+enum arrangement { REPLICAS, POINTS, SAMPLES };
+
+typedef struct {
+    mgd_session session;
+    const mgd_net *net;
+    enum arrangement arrangement;
+    mgd_samples samples;
+    mgd_cost cost;
+    size_t batch;
+    size_t width;
+    size_t chunks; /* SAMPLES: parts of `width` lanes that make up the batch */
+    size_t workers;
+    scratch *scratch;
+} ideal_session;
+
+/* ---- one pass through the network ------------------------------------------------------------ */
+
+/* Parameters of one stage for the lanes: shared (count) or private (count × W). */
+typedef const void *fetch_stage(const ideal_session *s, const mgd_request *r,
+                                const mgd_point *point, const mgd_stage *stage, void *pack);
+
+static const void *fetch_replicas(const ideal_session *s, const mgd_request *r,
+                                  const mgd_point *point, const mgd_stage *stage, void *pack) {
+    if (point->sign == 0)
+        return (const char *)r->source.theta +
+               stage->first * s->width * mgd_dtype_size(s->net->dtype);
+    r->source.lanes(r->source.self, point, stage->first, stage->count, pack);
+    return pack;
+}
+
+static const void *fetch_points(const ideal_session *s, const mgd_request *r,
+                                const mgd_point *point, const mgd_stage *stage, void *pack) {
+    r->source.points(r->source.self, point, s->width, stage->first, stage->count, pack);
+    return pack;
+}
+
+static const void *fetch_row(const ideal_session *s, const mgd_request *r, const mgd_point *point,
+                             const mgd_stage *stage, void *pack) {
+    if (point->sign == 0)
+        return (const char *)r->source.theta + stage->first * mgd_dtype_size(s->net->dtype);
+    r->source.row(r->source.self, point, stage->first, stage->count, pack);
+    return pack;
+}
+
+/* The samples in scratch->index, unless they are there already. */
+static void gather_samples(const ideal_session *s, scratch *w, const uint32_t *key) {
+    if (w->gathered == key)
+        return;
+    const mgd_net_kernels *k = s->net->kernels;
+    k->gather(mgd_tensor_data(s->samples.x), s->samples.features, w->index, w->x, s->width);
+    k->gather(mgd_tensor_data(s->samples.y), s->samples.targets, w->index, w->target, s->width);
+    w->gathered = key;
+}
+
+/* Costs of the lanes into w->value. */
+static void pass(const ideal_session *s, const mgd_request *r, scratch *w, const mgd_point *point,
+                 fetch_stage *fetch) {
+    const mgd_net *net = s->net;
+    const void *x = w->x;
+    for (size_t i = 0; i < net->num_stages; i++) {
+        const mgd_stage *stage = &net->stages[i];
+        const void *theta = stage->dense ? fetch(s, r, point, stage, w->pack) : NULL;
+        mgd_net_stage(net, i, s->arrangement == SAMPLES, theta, x, w->ping[i % 2], s->width);
+        x = w->ping[i % 2];
+    }
+    net->kernels->cost(&s->cost, net->outputs, s->width, x, w->target, w->value);
+}
+
+/* ---- the three arrangements ------------------------------------------------------------------ */
+
+static void measure_replicas(const ideal_session *s, const mgd_request *r) {
+    scratch *w = &s->scratch[r->worker];
+    size_t width = s->width;
+    w->gathered = NULL;
+    for (size_t p = 0; p < r->num_points; p++) {
+        const mgd_point *point = &r->points[p];
+        double *cost = r->cost + p * width;
+        for (size_t b = 0; b < s->batch; b++) {
+            const uint32_t *samples = point->samples + b * width;
+            if (w->gathered != samples)
+                memcpy(w->index, samples, width * sizeof *samples);
+            gather_samples(s, w, samples);
+            pass(s, r, w, point, fetch_replicas);
+            for (size_t lane = 0; lane < width; lane++)
+                cost[lane] = b == 0 ? w->value[lane] : cost[lane] + w->value[lane];
+        }
+        for (size_t lane = 0; lane < width && s->batch > 1; lane++)
+            cost[lane] /= (double)s->batch;
+    }
+}
+
+/* Points `first` … of the request, as many as there are lanes; spare lanes repeat the last. */
+static void measure_points(const ideal_session *s, const mgd_request *r, size_t first,
+                           size_t used) {
+    scratch *w = &s->scratch[r->worker];
+    mgd_point points[16]; /* one tile */
+    for (size_t lane = 0; lane < s->width; lane++)
+        points[lane] = r->points[first + (lane < used ? lane : used - 1)];
+    for (size_t b = 0; b < s->batch; b++) {
+        for (size_t lane = 0; lane < s->width; lane++)
+            w->index[lane] = points[lane].samples[b];
+        w->gathered = NULL;
+        gather_samples(s, w, w->index);
+        pass(s, r, w, points, fetch_points);
+        for (size_t lane = 0; lane < used; lane++)
+            r->cost[first + lane] =
+                b == 0 ? w->value[lane] : r->cost[first + lane] + w->value[lane];
+    }
+    for (size_t lane = 0; lane < used && s->batch > 1; lane++)
+        r->cost[first + lane] /= (double)s->batch;
+}
+
+typedef struct {
+    const ideal_session *session;
+    const mgd_request *request;
+} chunk_job;
+
+/* One chunk of the batch for every point of the request, so that points on the same samples share
+ * what was gathered. */
+static void measure_chunk(void *arg, size_t chunk, size_t worker) {
+    const ideal_session *s = ((chunk_job *)arg)->session;
+    const mgd_request *r = ((chunk_job *)arg)->request;
+    scratch *w = &s->scratch[r->pool ? worker : r->worker];
+    size_t first = chunk * s->width;
+    w->gathered = NULL;
+    for (size_t p = 0; p < r->num_points; p++) {
+        const mgd_point *point = &r->points[p];
+        for (size_t lane = 0; lane < s->width; lane++) {
+            size_t b = first + lane < s->batch ? first + lane : s->batch - 1;
+            w->index[lane] = point->samples[b];
+        }
+        gather_samples(s, w, point->samples);
+        pass(s, r, w, point, fetch_row);
+        memcpy(s->scratch[r->worker].point_cost + (p * s->chunks + chunk) * s->width, w->value,
+               s->width * sizeof(double));
+    }
+}
+
+static void measure_samples(const ideal_session *s, const mgd_request *r) {
+    chunk_job job = {s, r};
+    mgd_pool_run(r->pool, measure_chunk, &job, s->chunks);
+    for (size_t p = 0; p < r->num_points; p++) {
+        const double *cost = s->scratch[r->worker].point_cost + p * s->chunks * s->width;
+        double sum = cost[0];
+        for (size_t b = 1; b < s->batch; b++)
+            sum += cost[b];
+        r->cost[p] = sum / (double)s->batch;
+    }
+}
+
+static mgd_status ideal_measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
+    (void)ctx;
+    const ideal_session *s = (const ideal_session *)session;
+    switch (s->arrangement) {
+    case REPLICAS:
+        measure_replicas(s, r);
+        break;
+    case SAMPLES:
+        measure_samples(s, r);
+        break;
+    case POINTS:
+        for (size_t first = 0; first < r->num_points; first += s->width)
+            measure_points(s, r, first,
+                           r->num_points - first < s->width ? r->num_points - first : s->width);
+        break;
+    }
+    return MGD_OK;
+}
+
+/* ---- probes ---------------------------------------------------------------------------------- */
+
+static mgd_status ideal_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                                 const void *theta, const mgd_tensor *x, const mgd_tensor *y,
+                                 double *cost, double *accuracy) {
+    const ideal_session *s = (const ideal_session *)session;
+    mgd_samples samples;
+    MGD_TRY(mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &samples));
+    mgd_status status =
+        mgd_net_evaluate(ctx, s->net, pool, theta, &samples, &s->cost, cost, accuracy);
+    mgd_samples_close(&samples);
+    return status;
+}
+
+static mgd_status ideal_gradient(mgd_context *ctx, mgd_session *session, const void *theta,
+                                 const double *weight, double *gradient) {
+    const ideal_session *s = (const ideal_session *)session;
+    double value;
+    return mgd_net_backward(ctx, s->net, theta, &s->samples, &s->cost, weight, gradient, &value);
+}
+
+/* ---- opening and closing --------------------------------------------------------------------- */
+
+static void scratch_close(scratch *w) {
+    mgd_free(w->pack);
+    mgd_free(w->x);
+    mgd_free(w->target);
+    mgd_free(w->ping[0]);
+    mgd_free(w->ping[1]);
+    mgd_free(w->value);
+    mgd_free(w->index);
+    mgd_free(w->point_cost);
+}
+
+static void ideal_close(mgd_session *session) {
+    ideal_session *s = (ideal_session *)session;
+    for (size_t i = 0; s->scratch && i < s->workers; i++)
+        scratch_close(&s->scratch[i]);
+    mgd_free(s->scratch);
+    mgd_samples_close(&s->samples);
+    mgd_free(s);
+}
+
+/* On failure the caller closes what was opened. */
+static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t max_points,
+                               scratch *w) {
+    const mgd_net *net = s->net;
+    size_t row = s->width * mgd_dtype_size(net->dtype), largest = 0;
+    for (size_t i = 0; i < net->num_stages; i++)
+        largest = net->stages[i].count > largest ? net->stages[i].count : largest;
+    w->pack = mgd_calloc(largest, s->arrangement == SAMPLES ? mgd_dtype_size(net->dtype) : row);
+    w->x = mgd_calloc(net->inputs, row);
+    w->target = mgd_calloc(s->samples.targets, row);
+    w->ping[0] = mgd_calloc(net->widest, row);
+    w->ping[1] = mgd_calloc(net->widest, row);
+    w->value = mgd_calloc(s->width, sizeof(double));
+    w->index = mgd_calloc(s->width, sizeof(uint32_t));
+    w->point_cost = mgd_calloc(max_points * s->chunks, s->width * sizeof(double));
+    if (w->pack && w->x && w->target && w->ping[0] && w->ping[1] && w->value && w->index &&
+        w->point_cost)
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_MEMORY,
+                    "out of memory: %zu lanes of a network with %zu parameters", s->width,
+                    net->num_parameters);
+}
+
+/* Which way to fill the lanes: the one with the fewest passes through the network. */
+static void arrange(ideal_session *s, const mgd_task_spec *task) {
+    size_t lanes = s->net->kernels->lanes;
+    size_t batch_tiles = (task->batch + lanes - 1) / lanes;
+    size_t point_tiles = (task->max_points + lanes - 1) / lanes;
+    s->chunks = 0;
+    if (task->width) {
+        s->arrangement = REPLICAS;
+        s->width = task->width;
+    } else if (batch_tiles * task->max_points <= point_tiles * task->batch) {
+        size_t most = MAX_SAMPLE_TILES;
+        s->arrangement = SAMPLES;
+        s->chunks = (batch_tiles + most - 1) / most;
+        if (s->chunks < task->workers)
+            s->chunks = task->workers < batch_tiles ? task->workers : batch_tiles;
+        s->width = (batch_tiles + s->chunks - 1) / s->chunks * lanes;
+        s->chunks = (task->batch + s->width - 1) / s->width;
+    } else {
+        s->arrangement = POINTS;
+        s->width = lanes;
+    }
+}
+
+static mgd_status prepare(mgd_context *ctx, ideal_session *s, const mgd_task_spec *task) {
+    MGD_TRY(mgd_net_samples_open(ctx, s->net, task->x, task->y, &task->cost, &s->samples));
+    arrange(s, task);
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "scratch memory", task->workers, sizeof(scratch), &memory));
+    s->scratch = memory;
+    for (size_t i = 0; i < s->workers; i++)
+        MGD_TRY(scratch_open(ctx, s, task->max_points, &s->scratch[i]));
+    return MGD_OK;
+}
+
+/* The network as a responder, for costs that only Lua can compute. */
+static mgd_status respond(void *user, mgd_context *ctx, const mgd_tensor *theta,
+                          const mgd_tensor *x, mgd_tensor **y) {
+    const mgd_net *net = user;
+    return mgd_net_forward_at(ctx, net, mgd_tensor_data(theta), x, y);
+}
+
+static mgd_status ideal_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
+                             mgd_session **out) {
+    mgd_net *net = ((ideal_chip *)chip)->net;
+    if (task->cost.kind == MGD_COST_FUNCTION)
+        return mgd_responder_open(ctx, chip, respond, net, task, out);
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(ideal_session), &memory));
+    ideal_session *s = memory;
+    s->session = (mgd_session){ideal_measure, ideal_evaluate, ideal_gradient, ideal_close};
+    s->net = net;
+    s->cost = task->cost;
+    s->batch = task->batch;
+    s->workers = task->workers;
+    mgd_status status = prepare(ctx, s, task);
+    if (status != MGD_OK) {
+        ideal_close(&s->session);
+        return status;
+    }
+    *out = &s->session;
+    return MGD_OK;
+}
+
+static void ideal_theta(const mgd_chip *chip, void *out) {
+    const mgd_net *net = ((const ideal_chip *)chip)->net;
+    memcpy(out, net->theta, net->num_parameters * mgd_dtype_size(net->dtype));
+}
+
+static mgd_status ideal_draw(mgd_context *ctx, const mgd_chip *chip, const mgd_init *init,
+                             void *out) {
+    return mgd_net_draw(ctx, ((const ideal_chip *)chip)->net, init, out);
+}
+
+static void ideal_free(mgd_chip *chip) {
+    mgd_free(chip);
+}
+
+mgd_status mgd_chip_ideal(mgd_context *ctx, mgd_net *net, mgd_chip **out) {
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "chip", 1, sizeof(ideal_chip), &memory));
+    ideal_chip *ideal = memory;
+    ideal->net = net;
+    ideal->chip = (mgd_chip){
+        .dtype = net->dtype,
+        .num_parameters = net->num_parameters,
+        .lanes = net->kernels->lanes,
+        .shared_lanes = net->kernels->lanes,
+        .resolution = net->dtype == MGD_F32 ? 0x1p-23 : 0x1p-52,
+        .open = ideal_open,
+        .theta = ideal_theta,
+        .draw = ideal_draw,
+        .free = ideal_free,
+    };
+    *out = &ideal->chip;
+    return MGD_OK;
+}

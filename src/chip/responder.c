@@ -1,0 +1,271 @@
+/* A session over a function from θ and x to y: one evaluation at a time, in the order of time. */
+
+#include "chip.h"
+
+#include "../net/net.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#define EVALUATE_ROWS 1000 /* samples handed over at once when a whole data set is evaluated */
+
+typedef struct {
+    mgd_session session;
+    const mgd_net_kernels *kernels;
+    mgd_respond *respond;
+    void *user;
+    mgd_dtype dtype; /* of θ, x and y */
+    mgd_cost cost;
+    size_t batch;
+    mgd_samples samples;
+    mgd_tensor *theta;      /* (P) what is handed over */
+    mgd_tensor *x, *target; /* (B, …), (B, K) what is handed over */
+} responder;
+
+/* ---- costs of rows --------------------------------------------------------------------------- */
+
+/* The mean cost, and when `accuracy` is not NULL the fraction of right answers, of y (B, O) against
+ * target (B, K), both of the session's dtype and contiguous. */
+static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_tensor *y,
+                               const mgd_tensor *target, double *cost, double *accuracy) {
+    enum { TILE = 16 }; /* at least the kernels' lanes */
+    size_t n = mgd_tensor_shape(y)[0], outputs = mgd_tensor_shape(y)[1];
+    size_t targets = mgd_tensor_shape(target)[1], lanes = s->kernels->lanes;
+    size_t row = lanes * mgd_dtype_size(s->dtype);
+    void *y_lanes = mgd_calloc(outputs, row), *t_lanes = mgd_calloc(targets, row);
+    double value[TILE], hit[TILE], sum = 0, hits = 0;
+    uint32_t index[TILE];
+    if (!y_lanes || !t_lanes) {
+        mgd_free(y_lanes);
+        mgd_free(t_lanes);
+        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: cost of %zu outputs", outputs);
+    }
+    for (size_t first = 0; first < n; first += lanes) {
+        size_t used = n - first < lanes ? n - first : lanes;
+        for (size_t lane = 0; lane < lanes; lane++)
+            index[lane] = (uint32_t)(first + (lane < used ? lane : used - 1));
+        s->kernels->gather(mgd_tensor_data(y), outputs, index, y_lanes, lanes);
+        s->kernels->gather(mgd_tensor_data(target), targets, index, t_lanes, lanes);
+        if (s->cost.kind != MGD_COST_FUNCTION)
+            s->kernels->cost(&s->cost, outputs, lanes, y_lanes, t_lanes, value);
+        if (outputs == targets)
+            s->kernels->hits(outputs, lanes, y_lanes, t_lanes, hit);
+        for (size_t lane = 0; lane < used; lane++) {
+            sum += s->cost.kind != MGD_COST_FUNCTION ? value[lane] : 0;
+            hits += outputs == targets ? hit[lane] : NAN;
+        }
+    }
+    mgd_free(y_lanes);
+    mgd_free(t_lanes);
+    *cost = sum / (double)n;
+    if (accuracy)
+        *accuracy = hits / (double)n;
+    if (s->cost.kind == MGD_COST_FUNCTION)
+        return s->cost.function(s->cost.user, ctx, y, target, cost);
+    return MGD_OK;
+}
+
+/* Asks for y, checks its shape and compares it with the target. */
+static mgd_status answer(mgd_context *ctx, const responder *s, const mgd_tensor *theta,
+                         const mgd_tensor *x, const mgd_tensor *target, double *cost,
+                         double *accuracy) {
+    char shape[128];
+    mgd_tensor *raw, *y;
+    MGD_TRY(s->respond(s->user, ctx, theta, x, &raw));
+    size_t n = mgd_tensor_shape(x)[0];
+    mgd_status status = MGD_OK;
+    if (mgd_tensor_ndim(raw) != 2 || mgd_tensor_shape(raw)[0] != n || mgd_tensor_shape(raw)[1] < 1)
+        status = mgd_fail(
+            ctx, MGD_ERR_SHAPE,
+            "chip: evaluate returned y of shape %s: expected (B, O) with B = %zu",
+            mgd_shape_format(shape, sizeof shape, mgd_tensor_ndim(raw), mgd_tensor_shape(raw)), n);
+    else
+        status =
+            mgd_cost_check(ctx, &s->cost, mgd_tensor_shape(raw)[1], mgd_tensor_shape(target)[1]);
+    if (status == MGD_OK)
+        status = mgd_tensor_convert(ctx, raw, s->dtype, &y);
+    mgd_tensor_free(raw);
+    if (status != MGD_OK)
+        return status;
+    status = cost_of_rows(ctx, s, y, target, cost, accuracy);
+    mgd_tensor_free(y);
+    return status;
+}
+
+static void copy_rows(const mgd_tensor *rows, size_t row_bytes, const uint32_t *index, size_t n,
+                      mgd_tensor *out) {
+    const char *from = mgd_tensor_data(rows);
+    char *to = mgd_tensor_data(out);
+    for (size_t i = 0; i < n; i++)
+        memcpy(to + i * row_bytes, from + index[i] * row_bytes, row_bytes);
+}
+
+static void load_samples(const responder *s, const uint32_t *index) {
+    size_t size = mgd_dtype_size(s->dtype);
+    copy_rows(s->samples.x, s->samples.features * size, index, s->batch, s->x);
+    copy_rows(s->samples.y, s->samples.targets * size, index, s->batch, s->target);
+}
+
+/* ---- the session ----------------------------------------------------------------------------- */
+
+static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
+    const responder *s = (const responder *)session;
+    size_t parameters = mgd_tensor_size(s->theta);
+    const uint32_t *loaded = NULL;
+    for (size_t p = 0; p < r->num_points; p++) {
+        const mgd_point *point = &r->points[p];
+        void *theta = mgd_tensor_data(s->theta);
+        if (point->sign == 0)
+            memcpy(theta, r->source.theta, parameters * mgd_dtype_size(s->dtype));
+        else
+            r->source.row(r->source.self, point, 0, parameters, theta);
+        if (point->samples != loaded)
+            load_samples(s, point->samples);
+        loaded = point->samples;
+        MGD_TRY(answer(ctx, s, s->theta, s->x, s->target, &r->cost[p], NULL));
+    }
+    return MGD_OK;
+}
+
+/* Rows `first` … of t as a tensor of their own header. */
+static mgd_status rows_of(mgd_context *ctx, const mgd_tensor *t, size_t first, size_t count,
+                          mgd_tensor **out) {
+    return mgd_tensor_slice(ctx, t, 0, first, count, 1, out);
+}
+
+static mgd_status evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                           const void *theta, const mgd_tensor *x, const mgd_tensor *y,
+                           double *cost, double *accuracy) {
+    (void)pool;
+    const responder *s = (const responder *)session;
+    mgd_samples set;
+    MGD_TRY(mgd_samples_open(ctx, s->dtype, x, y, &set));
+    memcpy(mgd_tensor_data(s->theta), theta, mgd_tensor_size(s->theta) * mgd_dtype_size(s->dtype));
+    mgd_status status = MGD_OK;
+    double cost_sum = 0, hit_sum = 0;
+    for (size_t first = 0; first < set.samples && status == MGD_OK; first += EVALUATE_ROWS) {
+        size_t n = set.samples - first < EVALUATE_ROWS ? set.samples - first : EVALUATE_ROWS;
+        mgd_tensor *part_x = NULL, *part_y = NULL;
+        double part_cost, part_accuracy;
+        status = rows_of(ctx, set.x, first, n, &part_x);
+        if (status == MGD_OK)
+            status = rows_of(ctx, set.y, first, n, &part_y);
+        if (status == MGD_OK)
+            status = answer(ctx, s, s->theta, part_x, part_y, &part_cost, &part_accuracy);
+        mgd_tensor_free(part_x);
+        mgd_tensor_free(part_y);
+        if (status == MGD_OK && mgd_interrupt_pending())
+            status = mgd_fail(ctx, MGD_ERR_INTERRUPT, "evaluate: interrupted");
+        if (status != MGD_OK)
+            break;
+        cost_sum += part_cost * (double)n;
+        hit_sum += part_accuracy * (double)n;
+    }
+    if (status == MGD_OK) {
+        *cost = cost_sum / (double)set.samples;
+        *accuracy = hit_sum / (double)set.samples;
+    }
+    mgd_samples_close(&set);
+    return status;
+}
+
+/* Σ weight·C over the training samples at s->theta, sample by sample. */
+static mgd_status weighted_cost(mgd_context *ctx, const responder *s, const double *weight,
+                                double *sum) {
+    *sum = 0;
+    for (size_t i = 0; i < s->samples.samples; i++) {
+        if (weight[i] == 0)
+            continue;
+        mgd_tensor *x = NULL, *target = NULL;
+        double cost;
+        mgd_status status = rows_of(ctx, s->samples.x, i, 1, &x);
+        if (status == MGD_OK)
+            status = rows_of(ctx, s->samples.y, i, 1, &target);
+        if (status == MGD_OK)
+            status = answer(ctx, s, s->theta, x, target, &cost, NULL);
+        mgd_tensor_free(x);
+        mgd_tensor_free(target);
+        if (status == MGD_OK && mgd_interrupt_pending())
+            status = mgd_fail(ctx, MGD_ERR_INTERRUPT, "gradient: interrupted");
+        MGD_TRY(status);
+        *sum += weight[i] * cost;
+    }
+    return MGD_OK;
+}
+
+static double parameter_get(const responder *s, size_t i) {
+    const void *data = mgd_tensor_data(s->theta);
+    return s->dtype == MGD_F32 ? (double)((const float *)data)[i] : ((const double *)data)[i];
+}
+
+static void parameter_set(const responder *s, size_t i, double value) {
+    void *data = mgd_tensor_data(s->theta);
+    if (s->dtype == MGD_F32)
+        ((float *)data)[i] = (float)value;
+    else
+        ((double *)data)[i] = value;
+}
+
+/* Central differences with the step that balances truncation and rounding: ε^⅓·max(1, |θ|). */
+static mgd_status gradient(mgd_context *ctx, mgd_session *session, const void *theta,
+                           const double *weight, double *out) {
+    const responder *s = (const responder *)session;
+    double relative = cbrt(s->dtype == MGD_F32 ? FLT_EPSILON : DBL_EPSILON);
+    memcpy(mgd_tensor_data(s->theta), theta, mgd_tensor_size(s->theta) * mgd_dtype_size(s->dtype));
+    for (size_t i = 0; i < mgd_tensor_size(s->theta); i++) {
+        double centre = parameter_get(s, i), step = relative * fmax(1, fabs(centre)), c[2], at[2];
+        for (int side = 0; side < 2; side++) {
+            parameter_set(s, i, side ? centre + step : centre - step);
+            at[side] = parameter_get(s, i);
+            MGD_TRY(weighted_cost(ctx, s, weight, &c[side]));
+        }
+        parameter_set(s, i, centre);
+        out[i] = (c[1] - c[0]) / (at[1] - at[0]);
+    }
+    return MGD_OK;
+}
+
+static void close_session(mgd_session *session) {
+    responder *s = (responder *)session;
+    mgd_tensor_free(s->theta);
+    mgd_tensor_free(s->x);
+    mgd_tensor_free(s->target);
+    mgd_samples_close(&s->samples);
+    mgd_free(s);
+}
+
+static mgd_status prepare(mgd_context *ctx, responder *s, const mgd_chip *chip,
+                          const mgd_task_spec *task) {
+    mgd_isa isa;
+    MGD_TRY(mgd_isa_select(ctx, &isa));
+    s->kernels = mgd_net_kernels_get(isa, s->dtype);
+    MGD_TRY(mgd_samples_open(ctx, s->dtype, task->x, task->y, &s->samples));
+    size_t shape[MGD_MAX_DIMS];
+    memcpy(shape, mgd_tensor_shape(s->samples.x), mgd_tensor_ndim(s->samples.x) * sizeof *shape);
+    shape[0] = task->batch;
+    MGD_TRY(mgd_tensor_new(ctx, s->dtype, 1, &chip->num_parameters, &s->theta));
+    MGD_TRY(mgd_tensor_new(ctx, s->dtype, mgd_tensor_ndim(s->samples.x), shape, &s->x));
+    return mgd_tensor_new(ctx, s->dtype, 2, (size_t[]){task->batch, s->samples.targets},
+                          &s->target);
+}
+
+mgd_status mgd_responder_open(mgd_context *ctx, const mgd_chip *chip, mgd_respond *respond,
+                              void *user, const mgd_task_spec *task, mgd_session **out) {
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(responder), &memory));
+    responder *s = memory;
+    s->session = (mgd_session){measure, evaluate, gradient, close_session};
+    s->respond = respond;
+    s->user = user;
+    s->dtype = chip->dtype;
+    s->cost = task->cost;
+    s->batch = task->batch;
+    mgd_status status = prepare(ctx, s, chip, task);
+    if (status != MGD_OK) {
+        close_session(&s->session);
+        return status;
+    }
+    *out = &s->session;
+    return MGD_OK;
+}

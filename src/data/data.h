@@ -1,0 +1,21 @@
+/* data: readers and generators of data sets. The public functions are declared in mgd.h, section
+ * "data"; this header is what they share. Uses base and tensor, knows no network and no Lua.
+ */
+#ifndef MGD_DATA_H
+#define MGD_DATA_H
+
+#include "../base/base.h"
+
+/* Elements or bytes between two polls for an interrupt. */
+#define MGD_DATA_CHUNK ((size_t)1 << 20)
+
+/* MGD_ERR_INTERRUPT, flag cleared, when one was requested; MGD_OK otherwise. */
+mgd_status mgd_data_poll(mgd_context *ctx);
+
+/* The end of a path that is too long for a message, at a character boundary. */
+const char *mgd_data_path_tail(const char *path);
+
+/* Writes the 1-based position of element `index` (row-major), "[3, 2]"; returns `buffer`. */
+const char *mgd_data_position(char *buffer, size_t capacity, const mgd_tensor *t, size_t index);
+
+#endif

@@ -1,0 +1,103 @@
+/* l_base.c: versions, memory counts, interrupts, the clock, random streams for specs. */
+
+#include "../base/base.h" /* internal: the interrupt flag, Philox known-answer test, ISA names */
+#include "l_mgd.h"
+
+#include <unistd.h>
+
+static int base_version(lua_State *L) {
+    lua_pushstring(L, mgd_version());
+    return 1;
+}
+
+static int base_memory(lua_State *L) {
+    mgd_memory stats = mgd_memory_stats();
+    lua_createtable(L, 0, 3);
+    lua_pushinteger(L, (lua_Integer)stats.live_blocks);
+    lua_setfield(L, -2, "live_blocks");
+    lua_pushinteger(L, (lua_Integer)stats.live_bytes);
+    lua_setfield(L, -2, "live_bytes");
+    lua_pushinteger(L, (lua_Integer)stats.total_blocks);
+    lua_setfield(L, -2, "total_blocks");
+    return 1;
+}
+
+static int base_fail_from(lua_State *L) {
+    mgd_memory_fail_from((uint64_t)l_integer(L, 1, "fail_from: n", 0, INT64_C(1) << 52));
+    return 0;
+}
+
+static int base_clock(lua_State *L) {
+    lua_pushnumber(L, mgd_clock());
+    return 1;
+}
+
+static int base_interrupt(lua_State *L) {
+    (void)L;
+    mgd_interrupt_request();
+    return 0;
+}
+
+/* random_words(seed, stream, replica, step, index) → four 32-bit words. */
+static int base_random_words(lua_State *L) {
+    const int64_t most = INT64_C(1) << 52;
+    uint64_t seed = (uint64_t)l_integer(L, 1, "random_words: seed", -most, most);
+    int64_t stream = l_integer(L, 2, "random_words: stream", 0, 255);
+    uint64_t replica = (uint64_t)l_integer(L, 3, "random_words: replica", 0, most);
+    uint64_t step = (uint64_t)l_integer(L, 4, "random_words: step", 0, most);
+    uint32_t index = (uint32_t)l_integer(L, 5, "random_words: index", 0, UINT32_MAX);
+    uint32_t words[4];
+    mgd_random_words(seed, (mgd_stream)stream, replica, step, index, words);
+    for (int i = 0; i < 4; i++)
+        lua_pushnumber(L, words[i]);
+    return 4;
+}
+
+/* isa() → the name in force, {names available}. */
+static int base_isa(lua_State *L) {
+    mgd_context ctx = {0};
+    mgd_isa isa;
+    l_check(L, mgd_isa_select(&ctx, &isa), &ctx);
+    lua_pushstring(L, mgd_isa_name(isa));
+    lua_newtable(L);
+    int n = 0;
+    for (int i = 0; i < MGD_ISA_COUNT; i++)
+        if (mgd_isa_available((mgd_isa)i)) {
+            lua_pushstring(L, mgd_isa_name((mgd_isa)i));
+            lua_rawseti(L, -2, ++n);
+        }
+    return 2;
+}
+
+static int base_threads(lua_State *L) {
+    lua_pushinteger(L, (lua_Integer)mgd_threads_default());
+    return 1;
+}
+
+/* isatty(descriptor) */
+static int base_isatty(lua_State *L) {
+    lua_pushboolean(L, isatty((int)l_integer(L, 1, "isatty: descriptor", 0, 1 << 16)));
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"version", base_version},
+    {"memory", base_memory},
+    {"fail_from", base_fail_from},
+    {"clock", base_clock},
+    {"interrupt", base_interrupt},
+    {"random_words", base_random_words},
+    {"isa", base_isa},
+    {"threads", base_threads},
+    {"isatty", base_isatty},
+
+    {NULL, NULL},
+};
+
+void l_open_base(lua_State *L) {
+    luaL_newlib(L, functions);
+    lua_setfield(L, -2, "base");
+    /* The interpreter knows nothing of mgd.h: its signal handler sets this flag. */
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&mgd_interrupt_flag);
+    lua_setfield(L, LUA_REGISTRYINDEX, "mgd.interrupt_flag");
+}

@@ -1,0 +1,175 @@
+/* l_net.c: networks and costs. lua/mgd/nn.lua turns them into what users see. */
+
+#include "l_mgd.h"
+#include "l_train.h"
+
+#include <string.h>
+
+mgd_net *l_check_net(lua_State *L, int index) {
+    mgd_net **box = luaL_checkudata(L, index, L_NET);
+    if (!*box)
+        l_error(L, "network: already freed");
+    return *box;
+}
+
+void l_cost(lua_State *L, int index, mgd_cost *cost) {
+    static const char *const names[] = {"mse", "cross_entropy", "l2", NULL};
+    *cost = (mgd_cost){.kind = MGD_COST_FUNCTION};
+    lua_getfield(L, index, "cost");
+    if (!lua_isfunction(L, -1))
+        cost->kind = (mgd_cost_kind)luaL_checkoption(L, -1, "mse", names);
+    lua_getfield(L, index, "label_smoothing");
+    cost->label_smoothing = lua_tonumber(L, -1);
+    lua_pop(L, 2);
+}
+
+void l_init(lua_State *L, int index, mgd_init *init) {
+    static const char *const schemes[] = {
+        "zeros",         "uniform",    "normal",    "glorot_uniform",
+        "glorot_normal", "he_uniform", "he_normal", NULL};
+    lua_getfield(L, index, "scheme");
+    init->scheme = (mgd_init_scheme)luaL_checkoption(L, -1, NULL, schemes);
+    lua_pop(L, 1);
+    init->low = l_number_field(L, index, "low", -1);
+    init->high = l_number_field(L, index, "high", 1);
+    init->mean = l_number_field(L, index, "mean", 0);
+    init->std = l_number_field(L, index, "std", 1);
+    init->seed = (uint64_t)(int64_t)l_number_field(L, index, "seed", 1);
+    init->replica = (uint64_t)l_number_field(L, index, "replica", 1);
+}
+
+double l_number_field(lua_State *L, int index, const char *name, double otherwise) {
+    lua_getfield(L, index, name);
+    double value = lua_isnil(L, -1) ? otherwise : lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+/* The size_t at t[i] of the table at `index`. */
+static size_t size_at(lua_State *L, int index, int i, const char *what) {
+    lua_rawgeti(L, index, i);
+    size_t value = (size_t)l_integer(L, lua_gettop(L), what, 0, UINT32_MAX);
+    lua_pop(L, 1);
+    return value;
+}
+
+static mgd_layer layer_at(lua_State *L, int index, int i) {
+    mgd_layer layer = {MGD_LAYER_DENSE, 0};
+    lua_rawgeti(L, index, i);
+    lua_getfield(L, -1, "kind");
+    const char *name = luaL_checkstring(L, -1);
+    int kind = 0;
+    while (kind < MGD_LAYER_COUNT && strcmp(mgd_layer_name((mgd_layer_kind)kind), name) != 0)
+        kind++;
+    layer.kind = (mgd_layer_kind)kind;
+    layer.outputs = (size_t)l_number_field(L, -2, "outputs", 0);
+    lua_pop(L, 2);
+    return layer;
+}
+
+/* new(dtype, {input shape}, {{kind =, outputs =}, …}) → network */
+static int net_new(lua_State *L) {
+    mgd_dtype dtype = strcmp(luaL_checkstring(L, 1), "f64") == 0 ? MGD_F64 : MGD_F32;
+    size_t ndim = lua_rawlen(L, 2), count = lua_rawlen(L, 3), shape[MGD_MAX_DIMS];
+    if (ndim >= MGD_MAX_DIMS)
+        l_error(L, "network: input has %d dimensions, expected fewer than %d", (int)ndim,
+                MGD_MAX_DIMS);
+    for (size_t i = 0; i < ndim; i++)
+        shape[i] = size_at(L, 2, (int)i + 1, "network: input");
+    mgd_net **box = l_push_box(L, sizeof *box, L_NET);
+    mgd_layer *layers = lua_newuserdatauv(L, (count + 1) * sizeof *layers, 1);
+    for (size_t i = 0; i < count; i++)
+        layers[i] = layer_at(L, 3, (int)i + 1);
+    mgd_context ctx = {0};
+    l_check(L, mgd_net_new(&ctx, dtype, ndim, shape, count, layers, box), &ctx);
+    l_byte_debt(L, mgd_net_num_parameters(*box) * mgd_dtype_size(dtype));
+    lua_pop(L, 1);
+    return 1;
+}
+
+static int net_gc(lua_State *L) {
+    mgd_net **box = luaL_checkudata(L, 1, L_NET);
+    mgd_net_free(*box);
+    *box = NULL;
+    return 0;
+}
+
+/* sizes() → P, inputs, outputs */
+static int net_sizes(lua_State *L) {
+    mgd_net *net = l_check_net(L, 1);
+    lua_pushinteger(L, (lua_Integer)mgd_net_num_parameters(net));
+    lua_pushinteger(L, (lua_Integer)mgd_net_inputs(net));
+    lua_pushinteger(L, (lua_Integer)mgd_net_outputs(net));
+    return 3;
+}
+
+static int net_theta(lua_State *L) {
+    mgd_context ctx = {0};
+    mgd_net *net = l_check_net(L, 1);
+    mgd_tensor **box = l_push_tensor_box(L);
+    l_check(L, mgd_net_theta(&ctx, net, box), &ctx);
+    l_tensor_filled(L, *box);
+    return 1;
+}
+
+static int net_set_theta(lua_State *L) {
+    mgd_context ctx = {0};
+    mgd_net *net = l_check_net(L, 1);
+    l_check(L, mgd_net_set_theta(&ctx, net, l_check_tensor(L, 2, "set_theta")), &ctx);
+    return 0;
+}
+
+/* init(options table, checked in Lua) */
+static int net_init(lua_State *L) {
+    mgd_context ctx = {0};
+    mgd_net *net = l_check_net(L, 1);
+    mgd_init init;
+    l_init(L, 2, &init);
+    l_check(L, mgd_net_init(&ctx, net, &init), &ctx);
+    return 0;
+}
+
+static int net_forward(lua_State *L) {
+    mgd_context ctx = {0};
+    mgd_net *net = l_check_net(L, 1);
+    mgd_tensor *x = l_check_tensor(L, 2, "forward: x");
+    mgd_tensor **box = l_push_tensor_box(L);
+    l_check(L, mgd_net_forward(&ctx, net, x, box), &ctx);
+    l_tensor_filled(L, *box);
+    return 1;
+}
+
+/* gradient(x, y, {cost =, label_smoothing =}) → g (P), cost */
+static int net_gradient(lua_State *L) {
+    mgd_context ctx = {0};
+    mgd_net *net = l_check_net(L, 1);
+    mgd_tensor *x = l_check_tensor(L, 2, "gradient: x");
+    mgd_tensor *y = l_check_tensor(L, 3, "gradient: y");
+    mgd_cost cost;
+    double value;
+    l_cost(L, 4, &cost);
+    mgd_tensor **box = l_push_tensor_box(L);
+    l_check(L, mgd_net_gradient(&ctx, net, x, y, &cost, box, &value), &ctx);
+    l_tensor_filled(L, *box);
+    lua_pushnumber(L, value);
+    return 2;
+}
+
+static const luaL_Reg methods[] = {
+    {"__gc", net_gc},           {"sizes", net_sizes},
+    {"theta", net_theta},       {"set_theta", net_set_theta},
+    {"init", net_init},         {"forward", net_forward},
+    {"gradient", net_gradient}, {NULL, NULL},
+};
+
+static const luaL_Reg functions[] = {
+    {"new", net_new},
+    {NULL, NULL},
+};
+
+void l_open_net(lua_State *L) {
+    l_new_type(L, L_NET, methods);
+    lua_pop(L, 1);
+    luaL_newlib(L, functions);
+    lua_setfield(L, -2, "net");
+}

@@ -1,0 +1,390 @@
+/* l_run.c: training runs. lua/mgd/train.lua checks the options and drives the loop of probes. */
+
+#include "l_train.h"
+
+#include <string.h>
+
+/* The box's user value is a table {chip =, eta =, cost =}: what the run needs kept alive. */
+typedef struct {
+    mgd_run *run;
+    l_chip *chip;
+    l_callback eta, cost;
+    int busy; /* the library works on it: a callback must not enter again */
+} l_run;
+
+static l_run *check_run(lua_State *L) {
+    l_run *box = luaL_checkudata(L, 1, L_RUN);
+    if (!box->run)
+        l_error(L, "run: already freed");
+    if (box->busy)
+        l_error(L, "run: it is running already: a function that it calls must not use it");
+    return box;
+}
+
+/* ---- callbacks ------------------------------------------------------------------------------- */
+
+static mgd_status eta_function(void *user, mgd_context *ctx, uint64_t step, double *eta) {
+    const l_run *box = user;
+    lua_State *L = box->eta.L;
+    int top = lua_gettop(L);
+    lua_pushvalue(L, box->eta.function);
+    lua_pushnumber(L, (lua_Number)step);
+    mgd_status status = MGD_OK;
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK || lua_type(L, -1) != LUA_TNUMBER)
+        status = l_fail(ctx, "train: eta",
+                        lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                                       : "the function must return a number");
+    else
+        *eta = lua_tonumber(L, -1);
+    lua_settop(L, top);
+    return status;
+}
+
+static mgd_status cost_function(void *user, mgd_context *ctx, const mgd_tensor *y,
+                                const mgd_tensor *target, double *cost) {
+    const l_run *box = user;
+    return l_call_back(&box->cost, ctx, "train: cost", y, target, NULL, cost);
+}
+
+/* Puts the Lua functions of the run on the stack, where the callbacks find them while the library
+ * works; `leave` undoes it. The chip may serve another run at this moment, further up the stack. */
+static l_callback enter(lua_State *L, l_run *box) {
+    l_callback outer = box->chip->evaluate;
+    luaL_checkstack(L, 16, "run");
+    l_get_user_value(L, 1);
+    lua_getfield(L, -1, "eta");
+    box->eta = (l_callback){L, lua_gettop(L)};
+    lua_getfield(L, -2, "cost");
+    box->cost = (l_callback){L, lua_gettop(L)};
+    lua_getfield(L, -3, "chip");
+    l_get_user_value(L, -1);
+    lua_rawgeti(L, -1, 1);
+    box->chip->evaluate = (l_callback){L, lua_gettop(L)};
+    box->busy = 1;
+    return outer;
+}
+
+static void leave(l_run *box, l_callback outer) {
+    box->chip->evaluate = outer;
+    box->eta = box->cost = (l_callback){NULL, 0};
+    box->busy = 0;
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+static uint64_t count_field(lua_State *L, const char *name, double otherwise) {
+    return (uint64_t)l_number_field(L, 2, name, otherwise);
+}
+
+static bool flag_field(lua_State *L, const char *name) {
+    lua_getfield(L, 2, name);
+    bool value = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+static int choice_field(lua_State *L, const char *name, const char *const *names) {
+    lua_getfield(L, 2, name);
+    int value = luaL_checkoption(L, -1, names[0], names);
+    lua_pop(L, 1);
+    return value;
+}
+
+static void code_fields(lua_State *L, mgd_train *train) {
+    static const char *const codes[] = {"sequential", "walsh", "random", "sine", NULL};
+    train->code = (mgd_code_kind)choice_field(L, "code", codes);
+    train->amplitude = l_number_field(L, 2, "amplitude", 0);
+    train->norm = l_number_field(L, 2, "norm", 0);
+    train->shuffled = flag_field(L, "shuffled");
+    train->alternate = flag_field(L, "alternate");
+    train->sparsity = l_number_field(L, 2, "sparsity", 0);
+    train->low = l_number_field(L, 2, "low", 0);
+    train->high = l_number_field(L, 2, "high", 0);
+    train->tau_p = count_field(L, "tau_p", 1);
+    train->tau_theta = count_field(L, "tau_theta", 1);
+    train->seed = (uint64_t)(int64_t)l_number_field(L, 2, "seed", 1);
+    train->replica = count_field(L, "replica", 1);
+}
+
+static void train_fields(lua_State *L, mgd_train *train) {
+    static const char *const baselines[] = {"measured", "two-sided", "none", NULL};
+    static const char *const conventions[] = {"gradient", "published", NULL};
+    static const char *const optimizers[] = {"sgd", "momentum", "adam", NULL};
+    code_fields(L, train);
+    l_cost(L, 2, &train->cost);
+    train->tau_x = count_field(L, "tau_x", 1);
+    train->batch = (size_t)count_field(L, "batch", 1);
+    train->shuffle = flag_field(L, "shuffle");
+    train->dt = l_number_field(L, 2, "dt", 1);
+    train->eta = l_number_field(L, 2, "eta", train->eta);
+    train->baseline = (mgd_baseline)choice_field(L, "baseline", baselines);
+    train->convention = (mgd_convention)choice_field(L, "convention", conventions);
+    train->optimizer = (mgd_optimizer)choice_field(L, "optimizer", optimizers);
+    train->momentum = l_number_field(L, 2, "momentum", train->momentum);
+    train->beta1 = l_number_field(L, 2, "beta1", train->beta1);
+    train->beta2 = l_number_field(L, 2, "beta2", train->beta2);
+    train->epsilon = l_number_field(L, 2, "epsilon", train->epsilon);
+    train->replicas = (size_t)count_field(L, "replicas", 1);
+    train->threads = (size_t)count_field(L, "threads", 0);
+}
+
+/* Makes the table of what must live as long as the run, as the box's user value. */
+static void keep_alive(lua_State *L, l_run *box, mgd_train *train) {
+    lua_createtable(L, 0, 3);
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "chip");
+    lua_getfield(L, 2, "cost");
+    lua_setfield(L, -2, "cost");
+    lua_getfield(L, 2, "eta");
+    if (lua_isfunction(L, -1)) {
+        train->eta_function = eta_function;
+        train->eta_user = box;
+    }
+    lua_setfield(L, -2, "eta");
+    l_set_user_value(L, -2);
+    if (train->cost.kind == MGD_COST_FUNCTION) {
+        train->cost.function = cost_function;
+        train->cost.user = box;
+    }
+}
+
+/* new(chip, options, x, y) → run */
+static int run_new(lua_State *L) {
+    mgd_context ctx = {0};
+    l_chip *chip = l_check_chip(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    mgd_train train = mgd_train_defaults();
+    mgd_init init;
+    train.x = l_check_tensor(L, 3, "mgd.train: data.x");
+    train.y = l_check_tensor(L, 4, "mgd.train: data.y");
+    train_fields(L, &train);
+    lua_getfield(L, 2, "init");
+    if (lua_istable(L, -1)) {
+        l_init(L, lua_gettop(L), &init);
+        train.init = &init;
+    }
+    lua_settop(L, 4);
+    l_run *box = l_push_box(L, sizeof *box, L_RUN);
+    box->chip = chip;
+    keep_alive(L, box, &train);
+    l_check(L, mgd_run_new(&ctx, chip->chip, &train, &box->run), &ctx);
+    l_byte_debt(L, 4 * 8 * mgd_chip_num_parameters(chip->chip) * train.replicas);
+    return 1;
+}
+
+static int run_gc(lua_State *L) {
+    l_run *box = luaL_checkudata(L, 1, L_RUN);
+    mgd_run_free(box->run);
+    box->run = NULL;
+    return 0;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* advance(steps) → whether all went well, the message when not */
+static int run_advance(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    uint64_t steps = (uint64_t)l_integer(L, 2, "run: steps", 0, INT64_C(1) << 53);
+    l_callback outer = enter(L, box);
+    mgd_status status = mgd_run_advance(&ctx, box->run, steps);
+    leave(box, outer);
+    lua_pushboolean(L, status == MGD_OK);
+    lua_pushstring(L, ctx.message);
+    return 2;
+}
+
+/* Pushes a table of R numbers. */
+static void push_values(lua_State *L, const l_run *box, const double *values) {
+    lua_newtable(L);
+    for (size_t r = 0; r < mgd_run_replicas(box->run); r++) {
+        lua_pushnumber(L, values[r]);
+        lua_rawseti(L, -2, (int)r + 1);
+    }
+}
+
+/* An array of R numbers that the collector frees. */
+static double *new_values(lua_State *L, const l_run *box) {
+    return lua_newuserdatauv(L, (mgd_run_replicas(box->run) + 1) * sizeof(double), 1);
+}
+
+/* evaluate(x, y) → {cost of each replica}, {accuracy of each replica} */
+static int run_evaluate(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    mgd_tensor *x = l_check_tensor(L, 2, "evaluate: x");
+    mgd_tensor *y = l_check_tensor(L, 3, "evaluate: y");
+    double *cost = new_values(L, box), *accuracy = new_values(L, box);
+    l_callback outer = enter(L, box);
+    mgd_status status = mgd_run_evaluate(&ctx, box->run, x, y, cost, accuracy);
+    leave(box, outer);
+    l_check(L, status, &ctx);
+    push_values(L, box, cost);
+    push_values(L, box, accuracy);
+    return 2;
+}
+
+/* angle(whole_set) → {degrees of each replica} */
+static int run_angle(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    double *angle = new_values(L, box);
+    l_callback outer = enter(L, box);
+    mgd_status status = mgd_run_angle(&ctx, box->run, lua_toboolean(L, 2), angle);
+    leave(box, outer);
+    l_check(L, status, &ctx);
+    push_values(L, box, angle);
+    return 1;
+}
+
+/* signal() → {C of each replica}, {C̃ of each replica} */
+static int run_signal(lua_State *L) {
+    l_run *box = check_run(L);
+    double *c = new_values(L, box), *c_tilde = new_values(L, box);
+    mgd_run_signal(box->run, c, c_tilde);
+    push_values(L, box, c);
+    push_values(L, box, c_tilde);
+    return 2;
+}
+
+static int run_theta(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    mgd_tensor **t = l_push_tensor_box(L);
+    l_check(L, mgd_run_theta(&ctx, box->run, t), &ctx);
+    l_tensor_filled(L, *t);
+    return 1;
+}
+
+static int run_gradient(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    mgd_tensor **t = l_push_tensor_box(L);
+    l_check(L, mgd_run_gradient(&ctx, box->run, t), &ctx);
+    l_tensor_filled(L, *t);
+    return 1;
+}
+
+static int run_keep_gradient(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    l_check(L, mgd_run_keep_gradient(&ctx, box->run), &ctx);
+    return 0;
+}
+
+static int run_steps_done(lua_State *L) {
+    l_run *box = luaL_checkudata(L, 1, L_RUN);
+    lua_pushinteger(L, box->run ? (lua_Integer)mgd_run_steps_done(box->run) : 0);
+    return 1;
+}
+
+static int run_warning(lua_State *L) {
+    l_run *box = check_run(L);
+    lua_pushstring(L, mgd_run_warning(box->run)); /* nil when NULL */
+    return 1;
+}
+
+/* stop(r): replica r, from 1, stops where it stands */
+static int run_stop(lua_State *L) {
+    l_run *box = check_run(L);
+    int64_t r = l_integer(L, 2, "stop: replica", 1, (int64_t)mgd_run_replicas(box->run));
+    mgd_run_stop(box->run, (size_t)r - 1);
+    return 0;
+}
+
+/* stopped(r) → nil while it runs, or the step at which it stopped and whether its cost was finite
+ */
+static int run_stopped(lua_State *L) {
+    l_run *box = check_run(L);
+    int64_t r = l_integer(L, 2, "stopped: replica", 1, (int64_t)mgd_run_replicas(box->run));
+    bool finite;
+    uint64_t step = mgd_run_stopped(box->run, (size_t)r - 1, &finite);
+    if (step == UINT64_MAX)
+        return 0;
+    lua_pushinteger(L, (lua_Integer)step);
+    lua_pushboolean(L, finite);
+    return 2;
+}
+
+/* ---- state ----------------------------------------------------------------------------------- */
+
+/* state() → {{name, tensor}, …} */
+static int run_state(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    size_t count = mgd_run_state_count(box->run);
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_createtable(L, 2, 0);
+        lua_pushstring(L, mgd_run_state_name(box->run, i));
+        lua_rawseti(L, -2, 1);
+        mgd_tensor **t = l_push_tensor_box(L);
+        l_check(L, mgd_run_state_get(&ctx, box->run, i, t), &ctx);
+        l_tensor_filled(L, *t);
+        lua_rawseti(L, -2, 2);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
+/* set_state({tensor, …}) in the order of state() */
+static int run_set_state(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    mgd_tensor *tensors[8];
+    size_t count = mgd_run_state_count(box->run);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, 2, (int)i + 1);
+        tensors[i] = l_check_tensor(L, lua_gettop(L), "resume: state");
+    }
+    l_check(L, mgd_run_state_set(&ctx, box->run, tensors), &ctx);
+    return 0;
+}
+
+/* ---- codes ----------------------------------------------------------------------------------- */
+
+/* pattern(P, options, first slot, slots) → (slots, P) unit patterns, f64 */
+static int code_pattern(lua_State *L) {
+    mgd_context ctx = {0};
+    size_t parameters = (size_t)l_integer(L, 1, "codes: parameters", 1, UINT32_MAX - 1);
+    mgd_train train = mgd_train_defaults();
+    code_fields(L, &train);
+    uint64_t first = (uint64_t)l_integer(L, 3, "codes: first", 0, INT64_C(1) << 40);
+    size_t slots = (size_t)l_integer(L, 4, "codes: slots", 1, INT32_MAX);
+    mgd_tensor **t = l_push_tensor_box(L);
+    l_check(L, mgd_code_pattern(&ctx, &train, parameters, first, slots, t), &ctx);
+    l_tensor_filled(L, *t);
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"__gc", run_gc},
+    {"advance", run_advance},
+    {"evaluate", run_evaluate},
+    {"angle", run_angle},
+    {"signal", run_signal},
+    {"theta", run_theta},
+    {"gradient", run_gradient},
+    {"keep_gradient", run_keep_gradient},
+    {"steps_done", run_steps_done},
+    {"warning", run_warning},
+    {"stop", run_stop},
+    {"stopped", run_stopped},
+    {"state", run_state},
+    {"set_state", run_set_state},
+
+    {NULL, NULL},
+};
+
+static const luaL_Reg functions[] = {
+    {"new", run_new},
+    {"pattern", code_pattern},
+    {NULL, NULL},
+};
+
+void l_open_run(lua_State *L) {
+    l_new_type(L, L_RUN, methods);
+    lua_pop(L, 1);
+    luaL_newlib(L, functions);
+    lua_setfield(L, -2, "run");
+}

@@ -1,0 +1,271 @@
+/* l_tensor.c: the tensor box, its arguments, conversions and files. Indexing, arithmetic,
+ * constructors and printing are in l_tensor_*.c.
+ */
+
+#include "l_tensor.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SEED_MAX (INT64_C(1) << 53) /* every integer up to here is a double: LuaJIT's numbers */
+
+/* ---- the box --------------------------------------------------------------------------------- */
+
+mgd_tensor **l_push_tensor_box(lua_State *L) {
+    return l_push_box(L, sizeof(mgd_tensor *), L_TENSOR);
+}
+
+/* Only fresh storage is a new debt; a view costs a header. */
+void l_tensor_filled(lua_State *L, const mgd_tensor *t) {
+    if (!mgd_tensor_shared(t))
+        l_byte_debt(L, mgd_tensor_storage_bytes(t));
+}
+
+mgd_tensor *l_test_tensor(lua_State *L, int index) {
+    mgd_tensor **box = luaL_testudata(L, index, L_TENSOR);
+    return box ? *box : NULL;
+}
+
+mgd_tensor *l_check_tensor(lua_State *L, int index, const char *what) {
+    mgd_tensor *t = l_test_tensor(L, index);
+    if (!t)
+        l_error(L, "%s: expected a tensor, got %s", what, luaL_typename(L, index));
+    return t;
+}
+
+static int tensor_gc(lua_State *L) {
+    mgd_tensor **box = luaL_checkudata(L, 1, L_TENSOR);
+    mgd_tensor *t = *box;
+    *box = NULL;
+    mgd_tensor_free(t);
+    return 0;
+}
+
+/* ---- arguments ------------------------------------------------------------------------------- */
+
+double l_tensor_number(lua_State *L, int index, const char *what) {
+    if (lua_type(L, index) != LUA_TNUMBER)
+        l_error(L, "%s: expected a number, got %s", what, luaL_typename(L, index));
+    return lua_tonumber(L, index);
+}
+
+const char *l_tensor_path(lua_State *L, int index, const char *what) {
+    if (lua_type(L, index) != LUA_TSTRING)
+        l_error(L, "%s: the path must be a string, got %s", what, luaL_typename(L, index));
+    size_t length;
+    const char *path = lua_tolstring(L, index, &length);
+    if (strlen(path) != length)
+        l_error(L, "%s: the path holds a zero byte", what);
+    return path;
+}
+
+void l_tensor_push_value(lua_State *L, mgd_dtype dtype, double value) {
+    bool integer = dtype == MGD_I32 || dtype == MGD_U8;
+    if (integer && fabs(value) <= 0x1p53)
+        lua_pushinteger(L, (lua_Integer)value);
+    else
+        lua_pushnumber(L, value);
+}
+
+size_t l_tensor_list(lua_State *L, int index, const char *what) {
+    size_t length = lua_rawlen(L, index), entries = 0;
+    lua_pushvalue(L, index);
+    lua_pushnil(L);
+    while (lua_next(L, -2)) {
+        if (lua_type(L, -2) == LUA_TSTRING)
+            l_error(L, "%s: '%s' among the entries of a list; options go into a table of their own",
+                    what, lua_tostring(L, -2));
+        entries++;
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    if (entries != length)
+        l_error(L, "%s: a list with holes: %d entries, of which the last is number %d", what,
+                (int)entries, (int)length);
+    return length;
+}
+
+size_t l_tensor_shape(lua_State *L, int index, const char *what, int low,
+                      size_t shape[MGD_MAX_DIMS]) {
+    if (lua_type(L, index) != LUA_TTABLE)
+        l_error(L, "%s: the shape must be a table such as {2, 3}, got %s", what,
+                luaL_typename(L, index));
+    size_t ndim = l_tensor_list(L, index, what);
+    if (ndim > MGD_MAX_DIMS)
+        l_error(L, "%s: %d dimensions, at most %d are supported", what, (int)ndim, MGD_MAX_DIMS);
+    for (size_t i = 0; i < ndim; i++) {
+        char place[64];
+        snprintf(place, sizeof place, "%s: dimension %zu", what, i + 1);
+        lua_rawgeti(L, index, (int)i + 1);
+        shape[i] = (size_t)l_integer(L, -1, place, low, SEED_MAX);
+        lua_pop(L, 1);
+    }
+    return ndim;
+}
+
+size_t l_tensor_axis(lua_State *L, int index, const char *what, const mgd_tensor *t) {
+    if (lua_type(L, index) != LUA_TNUMBER)
+        l_error(L, "%s: the axis must be a number, got %s", what, luaL_typename(L, index));
+    double axis = lua_tonumber(L, index);
+    int ndim = (int)mgd_tensor_ndim(t);
+    if (ndim == 0)
+        l_error(L, "%s: a scalar has no axis %.15g", what, axis);
+    if (axis != floor(axis) || axis == 0 || fabs(axis) > ndim)
+        l_error(L, "%s: axis %.15g of a tensor of %d dimension%s (1 to %d, or -%d to -1)", what,
+                axis, ndim, ndim == 1 ? "" : "s", ndim, ndim);
+    return (size_t)(axis > 0 ? axis - 1 : axis + ndim);
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    unsigned flag;
+} option_names[] = {{"dtype", L_OPT_DTYPE},
+                    {"seed", L_OPT_SEED},
+                    {"rtol", L_OPT_RTOL},
+                    {"atol", L_OPT_ATOL},
+                    {"ddof", L_OPT_DDOF}};
+enum { OPTIONS = sizeof option_names / sizeof *option_names };
+
+static unsigned find_option(lua_State *L, const char *what, const char *name, unsigned allowed) {
+    for (size_t i = 0; i < OPTIONS; i++)
+        if ((option_names[i].flag & allowed) && strcmp(name, option_names[i].name) == 0)
+            return option_names[i].flag;
+    luaL_Buffer known;
+    luaL_buffinit(L, &known);
+    const char *separator = "";
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (option_names[i].flag & allowed) {
+            luaL_addstring(&known, separator);
+            luaL_addstring(&known, option_names[i].name);
+            separator = ", ";
+        }
+    luaL_pushresult(&known);
+    l_error(L, "%s: unknown option '%s' (there is: %s)", what, name, lua_tostring(L, -1));
+    return 0;
+}
+
+static mgd_dtype check_dtype(lua_State *L, int index, const char *what) {
+    mgd_dtype dtype = MGD_F64;
+    if (lua_type(L, index) != LUA_TSTRING)
+        l_error(L, "%s: dtype must be a string, got %s", what, luaL_typename(L, index));
+    if (!mgd_dtype_parse(lua_tostring(L, index), &dtype))
+        l_error(L, "%s: unknown dtype '%s' (there is: f64, f32, i32, u8)", what,
+                lua_tostring(L, index));
+    return dtype;
+}
+
+static double check_tolerance(lua_State *L, const char *what, const char *name) {
+    if (lua_type(L, -1) != LUA_TNUMBER || !(lua_tonumber(L, -1) >= 0))
+        l_error(L, "%s: %s must be a number from 0 on", what, name);
+    return lua_tonumber(L, -1);
+}
+
+l_options l_tensor_options(lua_State *L, int index, const char *what, unsigned allowed) {
+    l_options options = {.dtype = MGD_F64, .seed = 1, .rtol = 1e-6};
+    if (lua_isnoneornil(L, index))
+        return options;
+    if (lua_type(L, index) != LUA_TTABLE)
+        l_error(L, "%s: options must be a table, got %s", what, luaL_typename(L, index));
+    lua_pushvalue(L, index);
+    lua_pushnil(L);
+    while (lua_next(L, -2)) { /* options, name, value */
+        if (lua_type(L, -2) != LUA_TSTRING)
+            l_error(L, "%s: options have names, this table has an entry under a %s", what,
+                    luaL_typename(L, -2));
+        switch (find_option(L, what, lua_tostring(L, -2), allowed)) {
+        case L_OPT_DTYPE:
+            options.dtype = check_dtype(L, -1, what);
+            options.has_dtype = true;
+            break;
+        case L_OPT_SEED:
+            options.seed = (uint64_t)l_integer(L, -1, "seed", 0, SEED_MAX);
+            break;
+        case L_OPT_RTOL:
+            options.rtol = check_tolerance(L, what, "rtol");
+            break;
+        case L_OPT_ATOL:
+            options.atol = check_tolerance(L, what, "atol");
+            break;
+        default:
+            options.ddof = (size_t)l_integer(L, -1, "ddof", 0, INT32_MAX);
+            break;
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return options;
+}
+
+/* ---- conversion and files -------------------------------------------------------------------- */
+
+static int push_converted(lua_State *L, const mgd_tensor *t, mgd_dtype dtype) {
+    mgd_context ctx = {0};
+    mgd_tensor **out = l_push_tensor_box(L);
+    l_check(L, mgd_tensor_convert(&ctx, t, dtype, out), &ctx);
+    l_tensor_filled(L, *out);
+    return 1;
+}
+
+/* t:clone() → a contiguous copy with storage of its own. */
+static int tensor_clone(lua_State *L) {
+    const mgd_tensor *t = l_check_tensor(L, 1, "clone");
+    return push_converted(L, t, mgd_tensor_dtype(t));
+}
+
+/* t:to(dtype) → a copy of that type; integer types round to nearest even. */
+static int tensor_to(lua_State *L) {
+    const mgd_tensor *t = l_check_tensor(L, 1, "to");
+    return push_converted(L, t, check_dtype(L, 2, "to"));
+}
+
+/* t:save(path): writes a NumPy file; an existing one is replaced at once or not at all. */
+static int tensor_save(lua_State *L) {
+    const mgd_tensor *t = l_check_tensor(L, 1, "save");
+    const char *path = l_tensor_path(L, 2, "save");
+    mgd_context ctx = {0};
+    l_check(L, mgd_tensor_save(&ctx, t, path), &ctx);
+    return 0;
+}
+
+/* load(path) → the tensor in a NumPy file. */
+static int tensor_load(lua_State *L) {
+    const char *path = l_tensor_path(L, 1, "mgd.load");
+    mgd_context ctx = {0};
+    mgd_tensor **out = l_push_tensor_box(L);
+    l_check(L, mgd_tensor_load(&ctx, path, out), &ctx);
+    l_tensor_filled(L, *out);
+    return 1;
+}
+
+/* is_tensor(v) → boolean, for anything. */
+static int tensor_is_tensor(lua_State *L) {
+    lua_pushboolean(L, l_test_tensor(L, 1) != NULL);
+    return 1;
+}
+
+/* ---- registration ---------------------------------------------------------------------------- */
+
+static const luaL_Reg methods[] = {
+    {"__gc", tensor_gc},     {"__tostring", l_tensor_tostring},
+    {"clone", tensor_clone}, {"to", tensor_to},
+    {"save", tensor_save},   {NULL, NULL},
+};
+
+static const luaL_Reg functions[] = {
+    {"load", tensor_load},
+    {"is_tensor", tensor_is_tensor},
+    {NULL, NULL},
+};
+
+void l_open_tensor(lua_State *L) {
+    l_new_type(L, L_TENSOR, methods);
+    l_tensor_add_indexing(L);
+    l_tensor_add_math(L);
+    lua_pop(L, 1);
+    luaL_newlib(L, functions);
+    l_tensor_add_constructors(L);
+    lua_setfield(L, -2, "tensor");
+}

@@ -1,0 +1,262 @@
+/* interrupt.c: Ctrl-C, for Lua code, for coroutines and for the C loops of the runtime.
+ *
+ * A signal handler may do two things here: set a flag and set a debug hook (lua_sethook allows
+ * it). The hook raises "interrupted!" before the next instruction, but only in the coroutine that
+ * it is set on, and Lua has no way to ask a handler's question: which coroutine runs? So
+ * coroutine.resume and coroutine.wrap are replaced by versions that keep `self.running` up to
+ * date, hand a hook on that came too late for the coroutine that it was set on, and interrupt the
+ * resumer in turn when a coroutine died of the interrupt.
+ *
+ * The flag is this file's own until the runtime is loaded, and the runtime's from then on: its
+ * loops poll it, clear it and fail with "interrupted". Whoever clears the flag has answered: a
+ * hook that finds it cleared does nothing.
+ *
+ * The first Ctrl-C asks. A second, while nothing has answered yet (string.rep, a long pattern
+ * match), restores the default action, so that a third ends the process.
+ */
+
+#include "main.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+
+#define RUNTIME "mgd.core"
+#define RUNTIME_FLAG "mgd.interrupt_flag" /* registry: set by the runtime when it is loaded */
+
+typedef volatile sig_atomic_t interrupt_flag;
+
+/* A signal handler has no argument for context: the one static of the interpreter that refers to
+ * a state, and only while that state runs. */
+static struct {
+    lua_State *volatile running;   /* NULL: at the prompt, or before and after everything */
+    interrupt_flag *volatile flag; /* asked, not yet answered */
+    interrupt_flag own_flag;
+    interrupt_flag happened;
+    lua_State *died; /* the coroutine in which the error was raised, until its resumer knows */
+    pthread_t thread;
+    bool ignored; /* the process was started with SIGINT ignored: so it stays */
+} self = {.flag = &self.own_flag};
+
+static void on_signal(int number);
+
+static void set_action(void (*action)(int)) {
+    if (self.ignored)
+        return;
+    struct sigaction sa = {.sa_handler = action};
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGINT, &sa, NULL);
+}
+
+/* ---- the hook -------------------------------------------------------------------------------- */
+
+static void on_hook(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    lua_sethook(L, NULL, 0, 0);
+    set_action(on_signal);
+    if (!*self.flag)
+        return;
+    *self.flag = 0;
+    self.died = L;
+    luaL_where(L, 0); /* of the code that runs; of its caller where that is a C function */
+    if (lua_rawlen(L, -1) == 0)
+        luaL_where(L, 1);
+    lua_pushliteral(L, "interrupted!");
+    lua_concat(L, 2);
+    lua_error(L);
+}
+
+static void set_hook(lua_State *L) {
+    lua_sethook(L, on_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+static void on_signal(int number) {
+    if (!pthread_equal(pthread_self(), self.thread)) { /* a worker of the runtime got it */
+        pthread_kill(self.thread, number);
+        return;
+    }
+    int saved = errno;
+    lua_State *L = self.running;
+    if (L && *self.flag) {
+        set_action(SIG_DFL);
+    } else {
+        *self.flag = 1;
+        self.happened = 1;
+        if (L)
+            set_hook(L);
+    }
+    errno = saved;
+}
+
+/* ---- coroutines ------------------------------------------------------------------------------ */
+
+static lua_State *check_coroutine(lua_State *L) {
+    lua_State *co = lua_tothread(L, 1);
+    luaL_argexpected(L, co, 1, "thread");
+    return co;
+}
+
+/* Resumes `co` with the `arguments` values on top of L; afterwards either its results (≥ 0 of
+ * them) or, for −1, one error value are on top of L. Where `co` died of an interrupt, L is to die
+ * of it too: of this error when it `raises` errors, or else of another interrupt. */
+static int resume(lua_State *L, lua_State *co, int arguments, bool raises) {
+    if (!lua_checkstack(co, arguments)) {
+        lua_pushliteral(L, "too many arguments to resume");
+        return -1;
+    }
+    lua_xmove(L, co, arguments);
+    lua_State *resumer = self.running ? L : NULL;
+    self.running = resumer ? co : NULL;
+    if (resumer && *self.flag)
+        set_hook(co);
+    int results = 0;
+    int status = lua_resume(co, L, arguments, &results);
+    self.running = resumer;
+    bool failed = status != LUA_OK && status != LUA_YIELD;
+    bool died = self.died == co && failed;
+    if (self.died == co)
+        self.died = died && raises ? L : NULL;
+    if (died && !raises)
+        *self.flag = 1;
+    if (lua_gethook(co) == on_hook || (died && !raises)) {
+        lua_sethook(co, NULL, 0, 0);
+        set_hook(L);
+    }
+    if (failed) {
+        lua_xmove(co, L, 1);
+        return -1;
+    }
+    if (!lua_checkstack(L, results + 1)) {
+        lua_pop(co, results);
+        lua_pushliteral(L, "too many results to resume");
+        return -1;
+    }
+    lua_xmove(co, L, results);
+    return results;
+}
+
+static int coroutine_resume(lua_State *L) {
+    lua_State *co = check_coroutine(L);
+    int results = resume(L, co, lua_gettop(L) - 1, false);
+    lua_pushboolean(L, results >= 0);
+    if (results < 0) {
+        lua_insert(L, -2);
+        return 2;
+    }
+    lua_insert(L, -(results + 1));
+    return results + 1;
+}
+
+static int close_coroutine(lua_State *L, lua_State *co) {
+#if LUA_VERSION_RELEASE_NUM >= 50406
+    return lua_closethread(co, L);
+#else
+    (void)L;
+    return lua_resetthread(co);
+#endif
+}
+
+static int call_wrapped(lua_State *L) {
+    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+    int results = resume(L, co, lua_gettop(L), true);
+    if (results >= 0)
+        return results;
+    int status = lua_status(co);
+    if (status != LUA_OK && status != LUA_YIELD) { /* it failed, rather than resume: close it */
+        status = close_coroutine(L, co);
+        lua_xmove(co, L, 1);
+    }
+    if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
+        luaL_where(L, 1);
+        lua_insert(L, -2);
+        lua_concat(L, 2);
+    }
+    return lua_error(L);
+}
+
+static int coroutine_wrap(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_State *co = lua_newthread(L);
+    lua_pushvalue(L, 1);
+    lua_xmove(L, co, 1);
+    lua_pushcclosure(L, call_wrapped, 1);
+    return 1;
+}
+
+/* ---- the runtime's flag ---------------------------------------------------------------------- */
+
+/* package.preload["mgd.core"]: loads the module as `require` (upvalue 1) would without this entry,
+ * then adopts its flag. */
+static int load_runtime(lua_State *L) {
+    lua_settop(L, 0);
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_getfield(L, 1, RUNTIME); /* 2: this very function */
+    lua_pushnil(L);
+    lua_setfield(L, 1, RUNTIME);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushliteral(L, RUNTIME);
+    int status = lua_pcall(L, 1, 1, 0);
+    lua_pushvalue(L, 2);
+    lua_setfield(L, 1, RUNTIME);
+    if (status != LUA_OK)
+        return lua_error(L);
+    if (lua_getfield(L, LUA_REGISTRYINDEX, RUNTIME_FLAG) == LUA_TLIGHTUSERDATA)
+        self.flag = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return 1;
+}
+
+/* ---- interface ------------------------------------------------------------------------------- */
+
+void interrupt_open(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"resume", coroutine_resume},
+        {"wrap", coroutine_wrap},
+        {NULL, NULL},
+    };
+    struct sigaction present;
+    self.thread = pthread_self();
+    self.ignored = sigaction(SIGINT, NULL, &present) == 0 && present.sa_handler == SIG_IGN;
+    lua_getglobal(L, "coroutine");
+    luaL_setfuncs(L, functions, 0);
+    lua_pop(L, 1);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_getglobal(L, "require");
+    lua_pushcclosure(L, load_runtime, 1);
+    lua_setfield(L, -2, RUNTIME);
+    lua_pop(L, 1);
+}
+
+void interrupt_close(void) {
+    set_action(SIG_DFL);
+    self.running = NULL;
+    self.flag = &self.own_flag;
+}
+
+void interrupt_watch(lua_State *L) {
+    *self.flag = 0;
+    self.happened = 0;
+    self.died = NULL;
+    self.running = L;
+    set_action(on_signal);
+}
+
+void interrupt_unwatch(void) {
+    lua_State *L = self.running;
+    self.running = NULL;
+    if (L && lua_gethook(L) == on_hook)
+        lua_sethook(L, NULL, 0, 0);
+    *self.flag = 0;
+}
+
+bool interrupt_take(void) {
+    bool asked = *self.flag != 0;
+    *self.flag = 0;
+    return asked;
+}
+
+bool interrupt_happened(void) {
+    return self.happened != 0;
+}

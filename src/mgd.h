@@ -1,0 +1,515 @@
+/* mgd.h: the public C API of mgd-lua.
+ *
+ * Opaque types, status codes, no Lua. Every fallible function takes a context, returns an
+ * mgd_status and leaves its arguments as they were when it fails; the message (what, where, which
+ * value, what would be right) is then in the context. Output pointers are written on success only.
+ *
+ * Letters used for shapes here and everywhere: N samples, B batch, L lanes, R replicas,
+ * P parameters, I inputs, O outputs, K target columns, T history rows.
+ */
+#ifndef MGD_H
+#define MGD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MGD_VERSION "0.1.0"
+
+#if defined(__GNUC__)
+#define MGD_API __attribute__((visibility("default")))
+#else
+#define MGD_API
+#endif
+
+/* ---- status ---------------------------------------------------------------------------------- */
+
+typedef enum {
+    MGD_OK = 0,
+    MGD_ERR_ARGUMENT,  /* a value out of range or of the wrong kind */
+    MGD_ERR_SHAPE,     /* shapes that do not go together */
+    MGD_ERR_MEMORY,    /* the allocator said no */
+    MGD_ERR_IO,        /* the operating system said no */
+    MGD_ERR_FORMAT,    /* a file that is not what it should be */
+    MGD_ERR_NONFINITE, /* a cost that is NaN or infinite */
+    MGD_ERR_INTERRUPT, /* mgd_interrupt_request was called */
+    MGD_ERR_CALLBACK,  /* a function given by the user failed */
+} mgd_status;
+
+#define MGD_MESSAGE_SIZE 512
+
+/* Holds the last failure. One per thread of control; may live on the stack: mgd_context ctx = {0}
+ */
+typedef struct {
+    mgd_status status;
+    char message[MGD_MESSAGE_SIZE];
+} mgd_context;
+
+MGD_API const char *mgd_version(void);
+
+/* ---- memory, interrupts, clock --------------------------------------------------------------- */
+
+typedef struct {
+    size_t live_blocks;
+    size_t live_bytes;
+    size_t total_blocks; /* ever allocated: constant while a run steps */
+} mgd_memory;
+
+MGD_API mgd_memory mgd_memory_stats(void);
+
+/* For tests: from the n-th allocation on (n ≥ 1, counted from this call) every one fails, until
+ * called with 0. */
+MGD_API void mgd_memory_fail_from(uint64_t n);
+
+/* Asks every running loop of the library to stop soon; may be called from a signal handler. The
+ * loop that answers clears the flag. */
+MGD_API void mgd_interrupt_request(void);
+MGD_API bool mgd_interrupt_pending(void);
+MGD_API void mgd_interrupt_clear(void);
+
+/* Seconds of a monotonic clock with an arbitrary origin. */
+MGD_API double mgd_clock(void);
+
+/* ---- tensors --------------------------------------------------------------------------------- */
+
+typedef enum { MGD_F64, MGD_F32, MGD_I32, MGD_U8 } mgd_dtype;
+#define MGD_DTYPE_COUNT 4
+#define MGD_MAX_DIMS 8
+
+/* A header (shape, strides, offset) over reference-counted storage. A view retains the storage of
+ * its base and writes through. Shapes are row-major; a tensor of no dimensions is a scalar. Axes
+ * and indices count from 0 here, from 1 in Lua. Headers over one storage belong to one thread. */
+typedef struct mgd_tensor mgd_tensor;
+
+MGD_API size_t mgd_dtype_size(mgd_dtype dtype);
+MGD_API const char *mgd_dtype_name(mgd_dtype dtype);            /* "f64", … */
+MGD_API bool mgd_dtype_parse(const char *name, mgd_dtype *out); /* false when unknown */
+
+/* Zero-filled and contiguous. */
+MGD_API mgd_status mgd_tensor_new(mgd_context *ctx, mgd_dtype dtype, size_t ndim,
+                                  const size_t *shape, mgd_tensor **out);
+/* Another header over the same storage, same shape. */
+MGD_API mgd_status mgd_tensor_view(mgd_context *ctx, const mgd_tensor *t, mgd_tensor **out);
+/* NULL is fine; the storage goes with its last header. */
+MGD_API void mgd_tensor_free(mgd_tensor *t);
+
+MGD_API mgd_dtype mgd_tensor_dtype(const mgd_tensor *t);
+MGD_API size_t mgd_tensor_ndim(const mgd_tensor *t);
+MGD_API size_t mgd_tensor_size(const mgd_tensor *t);              /* number of elements */
+MGD_API const size_t *mgd_tensor_shape(const mgd_tensor *t);      /* ndim entries */
+MGD_API const ptrdiff_t *mgd_tensor_strides(const mgd_tensor *t); /* in elements */
+MGD_API void *mgd_tensor_data(const mgd_tensor *t);               /* its first element */
+MGD_API bool mgd_tensor_contiguous(const mgd_tensor *t);
+MGD_API bool mgd_tensor_shared(const mgd_tensor *t); /* another header holds the same storage */
+MGD_API size_t mgd_tensor_storage_bytes(const mgd_tensor *t);
+
+/* -- values -- */
+
+/* `out` is a fresh contiguous tensor of type `dtype` with the same values (rounded to nearest even
+ * and range-checked for the integer types: a value that does not fit is an error). */
+MGD_API mgd_status mgd_tensor_convert(mgd_context *ctx, const mgd_tensor *t, mgd_dtype dtype,
+                                      mgd_tensor **out);
+/* One element; `index` has one entry, in range, per dimension. Writing follows mgd_tensor_copy. */
+MGD_API double mgd_tensor_get(const mgd_tensor *t, const size_t *index);
+MGD_API mgd_status mgd_tensor_set(mgd_context *ctx, mgd_tensor *t, const size_t *index,
+                                  double value);
+/* Writes `source`, broadcast to the shape of `t`, into `t`. The two may overlap. An integer tensor
+ * takes integers in range only: nothing is rounded silently. */
+MGD_API mgd_status mgd_tensor_copy(mgd_context *ctx, mgd_tensor *t, const mgd_tensor *source);
+MGD_API mgd_status mgd_tensor_fill(mgd_context *ctx, mgd_tensor *t, double value);
+
+/* first + i * step for i = 0 … n − 1. */
+MGD_API mgd_status mgd_tensor_arange(mgd_context *ctx, mgd_dtype dtype, double first, double step,
+                                     size_t n, mgd_tensor **out);
+/* n values from `first` to `last`, both met exactly. */
+MGD_API mgd_status mgd_tensor_linspace(mgd_context *ctx, mgd_dtype dtype, double first, double last,
+                                       size_t n, mgd_tensor **out);
+MGD_API mgd_status mgd_tensor_eye(mgd_context *ctx, mgd_dtype dtype, size_t n, mgd_tensor **out);
+/* Uniform on the open interval (0, 1), or standard normal; f64 or f32. The element at row-major
+ * position e depends on the seed and on e alone, so both types hold the same values up to
+ * rounding, and a longer tensor begins with the values of a shorter one. */
+MGD_API mgd_status mgd_tensor_rand(mgd_context *ctx, mgd_dtype dtype, size_t ndim,
+                                   const size_t *shape, uint64_t seed, mgd_tensor **out);
+MGD_API mgd_status mgd_tensor_randn(mgd_context *ctx, mgd_dtype dtype, size_t ndim,
+                                    const size_t *shape, uint64_t seed, mgd_tensor **out);
+
+/* -- views -- */
+
+/* Entry `index` along `axis`; the axis goes. */
+MGD_API mgd_status mgd_tensor_select(mgd_context *ctx, const mgd_tensor *t, size_t axis,
+                                     size_t index, mgd_tensor **out);
+/* Entries start, start + step, … along `axis`, `count` of them; `step` may be negative. */
+MGD_API mgd_status mgd_tensor_slice(mgd_context *ctx, const mgd_tensor *t, size_t axis,
+                                    size_t start, size_t count, ptrdiff_t step, mgd_tensor **out);
+/* Dimension i of `out` is dimension axes[i] of `t`; NULL reverses all of them. */
+MGD_API mgd_status mgd_tensor_transpose(mgd_context *ctx, const mgd_tensor *t, const size_t *axes,
+                                        mgd_tensor **out);
+/* The same elements in row-major order under another shape: a view when `t` is contiguous, else a
+ * fresh tensor. One entry may be MGD_INFER: what the others leave. */
+#define MGD_INFER ((size_t)-1)
+MGD_API mgd_status mgd_tensor_reshape(mgd_context *ctx, const mgd_tensor *t, size_t ndim,
+                                      const size_t *shape, mgd_tensor **out);
+
+/* -- arithmetic -- */
+
+typedef enum {
+    MGD_ADD,
+    MGD_SUB,
+    MGD_MUL,
+    MGD_DIV,
+    MGD_POW,
+    MGD_MINIMUM, /* NaN wins */
+    MGD_MAXIMUM,
+    MGD_BINARY_COUNT
+} mgd_binary;
+
+typedef enum {
+    MGD_NEG,
+    MGD_ABS,
+    MGD_SIGN,
+    MGD_FLOOR,
+    MGD_EXP,
+    MGD_LOG,
+    MGD_SQRT,
+    MGD_TANH,
+    MGD_SIGMOID,
+    MGD_SIN,
+    MGD_COS,
+    MGD_UNARY_COUNT
+} mgd_unary;
+
+MGD_API const char *mgd_binary_name(mgd_binary op); /* "add", … */
+MGD_API const char *mgd_unary_name(mgd_unary op);   /* "neg", … */
+
+/* The type of `a op b` for tensors. One type is kept; mixed types are promoted to the smaller type
+ * that holds both exactly: u8 < i32 < f64, u8 < f32 < f64, and i32 with f32 makes f64. Integer
+ * tensors give f64 under div and pow. */
+MGD_API mgd_dtype mgd_binary_dtype(mgd_binary op, mgd_dtype a, mgd_dtype b);
+
+/* Elementwise, broadcast: shapes are aligned at their last dimension, and a dimension of 1 or a
+ * missing one repeats. Values are computed in double and rounded once to the type of the result,
+ * which for f32 gives the same + − × ÷ √ as f32 arithmetic; a result that an integer type cannot
+ * hold is an error, never wrapped. */
+MGD_API mgd_status mgd_tensor_binary(mgd_context *ctx, mgd_binary op, const mgd_tensor *a,
+                                     const mgd_tensor *b, mgd_tensor **out);
+/* t op value, or value op t when `number_first`. A number takes the type of the tensor, except that
+ * an integer tensor with a number that is no integer gives f64. */
+MGD_API mgd_status mgd_tensor_binary_number(mgd_context *ctx, mgd_binary op, const mgd_tensor *t,
+                                            double value, bool number_first, mgd_tensor **out);
+/* neg, abs, sign and floor keep the type; the others give f64 for integer tensors. */
+MGD_API mgd_status mgd_tensor_unary(mgd_context *ctx, mgd_unary op, const mgd_tensor *t,
+                                    mgd_tensor **out);
+
+/* In place: t := t op b, t := op(t). Only `b` is broadcast; it may overlap `t`. These do not answer
+ * an interrupt, so that `t` is never left half done. */
+MGD_API mgd_status mgd_tensor_update(mgd_context *ctx, mgd_binary op, mgd_tensor *t,
+                                     const mgd_tensor *b);
+MGD_API mgd_status mgd_tensor_update_number(mgd_context *ctx, mgd_binary op, mgd_tensor *t,
+                                            double value);
+MGD_API mgd_status mgd_tensor_apply(mgd_context *ctx, mgd_unary op, mgd_tensor *t);
+
+/* (M, K) × (K, N), (M, K) × (K) or (K) × (K, N). Each element is summed over k in natural order, in
+ * f32 when the result is f32 and in f64 otherwise. */
+MGD_API mgd_status mgd_tensor_matmul(mgd_context *ctx, const mgd_tensor *a, const mgd_tensor *b,
+                                     mgd_tensor **out);
+/* Σ a b of two vectors. */
+MGD_API mgd_status mgd_tensor_dot(mgd_context *ctx, const mgd_tensor *a, const mgd_tensor *b,
+                                  double *out);
+
+/* -- reductions -- */
+
+typedef enum {
+    MGD_SUM,
+    MGD_MEAN,
+    MGD_VAR,  /* Σ (x − mean)² / (n − ddof) */
+    MGD_STD,  /* √var */
+    MGD_NORM, /* √Σ x², without overflow */
+    MGD_MIN,  /* NaN when any element is NaN, and so for the next three: the first NaN wins */
+    MGD_MAX,
+    MGD_ARGMIN, /* row-major position, from 0, of the first smallest element */
+    MGD_ARGMAX,
+    MGD_REDUCTION_COUNT
+} mgd_reduction;
+
+MGD_API const char *mgd_reduction_name(mgd_reduction op); /* "sum", … */
+
+/* Over all elements. Sums are made in double along a tree that depends on the number of elements
+ * alone. `ddof` serves var and std. No elements: sum and norm are 0, the others fail. */
+MGD_API mgd_status mgd_tensor_reduce(mgd_context *ctx, mgd_reduction op, const mgd_tensor *t,
+                                     size_t ddof, double *out);
+/* Along one axis, which goes. min and max keep the type, argmin and argmax give i32, the others f32
+ * for f32 and f64 for the rest. */
+MGD_API mgd_status mgd_tensor_reduce_axis(mgd_context *ctx, mgd_reduction op, const mgd_tensor *t,
+                                          size_t axis, size_t ddof, mgd_tensor **out);
+
+/* Whether |a − b| ≤ atol + rtol |b| everywhere; NaN is close to nothing, an infinity to its like.
+ * `b` is a scalar or has the shape of `a`; other shapes are never close. */
+MGD_API mgd_status mgd_tensor_allclose(mgd_context *ctx, const mgd_tensor *a, const mgd_tensor *b,
+                                       double rtol, double atol, bool *out);
+MGD_API mgd_status mgd_tensor_allclose_number(mgd_context *ctx, const mgd_tensor *a, double value,
+                                              double rtol, double atol, bool *out);
+
+/* -- NumPy files -- */
+
+/* Format version 1.0, C order, this machine's byte order; through a temporary file beside `path`
+ * and a rename, so that a failure leaves an older file as it was. */
+MGD_API mgd_status mgd_tensor_save(mgd_context *ctx, const mgd_tensor *t, const char *path);
+/* Versions 1.0 to 3.0, either byte order, C or Fortran order (made row-major). f8, f4, i4 and u1
+ * are read as they are; f2 becomes f32, bool u8, the other integers i32, or f64 where a value does
+ * not fit i32 (an error where it does not fit f64 exactly either). */
+MGD_API mgd_status mgd_tensor_load(mgd_context *ctx, const char *path, mgd_tensor **out);
+
+/* ---- networks -------------------------------------------------------------------------------- */
+
+typedef struct mgd_net mgd_net;
+
+typedef enum {
+    MGD_LAYER_DENSE, /* y = W·x + b */
+    MGD_LAYER_IDENTITY,
+    MGD_LAYER_SIGMOID, /* 1 / (1 + e^−x) */
+    MGD_LAYER_TANH,
+    MGD_LAYER_RELU,     /* max(x, 0) */
+    MGD_LAYER_SOFTPLUS, /* log(1 + e^x) */
+} mgd_layer_kind;
+#define MGD_LAYER_COUNT 6
+
+typedef struct {
+    mgd_layer_kind kind;
+    size_t outputs; /* of a dense layer; ignored elsewhere */
+} mgd_layer;
+
+MGD_API const char *mgd_layer_name(mgd_layer_kind kind);
+
+/* A network of `dtype` f32 or f64, all parameters zero. The input of one sample has the given
+ * shape; it is flattened. Flat parameter layout θ (P): per dense layer the weights (O × I,
+ * row-major), then the biases (O). */
+MGD_API mgd_status mgd_net_new(mgd_context *ctx, mgd_dtype dtype, size_t input_ndim,
+                               const size_t *input_shape, size_t num_layers,
+                               const mgd_layer *layers, mgd_net **out);
+MGD_API void mgd_net_free(mgd_net *net);
+MGD_API mgd_dtype mgd_net_dtype(const mgd_net *net);
+MGD_API size_t mgd_net_num_parameters(const mgd_net *net);
+MGD_API size_t mgd_net_inputs(const mgd_net *net);
+MGD_API size_t mgd_net_outputs(const mgd_net *net);
+
+typedef enum {
+    MGD_INIT_ZEROS,
+    MGD_INIT_UNIFORM,        /* every parameter uniform in (low, high) */
+    MGD_INIT_NORMAL,         /* every parameter normal, mean, std */
+    MGD_INIT_GLOROT_UNIFORM, /* weights uniform in ±√(6 / (I + O)), biases 0 (Glorot, Bengio 2010)
+                              */
+    MGD_INIT_GLOROT_NORMAL,  /* weights normal, std √(2 / (I + O)), biases 0 */
+    MGD_INIT_HE_UNIFORM,     /* weights uniform in ±√(6 / I), biases 0 (He et al. 2015) */
+    MGD_INIT_HE_NORMAL,      /* weights normal, std √(2 / I), biases 0 */
+} mgd_init_scheme;
+
+typedef struct {
+    mgd_init_scheme scheme;
+    double low, high; /* uniform */
+    double mean, std; /* normal */
+    uint64_t seed;
+    uint64_t replica; /* ≥ 1: each replica draws its own */
+} mgd_init;
+
+MGD_API mgd_status mgd_net_init(mgd_context *ctx, mgd_net *net, const mgd_init *init);
+
+/* A copy of θ, shape (P), of the network's dtype; and back, from any floating dtype. */
+MGD_API mgd_status mgd_net_theta(mgd_context *ctx, const mgd_net *net, mgd_tensor **out);
+MGD_API mgd_status mgd_net_set_theta(mgd_context *ctx, mgd_net *net, const mgd_tensor *theta);
+
+/* (B, …) → (B, O), of the network's dtype. */
+MGD_API mgd_status mgd_net_forward(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
+                                   mgd_tensor **y);
+
+/* ---- costs ----------------------------------------------------------------------------------- */
+
+typedef enum {
+    MGD_COST_MSE,           /* mean over outputs of (y − ŷ)² */
+    MGD_COST_CROSS_ENTROPY, /* −Σ ŷ'·log softmax(y), ŷ' = (1 − s)·ŷ + s/K */
+    MGD_COST_L2,            /* ‖y − ŷ‖ */
+    MGD_COST_FUNCTION,      /* the user's own */
+} mgd_cost_kind;
+
+/* The cost of a batch is the mean over its samples, in double precision. A function gets the
+ * outputs (B, O) and targets (B, K) and stores the cost of the batch. */
+typedef mgd_status mgd_cost_function(void *user, mgd_context *ctx, const mgd_tensor *y,
+                                     const mgd_tensor *target, double *cost);
+
+typedef struct {
+    mgd_cost_kind kind;
+    double label_smoothing; /* s in [0, 1); cross_entropy only */
+    mgd_cost_function *function;
+    void *user;
+} mgd_cost;
+
+/* The reference gradient ∂C/∂θ (P) by back-propagation, and the cost itself when not NULL. */
+MGD_API mgd_status mgd_net_gradient(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
+                                    const mgd_tensor *target, const mgd_cost *cost,
+                                    mgd_tensor **gradient, double *value);
+
+/* ---- chips ----------------------------------------------------------------------------------- */
+
+/* What MGD trains: P parameters in, outputs or costs out. */
+typedef struct mgd_chip mgd_chip;
+
+/* The ideal chip: the network itself. Retains nothing: the network must outlive the chip. */
+MGD_API mgd_status mgd_chip_ideal(mgd_context *ctx, mgd_net *net, mgd_chip **out);
+
+/* Anything at all: `evaluate` gets θ (P) and x (B, …) and returns y (B, O) in a new tensor, which
+ * the caller frees. Called on the thread that called mgd_run_advance, never on another. */
+typedef mgd_status mgd_chip_evaluate(void *user, mgd_context *ctx, const mgd_tensor *theta,
+                                     const mgd_tensor *x, mgd_tensor **y);
+MGD_API mgd_status mgd_chip_external(mgd_context *ctx, size_t num_parameters,
+                                     const mgd_tensor *theta, /* present θ (P), or NULL: zeros */
+                                     mgd_chip_evaluate *evaluate, void *user, mgd_chip **out);
+MGD_API void mgd_chip_free(mgd_chip *chip);
+MGD_API size_t mgd_chip_num_parameters(const mgd_chip *chip);
+
+/* ---- training runs --------------------------------------------------------------------------- */
+
+typedef enum { MGD_CODE_SEQUENTIAL, MGD_CODE_WALSH, MGD_CODE_RANDOM, MGD_CODE_SINE } mgd_code_kind;
+typedef enum { MGD_BASELINE_MEASURED, MGD_BASELINE_TWO_SIDED, MGD_BASELINE_NONE } mgd_baseline;
+typedef enum { MGD_CONVENTION_GRADIENT, MGD_CONVENTION_PUBLISHED } mgd_convention;
+typedef enum { MGD_OPTIMIZER_SGD, MGD_OPTIMIZER_MOMENTUM, MGD_OPTIMIZER_ADAM } mgd_optimizer;
+
+/* η at engine step `step` (the step that writes θ). Called on the caller's thread. */
+typedef mgd_status mgd_eta_function(void *user, mgd_context *ctx, uint64_t step, double *eta);
+
+typedef struct {
+    /* data and cost; the tensors are retained */
+    const mgd_tensor *x; /* (N, …) */
+    const mgd_tensor *y; /* (N, K) */
+    mgd_cost cost;
+    size_t batch;
+    bool shuffle;
+
+    /* perturbation */
+    mgd_code_kind code;
+    double amplitude; /* a, per parameter; or */
+    double norm;      /* Δ of the whole vector; the other one is 0 */
+    bool shuffled;    /* sequential: visit the parameters in a drawn order */
+    bool alternate;   /* walsh: flip all signs from period to period */
+    double sparsity;  /* random: fraction of zeros, in [0, 1) */
+    double low, high; /* sine: band in cycles per step; 0, 0: the bins of τ_θ */
+
+    /* time constants, in steps */
+    uint64_t tau_p, tau_theta, tau_x;
+    double dt; /* seconds that a step stands for */
+
+    double eta;
+    mgd_eta_function *eta_function; /* instead of eta */
+    void *eta_user;
+    mgd_baseline baseline;
+    mgd_convention convention;
+    mgd_optimizer optimizer;
+    double momentum;              /* momentum: 0.9 */
+    double beta1, beta2, epsilon; /* adam: 0.9, 0.999, 1e−8 */
+
+    const mgd_init *init; /* NULL: the chip's present θ for every replica */
+    size_t replicas;
+    uint64_t replica; /* number of the first replica, ≥ 1 */
+    uint64_t seed;
+    size_t threads; /* 0: MGD_THREADS or all processors */
+} mgd_train;
+
+typedef struct mgd_run mgd_run;
+
+MGD_API mgd_train mgd_train_defaults(void);
+
+/* Checks every field; the chip and, through it, the network must outlive the run. */
+MGD_API mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *train,
+                               mgd_run **out);
+MGD_API void mgd_run_free(mgd_run *run);
+
+/* Does `steps` more steps. MGD_ERR_INTERRUPT: stopped early, at a step boundary. When a cost turns
+ * non-finite its replica stops with its last finite θ (see mgd_run_stopped) and the others go on;
+ * MGD_ERR_NONFINITE once none is left. */
+MGD_API mgd_status mgd_run_advance(mgd_context *ctx, mgd_run *run, uint64_t steps);
+MGD_API uint64_t mgd_run_steps_done(const mgd_run *run);
+MGD_API size_t mgd_run_replicas(const mgd_run *run);
+
+/* Stops replica index r (0-based) where it stands: its θ does not change any more. */
+MGD_API void mgd_run_stop(mgd_run *run, size_t r);
+/* The step at which replica r stopped, or UINT64_MAX while it runs; *finite tells why. */
+MGD_API uint64_t mgd_run_stopped(const mgd_run *run, size_t r, bool *finite);
+
+/* Keeps G of each completed window, and the θ it was measured at, from the next write of θ on: for
+ * the two probes of G below. */
+MGD_API mgd_status mgd_run_keep_gradient(mgd_context *ctx, mgd_run *run);
+
+/* Copies of θ, (P) for one replica, (R, P) for an ensemble; and of G of the last window: zeros
+ * before one has ended. */
+MGD_API mgd_status mgd_run_theta(mgd_context *ctx, const mgd_run *run, mgd_tensor **out);
+MGD_API mgd_status mgd_run_gradient(mgd_context *ctx, const mgd_run *run, mgd_tensor **out);
+
+/* Last measured C and C̃ of each replica (R entries each). */
+MGD_API void mgd_run_signal(const mgd_run *run, double *c, double *c_tilde);
+
+/* Mean cost and accuracy of every replica (R entries each) over a data set; without the run's own
+ * cost noise. Accuracy: argmax against argmax, or a threshold at ½ where there is one output. */
+MGD_API mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
+                                    const mgd_tensor *y, double *cost, double *accuracy);
+
+/* Angle in degrees between G of the last completed window and the true gradient at the θ it was
+ * measured at: over the samples of that window, or over the whole training set; R entries. NaN
+ * before a window has ended or when a vector is zero. */
+MGD_API mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set, double *angle);
+
+/* NULL, or once the signal C̃ has sunk to a few units in the last place of C: what happened and the
+ * amplitude that would mend it. */
+MGD_API const char *mgd_run_warning(const mgd_run *run);
+
+/* The unit patterns (slots × P, f64) that the code in `train` shows from slot `first` on: what is
+ * multiplied by the amplitude. */
+MGD_API mgd_status mgd_code_pattern(mgd_context *ctx, const mgd_train *train, size_t parameters,
+                                    uint64_t first, size_t slots, mgd_tensor **out);
+
+/* The complete state as named tensors, for checkpoints: `count` of them; `get` makes a copy of the
+ * i-th; `set` restores all from tensors in the same order. */
+MGD_API size_t mgd_run_state_count(const mgd_run *run);
+MGD_API const char *mgd_run_state_name(const mgd_run *run, size_t i);
+MGD_API mgd_status mgd_run_state_get(mgd_context *ctx, const mgd_run *run, size_t i,
+                                     mgd_tensor **out);
+MGD_API mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *tensors);
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+/* Every tensor that comes out is fresh and contiguous. */
+
+/* Reads an IDX file, plain or gzipped: u8, i32, f32 or f64, at most four dimensions. Anything
+ * missing, left over or corrupt is MGD_ERR_FORMAT. */
+MGD_API mgd_status mgd_idx_read(mgd_context *ctx, const char *path, mgd_tensor **out);
+
+/* u8 pixels to [0, 1]: value / 255, in f32 or f64. */
+MGD_API mgd_status mgd_data_unit(mgd_context *ctx, const mgd_tensor *t, mgd_dtype dtype,
+                                 mgd_tensor **out);
+
+/* Labels (N) of any dtype, base … base + classes − 1, to one-hot rows (N, classes), in f32 or f64;
+ * `what` opens the message about a label out of range. */
+MGD_API mgd_status mgd_data_one_hot(mgd_context *ctx, const char *what, const mgd_tensor *labels,
+                                    int base, size_t classes, mgd_dtype dtype, mgd_tensor **out);
+
+/* Fails when a value of `t` is NaN or infinite, naming `what` and the position of the first. */
+MGD_API mgd_status mgd_data_check_finite(mgd_context *ctx, const char *what, const mgd_tensor *t);
+
+/* Folds dtype, shape and values of `t` into *hash (the same on machines of the same endianness). */
+MGD_API mgd_status mgd_data_hash(mgd_context *ctx, const mgd_tensor *t, uint64_t *hash);
+
+/* All 2^bits words in counting order, most significant bit first: x (2^bits, bits), y (2^bits, 1):
+ * 1 where the number of ones is odd. f32. */
+#define MGD_PARITY_MAX_BITS 20
+MGD_API mgd_status mgd_data_parity(mgd_context *ctx, size_t bits, mgd_tensor **x, mgd_tensor **y);
+
+/* x (44136, 49) of 0 and 1, y (44136, 4) one-hot for N, I, S, T, f32. Order: letter, then position
+ * of the 5x5 glyph (rows, then columns), then flipped pixels: none, each, each pair. */
+MGD_API mgd_status mgd_data_nist7x7(mgd_context *ctx, mgd_tensor **x, mgd_tensor **y);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,173 @@
+/* Perturbation codes: options checked, tables of frequencies and orders made. */
+
+#include "code.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+extern const mgd_engine_kernels mgd_engine_kernels_portable_f32, mgd_engine_kernels_portable_f64;
+#if defined(MGD_HAVE_X86_KERNELS)
+extern const mgd_engine_kernels mgd_engine_kernels_avx2_f32, mgd_engine_kernels_avx2_f64;
+extern const mgd_engine_kernels mgd_engine_kernels_avx512_f32, mgd_engine_kernels_avx512_f64;
+#endif
+
+const mgd_engine_kernels *mgd_engine_kernels_get(mgd_isa isa, mgd_dtype dtype) {
+    static const mgd_engine_kernels *const table[MGD_ISA_COUNT][2] = {
+        [MGD_ISA_PORTABLE] = {&mgd_engine_kernels_portable_f64, &mgd_engine_kernels_portable_f32},
+#if defined(MGD_HAVE_X86_KERNELS)
+        [MGD_ISA_AVX2] = {&mgd_engine_kernels_avx2_f64, &mgd_engine_kernels_avx2_f32},
+        [MGD_ISA_AVX512] = {&mgd_engine_kernels_avx512_f64, &mgd_engine_kernels_avx512_f32},
+#endif
+    };
+    return table[isa][dtype == MGD_F32];
+}
+
+static uint64_t power_of_two_from(uint64_t n) {
+    uint64_t power = 1;
+    while (power < n)
+        power *= 2;
+    return power;
+}
+
+/* ---- sequential ------------------------------------------------------------------------------ */
+
+/* A drawn order: the parameters sorted by Philox words (Fisher and Yates, from the end). */
+static mgd_status draw_order(mgd_context *ctx, mgd_code *code) {
+    void *memory;
+    size_t n = code->parameters;
+    MGD_TRY(mgd_allocate(ctx, "order of the sequential code", n, sizeof(uint32_t), &memory));
+    uint32_t *order = memory, words[4];
+    for (size_t i = 0; i < n; i++)
+        order[i] = (uint32_t)i;
+    for (size_t i = n; i-- > 1;) {
+        mgd_random_words(code->seed, MGD_STREAM_PHASE, 0, 0, (uint32_t)i, words);
+        size_t other = (size_t)((uint64_t)words[0] * (i + 1) >> 32);
+        uint32_t swap = order[i];
+        order[i] = order[other];
+        order[other] = swap;
+    }
+    code->order = order;
+    return MGD_OK;
+}
+
+/* ---- sine ------------------------------------------------------------------------------------ */
+
+/* numerator/denominator of a cycle as a 64-bit fraction, rounded down */
+static uint64_t cycle_fraction(uint64_t numerator, uint64_t denominator) {
+    unsigned __int128 wide = (unsigned __int128)(numerator % denominator) << 64;
+    return (uint64_t)(wide / denominator);
+}
+
+/* The i-th of P frequencies in cycles per slot. Over a window of K slots, K > 2P, the integer bins
+ * m/K, m = 1 … P, are exactly orthogonal; otherwise P frequencies evenly between low and high. */
+static uint64_t frequency_of(const mgd_train *train, size_t parameters, size_t i) {
+    uint64_t slots = train->tau_theta % train->tau_p == 0 ? train->tau_theta / train->tau_p : 0;
+    bool band = train->high > 0;
+    if (!band && slots / 2 > parameters)
+        return cycle_fraction(i + 1, slots);
+    double low = band ? train->low * (double)train->tau_p : 0;
+    double high = band ? train->high * (double)train->tau_p : 0.5;
+    double share = band ? (parameters > 1 ? (double)i / (double)(parameters - 1) : 0)
+                        : (double)(i + 1) / (double)(parameters + 1);
+    return (uint64_t)((low + share * (high - low)) * 0x1p64);
+}
+
+static mgd_status open_sine(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
+    double limit = 0.5 / (double)train->tau_p;
+    bool band = train->low != 0 || train->high != 0;
+    if (band && !(train->low >= 0 && train->low < train->high && train->high <= limit))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "perturbation: sine from low = %g to high = %g cycles per step: expected "
+                        "0 ≤ low < high ≤ %g, half a cycle per slot",
+                        train->low, train->high, limit);
+    size_t n = code->parameters;
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "frequencies", n, sizeof(uint64_t), &memory));
+    code->frequency = memory;
+    MGD_TRY(mgd_allocate(ctx, "phases", n, sizeof(uint64_t), &memory));
+    code->phase = memory;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t words[4];
+        mgd_random_words(code->seed, MGD_STREAM_PHASE, 0, 1, (uint32_t)i, words);
+        code->phase[i] = (uint64_t)words[0] << 32 | words[1];
+        code->frequency[i] = frequency_of(train, n, i);
+    }
+    return MGD_OK;
+}
+
+/* ---- random ---------------------------------------------------------------------------------- */
+
+static mgd_status open_random(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
+    if (!(train->sparsity >= 0 && train->sparsity < 1))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "perturbation: sparsity is the fraction of zeros and must be in [0, 1), "
+                        "got %g",
+                        train->sparsity);
+    code->zero_below = (uint32_t)(train->sparsity * 0x1p31);
+    code->mean_square = 1 - (double)code->zero_below * 0x1p-31;
+    uint64_t bits = power_of_two_from(code->parameters);
+    code->slot_bits = bits < MGD_BLOCK_BITS ? (unsigned)bits : MGD_BLOCK_BITS;
+    code->block_slots = MGD_BLOCK_BITS / code->slot_bits;
+    return MGD_OK;
+}
+
+/* ---- any ------------------------------------------------------------------------------------- */
+
+static mgd_status prepare(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
+    switch (code->kind) {
+    case MGD_CODE_SEQUENTIAL:
+        code->mean_square = 1 / (double)code->parameters;
+        code->period = code->parameters;
+        return train->shuffled ? draw_order(ctx, code) : MGD_OK;
+    case MGD_CODE_WALSH:
+        code->mean_square = 1;
+        code->period = power_of_two_from((uint64_t)code->parameters + 1);
+        code->alternate = train->alternate;
+        return MGD_OK;
+    case MGD_CODE_RANDOM:
+        return open_random(ctx, train, code);
+    case MGD_CODE_SINE:
+        code->mean_square = 0.5;
+        return open_sine(ctx, train, code);
+    }
+    return mgd_fail(ctx, MGD_ERR_ARGUMENT, "perturbation: unknown code %d", (int)code->kind);
+}
+
+mgd_status mgd_code_open(mgd_context *ctx, const mgd_train *train, size_t parameters,
+                         mgd_code *out) {
+    mgd_code code = {.kind = train->code, .parameters = parameters, .seed = train->seed};
+    mgd_status status = prepare(ctx, train, &code);
+    if (status != MGD_OK) {
+        mgd_code_close(&code);
+        return status;
+    }
+    code.square_sum = code.mean_square * (double)parameters;
+    *out = code;
+    return MGD_OK;
+}
+
+void mgd_code_close(mgd_code *code) {
+    mgd_free(code->order);
+    mgd_free(code->frequency);
+    mgd_free(code->phase);
+    *code = (mgd_code){0};
+}
+
+mgd_status mgd_code_pattern(mgd_context *ctx, const mgd_train *train, size_t parameters,
+                            uint64_t first, size_t slots, mgd_tensor **out) {
+    mgd_isa isa;
+    mgd_code code;
+    mgd_tensor *t;
+    MGD_TRY(mgd_isa_select(ctx, &isa));
+    MGD_TRY(mgd_code_open(ctx, train, parameters, &code));
+    mgd_status status = mgd_tensor_new(ctx, MGD_F64, 2, (size_t[]){slots, parameters}, &t);
+    if (status == MGD_OK) {
+        double *rows = mgd_tensor_data(t);
+        for (size_t k = 0; k < slots; k++)
+            mgd_engine_kernels_get(isa, MGD_F64)
+                ->row(&code, train->replica, first + k, 0, parameters, rows + k * parameters);
+        *out = t;
+    }
+    mgd_code_close(&code);
+    return status;
+}

@@ -1,0 +1,458 @@
+/* The discrete engine. Step n = 0, 1, 2, …:
+ *   1. n mod τ_x = 0: the next sample (or batch);
+ *   2. n mod τ_p = 0: the next pattern;
+ *   3. when the sample changed or θ was written: measure C₀ = C(θ);
+ *   4. measure C = C(θ + θ̃); C̃ = C − C₀ (or by the other baselines);
+ *   5. integrate e = C̃·θ̃/⟨θ̃²⟩ into G;
+ *   6. (n + 1) mod τ_θ = 0: write θ, clear G.
+ * Between two writes the evaluations do not depend on each other's results, so the engine asks the
+ * chip for a block of steps at once, in the order of time. Neither the length of a block nor the
+ * number of threads changes any value. θ + θ̃ is never stored into θ.
+ */
+
+#include "run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SEGMENT_SECONDS 2e-3 /* how long the engine works between two looks at the interrupt flag  \
+                              */
+#define MAX_SEGMENT (1u << 20)
+
+typedef struct {
+    mgd_run *run;
+    uint64_t first, last; /* steps [first, last); a unit may have done some of them already */
+    mgd_pool *inner;      /* shares out one request, when there is a single unit */
+    mgd_context *ctx;     /* one per unit: what went wrong there */
+    mgd_status *status;
+} segment;
+
+/* What the source callbacks need of the unit at work. */
+typedef struct {
+    const mgd_run *run;
+    mgd_worker *worker;
+    const char *theta;
+    uint64_t replica; /* number of the first replica in the unit */
+} unit_source;
+
+static uint64_t min_u64(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+/* ---- parameters for the chip ----------------------------------------------------------------- */
+
+static void source_row(const void *self, const mgd_point *point, size_t first, size_t count,
+                       void *out) {
+    const unit_source *u = self;
+    const mgd_run *run = u->run;
+    double factor = point->sign * run->amplitude;
+    char *pattern = u->worker->pattern;
+    for (size_t done = 0; done < count; done += MGD_PATTERN_ROW) {
+        size_t n = count - done < MGD_PATTERN_ROW ? count - done : MGD_PATTERN_ROW;
+        run->kernels->row(&run->code, u->replica, point->slot, first + done, n, pattern);
+        run->kernels->perturb(u->theta + (first + done) * run->real, pattern, factor, n,
+                              (char *)out + done * run->real);
+    }
+}
+
+static void source_lanes(const void *self, const mgd_point *point, size_t first, size_t count,
+                         void *out) {
+    const unit_source *u = self;
+    const mgd_run *run = u->run;
+    double factor = point->sign * run->amplitude;
+    size_t row = run->width * run->real;
+    for (size_t done = 0; done < count; done += MGD_PATTERN_ROWS) {
+        size_t n = count - done < MGD_PATTERN_ROWS ? count - done : MGD_PATTERN_ROWS;
+        run->kernels->replicas(&run->code, &u->worker->code, u->replica, point->slot, first + done,
+                               n, run->width, u->worker->pattern);
+        run->kernels->perturb(u->theta + (first + done) * row, u->worker->pattern, factor,
+                              n * run->width, (char *)out + done * row);
+    }
+}
+
+/* Each lane a point of its own: the patterns of the slots that occur, then one pass. */
+static void source_points(const void *self, const mgd_point *points, size_t width, size_t first,
+                          size_t count, void *out) {
+    const unit_source *u = self;
+    const mgd_run *run = u->run;
+    const void *rows[16];
+    double factor[16];
+    for (size_t done = 0; done < count; done += MGD_PATTERN_ROWS) {
+        size_t n = count - done < MGD_PATTERN_ROWS ? count - done : MGD_PATTERN_ROWS;
+        char *pattern = u->worker->pattern;
+        for (size_t lane = 0; lane < width; lane++) {
+            factor[lane] = points[lane].sign * run->amplitude;
+            rows[lane] = pattern;
+            if (lane > 0 && points[lane].slot == points[lane - 1].slot) {
+                rows[lane] = rows[lane - 1];
+                continue;
+            }
+            pattern += lane > 0 ? MGD_PATTERN_ROWS * run->real : 0;
+            rows[lane] = pattern;
+            run->kernels->row(&run->code, u->replica, points[lane].slot, first + done, n, pattern);
+        }
+        run->kernels->perturb_points(u->theta + (first + done) * run->real, rows, factor, n,
+                                     (char *)out + done * width * run->real);
+    }
+}
+
+/* ---- a block of steps ------------------------------------------------------------------------ */
+
+/* Places of a block's points among its costs. */
+typedef struct {
+    size_t plus, minus, base; /* index of the point; base: the latest one, when any */
+    bool has_base;
+} step_points;
+
+uint32_t mgd_run_sample(const mgd_run *run, size_t r, uint64_t step, size_t b) {
+    uint64_t place = step / run->train.tau_x * run->train.batch + b;
+    uint64_t replica = run->train.replica + r;
+    return mgd_order_sample(&run->order, &run->cache[r], replica, place / run->order.samples,
+                            place % run->order.samples);
+}
+
+/* Samples of all lanes of a unit for one batch: (B × lanes). */
+static void fill_samples(const mgd_run *run, size_t unit, uint64_t step, uint32_t *out) {
+    uint64_t place = step / run->train.tau_x * run->train.batch;
+    uint64_t epoch = place / run->order.samples;
+    place -= epoch * run->order.samples;
+    for (size_t b = 0; b < run->train.batch; b++) {
+        for (size_t lane = 0; lane < run->lanes; lane++) {
+            size_t r = unit * run->lanes + lane;
+            out[b * run->lanes + lane] =
+                mgd_order_sample(&run->order, &run->cache[r], run->train.replica + r, epoch, place);
+        }
+        if (++place == run->order.samples) {
+            place = 0;
+            epoch++;
+        }
+    }
+}
+
+/* Lists the points of steps first … first + steps − 1, in the order of time; returns how many. */
+static size_t list_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t first,
+                          size_t steps, step_points *places) {
+    const mgd_train *t = &run->train;
+    size_t points = 0, base = 0, batches = 0;
+    bool has_base = false;
+    const uint32_t *samples = NULL;
+    for (size_t j = 0; j < steps; j++) {
+        uint64_t n = first + j;
+        bool new_sample = n % t->tau_x == 0;
+        if (new_sample || !samples) {
+            uint32_t *fresh = w->samples + batches++ * t->batch * run->lanes;
+            fill_samples(run, unit, n, fresh);
+            samples = fresh;
+        }
+        mgd_point point = {.step = n, .slot = n / t->tau_p, .samples = samples};
+        if (t->baseline == MGD_BASELINE_MEASURED && (new_sample || n % t->tau_theta == 0)) {
+            base = points;
+            has_base = true;
+            w->points[points++] = point;
+        }
+        point.sign = 1;
+        places[j] = (step_points){.plus = points, .base = base, .has_base = has_base};
+        w->points[points++] = point;
+        if (t->baseline == MGD_BASELINE_TWO_SIDED) {
+            point.sign = -1;
+            places[j].minus = points;
+            w->points[points++] = point;
+        }
+    }
+    return points;
+}
+
+/* Marks the lanes whose cost at this step was not finite: θ stays as it is from here on. */
+static void stop_nonfinite(mgd_run *run, size_t unit, uint64_t step, const double *plus,
+                           const double *against) {
+    for (size_t lane = 0; lane < run->lanes; lane++) {
+        size_t r = unit * run->lanes + lane;
+        if (run->alive[r] != 0 && !(isfinite(plus[lane]) && isfinite(against[lane]))) {
+            run->alive[r] = 0;
+            run->stopped[r] = (double)step;
+            run->finite[r] = 0;
+        }
+    }
+}
+
+/* Costs into signals, (steps × width); rows repeat the one value in every lane of a tile. */
+static void demodulate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps,
+                             const step_points *places) {
+    const mgd_train *t = &run->train;
+    size_t lanes = run->lanes, at = unit * lanes;
+    double *c0 = run->c0 + at, *c = run->c + at;
+    for (size_t j = 0; j < steps; j++) {
+        const double *plus = w->cost + places[j].plus * lanes;
+        const double *minus = w->cost + places[j].minus * lanes;
+        if (places[j].has_base)
+            memcpy(c0, w->cost + places[j].base * lanes, lanes * sizeof(double));
+        char *signal = w->signal + j * run->width * run->real;
+        if (run->kernels->demodulate(t->baseline, plus, minus, c0, run->alive + at, run->scale,
+                                     lanes, run->c_tilde + at, signal, run->sums + 2 * at))
+            stop_nonfinite(run, unit, first + j, plus,
+                           t->baseline == MGD_BASELINE_MEASURED    ? c0
+                           : t->baseline == MGD_BASELINE_TWO_SIDED ? minus
+                                                                   : plus);
+        memcpy(c, plus, lanes * sizeof(double));
+        for (size_t lane = 1; lane < run->width && !run->in_lanes; lane++)
+            memcpy(signal + lane * run->real, signal, run->real);
+    }
+}
+
+/* G += Σ_j signal_j·s_j, the patterns formed again. */
+static void integrate_block(mgd_run *run, mgd_worker *w, size_t unit, size_t steps,
+                            const step_points *places) {
+    const mgd_engine_kernels *k = run->kernels;
+    char *gradient = run->gradient + unit * mgd_run_unit_bytes(run);
+    uint64_t replica = run->train.replica + unit * run->lanes;
+    size_t rows = run->in_lanes ? MGD_PATTERN_ROWS : MGD_PATTERN_ROW;
+    for (size_t first = 0; first < run->parameters; first += rows) {
+        size_t n = run->parameters - first < rows ? run->parameters - first : rows;
+        char *g = gradient + first * (run->in_lanes ? run->width : 1) * run->real;
+        for (size_t j = 0; j < steps; j++) {
+            uint64_t slot = w->points[places[j].plus].slot;
+            if (run->in_lanes)
+                k->replicas(&run->code, &w->code, replica, slot, first, n, run->width, w->pattern);
+            else
+                k->row(&run->code, replica, slot, first, n, w->pattern);
+            /* in rows the spare end of the last tile integrates leftovers that nothing reads */
+            size_t tiles = run->in_lanes ? n : (n + run->width - 1) / run->width;
+            k->accumulate(g, w->pattern, w->signal + j * run->width * run->real, tiles, run->width);
+        }
+    }
+}
+
+/* ---- writing θ ------------------------------------------------------------------------------- */
+
+static void set_real(const mgd_run *run, char *reals, size_t i, double value) {
+    if (run->real == sizeof(float))
+        ((float *)(void *)reals)[i] = (float)value;
+    else
+        ((double *)(void *)reals)[i] = value;
+}
+
+static void write_theta(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write, double eta) {
+    const mgd_engine_kernels *k = run->kernels;
+    const mgd_train *t = &run->train;
+    size_t bytes = mgd_run_unit_bytes(run), at = unit * bytes;
+    char *theta = run->theta + at, *gradient = run->gradient + at;
+    char *etas = w->signal; /* the signals of this block have been used */
+    for (size_t lane = 0; lane < run->width; lane++)
+        set_real(run, etas, lane, eta * run->alive[unit * run->lanes + (run->in_lanes ? lane : 0)]);
+    if (run->window_gradient) {
+        memcpy(run->window_gradient + at, gradient, bytes);
+        memcpy(run->window_theta + at, theta, bytes);
+    }
+    double time = (double)write + 1;
+    switch (t->optimizer) {
+    case MGD_OPTIMIZER_SGD:
+        k->sgd(theta, gradient, etas, run->count, run->width);
+        break;
+    case MGD_OPTIMIZER_MOMENTUM:
+        k->momentum(theta, gradient, run->first_moment + at, etas, t->momentum, run->count,
+                    run->width);
+        break;
+    case MGD_OPTIMIZER_ADAM:
+        k->adam(theta, gradient, run->first_moment + at, run->second_moment + at, etas, t->beta1,
+                t->beta2, t->epsilon,
+                (double[]){1 / (1 - pow(t->beta1, time)), 1 / (1 - pow(t->beta2, time))},
+                run->count, run->width);
+        break;
+    }
+    memset(gradient, 0, bytes);
+}
+
+/* ---- units and segments ---------------------------------------------------------------------- */
+
+static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
+    mgd_run *run = s->run;
+    const mgd_train *t = &run->train;
+    mgd_worker *w = &run->workers[worker];
+    unit_source source = {.run = run,
+                          .worker = w,
+                          .theta = run->theta + unit * mgd_run_unit_bytes(run),
+                          .replica = t->replica + unit * run->lanes};
+    mgd_request request = {
+        .worker = worker,
+        .pool = s->inner,
+        .points = w->points,
+        .source = {&source, source.theta, run->lanes, source_lanes, source_row, source_points},
+        .cost = w->cost};
+    w->code.block = UINT64_MAX;
+    while (run->done[unit] < s->last) {
+        uint64_t n = run->done[unit];
+        step_points places[16];
+        uint64_t to_write = t->tau_theta - n % t->tau_theta;
+        size_t steps = (size_t)min_u64(min_u64(s->last - n, to_write), run->block_steps);
+        request.num_points = list_points(run, w, unit, n, steps, places);
+        MGD_TRY(run->session->measure(&s->ctx[unit], run->session, &request));
+        demodulate_block(run, w, unit, n, steps, places);
+        integrate_block(run, w, unit, steps, places);
+        if (steps == to_write) {
+            uint64_t write = n / t->tau_theta;
+            size_t i = t->eta_function ? (size_t)(write - s->first / t->tau_theta) : 0;
+            write_theta(run, w, unit, write, run->eta[i]);
+        }
+        run->done[unit] = n + steps;
+    }
+    return MGD_OK;
+}
+
+static void advance_task(void *arg, size_t unit, size_t worker) {
+    segment *s = arg;
+    s->status[unit] = advance_unit(s, unit, worker);
+}
+
+/* η of the writes at the ends of steps [first, last); they must fit in run->eta. */
+static mgd_status prepare_eta(mgd_context *ctx, mgd_run *run, uint64_t first, uint64_t last) {
+    const mgd_train *t = &run->train;
+    if (!t->eta_function) {
+        run->eta[0] = t->eta;
+        return MGD_OK;
+    }
+    uint64_t from = first / t->tau_theta;
+    for (uint64_t write = from; write < last / t->tau_theta; write++) {
+        uint64_t step = (write + 1) * t->tau_theta - 1;
+        double eta;
+        MGD_TRY(t->eta_function(t->eta_user, ctx, step, &eta));
+        if (!isfinite(eta))
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                            "eta: the function returned %g at step %llu: expected a finite number",
+                            eta, (unsigned long long)step);
+        run->eta[write - from] = eta;
+    }
+    return MGD_OK;
+}
+
+/* Steps of a segment: bounded by the room for η. */
+static uint64_t segment_end(const mgd_run *run, uint64_t target, uint64_t length) {
+    uint64_t last = run->step + min_u64(target - run->step, length);
+    if (run->train.eta_function) {
+        uint64_t writes_before = run->step / run->train.tau_theta;
+        last = min_u64(last, (writes_before + run->max_writes) * run->train.tau_theta);
+    }
+    return last;
+}
+
+/* Units are independent: when a chip fails in one of them the others still finish the segment. */
+static mgd_status advance_segment(mgd_run *run, segment *s) {
+    if (run->units == 1)
+        s->status[0] = advance_unit(s, 0, 0);
+    else if (run->chip->caller_only || run->train.cost.kind == MGD_COST_FUNCTION)
+        for (size_t unit = 0; unit < run->units; unit++)
+            s->status[unit] = advance_unit(s, unit, 0);
+    else
+        mgd_pool_run(run->pool, advance_task, s, run->units);
+    run->step = UINT64_MAX;
+    for (size_t unit = 0; unit < run->units; unit++)
+        run->step = min_u64(run->step, run->done[unit]);
+    for (size_t unit = 0; unit < run->units; unit++)
+        if (s->status[unit] != MGD_OK)
+            return s->status[unit];
+    return MGD_OK;
+}
+
+static mgd_status fail_nonfinite(mgd_context *ctx, const mgd_run *run) {
+    return mgd_fail(ctx, MGD_ERR_NONFINITE,
+                    "the cost became %g at step %llu (seed %llu, replica %llu%s): θ is kept as it "
+                    "was before that step; a smaller eta may help",
+                    run->c[0], (unsigned long long)run->step, (unsigned long long)run->train.seed,
+                    (unsigned long long)run->train.replica,
+                    run->train.replicas > 1 ? " and all others" : "");
+}
+
+/* True when every replica has stopped; the run's clock then stands at the last one's stop. */
+static bool all_stopped(mgd_run *run) {
+    double last = 0;
+    for (size_t r = 0; r < run->train.replicas; r++) {
+        if (run->alive[r] != 0)
+            return false;
+        last = fmax(last, run->stopped[r]);
+    }
+    run->step = (uint64_t)last;
+    return true;
+}
+
+static bool all_nonfinite(const mgd_run *run) {
+    for (size_t r = 0; r < run->train.replicas; r++)
+        if (run->finite[r])
+            return false;
+    return true;
+}
+
+/* C̃ of a few units in the last place of C is rounding, not signal. */
+static void check_signal(mgd_run *run) {
+    uint64_t steps = run->step - run->sums_from;
+    if (run->warned || steps < 64)
+        return;
+    double tilde = 0, cost = 0;
+    for (size_t unit = 0; unit < run->units; unit++)
+        for (size_t lane = 0; lane < run->lanes; lane++) {
+            tilde += run->sums[2 * unit * run->lanes + lane];
+            cost += run->sums[(2 * unit + 1) * run->lanes + lane];
+        }
+    double ulp = run->chip->resolution * cost;
+    memset(run->sums, 0, 2 * run->units * run->lanes * sizeof(double));
+    run->sums_from = run->step;
+    if (!(tilde < 4 * ulp) || run->train.baseline == MGD_BASELINE_NONE)
+        return;
+    run->warned = true;
+    double wanted = run->amplitude * 100 * ulp / fmax(tilde, ulp / 4);
+    snprintf(run->warning, sizeof run->warning,
+             "by step %llu the signal C̃ (mean |C̃| = %.3g) is within a few units in the last place "
+             "of C (%.3g): the engine learns from rounding errors; an amplitude of about %.2g "
+             "instead of %.2g would mend it%s",
+             (unsigned long long)run->step, tilde / (double)steps, cost / (double)steps, wanted,
+             run->amplitude, run->real == sizeof(float) ? ", or a network of dtype f64" : "");
+}
+
+/* One segment of at most *length steps, which adapts to the time that it took. */
+static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, uint64_t *length) {
+    mgd_run *run = s->run;
+    double begin = mgd_clock();
+    s->first = run->step;
+    s->last = segment_end(run, target, *length);
+    MGD_TRY(prepare_eta(ctx, run, s->first, s->last));
+    mgd_status status = advance_segment(run, s);
+    for (size_t unit = 0; unit < run->units && status != MGD_OK; unit++)
+        if (s->status[unit] == status)
+            return mgd_fail(ctx, status, "%s", s->ctx[unit].message);
+    check_signal(run);
+    double seconds = mgd_clock() - begin;
+    if (seconds < SEGMENT_SECONDS / 2 && *length < MAX_SEGMENT)
+        *length *= 2;
+    else if (seconds > 2 * SEGMENT_SECONDS && *length > 1)
+        *length /= 2;
+    return MGD_OK;
+}
+
+static mgd_status advance_to(mgd_context *ctx, segment *s, uint64_t target) {
+    mgd_run *run = s->run;
+    uint64_t length = 1;
+    while (!all_stopped(run)) {
+        if (run->step >= target)
+            return MGD_OK;
+        if (mgd_interrupt_pending()) {
+            mgd_interrupt_clear();
+            return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted at step %llu",
+                            (unsigned long long)run->step);
+        }
+        MGD_TRY(advance_some(ctx, s, target, &length));
+    }
+    return all_nonfinite(run) ? fail_nonfinite(ctx, run) : MGD_OK;
+}
+
+mgd_status mgd_run_advance(mgd_context *ctx, mgd_run *run, uint64_t steps) {
+    segment s = {.run = run, .inner = run->units == 1 ? run->pool : NULL};
+    s.ctx = mgd_calloc(run->units, sizeof(mgd_context));
+    s.status = mgd_calloc(run->units, sizeof(mgd_status));
+    mgd_status status = MGD_OK;
+    if (s.ctx && s.status)
+        status = advance_to(ctx, &s, run->step + steps);
+    else
+        status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: advancing a run");
+    mgd_free(s.ctx);
+    mgd_free(s.status);
+    return status;
+}

@@ -1,0 +1,334 @@
+/* Kernels of the engine: patterns of the codes, demodulation, integration, updates; compiled once
+ * per instruction set and precision (see base/simd.h for what keeps the bits the same).
+ */
+
+#include "../base/simd.h"
+#include "code.h"
+
+#include <Random123/philox.h>
+#include <float.h>
+#include <stdbool.h>
+
+DEFINE_FUNCTION(sinpi_vec, sinpi, u05)
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- random signs ---------------------------------------------------------------------------- */
+
+#define SIGN_SHIFT ((int)(8 * sizeof(real)) - 1)
+
+/* +1 where the lowest bit is 0, −1 where it is 1 */
+INLINE vec sign_of(vec_int bits) {
+    const vec one = splat(1);
+    return (vec)((vec_int)one | bits << SIGN_SHIFT);
+}
+
+INLINE vec_int iota(void) {
+    vec_int v;
+    for (size_t lane = 0; lane < VEC_LANES; lane++)
+        v[lane] = (real_int)lane;
+    return v;
+}
+
+/* Where slot k of a dense random code finds its bits: which block, and from which bit on. */
+INLINE uint64_t block_of(const mgd_code *code, uint64_t slot, unsigned *bit) {
+    *bit = (unsigned)(slot % code->block_slots) * code->slot_bits;
+    return slot / code->block_slots;
+}
+
+/* The signs of parameters 128·index … 128·index + 127, or of all when they are fewer. */
+INLINE void random_block(const mgd_code *code, uint64_t replica, uint64_t slot, uint32_t index,
+                         real *out) {
+    uint32_t words[4];
+    unsigned bit;
+    uint64_t block = block_of(code, slot, &bit);
+    mgd_random_words(code->seed, MGD_STREAM_CODE, replica, block, index, words);
+    const vec_int steps = iota();
+    for (size_t i = 0; i < code->slot_bits; i += VEC_LANES) {
+        size_t at = bit + i;
+        real_int word = (real_int)(words[at / 32] >> at % 32);
+        store(out + i, sign_of((word - (vec_int){0}) >> steps));
+    }
+}
+
+static void random_row(const mgd_code *code, uint64_t replica, uint64_t slot, size_t first,
+                       size_t count, real *out) {
+    real signs[MGD_BLOCK_BITS];
+    for (size_t done = 0; done < count;) {
+        size_t at = first + done, from = at % MGD_BLOCK_BITS;
+        size_t n = MGD_BLOCK_BITS - from < count - done ? MGD_BLOCK_BITS - from : count - done;
+        random_block(code, replica, slot, (uint32_t)(at / MGD_BLOCK_BITS), signs);
+        memcpy(out + done, signs + from, n * sizeof(real));
+        done += n;
+    }
+}
+
+/* A word for each parameter: its top bit is the sign, the others decide on zero. */
+static void sparse_row(const mgd_code *code, uint64_t replica, uint64_t slot, size_t first,
+                       size_t count, real *out) {
+    uint32_t words[4];
+    for (size_t i = 0; i < count; i++) {
+        size_t at = first + i;
+        if (i == 0 || at % 4 == 0)
+            mgd_random_words(code->seed, MGD_STREAM_CODE, replica, slot, (uint32_t)(at / 4), words);
+        uint32_t word = words[at % 4];
+        out[i] = (word & 0x7fffffff) < code->zero_below ? 0 : word >> 31 ? -1 : 1;
+    }
+}
+
+/* words (4 × width): one Philox block per replica, side by side */
+static void random_words(const mgd_code *code, uint64_t replica, uint64_t block, uint32_t index,
+                         size_t width, uint32_t *words) {
+    philox4x32_key_t key = {{(uint32_t)code->seed, (uint32_t)(code->seed >> 32)}};
+    for (size_t lane = 0; lane < width; lane++) {
+        philox4x32_ctr_t counter;
+        mgd_random_counter(MGD_STREAM_CODE, replica + lane, block, index, counter.v);
+        philox4x32_ctr_t drawn = philox4x32(counter, key);
+        for (size_t i = 0; i < 4; i++)
+            words[i * width + lane] = drawn.v[i];
+    }
+}
+
+/* A vector's worth of 32-bit words as the integers of `vec` */
+INLINE vec_int load_words(const uint32_t *words) {
+    vec_int v;
+    for (size_t lane = 0; lane < VEC_LANES; lane++)
+        v[lane] = (real_int)words[lane];
+    return v;
+}
+
+static void random_replicas(const mgd_code *code, mgd_code_cache *cache, uint64_t replica,
+                            uint64_t slot, size_t first, size_t count, size_t width, real *out) {
+    unsigned bit;
+    uint64_t block = block_of(code, slot, &bit);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = first + i;
+        uint32_t index = (uint32_t)(at / MGD_BLOCK_BITS);
+        if (cache->block != block || cache->index != index) {
+            random_words(code, replica, block, index, width, cache->words);
+            cache->block = block;
+            cache->index = index;
+        }
+        size_t place = bit + at % MGD_BLOCK_BITS;
+        const uint32_t *words = cache->words + place / 32 * width;
+        for (size_t lane = 0; lane < width; lane += VEC_LANES)
+            store(out + i * width + lane, sign_of(load_words(words + lane) >> (int)(place % 32)));
+    }
+}
+
+static void sparse_replicas(const mgd_code *code, mgd_code_cache *cache, uint64_t replica,
+                            uint64_t slot, size_t first, size_t count, size_t width, real *out) {
+    for (size_t i = 0; i < count; i++) {
+        size_t at = first + i;
+        if (i == 0 || at % 4 == 0)
+            random_words(code, replica, slot, (uint32_t)(at / 4), width, cache->words);
+        for (size_t lane = 0; lane < width; lane++) {
+            uint32_t word = cache->words[at % 4 * width + lane];
+            out[i * width + lane] = (word & 0x7fffffff) < code->zero_below ? 0
+                                    : word >> 31                           ? -1
+                                                                           : 1;
+        }
+    }
+}
+
+/* ---- deterministic codes --------------------------------------------------------------------- */
+
+/* s_i = (−1)^popcount((i + 1) & k): row i + 1 of the Hadamard matrix in natural order */
+static void walsh_row(const mgd_code *code, uint64_t slot, size_t first, size_t count, real *out) {
+    const uint32_t k = (uint32_t)(slot & (code->period - 1));
+    const real flip = code->alternate && (slot / code->period & 1) ? -1 : 1;
+    for (size_t i = 0; i < count; i++)
+        out[i] = __builtin_parity((uint32_t)(first + i + 1) & k) ? -flip : flip;
+}
+
+static void sequential_row(const mgd_code *code, uint64_t slot, size_t first, size_t count,
+                           real *out) {
+    size_t visited = (size_t)(slot % code->period);
+    if (code->order)
+        visited = code->order[visited];
+    memset(out, 0, count * sizeof(real));
+    if (visited >= first && visited - first < count)
+        out[visited - first] = 1;
+}
+
+/* A numerically controlled oscillator: the phase is a 64-bit fraction of a cycle that wraps. */
+static void sine_row(const mgd_code *code, uint64_t slot, size_t first, size_t count, real *out) {
+    for (size_t i = 0; i < count; i += VEC_LANES) {
+        vec turn = splat(0); /* in half cycles, [−1, 1) */
+        for (size_t lane = 0; lane < VEC_LANES && i + lane < count; lane++) {
+            size_t at = first + i + lane;
+            uint64_t phase = code->frequency[at] * slot + code->phase[at];
+            turn[lane] = (real)((double)(int64_t)phase * 0x1p-63);
+        }
+        vec s = sinpi_vec(turn);
+        memcpy(out + i, &s, (count - i < VEC_LANES ? count - i : VEC_LANES) * sizeof(real));
+    }
+}
+
+/* ---- patterns of any code -------------------------------------------------------------------- */
+
+static void pattern_row(const mgd_code *code, uint64_t replica, uint64_t slot, size_t first,
+                        size_t count, void *out) {
+    switch (code->kind) {
+    case MGD_CODE_SEQUENTIAL:
+        sequential_row(code, slot, first, count, out);
+        break;
+    case MGD_CODE_WALSH:
+        walsh_row(code, slot, first, count, out);
+        break;
+    case MGD_CODE_RANDOM:
+        if (code->zero_below)
+            sparse_row(code, replica, slot, first, count, out);
+        else
+            random_row(code, replica, slot, first, count, out);
+        break;
+    case MGD_CODE_SINE:
+        sine_row(code, slot, first, count, out);
+        break;
+    }
+}
+
+static void pattern_replicas(const mgd_code *code, mgd_code_cache *cache, uint64_t replica,
+                             uint64_t slot, size_t first, size_t count, size_t width, void *out) {
+    if (code->kind == MGD_CODE_RANDOM && code->zero_below) {
+        sparse_replicas(code, cache, replica, slot, first, count, width, out);
+        return;
+    }
+    if (code->kind == MGD_CODE_RANDOM) {
+        random_replicas(code, cache, replica, slot, first, count, width, out);
+        return;
+    }
+    real row[MGD_BLOCK_BITS]; /* the same for all replicas */
+    for (size_t done = 0; done < count; done += MGD_BLOCK_BITS) {
+        size_t n = count - done < MGD_BLOCK_BITS ? count - done : MGD_BLOCK_BITS;
+        pattern_row(code, replica, slot, first + done, n, row);
+        for (size_t i = 0; i < n; i++)
+            for (size_t lane = 0; lane < width; lane += VEC_LANES)
+                store((real *)out + (done + i) * width + lane, splat(row[i]));
+    }
+}
+
+/* ---- perturbation ---------------------------------------------------------------------------- */
+
+static void perturb(const void *thetas, const void *patterns, double factor, size_t n, void *out) {
+    const real *theta = thetas, *s = patterns;
+    const vec f = splat((real)factor);
+    size_t i = 0;
+    for (; i + VEC_LANES <= n; i += VEC_LANES)
+        store((real *)out + i, fma_vec(f, load(s + i), load(theta + i)));
+    for (; i < n; i++) { /* the same rounding, in one lane */
+        vec one = fma_vec(f, splat(s[i]), splat(theta[i]));
+        ((real *)out)[i] = one[0];
+    }
+}
+
+static void perturb_points(const void *thetas, const void *const *rows, const double *factors,
+                           size_t count, void *out) {
+    const real *theta = thetas;
+    real factor[LANES], s[LANES];
+    bool same = true;
+    for (size_t lane = 0; lane < LANES; lane++) {
+        factor[lane] = (real)factors[lane];
+        same = same && rows[lane] == rows[0];
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t lane = 0; lane < LANES && !same; lane++)
+            s[lane] = ((const real *)rows[lane])[i];
+        for (size_t lane = 0; lane < LANES; lane += VEC_LANES) {
+            vec pattern = same ? splat(((const real *)rows[0])[i]) : load(s + lane);
+            store((real *)out + i * LANES + lane,
+                  fma_vec(load(factor + lane), pattern, splat(theta[i])));
+        }
+    }
+}
+
+/* ---- demodulation and integration ------------------------------------------------------------ */
+
+static bool demodulate(mgd_baseline baseline, const double *restrict plus,
+                       const double *restrict minus, const double *restrict base,
+                       const double *restrict alive, double scale, size_t width,
+                       double *restrict c_tilde, void *restrict signals, double *restrict sums) {
+    real *signal = signals;
+    const double *against = baseline == MGD_BASELINE_TWO_SIDED ? minus : base;
+    const double share = baseline == MGD_BASELINE_NONE ? 0 : 1; /* of what is subtracted */
+    const double half = baseline == MGD_BASELINE_TWO_SIDED ? 0.5 : 1;
+    int64_t bad = 0;
+    for (size_t lane = 0; lane < width; lane++) {
+        double tilde = half * (plus[lane] - share * against[lane]);
+        bool finite = __builtin_fabs(tilde) <= DBL_MAX;
+        bad += !finite && alive[lane] != 0;
+        tilde = finite && alive[lane] != 0 ? tilde : 0;
+        c_tilde[lane] = tilde;
+        signal[lane] = (real)(tilde * scale);
+        sums[lane] += __builtin_fabs(tilde);
+        sums[width + lane] += finite ? __builtin_fabs(plus[lane]) : 0;
+    }
+    return bad != 0;
+}
+
+static void accumulate(void *gs, const void *patterns, const void *signals, size_t count,
+                       size_t width) {
+    real *g = gs;
+    const real *s = patterns, *signal = signals;
+    for (size_t i = 0; i < count * width; i += width)
+        for (size_t lane = 0; lane < width; lane += VEC_LANES)
+            store(g + i + lane,
+                  fma_vec(load(signal + lane), load(s + i + lane), load(g + i + lane)));
+}
+
+/* ---- updates --------------------------------------------------------------------------------- */
+
+static void sgd(void *thetas, const void *gs, const void *etas, size_t count, size_t width) {
+    real *theta = thetas;
+    const real *g = gs, *eta = etas;
+    for (size_t i = 0; i < count * width; i += width)
+        for (size_t lane = 0; lane < width; lane += VEC_LANES)
+            store(theta + i + lane,
+                  fma_vec(-load(eta + lane), load(g + i + lane), load(theta + i + lane)));
+}
+
+static void momentum(void *thetas, const void *gs, void *vs, const void *etas, double mu,
+                     size_t count, size_t width) {
+    real *theta = thetas, *v = vs;
+    const real *g = gs, *eta = etas;
+    for (size_t i = 0; i < count * width; i += width)
+        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+            vec speed = fma_vec(splat((real)mu), load(v + i + lane), load(g + i + lane));
+            store(v + i + lane, speed);
+            store(theta + i + lane, fma_vec(-load(eta + lane), speed, load(theta + i + lane)));
+        }
+}
+
+static void adam(void *thetas, const void *gs, void *ms, void *vs, const void *etas, double beta1,
+                 double beta2, double epsilon, const double correction[2], size_t count,
+                 size_t width) {
+    real *theta = thetas, *m = ms, *v = vs;
+    const real *g = gs, *eta = etas;
+    const vec b1 = splat((real)beta1), a1 = splat((real)(1 - beta1));
+    const vec b2 = splat((real)beta2), a2 = splat((real)(1 - beta2));
+    const vec c1 = splat((real)correction[0]), c2 = splat((real)correction[1]);
+    for (size_t i = 0; i < count * width; i += width)
+        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+            vec slope = load(g + i + lane);
+            vec first = fma_vec(b1, load(m + i + lane), a1 * slope);
+            vec second = fma_vec(b2, load(v + i + lane), a2 * slope * slope);
+            store(m + i + lane, first);
+            store(v + i + lane, second);
+            vec step = c1 * first / (sqrt_vec(c2 * second) + splat((real)epsilon));
+            store(theta + i + lane, fma_vec(-load(eta + lane), step, load(theta + i + lane)));
+        }
+}
+
+extern const mgd_engine_kernels MGD_KERNEL_TABLE(engine);
+const mgd_engine_kernels MGD_KERNEL_TABLE(engine) = {
+    .lanes = LANES,
+    .row = pattern_row,
+    .replicas = pattern_replicas,
+    .perturb = perturb,
+    .perturb_points = perturb_points,
+    .demodulate = demodulate,
+    .accumulate = accumulate,
+    .sgd = sgd,
+    .momentum = momentum,
+    .adam = adam,
+};

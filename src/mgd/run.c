@@ -1,0 +1,360 @@
+/* Runs: options checked, memory taken, state copied in and out. */
+
+#include "run.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_WRITES 1024        /* values of η computed ahead, when it is a function */
+#define MAX_UNIT_TILES 4       /* tiles of replicas in a unit, while their θ stays in cache */
+#define UNIT_CACHE_BYTES 32768 /* bytes of θ in a unit, unless one tile is larger already */
+
+mgd_train mgd_train_defaults(void) {
+    return (mgd_train){.cost = {.kind = MGD_COST_MSE},
+                       .batch = 1,
+                       .shuffle = true,
+                       .code = MGD_CODE_RANDOM,
+                       .amplitude = 0.01,
+                       .tau_p = 1,
+                       .tau_theta = 1,
+                       .tau_x = 1,
+                       .dt = 1,
+                       .eta = 0.1,
+                       .momentum = 0.9,
+                       .beta1 = 0.9,
+                       .beta2 = 0.999,
+                       .epsilon = 1e-8,
+                       .replicas = 1,
+                       .replica = 1,
+                       .seed = 1};
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+static mgd_status need_positive(mgd_context *ctx, const char *name, uint64_t value) {
+    if (value >= 1)
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: %s must be at least 1, got %llu", name,
+                    (unsigned long long)value);
+}
+
+/* `low` ≤ value < `high`, NaN refused */
+static mgd_status need_range(mgd_context *ctx, const char *name, double value, double low,
+                             double high) {
+    if (value >= low && value < high)
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: %s must be in [%g, %g), got %g", name, low, high,
+                    value);
+}
+
+static mgd_status check_amplitude(mgd_context *ctx, const mgd_train *t) {
+    if (t->amplitude != 0 && t->norm != 0)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "perturbation: amplitude = %g and norm = %g are both given: expected one "
+                        "of them",
+                        t->amplitude, t->norm);
+    double value = t->norm != 0 ? t->norm : t->amplitude;
+    if (!(value > 0 && value <= DBL_MAX))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "perturbation: %s must be a positive number, got %g",
+                        t->norm != 0 ? "norm" : "amplitude", value);
+    return MGD_OK;
+}
+
+static mgd_status check_train(mgd_context *ctx, const mgd_train *t) {
+    MGD_TRY(need_positive(ctx, "tau_p", t->tau_p));
+    MGD_TRY(need_positive(ctx, "tau_theta", t->tau_theta));
+    MGD_TRY(need_positive(ctx, "tau_x", t->tau_x));
+    MGD_TRY(need_positive(ctx, "batch", t->batch));
+    MGD_TRY(need_positive(ctx, "replicas", t->replicas));
+    MGD_TRY(need_positive(ctx, "replica", t->replica));
+    MGD_TRY(need_range(ctx, "replica", (double)t->replica + (double)t->replicas, 1, 0x1p47));
+    MGD_TRY(need_range(ctx, "momentum", t->momentum, 0, 1));
+    MGD_TRY(need_range(ctx, "beta1", t->beta1, 0, 1));
+    MGD_TRY(need_range(ctx, "beta2", t->beta2, 0, 1));
+    MGD_TRY(need_range(ctx, "epsilon", t->epsilon, DBL_MIN, INFINITY));
+    MGD_TRY(need_range(ctx, "dt", t->dt, DBL_MIN, INFINITY));
+    if (!isfinite(t->eta))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: eta must be finite, got %g", t->eta);
+    if ((unsigned)t->baseline > MGD_BASELINE_NONE ||
+        (unsigned)t->convention > MGD_CONVENTION_PUBLISHED ||
+        (unsigned)t->optimizer > MGD_OPTIMIZER_ADAM)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: unknown baseline, convention or optimizer");
+    return check_amplitude(ctx, t);
+}
+
+/* ---- layout ---------------------------------------------------------------------------------- */
+
+/* Lanes when that takes fewer passes through the chip than one replica after the other. Passes with
+ * samples in the lanes count half: their parameters are shared. */
+static bool prefer_lanes(const mgd_run *run, size_t points) {
+    const mgd_train *t = &run->train;
+    size_t lanes = run->chip->lanes;
+    if (lanes == 0 || t->replicas == 1 || t->cost.kind == MGD_COST_FUNCTION)
+        return false;
+    double tiles = ceil((double)t->replicas / (double)lanes);
+    double side_by_side = tiles * (double)(points * t->batch);
+    double by_samples = 0.5 * ceil((double)t->batch / (double)lanes) * (double)points;
+    double by_points = ceil((double)points / (double)lanes) * (double)t->batch;
+    return side_by_side <= (double)t->replicas * fmin(by_samples, by_points);
+}
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+static void choose_layout(mgd_run *run) {
+    const mgd_train *t = &run->train;
+    size_t lanes = run->kernels->lanes, threads = mgd_pool_threads(run->pool);
+    size_t per_step = t->baseline == MGD_BASELINE_NONE ? 1 : 2;
+    run->block_steps = t->tau_theta < lanes ? (size_t)t->tau_theta : lanes;
+    run->in_lanes = prefer_lanes(run, per_step * run->block_steps);
+    if (run->in_lanes) {
+        size_t tiles = (t->replicas + lanes - 1) / lanes;
+        size_t fitting = UNIT_CACHE_BYTES / (run->parameters * MGD_ALIGNMENT);
+        size_t each = least(least(MAX_UNIT_TILES, fitting), (tiles + threads - 1) / threads);
+        run->lanes = (each < 1 ? 1 : each) * lanes;
+        run->block_steps = least(run->block_steps, 4);
+        run->width = run->lanes;
+        run->count = run->parameters;
+    } else {
+        run->lanes = 1;
+        run->width = lanes;
+        run->count = (run->parameters + lanes - 1) / lanes;
+    }
+    run->units = (t->replicas + run->lanes - 1) / run->lanes;
+    run->max_points = per_step * run->block_steps;
+    run->num_workers = threads;
+}
+
+size_t mgd_run_unit_bytes(const mgd_run *run) {
+    return run->count * run->width * run->real;
+}
+
+void mgd_run_row_get(const mgd_run *run, const char *array, size_t r, void *row) {
+    const char *unit = array + r / run->lanes * mgd_run_unit_bytes(run);
+    size_t stride = run->in_lanes ? run->width : 1, lane = r % run->lanes;
+    for (size_t i = 0; i < run->parameters; i++)
+        memcpy((char *)row + i * run->real, unit + (i * stride + lane) * run->real, run->real);
+}
+
+void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row) {
+    char *unit = array + r / run->lanes * mgd_run_unit_bytes(run);
+    size_t stride = run->in_lanes ? run->width : 1, lane = r % run->lanes;
+    for (size_t i = 0; i < run->parameters; i++)
+        memcpy(unit + (i * stride + lane) * run->real, (const char *)row + i * run->real,
+               run->real);
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+static mgd_status open_worker(mgd_context *ctx, const mgd_run *run, mgd_worker *w) {
+    size_t lanes = run->lanes, batches = run->block_steps * run->train.batch;
+    size_t pattern = MGD_PATTERN_ROWS * run->width;
+    pattern = pattern > MGD_PATTERN_ROW ? pattern : MGD_PATTERN_ROW;
+    w->points = mgd_calloc(run->max_points, sizeof(mgd_point));
+    w->cost = mgd_calloc(run->max_points * lanes, sizeof(double));
+    w->samples = mgd_calloc(batches, lanes * sizeof(uint32_t));
+    w->signal = mgd_calloc(run->block_steps * run->width, run->real);
+    w->pattern = mgd_calloc(pattern, run->real);
+    w->code.words = mgd_calloc(4 * lanes, sizeof(uint32_t));
+    if (w->points && w->cost && w->samples && w->signal && w->pattern && w->code.words)
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a batch of %zu in %zu lanes",
+                    run->train.batch, lanes);
+}
+
+static void close_worker(mgd_worker *w) {
+    mgd_free(w->points);
+    mgd_free(w->cost);
+    mgd_free(w->samples);
+    mgd_free(w->signal);
+    mgd_free(w->pattern);
+    mgd_free(w->code.words);
+}
+
+static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
+    const mgd_train *t = &run->train;
+    size_t unit = mgd_run_unit_bytes(run), all = run->units * run->lanes;
+    bool first = t->optimizer != MGD_OPTIMIZER_SGD, second = t->optimizer == MGD_OPTIMIZER_ADAM;
+    run->theta = mgd_calloc(run->units, unit);
+    run->gradient = mgd_calloc(run->units, unit);
+    run->first_moment = first ? mgd_calloc(run->units, unit) : NULL;
+    run->second_moment = second ? mgd_calloc(run->units, unit) : NULL;
+    run->c0 = mgd_calloc(all, sizeof(double));
+    run->c = mgd_calloc(all, sizeof(double));
+    run->c_tilde = mgd_calloc(all, sizeof(double));
+    run->alive = mgd_calloc(all, sizeof(double));
+    run->stopped = mgd_calloc(all, sizeof(double));
+    run->finite = mgd_calloc(all, 1);
+    run->sums = mgd_calloc(2 * all, sizeof(double));
+    run->cache = mgd_calloc(all, sizeof(mgd_order_cache));
+    run->done = mgd_calloc(run->units, sizeof(uint64_t));
+    run->max_writes = t->eta_function ? MAX_WRITES : 1;
+    run->eta = mgd_calloc(run->max_writes, sizeof(double));
+    run->workers = mgd_calloc(run->num_workers, sizeof(mgd_worker));
+    if (!run->theta || !run->gradient || (first && !run->first_moment) ||
+        (second && !run->second_moment) || !run->c0 || !run->c || !run->c_tilde || !run->alive ||
+        !run->stopped || !run->finite || !run->sums || !run->cache || !run->done || !run->eta ||
+        !run->workers)
+        return mgd_fail(ctx, MGD_ERR_MEMORY,
+                        "out of memory: %zu replicas of %zu parameters (%.0f bytes for each array "
+                        "like θ)",
+                        t->replicas, run->parameters, (double)run->units * (double)unit);
+    for (size_t i = 0; i < run->num_workers; i++)
+        MGD_TRY(open_worker(ctx, run, &run->workers[i]));
+    for (size_t r = 0; r < all; r++) {
+        run->alive[r] = r < t->replicas;
+        run->stopped[r] = NAN;
+        run->finite[r] = 1;
+    }
+    return MGD_OK;
+}
+
+/* θ of every replica: drawn for it, or the chip's own. */
+static mgd_status fill_theta(mgd_context *ctx, mgd_run *run) {
+    const mgd_train *t = &run->train;
+    void *row;
+    MGD_TRY(mgd_allocate(ctx, "parameters", run->parameters, run->real, &row));
+    mgd_status status = MGD_OK;
+    for (size_t r = 0; r < run->units * run->lanes && status == MGD_OK; r++) {
+        if (t->init) {
+            mgd_init init = *t->init;
+            init.seed = t->seed;
+            init.replica = t->replica + (r < t->replicas ? r : t->replicas - 1);
+            status = run->chip->draw(ctx, run->chip, &init, row);
+        } else if (r == 0) {
+            run->chip->theta(run->chip, row);
+        }
+        if (status == MGD_OK)
+            mgd_run_row_set(run, run->theta, r, row);
+    }
+    mgd_free(row);
+    return status;
+}
+
+static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
+    const mgd_train *t = &run->train;
+    mgd_task_spec task = {.x = t->x,
+                          .y = t->y,
+                          .cost = t->cost,
+                          .batch = t->batch,
+                          .width = run->in_lanes ? run->lanes : 0,
+                          .max_points = run->max_points,
+                          .workers = run->num_workers};
+    return run->chip->open(ctx, run->chip, &task, &run->session);
+}
+
+/* Signal per C̃: the mean over the window of C̃·a·s/(a²·⟨s²⟩), or the published sum over Δ². */
+static double signal_scale(const mgd_run *run) {
+    if (run->train.convention == MGD_CONVENTION_PUBLISHED)
+        return 1 / (run->amplitude * run->code.square_sum);
+    return 1 / (run->amplitude * run->code.mean_square * (double)run->train.tau_theta);
+}
+
+static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
+    mgd_train *t = &run->train;
+    mgd_isa isa;
+    MGD_TRY(mgd_isa_select(ctx, &isa));
+    run->kernels = mgd_engine_kernels_get(isa, run->chip->dtype);
+    run->real = mgd_dtype_size(run->chip->dtype);
+    run->parameters = run->chip->num_parameters;
+    MGD_TRY(mgd_pool_new(ctx, t->threads ? t->threads : mgd_threads_default(), &run->pool));
+    MGD_TRY(mgd_code_open(ctx, t, run->parameters, &run->code));
+    run->amplitude = t->norm != 0 ? t->norm / sqrt(run->code.square_sum) : t->amplitude;
+    run->scale = signal_scale(run);
+    choose_layout(run);
+    MGD_TRY(open_session(ctx, run));
+    run->order = (mgd_order){t->shuffle, t->seed, mgd_tensor_shape(t->x)[0]};
+    MGD_TRY(allocate_state(ctx, run));
+    return fill_theta(ctx, run);
+}
+
+mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *train, mgd_run **out) {
+    MGD_TRY(check_train(ctx, train));
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "run", 1, sizeof(mgd_run), &memory));
+    mgd_run *run = memory;
+    mgd_tensor *x = NULL, *y = NULL;
+    mgd_status status = mgd_tensor_view(ctx, train->x, &x);
+    if (status == MGD_OK)
+        status = mgd_tensor_view(ctx, train->y, &y);
+    run->chip = chip;
+    run->train = *train;
+    run->train.x = x;
+    run->train.y = y;
+    if (status == MGD_OK)
+        status = prepare(ctx, run);
+    run->train.init = NULL; /* drawn; the caller's structure may go */
+    if (status != MGD_OK) {
+        mgd_run_free(run);
+        return status;
+    }
+    *out = run;
+    return MGD_OK;
+}
+
+void mgd_run_free(mgd_run *run) {
+    if (!run)
+        return;
+    for (size_t i = 0; run->workers && i < run->num_workers; i++)
+        close_worker(&run->workers[i]);
+    if (run->session)
+        run->session->close(run->session);
+    mgd_code_close(&run->code);
+    mgd_pool_free(run->pool);
+    void *blocks[] = {run->theta,
+                      run->gradient,
+                      run->first_moment,
+                      run->second_moment,
+                      run->window_gradient,
+                      run->window_theta,
+                      run->c0,
+                      run->c,
+                      run->c_tilde,
+                      run->alive,
+                      run->stopped,
+                      run->finite,
+                      run->sums,
+                      run->cache,
+                      run->done,
+                      run->eta,
+                      run->workers};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        mgd_free(blocks[i]);
+    mgd_tensor_free((mgd_tensor *)run->train.x);
+    mgd_tensor_free((mgd_tensor *)run->train.y);
+    mgd_free(run);
+}
+
+/* ---- looking and stopping -------------------------------------------------------------------- */
+
+uint64_t mgd_run_steps_done(const mgd_run *run) {
+    return run->step;
+}
+
+size_t mgd_run_replicas(const mgd_run *run) {
+    return run->train.replicas;
+}
+
+void mgd_run_stop(mgd_run *run, size_t r) {
+    if (run->alive[r] == 0)
+        return;
+    run->alive[r] = 0;
+    run->stopped[r] = (double)run->step;
+}
+
+uint64_t mgd_run_stopped(const mgd_run *run, size_t r, bool *finite) {
+    *finite = run->finite[r] != 0;
+    return isnan(run->stopped[r]) ? UINT64_MAX : (uint64_t)run->stopped[r];
+}
+
+void mgd_run_signal(const mgd_run *run, double *c, double *c_tilde) {
+    memcpy(c, run->c, run->train.replicas * sizeof(double));
+    memcpy(c_tilde, run->c_tilde, run->train.replicas * sizeof(double));
+}
+
+const char *mgd_run_warning(const mgd_run *run) {
+    return run->warned ? run->warning : NULL;
+}

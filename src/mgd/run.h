@@ -1,0 +1,85 @@
+/* run: the state of a training run, shared by engine.c (steps), run.c (making, state) and probe.c
+ * (looking at it).
+ *
+ * Replicas are kept in units. In rows a unit is one replica and its arrays are (P'), P' being P
+ * rounded up to whole tiles. In lanes a unit is W replicas side by side and its arrays are (P × W).
+ * Either way a unit's array is `count` × `width` reals: kernels of the engine see no difference.
+ * The last unit may have lanes without a replica; they run along, not alive.
+ */
+#ifndef MGD_MGD_RUN_H
+#define MGD_MGD_RUN_H
+
+#include "../chip/chip.h"
+#include "code.h"
+#include "order.h"
+
+/* What one worker needs for a block of steps. */
+typedef struct {
+    mgd_point *points;   /* (max_points) */
+    double *cost;        /* (max_points × lanes of a unit) */
+    uint32_t *samples;   /* (block_steps × B × lanes of a unit) */
+    char *signal;        /* (block_steps × width) C̃·scale, in the kernels' precision */
+    char *pattern;       /* (MGD_PATTERN_ROWS × width, or of a tile) */
+    mgd_code_cache code; /* lanes: signs of the present block */
+} mgd_worker;
+
+/* Parameters are perturbed and integrated so many rows at a time, within the first-level cache. */
+#define MGD_PATTERN_ROWS 32
+#define MGD_PATTERN_ROW 512 /* the same in rows: parameters of one replica */
+
+struct mgd_run {
+    mgd_train train; /* as checked; x and y are views that the run owns */
+    mgd_chip *chip;
+    mgd_session *session;
+    const mgd_engine_kernels *kernels;
+    mgd_pool *pool;
+    mgd_code code;
+    mgd_order order;
+    size_t real;       /* bytes of a real */
+    size_t parameters; /* P */
+    double amplitude;  /* a */
+    double scale;      /* signal = C̃·scale; G = Σ signal·s over a window */
+
+    bool in_lanes;
+    size_t lanes; /* replicas in a unit: W, or 1 */
+    size_t units;
+    size_t count, width; /* of a unit's arrays, see above */
+    size_t block_steps;  /* steps evaluated in one request, at most */
+    size_t max_points;
+
+    /* (units × count × width) */
+    char *theta, *gradient;
+    char *first_moment, *second_moment;   /* of the optimizers that have them, else NULL */
+    char *window_gradient, *window_theta; /* of the last completed window, when kept */
+    uint64_t window_from;                 /* kept since this step */
+
+    /* (units × lanes) */
+    double *c0, *c, *c_tilde;
+    double *alive;   /* 1, or 0 once stopped and in lanes without a replica */
+    double *stopped; /* step at which the replica stopped; NaN while it runs */
+    uint8_t *finite; /* 0 when it stopped because its cost was not */
+    double *sums;    /* (units × 2 × lanes) Σ|C̃|, Σ|C| since sums_from */
+    mgd_order_cache *cache;
+    uint64_t sums_from;
+    bool warned;
+    char warning[MGD_MESSAGE_SIZE];
+
+    uint64_t step;     /* steps done by all units */
+    uint64_t *done;    /* (units) steps done; ahead of `step` only after a chip has failed */
+    double *eta;       /* η of each write of the present segment */
+    size_t max_writes; /* room in eta */
+    size_t num_workers;
+    mgd_worker *workers;
+};
+
+/* Bytes of a unit's array. */
+size_t mgd_run_unit_bytes(const mgd_run *run);
+
+/* Copies θ-like state between a unit's layout and a row (P) of replica index r. */
+void mgd_run_row_get(const mgd_run *run, const char *array, size_t r, void *row);
+void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row);
+
+/* The sample that replica index r sees at place b of the batch that step `step` belongs to. */
+uint32_t mgd_run_sample(const mgd_run *run, size_t r, uint64_t step, size_t b);
+
+#endif

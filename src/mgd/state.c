@@ -1,0 +1,116 @@
+/* The complete state of a run as named tensors, one row per replica, whatever the layout: a run can
+ * be continued with another number of threads or another instruction set.
+ */
+
+#include "run.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Columns of the tensor "replicas" (R × COLUMNS), f64. Steps are exact up to 2^53. */
+enum { C0, C, C_TILDE, STOPPED, FINITE, DONE, STEP, WINDOW_FROM, COLUMNS };
+
+/* The arrays like θ that this run has; `out` has room for 6. Returns how many. */
+static size_t list_arrays(const mgd_run *run, const char **names, char **arrays) {
+    const struct {
+        const char *name;
+        char *array;
+    } all[] = {{"theta", run->theta},
+               {"gradient", run->gradient},
+               {"first_moment", run->first_moment},
+               {"second_moment", run->second_moment},
+               {"window_gradient", run->window_gradient},
+               {"window_theta", run->window_theta}};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].array) {
+            names[count] = all[i].name;
+            arrays[count++] = all[i].array;
+        }
+    return count;
+}
+
+size_t mgd_run_state_count(const mgd_run *run) {
+    const char *names[6];
+    char *arrays[6];
+    return list_arrays(run, names, arrays) + 1;
+}
+
+const char *mgd_run_state_name(const mgd_run *run, size_t i) {
+    const char *names[6];
+    char *arrays[6];
+    return i < list_arrays(run, names, arrays) ? names[i] : "replicas";
+}
+
+static void columns_get(const mgd_run *run, double *columns) {
+    for (size_t r = 0; r < run->train.replicas; r++, columns += COLUMNS) {
+        columns[C0] = run->c0[r];
+        columns[C] = run->c[r];
+        columns[C_TILDE] = run->c_tilde[r];
+        columns[STOPPED] = run->stopped[r];
+        columns[FINITE] = run->finite[r];
+        columns[DONE] = (double)run->done[r / run->lanes];
+        columns[STEP] = (double)run->step;
+        columns[WINDOW_FROM] = (double)run->window_from;
+    }
+}
+
+static void columns_set(mgd_run *run, const double *columns) {
+    for (size_t r = 0; r < run->train.replicas; r++, columns += COLUMNS) {
+        run->c0[r] = columns[C0];
+        run->c[r] = columns[C];
+        run->c_tilde[r] = columns[C_TILDE];
+        run->stopped[r] = columns[STOPPED];
+        run->finite[r] = columns[FINITE] != 0;
+        run->alive[r] = isnan(columns[STOPPED]) ? 1 : 0;
+        run->done[r / run->lanes] = (uint64_t)columns[DONE];
+        run->step = (uint64_t)columns[STEP];
+        run->window_from = (uint64_t)columns[WINDOW_FROM];
+    }
+    run->sums_from = run->step;
+}
+
+mgd_status mgd_run_state_get(mgd_context *ctx, const mgd_run *run, size_t i, mgd_tensor **out) {
+    const char *names[6];
+    char *arrays[6];
+    size_t count = list_arrays(run, names, arrays), replicas = run->train.replicas;
+    bool columns = i >= count;
+    size_t shape[2] = {replicas, columns ? COLUMNS : run->parameters};
+    mgd_tensor *t;
+    MGD_TRY(mgd_tensor_new(ctx, columns ? MGD_F64 : run->chip->dtype, 2, shape, &t));
+    if (columns)
+        columns_get(run, mgd_tensor_data(t));
+    for (size_t r = 0; r < replicas && !columns; r++)
+        mgd_run_row_get(run, arrays[i], r,
+                        (char *)mgd_tensor_data(t) + r * run->parameters * run->real);
+    *out = t;
+    return MGD_OK;
+}
+
+static mgd_status check_tensor(mgd_context *ctx, const mgd_run *run, const char *name,
+                               const mgd_tensor *t, mgd_dtype dtype, size_t columns) {
+    char shape[128];
+    if (mgd_tensor_dtype(t) == dtype && mgd_tensor_contiguous(t) && mgd_tensor_ndim(t) == 2 &&
+        mgd_tensor_shape(t)[0] == run->train.replicas && mgd_tensor_shape(t)[1] == columns)
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_SHAPE, "state: %s is %s of %s: expected %zux%zu of %s", name,
+                    mgd_shape_format(shape, sizeof shape, mgd_tensor_ndim(t), mgd_tensor_shape(t)),
+                    mgd_dtype_name(mgd_tensor_dtype(t)), run->train.replicas, columns,
+                    mgd_dtype_name(dtype));
+}
+
+mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *tensors) {
+    const char *names[6];
+    char *arrays[6];
+    size_t count = list_arrays(run, names, arrays);
+    for (size_t i = 0; i < count; i++)
+        MGD_TRY(check_tensor(ctx, run, names[i], tensors[i], run->chip->dtype, run->parameters));
+    MGD_TRY(check_tensor(ctx, run, "replicas", tensors[count], MGD_F64, COLUMNS));
+    for (size_t i = 0; i < count; i++)
+        for (size_t r = 0; r < run->train.replicas; r++)
+            mgd_run_row_set(run, arrays[i], r,
+                            (const char *)mgd_tensor_data(tensors[i]) +
+                                r * run->parameters * run->real);
+    columns_set(run, mgd_tensor_data(tensors[count]));
+    return MGD_OK;
+}

@@ -1,0 +1,277 @@
+/* Networks: construction, parameter layout, initial values. */
+
+#include "net.h"
+
+#include <math.h>
+#include <string.h>
+
+extern const mgd_net_kernels mgd_net_kernels_portable_f32, mgd_net_kernels_portable_f64;
+#if defined(MGD_HAVE_X86_KERNELS)
+extern const mgd_net_kernels mgd_net_kernels_avx2_f32, mgd_net_kernels_avx2_f64;
+extern const mgd_net_kernels mgd_net_kernels_avx512_f32, mgd_net_kernels_avx512_f64;
+#endif
+
+const mgd_net_kernels *mgd_net_kernels_get(mgd_isa isa, mgd_dtype dtype) {
+    static const mgd_net_kernels *const table[MGD_ISA_COUNT][2] = {
+        [MGD_ISA_PORTABLE] = {&mgd_net_kernels_portable_f64, &mgd_net_kernels_portable_f32},
+#if defined(MGD_HAVE_X86_KERNELS)
+        [MGD_ISA_AVX2] = {&mgd_net_kernels_avx2_f64, &mgd_net_kernels_avx2_f32},
+        [MGD_ISA_AVX512] = {&mgd_net_kernels_avx512_f64, &mgd_net_kernels_avx512_f32},
+#endif
+    };
+    return table[isa][dtype == MGD_F32];
+}
+
+const char *mgd_layer_name(mgd_layer_kind kind) {
+    static const char *const names[MGD_LAYER_COUNT] = {"dense", "identity", "sigmoid",
+                                                       "tanh",  "relu",     "softplus"};
+    return names[kind];
+}
+
+/* Appends one layer to the stages: an activation joins the dense stage before it. */
+static mgd_status add_layer(mgd_context *ctx, mgd_net *net, size_t position,
+                            const mgd_layer *layer) {
+    if ((unsigned)layer->kind >= MGD_LAYER_COUNT)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "network: layer %zu has an unknown kind %d",
+                        position + 1, (int)layer->kind);
+    mgd_stage *last = net->num_stages ? &net->stages[net->num_stages - 1] : NULL;
+    size_t inputs = last ? last->outputs : net->inputs;
+    if (layer->kind != MGD_LAYER_DENSE) {
+        if (last && last->activation == MGD_LAYER_IDENTITY)
+            last->activation = layer->kind;
+        else
+            net->stages[net->num_stages++] = (mgd_stage){.activation = layer->kind,
+                                                         .inputs = inputs,
+                                                         .outputs = inputs,
+                                                         .first = net->num_parameters};
+        return MGD_OK;
+    }
+    size_t weights;
+    if (layer->outputs < 1 || layer->outputs > UINT32_MAX ||
+        __builtin_mul_overflow(layer->outputs, inputs + 1, &weights) || weights > UINT32_MAX ||
+        net->num_parameters + weights > UINT32_MAX)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "network: layer %zu: dense with %zu inputs and %zu outputs: expected at "
+                        "least one output and fewer than 2^32 parameters in all",
+                        position + 1, inputs, layer->outputs);
+    net->stages[net->num_stages++] = (mgd_stage){.dense = true,
+                                                 .activation = MGD_LAYER_IDENTITY,
+                                                 .inputs = inputs,
+                                                 .outputs = layer->outputs,
+                                                 .first = net->num_parameters,
+                                                 .count = weights};
+    net->num_parameters += weights;
+    return MGD_OK;
+}
+
+static mgd_status build(mgd_context *ctx, mgd_net *net, size_t input_ndim,
+                        const size_t *input_shape, size_t num_layers, const mgd_layer *layers) {
+    net->inputs = 1;
+    net->input_ndim = input_ndim;
+    for (size_t i = 0; i < input_ndim; i++) {
+        net->input_shape[i] = input_shape[i];
+        if (input_shape[i] < 1 ||
+            __builtin_mul_overflow(net->inputs, input_shape[i], &net->inputs) ||
+            net->inputs >= UINT32_MAX)
+            return mgd_fail(ctx, MGD_ERR_SHAPE,
+                            "network: input dimension %zu is %zu: expected at least 1, and fewer "
+                            "than 2^32 inputs in all",
+                            i + 1, input_shape[i]);
+    }
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "network", num_layers, sizeof(mgd_stage), &memory));
+    net->stages = memory;
+    for (size_t i = 0; i < num_layers; i++)
+        MGD_TRY(add_layer(ctx, net, i, &layers[i]));
+    if (net->num_parameters == 0)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "network: no layer has parameters: expected at least one dense layer");
+    net->outputs = net->stages[net->num_stages - 1].outputs;
+    net->widest = net->total = net->inputs;
+    for (size_t i = 0; i < net->num_stages; i++) {
+        size_t outputs = net->stages[i].outputs;
+        net->total += outputs;
+        net->widest = outputs > net->widest ? outputs : net->widest;
+    }
+    return mgd_allocate(ctx, "network parameters", net->num_parameters, mgd_dtype_size(net->dtype),
+                        &net->theta);
+}
+
+mgd_status mgd_net_new(mgd_context *ctx, mgd_dtype dtype, size_t input_ndim,
+                       const size_t *input_shape, size_t num_layers, const mgd_layer *layers,
+                       mgd_net **out) {
+    if (dtype != MGD_F32 && dtype != MGD_F64)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "network: dtype must be f32 or f64, got %s",
+                        mgd_dtype_name(dtype));
+    if (input_ndim < 1 || input_ndim >= MGD_MAX_DIMS || num_layers < 1)
+        return mgd_fail(ctx, MGD_ERR_SHAPE,
+                        "network: expected an input of 1 to %d dimensions and at least one layer, "
+                        "got %zu and %zu",
+                        MGD_MAX_DIMS - 1, input_ndim, num_layers);
+    mgd_isa isa;
+    MGD_TRY(mgd_isa_select(ctx, &isa));
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "network", 1, sizeof(mgd_net), &memory));
+    mgd_net *net = memory;
+    net->dtype = dtype;
+    net->kernels = mgd_net_kernels_get(isa, dtype);
+    mgd_status status = build(ctx, net, input_ndim, input_shape, num_layers, layers);
+    if (status != MGD_OK) {
+        mgd_net_free(net);
+        return status;
+    }
+    *out = net;
+    return MGD_OK;
+}
+
+void mgd_net_free(mgd_net *net) {
+    if (!net)
+        return;
+    mgd_free(net->theta);
+    mgd_free(net->stages);
+    mgd_free(net);
+}
+
+mgd_dtype mgd_net_dtype(const mgd_net *net) {
+    return net->dtype;
+}
+
+size_t mgd_net_num_parameters(const mgd_net *net) {
+    return net->num_parameters;
+}
+
+size_t mgd_net_inputs(const mgd_net *net) {
+    return net->inputs;
+}
+
+size_t mgd_net_outputs(const mgd_net *net) {
+    return net->outputs;
+}
+
+void mgd_net_stage(const mgd_net *net, size_t index, bool shared, const void *theta, const void *x,
+                   void *y, size_t width) {
+    const mgd_stage *stage = &net->stages[index];
+    const mgd_net_kernels *k = net->kernels;
+    if (!stage->dense)
+        memcpy(y, x, stage->outputs * width * mgd_dtype_size(net->dtype));
+    else if (shared)
+        k->dense_shared(stage, theta, x, y, width);
+    else
+        k->dense_private(stage, theta, x, y, width);
+    if (stage->activation != MGD_LAYER_IDENTITY)
+        k->activate(stage->activation, y, stage->outputs * width);
+}
+
+/* ---- parameters ------------------------------------------------------------------------------ */
+
+mgd_status mgd_net_theta(mgd_context *ctx, const mgd_net *net, mgd_tensor **out) {
+    mgd_tensor *theta;
+    MGD_TRY(mgd_tensor_new(ctx, net->dtype, 1, &net->num_parameters, &theta));
+    memcpy(mgd_tensor_data(theta), net->theta, net->num_parameters * mgd_dtype_size(net->dtype));
+    *out = theta;
+    return MGD_OK;
+}
+
+mgd_status mgd_net_set_theta(mgd_context *ctx, mgd_net *net, const mgd_tensor *theta) {
+    char shape[128];
+    if (mgd_tensor_ndim(theta) != 1 || mgd_tensor_size(theta) != net->num_parameters)
+        return mgd_fail(
+            ctx, MGD_ERR_SHAPE, "set_theta: expected shape %zu, got %s", net->num_parameters,
+            mgd_shape_format(shape, sizeof shape, mgd_tensor_ndim(theta), mgd_tensor_shape(theta)));
+    mgd_tensor *converted;
+    MGD_TRY(mgd_tensor_convert(ctx, theta, net->dtype, &converted));
+    memcpy(net->theta, mgd_tensor_data(converted),
+           net->num_parameters * mgd_dtype_size(net->dtype));
+    mgd_tensor_free(converted);
+    return MGD_OK;
+}
+
+mgd_status mgd_init_check(mgd_context *ctx, const mgd_init *init) {
+    if ((unsigned)init->scheme > MGD_INIT_HE_NORMAL)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "init: unknown scheme %d", (int)init->scheme);
+    if (init->scheme == MGD_INIT_UNIFORM &&
+        !(isfinite(init->low) && isfinite(init->high) && init->low <= init->high))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "init: low = %g and high = %g: expected finite numbers, low ≤ high",
+                        init->low, init->high);
+    if (init->scheme == MGD_INIT_NORMAL &&
+        !(isfinite(init->mean) && isfinite(init->std) && init->std >= 0))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "init: mean = %g and std = %g: expected finite numbers, std ≥ 0",
+                        init->mean, init->std);
+    if (init->replica < 1)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "init: replica must be at least 1, got 0");
+    return MGD_OK;
+}
+
+/* `count` draws into out: uniform on centre ± half, or normal with mean centre and deviation half.
+ * Each layer (`part`) has draws of its own, whatever the shapes of the others. */
+static void draw(const mgd_init *init, uint64_t part, bool normal, double centre, double half,
+                 size_t count, double *out) {
+    for (size_t i = 0; i < count; i++) {
+        double pair[2];
+        if (i % 2 == 0) {
+            uint32_t index = (uint32_t)(i / 2);
+            if (normal)
+                mgd_random_normal2(init->seed, MGD_STREAM_INIT, init->replica, part, index, pair);
+            else
+                mgd_random_uniform2(init->seed, MGD_STREAM_INIT, init->replica, part, index, pair);
+        }
+        out[i] = normal ? centre + half * pair[i % 2] : centre + half * (2 * pair[i % 2] - 1);
+    }
+}
+
+void mgd_init_flat(const mgd_init *init, size_t count, double *out) {
+    if (init->scheme == MGD_INIT_UNIFORM)
+        draw(init, 0, false, (init->low + init->high) / 2, (init->high - init->low) / 2, count,
+             out);
+    else if (init->scheme == MGD_INIT_NORMAL)
+        draw(init, 0, true, init->mean, init->std, count, out);
+    else
+        memset(out, 0, count * sizeof *out);
+}
+
+static void draw_stage(const mgd_init *init, uint64_t part, const mgd_stage *stage, double *out) {
+    double in = (double)stage->inputs, both = in + (double)stage->outputs;
+    size_t weights = stage->inputs * stage->outputs;
+    memset(out, 0, stage->count * sizeof *out);
+    switch (init->scheme) {
+    case MGD_INIT_GLOROT_UNIFORM:
+        draw(init, part, false, 0, sqrt(6 / both), weights, out);
+        break;
+    case MGD_INIT_GLOROT_NORMAL:
+        draw(init, part, true, 0, sqrt(2 / both), weights, out);
+        break;
+    case MGD_INIT_HE_UNIFORM:
+        draw(init, part, false, 0, sqrt(6 / in), weights, out);
+        break;
+    case MGD_INIT_HE_NORMAL:
+        draw(init, part, true, 0, sqrt(2 / in), weights, out);
+        break;
+    default:
+        break;
+    }
+}
+
+mgd_status mgd_net_draw(mgd_context *ctx, const mgd_net *net, const mgd_init *init, void *out) {
+    MGD_TRY(mgd_init_check(ctx, init));
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "initial parameters", net->num_parameters, sizeof(double), &memory));
+    double *values = memory;
+    bool flat = init->scheme <= MGD_INIT_NORMAL;
+    if (flat)
+        mgd_init_flat(init, net->num_parameters, values);
+    for (size_t i = 0; i < net->num_stages && !flat; i++)
+        draw_stage(init, i, &net->stages[i], values + net->stages[i].first);
+    for (size_t i = 0; i < net->num_parameters; i++)
+        if (net->dtype == MGD_F32)
+            ((float *)out)[i] = (float)values[i];
+        else
+            ((double *)out)[i] = values[i];
+    mgd_free(values);
+    return MGD_OK;
+}
+
+mgd_status mgd_net_init(mgd_context *ctx, mgd_net *net, const mgd_init *init) {
+    return mgd_net_draw(ctx, net, init, net->theta);
+}

@@ -1,0 +1,403 @@
+/* Whole data sets through a network: outputs, mean cost and accuracy, and the reference gradient by
+ * back-propagation. Samples fill the lanes, parameters are shared.
+ */
+
+#include "net.h"
+
+#include <math.h>
+#include <string.h>
+
+#define BLOCK_TILES 4 /* tiles of samples that pass through the network together */
+
+/* ---- samples --------------------------------------------------------------------------------- */
+
+/* A (N × F) tensor of `dtype`: the tensor itself when it can be used as it lies. */
+static mgd_status as_rows(mgd_context *ctx, mgd_dtype dtype, const mgd_tensor *t,
+                          mgd_tensor **out) {
+    if (mgd_tensor_dtype(t) == dtype && mgd_tensor_contiguous(t))
+        return mgd_tensor_view(ctx, t, out);
+    return mgd_tensor_convert(ctx, t, dtype, out);
+}
+
+mgd_status mgd_samples_open(mgd_context *ctx, mgd_dtype dtype, const mgd_tensor *x,
+                            const mgd_tensor *y, mgd_samples *out) {
+    char shape_x[128], shape_y[128];
+    size_t n = mgd_tensor_ndim(x) ? mgd_tensor_shape(x)[0] : 0;
+    if (mgd_tensor_ndim(x) < 2 || mgd_tensor_ndim(y) != 2 || n < 1 || n > UINT32_MAX ||
+        mgd_tensor_shape(y)[0] != n)
+        return mgd_fail(
+            ctx, MGD_ERR_SHAPE,
+            "data: x is %s and y is %s: expected x (N, …) and y (N, K) with the same "
+            "N ≥ 1",
+            mgd_shape_format(shape_x, sizeof shape_x, mgd_tensor_ndim(x), mgd_tensor_shape(x)),
+            mgd_shape_format(shape_y, sizeof shape_y, mgd_tensor_ndim(y), mgd_tensor_shape(y)));
+    mgd_samples samples = {
+        .samples = n, .features = mgd_tensor_size(x) / n, .targets = mgd_tensor_shape(y)[1]};
+    MGD_TRY(as_rows(ctx, dtype, x, &samples.x));
+    mgd_status status = as_rows(ctx, dtype, y, &samples.y);
+    if (status != MGD_OK) {
+        mgd_tensor_free(samples.x);
+        return status;
+    }
+    *out = samples;
+    return MGD_OK;
+}
+
+void mgd_samples_close(mgd_samples *samples) {
+    mgd_tensor_free(samples->x);
+    mgd_tensor_free(samples->y);
+    *samples = (mgd_samples){0};
+}
+
+mgd_status mgd_cost_check(mgd_context *ctx, const mgd_cost *cost, size_t outputs, size_t targets) {
+    if ((unsigned)cost->kind > MGD_COST_FUNCTION)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "cost: unknown kind %d", (int)cost->kind);
+    if (cost->kind == MGD_COST_FUNCTION)
+        return MGD_OK;
+    if (!(cost->label_smoothing >= 0 && cost->label_smoothing < 1))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "cost: label smoothing must be in [0, 1), got %g",
+                        cost->label_smoothing);
+    if (outputs != targets)
+        return mgd_fail(ctx, MGD_ERR_SHAPE,
+                        "cost: %zu outputs against %zu target columns: expected as many", outputs,
+                        targets);
+    if (cost->kind == MGD_COST_CROSS_ENTROPY && outputs < 2)
+        return mgd_fail(ctx, MGD_ERR_SHAPE,
+                        "cost: cross_entropy compares classes and needs at least 2 outputs, got 1");
+    return MGD_OK;
+}
+
+static mgd_status check_input(mgd_context *ctx, const mgd_net *net, const char *where,
+                              const mgd_tensor *x) {
+    char shape[128], wanted[128];
+    size_t ndim = mgd_tensor_ndim(x);
+    size_t n = ndim ? mgd_tensor_shape(x)[0] : 0;
+    if (ndim >= 2 && n >= 1 && n <= UINT32_MAX && mgd_tensor_size(x) / n == net->inputs)
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_SHAPE,
+                    "%s: x is %s: expected (B, …) with %zu values per sample (%s)", where,
+                    mgd_shape_format(shape, sizeof shape, ndim, mgd_tensor_shape(x)), net->inputs,
+                    mgd_shape_format(wanted, sizeof wanted, net->input_ndim, net->input_shape));
+}
+
+mgd_status mgd_net_samples_open(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
+                                const mgd_tensor *y, const mgd_cost *cost, mgd_samples *out) {
+    mgd_samples samples;
+    MGD_TRY(check_input(ctx, net, "data", x));
+    MGD_TRY(mgd_samples_open(ctx, net->dtype, x, y, &samples));
+    mgd_status status = mgd_cost_check(ctx, cost, net->outputs, samples.targets);
+    if (status == MGD_OK)
+        *out = samples;
+    else
+        mgd_samples_close(&samples);
+    return status;
+}
+
+/* ---- a block of samples ---------------------------------------------------------------------- */
+
+/* Scratch for one block: all activations, kept for back-propagation. */
+typedef struct {
+    size_t width;    /* W lanes */
+    char *features;  /* (total × W): the input, then each stage's output */
+    void *target;    /* (K × W) */
+    void *delta[2];  /* (widest × W) */
+    double *value;   /* (W) */
+    double *hit;     /* (W) */
+    double *weight;  /* (W) */
+    uint32_t *index; /* (W) */
+} block;
+
+static void block_close(block *b) {
+    mgd_free(b->features);
+    mgd_free(b->target);
+    mgd_free(b->delta[0]);
+    mgd_free(b->delta[1]);
+    mgd_free(b->value);
+    mgd_free(b->hit);
+    mgd_free(b->weight);
+    mgd_free(b->index);
+}
+
+static mgd_status block_open(mgd_context *ctx, const mgd_net *net, size_t samples, size_t targets,
+                             block *out) {
+    size_t lanes = net->kernels->lanes, size = mgd_dtype_size(net->dtype);
+    size_t tiles = (samples + lanes - 1) / lanes;
+    block b = {.width = (tiles < BLOCK_TILES ? tiles : BLOCK_TILES) * lanes};
+    b.features = mgd_calloc(net->total, b.width * size);
+    b.target = mgd_calloc(targets ? targets : 1, b.width * size);
+    b.delta[0] = mgd_calloc(net->widest, b.width * size);
+    b.delta[1] = mgd_calloc(net->widest, b.width * size);
+    b.value = mgd_calloc(b.width, sizeof(double));
+    b.hit = mgd_calloc(b.width, sizeof(double));
+    b.weight = mgd_calloc(b.width, sizeof(double));
+    b.index = mgd_calloc(b.width, sizeof(uint32_t));
+    if (!b.features || !b.target || !b.delta[0] || !b.delta[1] || !b.value || !b.hit || !b.weight ||
+        !b.index) {
+        block_close(&b);
+        return mgd_fail(ctx, MGD_ERR_MEMORY,
+                        "out of memory: %zu lanes of a network with %zu features", b.width,
+                        net->total);
+    }
+    *out = b;
+    return MGD_OK;
+}
+
+/* Samples `first` … `first + used − 1` into the lanes; spare lanes repeat the last one. */
+static void block_gather(const mgd_net *net, block *b, const void *rows, size_t features,
+                         size_t first, size_t used, void *out) {
+    for (size_t lane = 0; lane < b->width; lane++)
+        b->index[lane] = (uint32_t)(first + (lane < used ? lane : used - 1));
+    net->kernels->gather(rows, features, b->index, out, b->width);
+}
+
+/* Where the features of boundary i start: 0 is the input, i the output of stage i − 1. */
+static void *features_at(const mgd_net *net, const block *b, size_t boundary) {
+    size_t offset = 0;
+    for (size_t i = 0; i < boundary; i++)
+        offset += i == 0 ? net->inputs : net->stages[i - 1].outputs;
+    return b->features + offset * b->width * mgd_dtype_size(net->dtype);
+}
+
+static const char *parameters_of(const mgd_net *net, const void *theta, size_t stage) {
+    return (const char *)theta + net->stages[stage].first * mgd_dtype_size(net->dtype);
+}
+
+/* Forward; returns the outputs (O × W). */
+static const void *block_forward(const mgd_net *net, const void *theta, block *b) {
+    for (size_t i = 0; i < net->num_stages; i++)
+        mgd_net_stage(net, i, true, parameters_of(net, theta, i), features_at(net, b, i),
+                      features_at(net, b, i + 1), b->width);
+    return features_at(net, b, net->num_stages);
+}
+
+/* ---- outputs --------------------------------------------------------------------------------- */
+
+static void scatter(const mgd_net *net, const block *b, const void *lanes, size_t used, void *y) {
+    size_t outputs = net->outputs;
+    for (size_t lane = 0; lane < used; lane++)
+        for (size_t o = 0; o < outputs; o++)
+            if (net->dtype == MGD_F32)
+                ((float *)y)[lane * outputs + o] = ((const float *)lanes)[o * b->width + lane];
+            else
+                ((double *)y)[lane * outputs + o] = ((const double *)lanes)[o * b->width + lane];
+}
+
+static mgd_status forward_rows(mgd_context *ctx, const mgd_net *net, const void *theta,
+                               const mgd_tensor *rows, size_t n, mgd_tensor *y) {
+    block b;
+    MGD_TRY(block_open(ctx, net, n, 0, &b));
+    mgd_status status = MGD_OK;
+    size_t row_bytes = net->outputs * mgd_dtype_size(net->dtype);
+    for (size_t first = 0; first < n && status == MGD_OK; first += b.width) {
+        size_t used = n - first < b.width ? n - first : b.width;
+        block_gather(net, &b, mgd_tensor_data(rows), net->inputs, first, used, b.features);
+        scatter(net, &b, block_forward(net, theta, &b), used,
+                (char *)mgd_tensor_data(y) + first * row_bytes);
+        if (mgd_interrupt_pending())
+            status = mgd_fail(ctx, MGD_ERR_INTERRUPT, "forward: interrupted");
+    }
+    block_close(&b);
+    return status;
+}
+
+mgd_status mgd_net_forward_at(mgd_context *ctx, const mgd_net *net, const void *theta,
+                              const mgd_tensor *x, mgd_tensor **out) {
+    MGD_TRY(check_input(ctx, net, "forward", x));
+    size_t n = mgd_tensor_shape(x)[0];
+    mgd_tensor *rows, *y;
+    MGD_TRY(as_rows(ctx, net->dtype, x, &rows));
+    mgd_status status = mgd_tensor_new(ctx, net->dtype, 2, (size_t[]){n, net->outputs}, &y);
+    if (status == MGD_OK) {
+        status = forward_rows(ctx, net, theta, rows, n, y);
+        if (status == MGD_OK)
+            *out = y;
+        else
+            mgd_tensor_free(y);
+    }
+    mgd_tensor_free(rows);
+    return status;
+}
+
+mgd_status mgd_net_forward(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
+                           mgd_tensor **y) {
+    return mgd_net_forward_at(ctx, net, net->theta, x, y);
+}
+
+/* ---- mean cost and accuracy ------------------------------------------------------------------ */
+
+typedef struct {
+    const mgd_net *net;
+    const void *theta;
+    const mgd_samples *samples;
+    const mgd_cost *cost;
+    block *blocks;       /* one per worker */
+    double *cost_of_set; /* (N) */
+    double *hit_of_set;  /* (N) */
+} evaluation;
+
+static void evaluate_block(void *arg, size_t index, size_t worker) {
+    evaluation *e = arg;
+    block *b = &e->blocks[worker];
+    const mgd_samples *s = e->samples;
+    const mgd_net_kernels *k = e->net->kernels;
+    size_t first = index * b->width;
+    size_t used = s->samples - first < b->width ? s->samples - first : b->width;
+    if (mgd_interrupt_pending())
+        return;
+    block_gather(e->net, b, mgd_tensor_data(s->x), s->features, first, used, b->features);
+    block_gather(e->net, b, mgd_tensor_data(s->y), s->targets, first, used, b->target);
+    const void *y = block_forward(e->net, e->theta, b);
+    k->cost(e->cost, e->net->outputs, b->width, y, b->target, b->value);
+    k->hits(e->net->outputs, b->width, y, b->target, b->hit);
+    memcpy(e->cost_of_set + first, b->value, used * sizeof(double));
+    memcpy(e->hit_of_set + first, b->hit, used * sizeof(double));
+}
+
+static mgd_status evaluate_all(mgd_context *ctx, evaluation *e, mgd_pool *pool, double *mean_cost,
+                               double *accuracy) {
+    size_t n = e->samples->samples, width = e->blocks[0].width;
+    mgd_pool_run(pool, evaluate_block, e, (n + width - 1) / width);
+    if (mgd_interrupt_pending())
+        return mgd_fail(ctx, MGD_ERR_INTERRUPT, "evaluate: interrupted");
+    double cost = 0, hit = 0;
+    for (size_t i = 0; i < n; i++) {
+        cost += e->cost_of_set[i];
+        hit += e->hit_of_set[i];
+    }
+    *mean_cost = cost / (double)n;
+    *accuracy = hit / (double)n;
+    return MGD_OK;
+}
+
+mgd_status mgd_net_evaluate(mgd_context *ctx, const mgd_net *net, mgd_pool *pool, const void *theta,
+                            const mgd_samples *samples, const mgd_cost *cost, double *mean_cost,
+                            double *accuracy) {
+    size_t n = samples->samples, threads = mgd_pool_threads(pool), opened = 0;
+    evaluation e = {.net = net, .theta = theta, .samples = samples, .cost = cost};
+    e.blocks = mgd_calloc(threads, sizeof(block));
+    e.cost_of_set = mgd_calloc(n, sizeof(double));
+    e.hit_of_set = mgd_calloc(n, sizeof(double));
+    mgd_status status = MGD_OK;
+    if (!e.blocks || !e.cost_of_set || !e.hit_of_set)
+        status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: evaluating %zu samples", n);
+    while (status == MGD_OK && opened < threads) {
+        status = block_open(ctx, net, n, samples->targets, &e.blocks[opened]);
+        opened += status == MGD_OK;
+    }
+    if (status == MGD_OK)
+        status = evaluate_all(ctx, &e, pool, mean_cost, accuracy);
+    for (size_t i = 0; i < opened; i++)
+        block_close(&e.blocks[i]);
+    mgd_free(e.blocks);
+    mgd_free(e.cost_of_set);
+    mgd_free(e.hit_of_set);
+    return status;
+}
+
+/* ---- back-propagation ------------------------------------------------------------------------ */
+
+static void block_backward(const mgd_net *net, const void *theta, block *b, double *gradient) {
+    const mgd_net_kernels *k = net->kernels;
+    void *delta = b->delta[0], *next = b->delta[1];
+    for (size_t i = net->num_stages; i-- > 0;) {
+        const mgd_stage *stage = &net->stages[i];
+        if (stage->activation != MGD_LAYER_IDENTITY)
+            k->activate_backward(stage->activation, features_at(net, b, i + 1), delta,
+                                 stage->outputs * b->width);
+        if (!stage->dense)
+            continue;
+        k->dense_gradient(stage, delta, features_at(net, b, i), gradient + stage->first, b->width);
+        if (i == 0)
+            break;
+        k->dense_backward(stage, parameters_of(net, theta, i), delta, next, b->width);
+        void *swap = delta;
+        delta = next;
+        next = swap;
+    }
+}
+
+/* Fills b->weight with the weights of the block's samples, 0 in spare lanes; false when all are. */
+static bool block_weights(block *b, const double *weight, size_t first, size_t used) {
+    bool any = false;
+    for (size_t lane = 0; lane < b->width; lane++) {
+        b->weight[lane] = lane < used ? weight[first + lane] : 0;
+        any = any || b->weight[lane] != 0;
+    }
+    return any;
+}
+
+mgd_status mgd_net_backward(mgd_context *ctx, const mgd_net *net, const void *theta,
+                            const mgd_samples *samples, const mgd_cost *cost, const double *weight,
+                            double *gradient, double *value) {
+    const mgd_net_kernels *k = net->kernels;
+    size_t n = samples->samples;
+    block b;
+    MGD_TRY(block_open(ctx, net, n, samples->targets, &b));
+    memset(gradient, 0, net->num_parameters * sizeof(double));
+    *value = 0;
+    mgd_status status = MGD_OK;
+    for (size_t first = 0; first < n && status == MGD_OK; first += b.width) {
+        size_t used = n - first < b.width ? n - first : b.width;
+        if (!block_weights(&b, weight, first, used))
+            continue;
+        block_gather(net, &b, mgd_tensor_data(samples->x), samples->features, first, used,
+                     b.features);
+        block_gather(net, &b, mgd_tensor_data(samples->y), samples->targets, first, used, b.target);
+        const void *y = block_forward(net, theta, &b);
+        k->cost(cost, net->outputs, b.width, y, b.target, b.value);
+        for (size_t lane = 0; lane < used; lane++)
+            if (b.weight[lane] != 0)
+                *value += b.weight[lane] * b.value[lane];
+        k->cost_gradient(cost, net->outputs, b.width, y, b.target, b.weight, b.delta[0]);
+        block_backward(net, theta, &b, gradient);
+        if (mgd_interrupt_pending())
+            status = mgd_fail(ctx, MGD_ERR_INTERRUPT, "gradient: interrupted");
+    }
+    block_close(&b);
+    return status;
+}
+
+/* The gradient as a fresh tensor of the network's dtype. */
+static mgd_status gradient_tensor(mgd_context *ctx, const mgd_net *net, const double *gradient,
+                                  mgd_tensor **out) {
+    mgd_tensor *t;
+    MGD_TRY(mgd_tensor_new(ctx, net->dtype, 1, &net->num_parameters, &t));
+    for (size_t i = 0; i < net->num_parameters; i++)
+        if (net->dtype == MGD_F32)
+            ((float *)mgd_tensor_data(t))[i] = (float)gradient[i];
+        else
+            ((double *)mgd_tensor_data(t))[i] = gradient[i];
+    *out = t;
+    return MGD_OK;
+}
+
+mgd_status mgd_net_gradient(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
+                            const mgd_tensor *target, const mgd_cost *cost, mgd_tensor **gradient,
+                            double *value) {
+    if (cost->kind == MGD_COST_FUNCTION)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "gradient: back-propagation needs mse, cross_entropy or l2, not a "
+                        "function");
+    mgd_samples samples;
+    MGD_TRY(mgd_net_samples_open(ctx, net, x, target, cost, &samples));
+    size_t n = samples.samples;
+    double *sums = mgd_calloc(net->num_parameters, sizeof(double));
+    double *weight = mgd_calloc(n, sizeof(double));
+    double mean = 0;
+    mgd_status status = MGD_OK;
+    if (!sums || !weight)
+        status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: gradient of %zu parameters",
+                          net->num_parameters);
+    for (size_t i = 0; i < n && status == MGD_OK; i++)
+        weight[i] = 1 / (double)n;
+    if (status == MGD_OK)
+        status = mgd_net_backward(ctx, net, net->theta, &samples, cost, weight, sums, &mean);
+    if (status == MGD_OK)
+        status = gradient_tensor(ctx, net, sums, gradient);
+    if (status == MGD_OK && value)
+        *value = mean;
+    mgd_free(weight);
+    mgd_free(sums);
+    mgd_samples_close(&samples);
+    return status;
+}
