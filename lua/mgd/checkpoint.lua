@@ -1,4 +1,473 @@
+--- Checkpoints: a run in a file, to be continued bit for bit.
+--
+-- A checkpoint is one file: a text that says what was trained and how, and the tensors that the run
+-- consists of. `run:save(path)` replaces the file whole or not at all; `mgd.resume(path)` refuses a
+-- file that was damaged anywhere. The text is data and nothing else: reading a checkpoint runs no
+-- code from it.
+--
+-- What it holds: the options of `mgd.train`; the network of an ideal chip, with its present
+-- parameters; the recipe and the fingerprint of the data set, or its tensors where it has no
+-- recipe; and the state of the run: parameters, G, the optimizer's moments, the step. Functions (a
+-- chip in Lua, `eta`, `cost`) cannot be saved and are given again to `mgd.resume`.
+-- @module mgd.checkpoint
+
+local chips = require "mgd.chip"
+local core = require "mgd.core"
+local data = require "mgd.data"
+local nn = require "mgd.nn"
+local options = require "mgd.options"
+local train = require "mgd.train"
+
 local M = {}
-function M.save() end
-function M.resume() end
+
+local FORMAT = 1 -- of the text; that of the file around it is the core's
+
+-- ---- plain data as text -------------------------------------------------------------------------
+-- JSON, with inf and nan added. Keys are in order, so that the same table is always the same text.
+
+local function quote(text)
+  return '"' .. text:gsub('[%c"\\]', function(c)
+    return ("\\u%04x"):format(c:byte())
+  end) .. '"'
+end
+
+local function number_text(value)
+  if value ~= value then
+    return "nan"
+  elseif value == math.huge or value == -math.huge then
+    return value > 0 and "inf" or "-inf"
+  elseif math.type and math.type(value) == "integer" then
+    return ("%d"):format(value)
+  end
+  local text = ("%.17g"):format(value):gsub(",", ".") -- whatever the locale
+  local whole = not text:find "[.e]"
+  return whole and (math.type or text == "-0") and text .. ".0" or text
+end
+
+local encode
+
+local function encode_table(value)
+  local keys, parts = {}, {}
+  for key in pairs(value) do
+    keys[#keys + 1] = key
+  end
+  if #keys > 0 and #keys == #value then
+    for i, element in ipairs(value) do
+      parts[i] = encode(element)
+    end
+    return "[" .. table.concat(parts, ",") .. "]"
+  end
+  table.sort(keys, function(a, b)
+    return tostring(a) < tostring(b)
+  end)
+  for i, key in ipairs(keys) do
+    if type(key) ~= "string" then
+      options.fail("run:save", "a table with a %s as key cannot be saved", type(key))
+    end
+    parts[i] = quote(key) .. ":" .. encode(value[key])
+  end
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+local ENCODERS = { string = quote, number = number_text, boolean = tostring, table = encode_table }
+
+function encode(value)
+  local encoder = ENCODERS[type(value)]
+  if not encoder then
+    options.fail("run:save", "a %s cannot be saved", options.type_name(value))
+  end
+  return encoder(value)
+end
+
+local WORDS = {
+  ["true"] = true, ["false"] = false, inf = math.huge, ["-inf"] = -math.huge, nan = 0 / 0,
+}
+local MAX_DEPTH = 64
+
+local decode_value
+
+local function damaged(s)
+  options.fail("mgd.resume", "%s: not the text of a checkpoint, at byte %d of it", s.path, s.at)
+end
+
+-- The next character that is no space.
+local function peek(s)
+  s.at = s.text:find("%S", s.at) or #s.text + 1
+  return s.text:sub(s.at, s.at)
+end
+
+-- Takes `character`; answers whether it was there.
+local function take(s, character)
+  local there = peek(s) == character
+  s.at = there and s.at + 1 or s.at
+  return there
+end
+
+local function decode_string(s)
+  local first, last = s.text:find('^"[^"]*"', s.at)
+  if not first then
+    damaged(s)
+  end
+  s.at = last + 1
+  return (s.text:sub(first + 1, last - 1):gsub("\\u00(%x%x)", function(digits)
+    return string.char(tonumber(digits, 16))
+  end))
+end
+
+-- Elements up to `close`, each read by `element`.
+local function decode_list(s, close, element)
+  s.at, s.depth = s.at + 1, s.depth + 1
+  if s.depth > MAX_DEPTH then
+    damaged(s)
+  end
+  if not take(s, close) then
+    repeat
+      element()
+    until not take(s, ",")
+    if not take(s, close) then
+      damaged(s)
+    end
+  end
+  s.depth = s.depth - 1
+end
+
+local function decode_array(s)
+  local array = {}
+  decode_list(s, "]", function()
+    array[#array + 1] = decode_value(s)
+  end)
+  return array
+end
+
+local function decode_object(s)
+  local object = {}
+  decode_list(s, "}", function()
+    local key = peek(s) == '"' and decode_string(s) or damaged(s)
+    if not take(s, ":") then
+      damaged(s)
+    end
+    object[key] = decode_value(s)
+  end)
+  return object
+end
+
+local DECODERS = { ['"'] = decode_string, ["["] = decode_array, ["{"] = decode_object }
+
+function decode_value(s)
+  local decoder = DECODERS[peek(s)]
+  if decoder then
+    return decoder(s)
+  end
+  local word = s.text:match("^[%w.+-]+", s.at) or ""
+  local value = WORDS[word]
+  if value == nil then
+    value = tonumber(word) or damaged(s)
+  end
+  s.at = s.at + #word
+  return value
+end
+
+local function decode(text, path)
+  local s = { text = text, path = path, at = 1, depth = 0 }
+  local value = decode_value(s)
+  if peek(s) ~= "" then
+    damaged(s)
+  end
+  return value
+end
+
+--- Plain data (tables, strings, numbers, booleans) as text, and back: every number exactly.
+M.encode, M.decode = encode, decode
+
+-- ---- networks -----------------------------------------------------------------------------------
+
+local LAYERS = {}
+for _, kind in ipairs { "dense", "identity", "sigmoid", "tanh", "relu", "softplus" } do
+  LAYERS[kind] = nn[kind]
+end
+
+local function describe_layers(net)
+  local layers = {}
+  for i, layer in ipairs(net.layers) do
+    if not LAYERS[layer.kind] then
+      options.fail("run:save", "a network with a layer '%s' cannot be saved", layer.kind)
+    end
+    layers[i] = { kind = layer.kind, outputs = layer.outputs }
+  end
+  return layers
+end
+
+local function describe_chip(chip)
+  local net = chip.net
+  if not net then
+    return { parameters = chip.num_parameters }
+  end
+  return { parameters = chip.num_parameters, dtype = net.dtype, input = net.input,
+    layers = describe_layers(net) }
+end
+
+local function make_chip(saved, theta, path)
+  local opt = { input = saved.input, dtype = saved.dtype }
+  for i, layer in ipairs(saved.layers) do
+    local make = type(layer) == "table" and LAYERS[layer.kind]
+    if not make then
+      options.fail("mgd.resume", "%s: its network has a layer '%s', which is unknown here", path,
+        tostring(type(layer) == "table" and layer.kind))
+    end
+    opt[i] = make(layer.outputs)
+  end
+  return chips { net = nn.sequential(opt):set_theta(theta) }
+end
+
+-- ---- saving -------------------------------------------------------------------------------------
+
+local function check_path(where, path)
+  if type(path) ~= "string" then
+    options.fail(where, "the path must be a string, got %s", options.type_name(path))
+  elseif path == "" or path:find("%z") then
+    options.fail(where, path == "" and "the path is empty" or "the path holds a zero byte")
+  end
+end
+
+-- Options that are data, and the names of those that are functions.
+local function plain_options(opt)
+  local plain, functions = {}, {}
+  for _, entry in ipairs(train.SCHEMA) do
+    local name = entry[1]
+    local value = opt[name]
+    if name == "chip" or name == "data" then
+      value = nil -- described apart
+    elseif name == "perturbation" then
+      value = {}
+      for key, part in pairs(opt.perturbation) do
+        value[key] = part
+      end
+      value.shuffled = nil -- it follows from `order`
+    elseif type(value) == "function" or type(entry.type) == "table" and type(value) == "table" then
+      functions[#functions + 1], value = name, nil
+    end
+    plain[name] = value
+  end
+  return plain, functions
+end
+
+-- Tensors of the file: parallel lists of names and values.
+local function collect_tensors(run)
+  local names, values = {}, {}
+  local function add(name, value)
+    names[#names + 1], values[#values + 1] = name, value
+  end
+  local opt = run.options
+  if opt.chip.net then
+    add("chip.theta", opt.chip.net:theta())
+  end
+  if not opt.data.recipe then
+    add("data.x", opt.data.x)
+    add("data.y", opt.data.y)
+    if opt.data.test then
+      add("data.test.x", opt.data.test.x)
+      add("data.test.y", opt.data.test.y)
+    end
+  end
+  for _, entry in ipairs(run.core:state()) do
+    add("run." .. entry[1], entry[2])
+  end
+  return names, values
+end
+
+--- Save a run; `run:save(path)` is this.
+--
+-- The file is written beside `path` and takes its place only once it is complete and on the disk: a
+-- failure, Ctrl-C or a power cut leaves the older file as it was.
+-- @tparam run run  at any step, with stopped replicas too
+-- @tparam string path
+-- @raise when the file cannot be written, or the run is running
+function M.save(run, path)
+  check_path("run:save", path)
+  local opt = run.options
+  local plain, functions = plain_options(opt)
+  local names, tensors = collect_tensors(run)
+  core.checkpoint.write(path, encode {
+    format = FORMAT,
+    mgd = core.base.version(),
+    options = plain,
+    functions = functions,
+    chip = describe_chip(opt.chip),
+    data = { name = opt.data.name, fingerprint = opt.data:fingerprint(), recipe = opt.data.recipe },
+    wall = run.wall_before,
+  }, names, tensors)
+end
+
+-- ---- resuming -----------------------------------------------------------------------------------
+
+local SCHEMA = {
+  { "chip", type = "any", doc = "What is trained; needed when it was a chip in Lua." },
+  { "net", type = "any", doc = "Instead of chip: a network, trained as an ideal chip." },
+  { "data", type = "table", doc = "The same data set, from elsewhere." },
+  { "cost", type = { "string", "function" }, doc = "Needed when it was a function." },
+  { "eta", type = { "number", "function" }, doc = "Needed when it was a function." },
+  { "threads", type = "integer", min = 1, doc = "As in mgd.train: changes no result." },
+}
+
+local EXAMPLES = {
+  eta = "eta = function(step) … end",
+  cost = "cost = function(y, target) … end",
+}
+
+-- Fails, naming everything at once, when something that a file cannot hold has not been given.
+local function check_given(saved, opt, path)
+  local names, examples = {}, {}
+  if not saved.chip.layers and not opt.chip and not opt.net then
+    names[1] = "chip"
+    examples[1] = ("chip = mgd.chip{parameters = %d, evaluate = …}"):format(saved.chip.parameters)
+  end
+  for _, name in ipairs(saved.functions) do
+    if opt[name] == nil then
+      names[#names + 1] = name
+      examples[#examples + 1] = EXAMPLES[name] or name .. " = …"
+    end
+  end
+  if #names > 0 then
+    options.fail("mgd.resume", "%s: the run had functions, which a file cannot hold: give %s "
+      .. 'again: mgd.resume("%s", {%s})', path, table.concat(names, " and "), path,
+      table.concat(examples, ", "))
+  end
+end
+
+local function check_parameters(saved, opt, path)
+  local given = opt.chip or opt.net
+  local count = type(given) == "table" and given.num_parameters
+  if count and count ~= saved.chip.parameters then -- other values are mgd.train's to refuse
+    options.fail("mgd.resume", "the chip given has %d parameters, the one saved in %s had %d",
+      count, path, saved.chip.parameters)
+  end
+end
+
+-- The data set that was given, made again, or saved: the very same, or an error.
+local function find_data(saved, given, tensors, path)
+  local set
+  if given then
+    set = data.is_dataset(given) and given or data.from(given)
+  elseif saved.data.recipe then
+    set = data.restore(saved.data.recipe)
+  else
+    set = data.from {
+      x = tensors["data.x"],
+      y = tensors["data.y"],
+      test = tensors["data.test.x"] and { x = tensors["data.test.x"], y = tensors["data.test.y"] },
+      name = saved.data.name,
+    }
+  end
+  local fingerprint = set:fingerprint()
+  if fingerprint ~= saved.data.fingerprint then
+    options.fail("mgd.resume", "%s: the data set %s is not the one that the run was trained on: "
+      .. "its fingerprint is %s, that of the one saved %s; give that one: "
+      .. 'mgd.resume("%s", {data = …})', path, given and "given" or set.name, fingerprint,
+      saved.data.fingerprint, path)
+  end
+  return set
+end
+
+-- What the parts of the text must look like.
+local PARTS = {
+  { "options", {} },
+  { "functions", { positional = { type = "string" } } },
+  { "chip", {
+    { "parameters", type = "integer", required = true, min = 1 },
+    { "dtype", type = "string" },
+    { "input", type = "table" },
+    { "layers", type = "table" },
+  } },
+  { "data", {
+    { "name", type = "string", required = true },
+    { "fingerprint", type = "string", required = true },
+    { "recipe", type = "table" },
+  } },
+}
+
+local function check_saved(saved, path)
+  local is_table = type(saved) == "table"
+  if is_table and type(saved.format) == "number" and saved.format > FORMAT then
+    options.fail("mgd.resume", "%s was written by mgd %s, in the newer format %d: this one, %s, "
+      .. "reads format %d", path, tostring(saved.mgd), saved.format, core.base.version(), FORMAT)
+  end
+  for _, part in ipairs(PARTS) do
+    local name, schema = part[1], part[2]
+    if not is_table or type(saved[name]) ~= "table" then
+      options.fail("mgd.resume", "%s: not the checkpoint of a run: it has no '%s'", path, name)
+    end
+    if name ~= "options" then -- mgd.train's to check
+      options.check(("mgd.resume: %s: %s"):format(path, name), schema, saved[name])
+    end
+  end
+end
+
+-- The text of a file as a table, and its tensors by name.
+local function read(path)
+  local text, entries = core.checkpoint.read(path)
+  local saved, tensors = decode(text, path), {}
+  check_saved(saved, path)
+  for _, entry in ipairs(entries) do
+    tensors[entry[1]] = entry[2]
+  end
+  return saved, tensors
+end
+
+local function restore_state(run, tensors, path)
+  if tensors["run.window_gradient"] then
+    run.core:keep_gradient()
+  end
+  local state, known = {}, {}
+  for i, entry in ipairs(run.core:state()) do
+    local name = "run." .. entry[1]
+    state[i], known[name] = tensors[name], true
+    if not state[i] then
+      options.fail("mgd.resume", "%s: not the checkpoint of such a run: it lacks '%s'", path,
+        entry[1])
+    end
+  end
+  for name in pairs(tensors) do
+    if name:find "^run%." and not known[name] then
+      options.fail("mgd.resume", "%s: not the checkpoint of such a run: it holds '%s'", path,
+        name:sub(5))
+    end
+  end
+  run.core:set_state(state)
+end
+
+--- Continue a saved run: `mgd.resume` is this.
+--
+-- The run that comes back is where the saved one was, in every bit, and goes on as that would have,
+-- with any number of threads. Its network is a new one: `run.options.chip.net`.
+-- @tparam string path
+-- @tparam[opt] table given  what takes the place of what was saved: `chip` (or `net`), `eta` and
+--   `cost`, which are needed where they were functions; `data`, the same data set from elsewhere;
+--   `threads`
+-- @treturn run
+-- @raise on a file that is missing, damaged, or no checkpoint; on functions that were not given; on
+--   a chip with another number of parameters; on another data set, or one that is missing here
+-- @usage local run = mgd.resume "x.ckpt"
+-- @usage local run = mgd.resume("x.ckpt", {eta = function(step) return 0.5 / (1 + step) end})
+function M.resume(path, given)
+  check_path("mgd.resume", path)
+  local opt = options.check("mgd.resume", SCHEMA, given)
+  local saved, tensors = read(path)
+  check_given(saved, opt, path)
+  check_parameters(saved, opt, path)
+  local resolved = saved.options
+  for _, name in ipairs { "chip", "net", "cost", "eta", "threads" } do
+    if opt[name] ~= nil then
+      resolved[name] = opt[name]
+    end
+  end
+  if not opt.chip and not opt.net then
+    resolved.chip = make_chip(saved.chip, tensors["chip.theta"], path)
+  end
+  resolved.data = find_data(saved, opt.data, tensors, path)
+  local run = train.new_run(train.resolve(resolved))
+  restore_state(run, tensors, path)
+  run.wall_before = tonumber(saved.wall) or 0
+  return run
+end
+
 return M

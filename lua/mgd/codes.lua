@@ -25,7 +25,7 @@ codes.SCHEMA = {
     doc = "walsh: flip all signs from period to period, which removes the second-order bias." },
   { "sparsity", type = "number", default = 0, min = 0,
     doc = "random: fraction of zeros, in [0, 1); the variance is accounted for." },
-  { "low", type = "number", min = 0, unit = "cycles per step",
+  { "low", type = "number", above = 0, unit = "cycles per step",
     doc = "sine: lowest frequency; without low and high, the integer bins of τ_θ where P fit." },
   { "high", type = "number", above = 0, unit = "cycles per step", doc = "sine: highest frequency." },
 }
@@ -60,7 +60,7 @@ local PATTERN = {
   { "tau_p", type = "integer", default = 1, min = 1, unit = "steps", doc = "Steps in a slot." },
   { "tau_theta", type = "integer", default = 1, min = 1, unit = "steps",
     doc = "Steps in a window: sets the bins of sines." },
-  { "seed", type = "integer", default = 1, doc = "Seed of the run." },
+  { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53, doc = "Seed of the run." },
   { "replica", type = "integer", default = 1, min = 1, doc = "Which replica's random signs." },
 }
 

@@ -61,7 +61,8 @@ nn.INIT_SCHEMA = {
 }
 
 local INIT_OPTIONS = {
-  { "seed", type = "integer", default = 1, doc = "Seed of the stream of initial values." },
+  { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
+    doc = "Seed of the stream of initial values." },
   { "replica", type = "integer", default = 1, min = 1, doc = "Which replica's draws." },
 }
 for i, entry in ipairs(nn.INIT_SCHEMA) do

@@ -190,8 +190,14 @@ function checks.boolean(_, value)
   return type(value) == "boolean", value
 end
 
+-- What can be called comes out as a function, which is what the core takes.
 checks["function"] = function(_, value)
-  return callable(value), value
+  if type(value) ~= "function" and callable(value) then
+    return true, function(...)
+      return value(...)
+    end
+  end
+  return type(value) == "function", value
 end
 
 function checks.table(_, value)

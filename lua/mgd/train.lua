@@ -54,7 +54,8 @@ M.SCHEMA = {
       .. "replica starts from the chip's present θ." },
   { "replicas", type = "integer", default = 1, min = 1, doc = "R independent runs side by side." },
   { "replica", type = "integer", default = 1, min = 1, doc = "Number of the first replica." },
-  { "seed", type = "integer", default = 1, doc = "Seed of everything random in the run." },
+  { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
+    doc = "Seed of everything random in the run." },
   { "dt", type = "number", default = 1, above = 0, unit = "s", doc = "Time that a step stands for." },
   { "threads", type = "integer", min = 1, doc = "MGD_THREADS, or all processors, without." },
 }
@@ -195,7 +196,7 @@ local RUN_SCHEMA = {
     doc = "Probe at multiples of this, besides the first and the last step." },
   { "probes", type = "table", default = { "cost", "accuracy" },
     doc = "Names: " .. table.concat(probes.names, ", ") .. "." },
-  { "stop", type = { "table", "function" },
+  { "stop", type = { "function", "table" },
     doc = "{accuracy = at least, cost = at most, …}, per replica, or function(row) → true." },
   { "progress", type = "boolean", default = false,
     doc = "A line on the terminal (stderr), where it is one." },
@@ -245,13 +246,18 @@ function Run:run(opts)
   local line = opt.progress and progress.new(self, opt.steps)
   local begin, last = core.base.clock(), self.steps_done + opt.steps
   local ok, message, warned = true, nil, self.warning
-  while true do
+  local function probe()
     local row = taken:row(core.base.clock() - begin + self.wall_before)
     rows:add(row)
     if line then
       line:probed(row)
     end
-    if not ok or taken:stopped(row) or self.steps_done >= last then
+    return taken:stopped(row)
+  end
+  local probed, over
+  while true do
+    probed, over = pcall(probe)
+    if not probed or not ok or over or self.steps_done >= last then
       break
     end
     ok, message = advance(self, next_row(self.steps_done, opt.every, last), line)
@@ -263,11 +269,15 @@ function Run:run(opts)
     line:finish()
   end
   self.wall_before = self.wall_before + core.base.clock() - begin
-  self.history = rows:finish(self)
+  if #rows.columns.step > 0 then
+    self.history = rows:finish(self)
+  end
   if self.warning and not warned then
     io.stderr:write("mgd: warning: ", self.warning, "\n")
   end
-  if not ok then
+  if not probed then
+    error(over, 0)
+  elseif not ok then
     options.fail("run:run", "%s", message)
   end
   return self.history

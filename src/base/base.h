@@ -61,8 +61,13 @@ void mgd_random_words(uint64_t seed, mgd_stream stream, uint64_t replica, uint64
                       uint32_t index, uint32_t out[4]);
 
 /* The counter that mgd_random_words feeds to Philox; for kernels that run many lanes at once. */
-void mgd_random_counter(mgd_stream stream, uint64_t replica, uint64_t step, uint32_t index,
-                        uint32_t counter[4]);
+static inline void mgd_random_counter(mgd_stream stream, uint64_t replica, uint64_t step,
+                                      uint32_t index, uint32_t counter[4]) {
+    counter[0] = index;
+    counter[1] = (uint32_t)step;
+    counter[2] = (uint32_t)(step >> 32 & 0xff) | (uint32_t)(replica << 8);
+    counter[3] = (uint32_t)(replica >> 24 & 0xffffff) | (uint32_t)stream << 24;
+}
 
 /* Two independent doubles from one counter: uniform on the open interval (0, 1), multiples of
  * 2^-52 plus half a step; or standard normal (Box and Muller 1958). */

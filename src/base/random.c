@@ -6,14 +6,6 @@
 #include <math.h>
 #include <sleef.h>
 
-void mgd_random_counter(mgd_stream stream, uint64_t replica, uint64_t step, uint32_t index,
-                        uint32_t counter[4]) {
-    counter[0] = index;
-    counter[1] = (uint32_t)step;
-    counter[2] = (uint32_t)(step >> 32 & 0xff) | (uint32_t)(replica << 8);
-    counter[3] = (uint32_t)(replica >> 24 & 0xffffff) | (uint32_t)stream << 24;
-}
-
 void mgd_random_words(uint64_t seed, mgd_stream stream, uint64_t replica, uint64_t step,
                       uint32_t index, uint32_t out[4]) {
     philox4x32_ctr_t counter;

@@ -73,6 +73,39 @@ static inline vec vec_abs(vec x) {
     return (vec)((vec_int)x & ~(vec_int)minus_zero);
 }
 
+/* a0 b0 a1 b1 … of the lower or upper halves of two vectors */
+#if VEC_BYTES * 8 / MGD_REAL_BITS == 16
+#define LOWER_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define UPPER_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif VEC_BYTES * 8 / MGD_REAL_BITS == 8
+#define LOWER_HALVES 0, 8, 1, 9, 2, 10, 3, 11
+#define UPPER_HALVES 4, 12, 5, 13, 6, 14, 7, 15
+#elif VEC_BYTES * 8 / MGD_REAL_BITS == 4
+#define LOWER_HALVES 0, 4, 1, 5
+#define UPPER_HALVES 2, 6, 3, 7
+#else
+#define LOWER_HALVES 0, 2
+#define UPPER_HALVES 1, 3
+#endif
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vec_int){__VA_ARGS__})
+#endif
+
+/* Transposes VEC_LANES vectors by log₂ rounds of a perfect shuffle. */
+static inline __attribute__((always_inline)) void transpose(vec v[VEC_LANES]) {
+    for (size_t round = 1; round < VEC_LANES; round *= 2) {
+        vec next[VEC_LANES];
+        for (size_t i = 0; i < VEC_LANES / 2; i++) {
+            next[2 * i] = SHUFFLE(v[i], v[i + VEC_LANES / 2], LOWER_HALVES);
+            next[2 * i + 1] = SHUFFLE(v[i], v[i + VEC_LANES / 2], UPPER_HALVES);
+        }
+        for (size_t i = 0; i < VEC_LANES; i++)
+            v[i] = next[i];
+    }
+}
+
 /* Calls a scalar function lane by lane; where no vector form exists. */
 #define EACH_LANE(result, expression)                                                              \
     for (size_t lane = 0; lane < VEC_LANES; lane++)                                                \

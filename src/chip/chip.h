@@ -31,9 +31,9 @@ typedef struct {
     void (*lanes)(const void *self, const mgd_point *point, size_t first, size_t count, void *out);
     /* Rows: out (count), the point's parameters. */
     void (*row)(const void *self, const mgd_point *point, size_t first, size_t count, void *out);
-    /* Rows: out (count × width), one point per lane. */
-    void (*points)(const void *self, const mgd_point *points, size_t width, size_t first,
-                   size_t count, void *out);
+    /* Rows: out (count × width), one point per lane; lanes from `used` on repeat the last. */
+    void (*points)(const void *self, const mgd_point *points, size_t used, size_t width,
+                   size_t first, size_t count, void *out);
 } mgd_source;
 
 typedef struct {
@@ -59,6 +59,8 @@ typedef struct {
 typedef struct mgd_session mgd_session;
 struct mgd_session {
     mgd_status (*measure)(mgd_context *ctx, mgd_session *session, const mgd_request *request);
+    /* May be NULL. These samples will be asked for next. */
+    void (*prefetch)(const mgd_session *session, const uint32_t *samples, size_t count);
     /* Mean cost and accuracy of θ (P) over a data set, free of the measurement's imperfections. */
     mgd_status (*evaluate)(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
                            const void *theta, const mgd_tensor *x, const mgd_tensor *y,

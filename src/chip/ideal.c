@@ -12,6 +12,9 @@
 
 #include <string.h>
 
+#define WHOLE_BYTES 32768  /* up to so much, the parameters of all stages are fetched at once */
+#define PREFETCH_BYTES 512 /* largest row that is prefetched */
+#define PASS 400           /* multiply-adds that one pass costs besides its own */
 #define MAX_SAMPLE_TILES 8 /* of a batch that pass through the network together */
 
 typedef struct {
@@ -27,7 +30,7 @@ typedef struct {
     char *ping[2];            /* (widest × W) */
     double *value;            /* (W) */
     uint32_t *index;          /* (W) */
-    const uint32_t *gathered; /* which samples x and target hold; NULL: none */
+    const uint32_t *gathered; /* the index that x and target were gathered by; NULL: none */
     double *point_cost;       /* SAMPLES: (max_points × chunks·W) */
 } scratch;
 
@@ -41,62 +44,72 @@ typedef struct {
     mgd_cost cost;
     size_t batch;
     size_t width;
-    size_t chunks; /* SAMPLES: parts of `width` lanes that make up the batch */
+    size_t chunks;   /* SAMPLES: parts of `width` lanes that make up the batch */
+    size_t real;     /* bytes of a real */
+    size_t pack_row; /* bytes of one parameter for the lanes */
+    bool whole;      /* parameters are fetched for all stages at once */
     size_t workers;
     scratch *scratch;
 } ideal_session;
 
 /* ---- one pass through the network ------------------------------------------------------------ */
 
-/* Parameters of one stage for the lanes: shared (count) or private (count × W). */
-typedef const void *fetch_stage(const ideal_session *s, const mgd_request *r,
-                                const mgd_point *point, const mgd_stage *stage, void *pack);
+/* Parameters first … first + count − 1 for the lanes: shared (count) or private (count × W). */
+typedef const void *fetch_parameters(const ideal_session *s, const mgd_request *r,
+                                     const mgd_point *point, size_t first, size_t count,
+                                     void *pack);
 
 static const void *fetch_replicas(const ideal_session *s, const mgd_request *r,
-                                  const mgd_point *point, const mgd_stage *stage, void *pack) {
+                                  const mgd_point *point, size_t first, size_t count, void *pack) {
     if (point->sign == 0)
-        return (const char *)r->source.theta +
-               stage->first * s->width * mgd_dtype_size(s->net->dtype);
-    r->source.lanes(r->source.self, point, stage->first, stage->count, pack);
+        return (const char *)r->source.theta + first * s->width * s->real;
+    r->source.lanes(r->source.self, point, first, count, pack);
     return pack;
 }
 
+/* Here `point` is the first of as many points as there are lanes. */
 static const void *fetch_points(const ideal_session *s, const mgd_request *r,
-                                const mgd_point *point, const mgd_stage *stage, void *pack) {
-    r->source.points(r->source.self, point, s->width, stage->first, stage->count, pack);
+                                const mgd_point *point, size_t first, size_t count, void *pack) {
+    size_t rest = (size_t)(r->points + r->num_points - point);
+    r->source.points(r->source.self, point, rest < s->width ? rest : s->width, s->width, first,
+                     count, pack);
     return pack;
 }
 
 static const void *fetch_row(const ideal_session *s, const mgd_request *r, const mgd_point *point,
-                             const mgd_stage *stage, void *pack) {
+                             size_t first, size_t count, void *pack) {
     if (point->sign == 0)
-        return (const char *)r->source.theta + stage->first * mgd_dtype_size(s->net->dtype);
-    r->source.row(r->source.self, point, stage->first, stage->count, pack);
+        return (const char *)r->source.theta + first * s->real;
+    r->source.row(r->source.self, point, first, count, pack);
     return pack;
 }
 
-/* The samples in scratch->index, unless they are there already. */
-static void gather_samples(const ideal_session *s, scratch *w, const uint32_t *key) {
-    if (w->gathered == key)
+/* The samples `index` (W) into the lanes, unless they are there already. */
+static void gather_samples(const ideal_session *s, scratch *w, const uint32_t *index) {
+    if (w->gathered == index)
         return;
     const mgd_net_kernels *k = s->net->kernels;
-    k->gather(mgd_tensor_data(s->samples.x), s->samples.features, w->index, w->x, s->width);
-    k->gather(mgd_tensor_data(s->samples.y), s->samples.targets, w->index, w->target, s->width);
-    w->gathered = key;
+    k->gather(mgd_tensor_data(s->samples.x), s->samples.features, index, w->x, s->width);
+    k->gather(mgd_tensor_data(s->samples.y), s->samples.targets, index, w->target, s->width);
+    w->gathered = index;
 }
 
-/* Costs of the lanes into w->value. */
+/* Costs of the lanes into value (W). Small networks fetch all parameters at once, larger ones a
+ * stage at a time, so that what is fetched stays in the cache. */
 static void pass(const ideal_session *s, const mgd_request *r, scratch *w, const mgd_point *point,
-                 fetch_stage *fetch) {
+                 fetch_parameters *fetch, double *value) {
     const mgd_net *net = s->net;
     const void *x = w->x;
+    const char *all = s->whole ? fetch(s, r, point, 0, net->num_parameters, w->pack) : NULL;
     for (size_t i = 0; i < net->num_stages; i++) {
         const mgd_stage *stage = &net->stages[i];
-        const void *theta = stage->dense ? fetch(s, r, point, stage, w->pack) : NULL;
+        const void *theta = all ? all + stage->first * s->pack_row : NULL;
+        if (!all && stage->dense)
+            theta = fetch(s, r, point, stage->first, stage->count, w->pack);
         mgd_net_stage(net, i, s->arrangement == SAMPLES, theta, x, w->ping[i % 2], s->width);
         x = w->ping[i % 2];
     }
-    net->kernels->cost(&s->cost, net->outputs, s->width, x, w->target, w->value);
+    net->kernels->cost(&s->cost, net->outputs, s->width, x, w->target, value);
 }
 
 /* ---- the three arrangements ------------------------------------------------------------------ */
@@ -109,38 +122,47 @@ static void measure_replicas(const ideal_session *s, const mgd_request *r) {
         const mgd_point *point = &r->points[p];
         double *cost = r->cost + p * width;
         for (size_t b = 0; b < s->batch; b++) {
-            const uint32_t *samples = point->samples + b * width;
-            if (w->gathered != samples)
-                memcpy(w->index, samples, width * sizeof *samples);
-            gather_samples(s, w, samples);
-            pass(s, r, w, point, fetch_replicas);
-            for (size_t lane = 0; lane < width; lane++)
-                cost[lane] = b == 0 ? w->value[lane] : cost[lane] + w->value[lane];
+            gather_samples(s, w, point->samples + b * width);
+            pass(s, r, w, point, fetch_replicas, b == 0 ? cost : w->value);
+            for (size_t lane = 0; lane < width && b > 0; lane++)
+                cost[lane] += w->value[lane];
         }
         for (size_t lane = 0; lane < width && s->batch > 1; lane++)
             cost[lane] /= (double)s->batch;
     }
 }
 
+/* Sample b of the batch of each point into its lane; mostly it is the same one. */
+static void gather_points(const ideal_session *s, scratch *w, const mgd_point *points, size_t used,
+                          size_t b) {
+    w->gathered = NULL;
+    if (points[0].samples == points[used - 1].samples) { /* in the order of time */
+        size_t i = points[0].samples[b], row = s->real * s->samples.features;
+        const char *x = mgd_tensor_data(s->samples.x), *y = mgd_tensor_data(s->samples.y);
+        s->net->kernels->spread(x + i * row, s->samples.features, w->x, s->width);
+        s->net->kernels->spread(y + i * s->real * s->samples.targets, s->samples.targets,
+                                w->target, s->width);
+        return;
+    }
+    for (size_t lane = 0; lane < s->width; lane++)
+        w->index[lane] = points[lane < used ? lane : used - 1].samples[b];
+    gather_samples(s, w, w->index);
+}
+
 /* Points `first` … of the request, as many as there are lanes; spare lanes repeat the last. */
 static void measure_points(const ideal_session *s, const mgd_request *r, size_t first,
                            size_t used) {
     scratch *w = &s->scratch[r->worker];
-    mgd_point points[16]; /* one tile */
-    for (size_t lane = 0; lane < s->width; lane++)
-        points[lane] = r->points[first + (lane < used ? lane : used - 1)];
+    const mgd_point *points = r->points + first;
+    double *cost = r->cost + first;
     for (size_t b = 0; b < s->batch; b++) {
-        for (size_t lane = 0; lane < s->width; lane++)
-            w->index[lane] = points[lane].samples[b];
-        w->gathered = NULL;
-        gather_samples(s, w, w->index);
-        pass(s, r, w, points, fetch_points);
+        gather_points(s, w, points, used, b);
+        pass(s, r, w, points, fetch_points, w->value);
         for (size_t lane = 0; lane < used; lane++)
-            r->cost[first + lane] =
-                b == 0 ? w->value[lane] : r->cost[first + lane] + w->value[lane];
+            cost[lane] = b == 0 ? w->value[lane] : cost[lane] + w->value[lane];
     }
     for (size_t lane = 0; lane < used && s->batch > 1; lane++)
-        r->cost[first + lane] /= (double)s->batch;
+        cost[lane] /= (double)s->batch;
 }
 
 typedef struct {
@@ -155,17 +177,17 @@ static void measure_chunk(void *arg, size_t chunk, size_t worker) {
     const mgd_request *r = ((chunk_job *)arg)->request;
     scratch *w = &s->scratch[r->pool ? worker : r->worker];
     size_t first = chunk * s->width;
-    w->gathered = NULL;
     for (size_t p = 0; p < r->num_points; p++) {
         const mgd_point *point = &r->points[p];
         for (size_t lane = 0; lane < s->width; lane++) {
             size_t b = first + lane < s->batch ? first + lane : s->batch - 1;
             w->index[lane] = point->samples[b];
         }
-        gather_samples(s, w, point->samples);
-        pass(s, r, w, point, fetch_row);
-        memcpy(s->scratch[r->worker].point_cost + (p * s->chunks + chunk) * s->width, w->value,
-               s->width * sizeof(double));
+        if (p == 0 || point->samples != point[-1].samples)
+            w->gathered = NULL;
+        gather_samples(s, w, w->index);
+        pass(s, r, w, point, fetch_row,
+             s->scratch[r->worker].point_cost + (p * s->chunks + chunk) * s->width);
     }
 }
 
@@ -198,6 +220,19 @@ static mgd_status ideal_measure(mgd_context *ctx, mgd_session *session, const mg
         break;
     }
     return MGD_OK;
+}
+
+/* Rows of a few cache lines that are picked at random are worth asking for ahead. */
+static void ideal_prefetch(const mgd_session *session, const uint32_t *samples, size_t count) {
+    const ideal_session *s = (const ideal_session *)session;
+    size_t x_row = s->samples.features * s->real, y_row = s->samples.targets * s->real;
+    const char *x = mgd_tensor_data(s->samples.x), *y = mgd_tensor_data(s->samples.y);
+    for (size_t i = 0; i < count && x_row <= PREFETCH_BYTES; i++) {
+        for (size_t at = 0; at < x_row; at += MGD_ALIGNMENT)
+            __builtin_prefetch(x + samples[i] * x_row + at);
+        __builtin_prefetch(x + samples[i] * x_row + x_row - 1);
+        __builtin_prefetch(y + samples[i] * y_row);
+    }
 }
 
 /* ---- probes ---------------------------------------------------------------------------------- */
@@ -247,10 +282,10 @@ static void ideal_close(mgd_session *session) {
 static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t max_points,
                                scratch *w) {
     const mgd_net *net = s->net;
-    size_t row = s->width * mgd_dtype_size(net->dtype), largest = 0;
+    size_t row = s->width * s->real, largest = s->whole ? net->num_parameters : 0;
     for (size_t i = 0; i < net->num_stages; i++)
         largest = net->stages[i].count > largest ? net->stages[i].count : largest;
-    w->pack = mgd_calloc(largest, s->arrangement == SAMPLES ? mgd_dtype_size(net->dtype) : row);
+    w->pack = mgd_calloc(largest, s->pack_row);
     w->x = mgd_calloc(net->inputs, row);
     w->target = mgd_calloc(s->samples.targets, row);
     w->ping[0] = mgd_calloc(net->widest, row);
@@ -266,7 +301,9 @@ static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t 
                     net->num_parameters);
 }
 
-/* Which way to fill the lanes: the one with the fewest passes through the network. */
+/* Which way to fill the lanes: the one that looks cheaper. In multiply-adds, a pass with shared
+ * parameters takes P and one with parameters of each lane's own about 4P, most of them to form
+ * those; a pass of any kind costs PASS more. Measured on 2-2-1 and 49-4-4. */
 static void arrange(ideal_session *s, const mgd_task_spec *task) {
     size_t lanes = s->net->kernels->lanes;
     size_t batch_tiles = (task->batch + lanes - 1) / lanes;
@@ -275,7 +312,8 @@ static void arrange(ideal_session *s, const mgd_task_spec *task) {
     if (task->width) {
         s->arrangement = REPLICAS;
         s->width = task->width;
-    } else if (batch_tiles * task->max_points <= point_tiles * task->batch) {
+    } else if (batch_tiles * task->max_points * (s->net->num_parameters + PASS) <=
+               point_tiles * task->batch * (4 * s->net->num_parameters + PASS)) {
         size_t most = MAX_SAMPLE_TILES;
         s->arrangement = SAMPLES;
         s->chunks = (batch_tiles + most - 1) / most;
@@ -287,6 +325,9 @@ static void arrange(ideal_session *s, const mgd_task_spec *task) {
         s->arrangement = POINTS;
         s->width = lanes;
     }
+    s->real = mgd_dtype_size(s->net->dtype);
+    s->pack_row = s->real * (s->arrangement == SAMPLES ? 1 : s->width);
+    s->whole = s->net->num_parameters * s->pack_row <= WHOLE_BYTES;
 }
 
 static mgd_status prepare(mgd_context *ctx, ideal_session *s, const mgd_task_spec *task) {
@@ -315,7 +356,8 @@ static mgd_status ideal_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_sp
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(ideal_session), &memory));
     ideal_session *s = memory;
-    s->session = (mgd_session){ideal_measure, ideal_evaluate, ideal_gradient, ideal_close};
+    s->session = (mgd_session){ideal_measure, ideal_prefetch, ideal_evaluate,
+                               ideal_gradient, ideal_close};
     s->net = net;
     s->cost = task->cost;
     s->batch = task->batch;

@@ -3,6 +3,7 @@
 #include "chip.h"
 
 #include "../net/net.h"
+#include "../tensor/tensor.h"
 
 #include <float.h>
 #include <math.h>
@@ -155,8 +156,8 @@ static mgd_status evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *poo
             status = answer(ctx, s, s->theta, part_x, part_y, &part_cost, &part_accuracy);
         mgd_tensor_free(part_x);
         mgd_tensor_free(part_y);
-        if (status == MGD_OK && mgd_interrupt_pending())
-            status = mgd_fail(ctx, MGD_ERR_INTERRUPT, "evaluate: interrupted");
+        if (status == MGD_OK)
+            status = mgd_interrupt_answer(ctx);
         if (status != MGD_OK)
             break;
         cost_sum += part_cost * (double)n;
@@ -186,8 +187,8 @@ static mgd_status weighted_cost(mgd_context *ctx, const responder *s, const doub
             status = answer(ctx, s, s->theta, x, target, &cost, NULL);
         mgd_tensor_free(x);
         mgd_tensor_free(target);
-        if (status == MGD_OK && mgd_interrupt_pending())
-            status = mgd_fail(ctx, MGD_ERR_INTERRUPT, "gradient: interrupted");
+        if (status == MGD_OK)
+            status = mgd_interrupt_answer(ctx);
         MGD_TRY(status);
         *sum += weight[i] * cost;
     }
@@ -255,7 +256,7 @@ mgd_status mgd_responder_open(mgd_context *ctx, const mgd_chip *chip, mgd_respon
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(responder), &memory));
     responder *s = memory;
-    s->session = (mgd_session){measure, evaluate, gradient, close_session};
+    s->session = (mgd_session){measure, NULL, evaluate, gradient, close_session};
     s->respond = respond;
     s->user = user;
     s->dtype = chip->dtype;

@@ -40,14 +40,29 @@ static int base_interrupt(lua_State *L) {
 
 /* random_words(seed, stream, replica, step, index) → four 32-bit words. */
 static int base_random_words(lua_State *L) {
-    const int64_t most = INT64_C(1) << 52;
+    const int64_t most = INT64_C(1) << 53;
     uint64_t seed = (uint64_t)l_integer(L, 1, "random_words: seed", -most, most);
     int64_t stream = l_integer(L, 2, "random_words: stream", 0, 255);
-    uint64_t replica = (uint64_t)l_integer(L, 3, "random_words: replica", 0, most);
-    uint64_t step = (uint64_t)l_integer(L, 4, "random_words: step", 0, most);
+    uint64_t replica =
+        (uint64_t)l_integer(L, 3, "random_words: replica", 0, (INT64_C(1) << 48) - 1);
+    uint64_t step = (uint64_t)l_integer(L, 4, "random_words: step", 0, (INT64_C(1) << 40) - 1);
     uint32_t index = (uint32_t)l_integer(L, 5, "random_words: index", 0, UINT32_MAX);
     uint32_t words[4];
     mgd_random_words(seed, (mgd_stream)stream, replica, step, index, words);
+    for (int i = 0; i < 4; i++)
+        lua_pushnumber(L, words[i]);
+    return 4;
+}
+
+/* philox(c0, c1, c2, c3, k0, k1) → four 32-bit words: of any counter and key, through the very
+ * function that serves every stream. */
+static int base_philox(lua_State *L) {
+    uint64_t c[6];
+    for (int i = 0; i < 6; i++)
+        c[i] = (uint64_t)l_integer(L, i + 1, "philox: counter and key", 0, UINT32_MAX);
+    uint32_t words[4];
+    mgd_random_words(c[5] << 32 | c[4], (mgd_stream)(c[3] >> 24), (c[3] & 0xffffff) << 24 | c[2] >> 8,
+                     (c[2] & 0xff) << 32 | c[1], (uint32_t)c[0], words);
     for (int i = 0; i < 4; i++)
         lua_pushnumber(L, words[i]);
     return 4;
@@ -87,6 +102,7 @@ static const luaL_Reg functions[] = {
     {"clock", base_clock},
     {"interrupt", base_interrupt},
     {"random_words", base_random_words},
+    {"philox", base_philox},
     {"isa", base_isa},
     {"threads", base_threads},
     {"isatty", base_isatty},

@@ -3,7 +3,7 @@
 #include "code.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <string.h>
 
 extern const mgd_engine_kernels mgd_engine_kernels_portable_f32, mgd_engine_kernels_portable_f64;
 #if defined(MGD_HAVE_X86_KERNELS)
@@ -63,7 +63,7 @@ static uint64_t cycle_fraction(uint64_t numerator, uint64_t denominator) {
 static uint64_t frequency_of(const mgd_train *train, size_t parameters, size_t i) {
     uint64_t slots = train->tau_theta % train->tau_p == 0 ? train->tau_theta / train->tau_p : 0;
     bool band = train->high > 0;
-    if (!band && slots / 2 > parameters)
+    if (!band && slots > 2 * (uint64_t)parameters)
         return cycle_fraction(i + 1, slots);
     double low = band ? train->low * (double)train->tau_p : 0;
     double high = band ? train->high * (double)train->tau_p : 0.5;
@@ -75,10 +75,11 @@ static uint64_t frequency_of(const mgd_train *train, size_t parameters, size_t i
 static mgd_status open_sine(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
     double limit = 0.5 / (double)train->tau_p;
     bool band = train->low != 0 || train->high != 0;
-    if (band && !(train->low >= 0 && train->low < train->high && train->high <= limit))
+    /* at 0 and at half a cycle per slot a sine is a constant: its mean square is not ½ */
+    if (band && !(train->low > 0 && train->low < train->high && train->high < limit))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "perturbation: sine from low = %g to high = %g cycles per step: expected "
-                        "0 ≤ low < high ≤ %g, half a cycle per slot",
+                        "0 < low < high < %g, half a cycle per slot",
                         train->low, train->high, limit);
     size_t n = code->parameters;
     void *memory;
@@ -95,6 +96,8 @@ static mgd_status open_sine(mgd_context *ctx, const mgd_train *train, mgd_code *
     return MGD_OK;
 }
 
+#define LOG_BLOCK_BITS 7 /* of MGD_BLOCK_BITS */
+
 /* ---- random ---------------------------------------------------------------------------------- */
 
 static mgd_status open_random(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
@@ -105,9 +108,9 @@ static mgd_status open_random(mgd_context *ctx, const mgd_train *train, mgd_code
                         train->sparsity);
     code->zero_below = (uint32_t)(train->sparsity * 0x1p31);
     code->mean_square = 1 - (double)code->zero_below * 0x1p-31;
-    uint64_t bits = power_of_two_from(code->parameters);
-    code->slot_bits = bits < MGD_BLOCK_BITS ? (unsigned)bits : MGD_BLOCK_BITS;
-    code->block_slots = MGD_BLOCK_BITS / code->slot_bits;
+    while (code->log_bits < LOG_BLOCK_BITS && 1u << code->log_bits < code->parameters)
+        code->log_bits++;
+    code->log_slots = LOG_BLOCK_BITS - code->log_bits;
     return MGD_OK;
 }
 
@@ -157,17 +160,25 @@ mgd_status mgd_code_pattern(mgd_context *ctx, const mgd_train *train, size_t par
                             uint64_t first, size_t slots, mgd_tensor **out) {
     mgd_isa isa;
     mgd_code code;
-    mgd_tensor *t;
+    mgd_tensor *t = NULL;
     MGD_TRY(mgd_isa_select(ctx, &isa));
+    const mgd_engine_kernels *kernels = mgd_engine_kernels_get(isa, MGD_F64);
     MGD_TRY(mgd_code_open(ctx, train, parameters, &code));
+    double *row = mgd_calloc(parameters + kernels->lanes, sizeof(double));
     mgd_status status = mgd_tensor_new(ctx, MGD_F64, 2, (size_t[]){slots, parameters}, &t);
-    if (status == MGD_OK) {
-        double *rows = mgd_tensor_data(t);
-        for (size_t k = 0; k < slots; k++)
-            mgd_engine_kernels_get(isa, MGD_F64)
-                ->row(&code, train->replica, first + k, 0, parameters, rows + k * parameters);
-        *out = t;
+    if (status == MGD_OK && !row)
+        status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a pattern of %zu", parameters);
+    uint32_t words[4];
+    mgd_code_cache cache = {.block = UINT64_MAX, .words = words};
+    for (size_t k = 0; k < slots && status == MGD_OK; k++) {
+        kernels->row(&code, &cache, train->replica, first + k, 0, parameters, row);
+        memcpy((double *)mgd_tensor_data(t) + k * parameters, row, parameters * sizeof(double));
     }
+    mgd_free(row);
     mgd_code_close(&code);
+    if (status == MGD_OK)
+        *out = t;
+    else
+        mgd_tensor_free(t);
     return status;
 }

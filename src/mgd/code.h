@@ -22,8 +22,8 @@ typedef struct {
     uint64_t *frequency; /* sine: (P) cycles per slot, in units of 2^−64 */
     uint64_t *phase;     /* sine: (P) cycles, in units of 2^−64 */
     uint32_t zero_below; /* random: a 31-bit draw below this is a zero; 0: dense */
-    unsigned slot_bits;  /* random, dense: bits that a slot takes from its block(s), a power of 2 */
-    unsigned block_slots; /* random, dense: slots served by one block: 128/slot_bits or 1 */
+    unsigned log_bits;    /* random, dense: a slot takes 2^log_bits bits of a block, at most 128, … */
+    unsigned log_slots;   /* … so that one block serves 2^log_slots slots */
 } mgd_code;
 
 /* Checks the fields of `train` that concern its code and prepares it for P parameters. */
@@ -35,35 +35,42 @@ void mgd_code_close(mgd_code *code);
 typedef struct {
     uint64_t block; /* which one `words` holds; UINT64_MAX: none */
     uint32_t index;
-    uint32_t *words; /* (4 × W) */
+    uint32_t *words; /* (4 × W); in rows W = 1 */
 } mgd_code_cache;
 
 typedef struct {
     size_t lanes;
 
-    /* out (count): the pattern of one replica, parameters first … */
-    void (*row)(const mgd_code *code, uint64_t replica, uint64_t slot, size_t first, size_t count,
-                void *out);
+    /* out (count): the pattern of one replica, parameters first …; there is room for a tile more.
+     * A cache serves one replica (here) or one unit (below) and starts with block = UINT64_MAX. */
+    void (*row)(const mgd_code *code, mgd_code_cache *cache, uint64_t replica, uint64_t slot,
+                size_t first, size_t count, void *out);
     /* out (count × width): the pattern of replicas replica … replica + width − 1 */
     void (*replicas)(const mgd_code *code, mgd_code_cache *cache, uint64_t replica, uint64_t slot,
                      size_t first, size_t count, size_t width, void *out);
 
     /* out ← θ + factor·s, n values */
     void (*perturb)(const void *theta, const void *s, double factor, size_t n, void *out);
-    /* out (count × lanes) ← θ (count) + factor (lanes)·s, s one row of `stride` for each lane */
-    void (*perturb_points)(const void *theta, const void *const *s, const double *factor,
-                           size_t count, void *out);
+    /* out (count × lanes) ← θ (count) + factor (lanes)·s (count), factor in the kernels' precision */
+    void (*perturb_slot)(const void *theta, const void *s, const void *factor, size_t count,
+                         void *out);
+    /* The same with a pattern s[lane] (count) for each lane */
+    void (*perturb_slots)(const void *theta, const void *const *s, const void *factor,
+                          size_t count, void *out);
 
-    /* C̃ of every lane by the baseline's rule, and signal ← C̃·scale in the kernels' precision, 0
-     * where the lane is not alive or not finite. plus, minus, base, c_tilde: (width); `base` is
-     * readable even when it is not used. Returns whether a living lane met a cost that is not
-     * finite. Adds |C̃| and |C| to sums (2 × width). */
-    bool (*demodulate)(mgd_baseline baseline, const double *plus, const double *minus,
-                       const double *base, const double *alive, double scale, size_t width,
+    /* C̃ of every lane: plus − against, half of it when two-sided, or plus alone without a baseline;
+     * and signal ← C̃·scale in the kernels' precision. Both are 0 where the lane is not alive or not
+     * finite. All (lanes), but signal (width): one lane fills a whole tile with its value. Adds |C̃|
+     * and |C| to sums (2 × lanes). Returns whether a living lane met a cost that is not finite. */
+    bool (*demodulate)(mgd_baseline baseline, const double *plus, const double *against,
+                       const double *alive, double scale, size_t lanes, size_t width,
                        double *c_tilde, void *signal, double *sums);
-    /* g (count × width) += signal (width)·s (count × width) */
-    void (*accumulate)(void *g, const void *s, const void *signal, size_t count, size_t width);
+    /* g (count × width) += signal (width)·s (count × width); `set`: = instead of += */
+    void (*accumulate)(void *g, const void *s, const void *signal, bool set, size_t count,
+                       size_t width);
 
+    /* out (width) ← eta·alive (lanes); one lane fills a whole tile with its value */
+    void (*rates)(double eta, const double *alive, size_t lanes, size_t width, void *out);
     /* Updates of θ (count × width) from G; eta (width) */
     void (*sgd)(void *theta, const void *g, const void *eta, size_t count, size_t width);
     void (*momentum)(void *theta, const void *g, void *v, const void *eta, double momentum,

@@ -40,60 +40,107 @@ static uint64_t min_u64(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
+/* Divisions by time constants, of which most are 1 and a division is slow. */
+static inline uint64_t periods(uint64_t n, uint64_t tau) {
+    return tau == 1 ? n : n / tau;
+}
+
+static inline bool begins(uint64_t n, uint64_t tau) {
+    return tau == 1 || n % tau == 0;
+}
+
 /* ---- parameters for the chip ----------------------------------------------------------------- */
 
-static void source_row(const void *self, const mgd_point *point, size_t first, size_t count,
-                       void *out) {
+/* The pattern of parameters first … first + n − 1: what the worker's buffer holds, when it is that.
+ * A small network's pattern is formed once for both the evaluation and the integration. */
+static const void *pattern_of(const mgd_run *run, mgd_worker *w, uint64_t replica, uint64_t slot,
+                              size_t first, size_t n) {
+    if (w->held_slot == slot && w->held_first == first && w->held_count == n)
+        return w->pattern;
+    if (run->in_lanes)
+        run->kernels->replicas(&run->code, &w->code, replica, slot, first, n, run->width,
+                               w->pattern);
+    else
+        run->kernels->row(&run->code, &w->code, replica, slot, first, n, w->pattern);
+    w->held_slot = slot;
+    w->held_first = first;
+    w->held_count = n;
+    return w->pattern;
+}
+
+/* Parameters whose patterns fit in the worker's buffer, from `first` on, of `last`. */
+static size_t part(const mgd_run *run, size_t first, size_t last) {
+    size_t most = run->in_lanes ? MGD_PATTERN_ROWS : MGD_PATTERN_ROW;
+    return last - first < most ? last - first : most;
+}
+
+/* Rows and lanes alike: θ + factor·s, a part at a time. */
+static void source_perturbed(const void *self, const mgd_point *point, size_t first, size_t count,
+                             void *out) {
     const unit_source *u = self;
     const mgd_run *run = u->run;
     double factor = point->sign * run->amplitude;
-    char *pattern = u->worker->pattern;
-    for (size_t done = 0; done < count; done += MGD_PATTERN_ROW) {
-        size_t n = count - done < MGD_PATTERN_ROW ? count - done : MGD_PATTERN_ROW;
-        run->kernels->row(&run->code, u->replica, point->slot, first + done, n, pattern);
-        run->kernels->perturb(u->theta + (first + done) * run->real, pattern, factor, n,
-                              (char *)out + done * run->real);
+    size_t reals = run->in_lanes ? run->width : 1, row = reals * run->real, last = first + count;
+    for (size_t at = first, n; at < last; at += n) {
+        n = part(run, at, last);
+        const void *s = pattern_of(run, u->worker, u->replica, point->slot, at, n);
+        run->kernels->perturb(u->theta + at * row, s, factor, n * reals,
+                              (char *)out + (at - first) * row);
     }
 }
 
-static void source_lanes(const void *self, const mgd_point *point, size_t first, size_t count,
-                         void *out) {
-    const unit_source *u = self;
-    const mgd_run *run = u->run;
-    double factor = point->sign * run->amplitude;
-    size_t row = run->width * run->real;
-    for (size_t done = 0; done < count; done += MGD_PATTERN_ROWS) {
-        size_t n = count - done < MGD_PATTERN_ROWS ? count - done : MGD_PATTERN_ROWS;
-        run->kernels->replicas(&run->code, &u->worker->code, u->replica, point->slot, first + done,
-                               n, run->width, u->worker->pattern);
-        run->kernels->perturb(u->theta + (first + done) * row, u->worker->pattern, factor,
-                              n * run->width, (char *)out + done * row);
+/* Each lane's factor ±a or 0, kept while the signs stay the same: they repeat from step to step. */
+static const void *factors_of(const mgd_run *run, mgd_worker *w, const mgd_point *points,
+                              size_t used, size_t width) {
+    uint64_t signs = used;
+    for (size_t lane = 0; lane < used; lane++)
+        signs = signs << 2 | (uint64_t)(points[lane].sign + 1);
+    if (signs != w->factor_signs) {
+        double factor[MGD_MAX_LANES];
+        for (size_t lane = 0; lane < width; lane++)
+            factor[lane] = points[lane < used ? lane : used - 1].sign * run->amplitude;
+        run->kernels->rates(1, factor, width, width, w->factor);
+        w->factor_signs = signs;
     }
+    return w->factor;
 }
 
-/* Each lane a point of its own: the patterns of the slots that occur, then one pass. */
-static void source_points(const void *self, const mgd_point *points, size_t width, size_t first,
-                          size_t count, void *out) {
-    const unit_source *u = self;
+/* The patterns of one part for each lane, in rows of MGD_PATTERN_ROWS; lanes in the same slot as
+ * their neighbour share its row. */
+static void rows_of_points(const unit_source *u, const mgd_point *points, size_t used,
+                           size_t width, size_t first, size_t n, const void **rows) {
     const mgd_run *run = u->run;
-    const void *rows[16];
-    double factor[16];
-    for (size_t done = 0; done < count; done += MGD_PATTERN_ROWS) {
-        size_t n = count - done < MGD_PATTERN_ROWS ? count - done : MGD_PATTERN_ROWS;
-        char *pattern = u->worker->pattern;
-        for (size_t lane = 0; lane < width; lane++) {
-            factor[lane] = points[lane].sign * run->amplitude;
-            rows[lane] = pattern;
-            if (lane > 0 && points[lane].slot == points[lane - 1].slot) {
-                rows[lane] = rows[lane - 1];
-                continue;
-            }
-            pattern += lane > 0 ? MGD_PATTERN_ROWS * run->real : 0;
-            rows[lane] = pattern;
-            run->kernels->row(&run->code, u->replica, points[lane].slot, first + done, n, pattern);
+    mgd_worker *w = u->worker;
+    char *row = w->pattern;
+    w->held_count = 0;
+    for (size_t lane = 0; lane < width; lane++) {
+        if (lane < used && (lane == 0 || points[lane].slot != points[lane - 1].slot)) {
+            row = w->pattern + lane * MGD_PATTERN_ROWS * run->real;
+            run->kernels->row(&run->code, &w->code, u->replica, points[lane].slot, first, n, row);
         }
-        run->kernels->perturb_points(u->theta + (first + done) * run->real, rows, factor, n,
-                                     (char *)out + done * width * run->real);
+        rows[lane] = row;
+    }
+}
+
+static void source_points(const void *self, const mgd_point *points, size_t used, size_t width,
+                          size_t first, size_t count, void *out) {
+    const unit_source *u = self;
+    const mgd_run *run = u->run;
+    const void *rows[MGD_MAX_LANES];
+    const void *factor = factors_of(run, u->worker, points, used, width);
+    bool same = points[0].slot == points[used - 1].slot; /* in the order of time */
+    size_t most = same ? MGD_PATTERN_ROW : MGD_PATTERN_ROWS, last = first + count;
+    for (size_t at = first, n; at < last; at += n) {
+        n = last - at < most ? last - at : most;
+        const char *theta = u->theta + at * run->real;
+        char *to = (char *)out + (at - first) * width * run->real;
+        if (same) {
+            const void *s = pattern_of(run, u->worker, u->replica, points[0].slot, at, n);
+            run->kernels->perturb_slot(theta, s, factor, n, to);
+        } else {
+            rows_of_points(u, points, used, width, at, n, rows);
+            run->kernels->perturb_slots(theta, rows, factor, n, to);
+        }
     }
 }
 
@@ -105,29 +152,29 @@ typedef struct {
     bool has_base;
 } step_points;
 
-uint32_t mgd_run_sample(const mgd_run *run, size_t r, uint64_t step, size_t b) {
-    uint64_t place = step / run->train.tau_x * run->train.batch + b;
-    uint64_t replica = run->train.replica + r;
-    return mgd_order_sample(&run->order, &run->cache[r], replica, place / run->order.samples,
-                            place % run->order.samples);
+void mgd_run_samples(const mgd_run *run, size_t unit, uint64_t step, uint32_t *out) {
+    uint64_t place = periods(step, run->train.tau_x) * run->train.batch;
+    mgd_order_fill(&run->order, &run->cache[unit], run->train.replica + unit * run->lanes,
+                   run->lanes, place, run->train.batch, out);
 }
 
-/* Samples of all lanes of a unit for one batch: (B × lanes). */
-static void fill_samples(const mgd_run *run, size_t unit, uint64_t step, uint32_t *out) {
-    uint64_t place = step / run->train.tau_x * run->train.batch;
-    uint64_t epoch = place / run->order.samples;
-    place -= epoch * run->order.samples;
-    for (size_t b = 0; b < run->train.batch; b++) {
-        for (size_t lane = 0; lane < run->lanes; lane++) {
-            size_t r = unit * run->lanes + lane;
-            out[b * run->lanes + lane] =
-                mgd_order_sample(&run->order, &run->cache[r], run->train.replica + r, epoch, place);
-        }
-        if (++place == run->order.samples) {
-            place = 0;
-            epoch++;
-        }
+/* The same for batch number `batch`, out of what was prepared while the one before was at work; then
+ * prepares the next. */
+static void take_samples(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t batch,
+                         uint32_t *out) {
+    size_t count = run->train.batch * run->lanes;
+    uint64_t tau_x = run->train.tau_x;
+    if (!run->session->prefetch) {
+        mgd_run_samples(run, unit, batch * tau_x, out);
+        return;
     }
+    if (w->ahead_batch == batch)
+        memcpy(out, w->ahead, count * sizeof *out);
+    else
+        mgd_run_samples(run, unit, batch * tau_x, out);
+    mgd_run_samples(run, unit, (batch + 1) * tau_x, w->ahead);
+    w->ahead_batch = batch + 1;
+    run->session->prefetch(run->session, w->ahead, count);
 }
 
 /* Lists the points of steps first … first + steps − 1, in the order of time; returns how many. */
@@ -139,14 +186,14 @@ static size_t list_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64
     const uint32_t *samples = NULL;
     for (size_t j = 0; j < steps; j++) {
         uint64_t n = first + j;
-        bool new_sample = n % t->tau_x == 0;
+        bool new_sample = begins(n, t->tau_x);
         if (new_sample || !samples) {
             uint32_t *fresh = w->samples + batches++ * t->batch * run->lanes;
-            fill_samples(run, unit, n, fresh);
+            take_samples(run, w, unit, periods(n, t->tau_x), fresh);
             samples = fresh;
         }
-        mgd_point point = {.step = n, .slot = n / t->tau_p, .samples = samples};
-        if (t->baseline == MGD_BASELINE_MEASURED && (new_sample || n % t->tau_theta == 0)) {
+        mgd_point point = {.step = n, .slot = periods(n, t->tau_p), .samples = samples};
+        if (t->baseline == MGD_BASELINE_MEASURED && (new_sample || begins(n, t->tau_theta))) {
             base = points;
             has_base = true;
             w->points[points++] = point;
@@ -177,60 +224,48 @@ static void stop_nonfinite(mgd_run *run, size_t unit, uint64_t step, const doubl
 }
 
 /* Costs into signals, (steps × width); rows repeat the one value in every lane of a tile. */
-static void demodulate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps,
-                             const step_points *places) {
-    const mgd_train *t = &run->train;
+static void demodulate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first,
+                             size_t steps, const step_points *places) {
+    mgd_baseline baseline = run->train.baseline;
     size_t lanes = run->lanes, at = unit * lanes;
-    double *c0 = run->c0 + at, *c = run->c + at;
+    const double *plus = w->cost, *c0 = run->c0 + at;
     for (size_t j = 0; j < steps; j++) {
-        const double *plus = w->cost + places[j].plus * lanes;
-        const double *minus = w->cost + places[j].minus * lanes;
-        if (places[j].has_base)
-            memcpy(c0, w->cost + places[j].base * lanes, lanes * sizeof(double));
+        plus = w->cost + places[j].plus * lanes;
+        const double *against = plus;
+        if (baseline == MGD_BASELINE_TWO_SIDED)
+            against = w->cost + places[j].minus * lanes;
+        else if (baseline == MGD_BASELINE_MEASURED)
+            against = places[j].has_base ? w->cost + places[j].base * lanes : c0;
         char *signal = w->signal + j * run->width * run->real;
-        if (run->kernels->demodulate(t->baseline, plus, minus, c0, run->alive + at, run->scale,
-                                     lanes, run->c_tilde + at, signal, run->sums + 2 * at))
-            stop_nonfinite(run, unit, first + j, plus,
-                           t->baseline == MGD_BASELINE_MEASURED    ? c0
-                           : t->baseline == MGD_BASELINE_TWO_SIDED ? minus
-                                                                   : plus);
-        memcpy(c, plus, lanes * sizeof(double));
-        for (size_t lane = 1; lane < run->width && !run->in_lanes; lane++)
-            memcpy(signal + lane * run->real, signal, run->real);
+        if (run->kernels->demodulate(baseline, plus, against, run->alive + at, run->scale, lanes,
+                                     run->width, run->c_tilde + at, signal, run->sums + 2 * at))
+            stop_nonfinite(run, unit, first + j, plus, against);
+        if (j + 1 == steps && places[j].has_base)
+            memcpy(run->c0 + at, against, lanes * sizeof(double));
     }
+    memcpy(run->c + at, plus, lanes * sizeof(double));
 }
 
-/* G += Σ_j signal_j·s_j, the patterns formed again. */
-static void integrate_block(mgd_run *run, mgd_worker *w, size_t unit, size_t steps,
+/* G += Σ_j signal_j·s_j, the patterns formed again where they are not at hand; the first step of a
+ * window sets G. In rows the spare end of the last tile integrates leftovers that nothing reads. */
+static void integrate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t n, size_t steps,
                             const step_points *places) {
-    const mgd_engine_kernels *k = run->kernels;
     char *gradient = run->gradient + unit * mgd_run_unit_bytes(run);
     uint64_t replica = run->train.replica + unit * run->lanes;
-    size_t rows = run->in_lanes ? MGD_PATTERN_ROWS : MGD_PATTERN_ROW;
-    for (size_t first = 0; first < run->parameters; first += rows) {
-        size_t n = run->parameters - first < rows ? run->parameters - first : rows;
+    for (size_t first = 0, count; first < run->parameters; first += count) {
+        count = part(run, first, run->parameters);
+        size_t rows = run->in_lanes ? count : (count + run->width - 1) / run->width;
         char *g = gradient + first * (run->in_lanes ? run->width : 1) * run->real;
         for (size_t j = 0; j < steps; j++) {
             uint64_t slot = w->points[places[j].plus].slot;
-            if (run->in_lanes)
-                k->replicas(&run->code, &w->code, replica, slot, first, n, run->width, w->pattern);
-            else
-                k->row(&run->code, replica, slot, first, n, w->pattern);
-            /* in rows the spare end of the last tile integrates leftovers that nothing reads */
-            size_t tiles = run->in_lanes ? n : (n + run->width - 1) / run->width;
-            k->accumulate(g, w->pattern, w->signal + j * run->width * run->real, tiles, run->width);
+            const void *s = pattern_of(run, w, replica, slot, first, count);
+            run->kernels->accumulate(g, s, w->signal + j * run->width * run->real,
+                                     begins(n + j, run->train.tau_theta), rows, run->width);
         }
     }
 }
 
 /* ---- writing θ ------------------------------------------------------------------------------- */
-
-static void set_real(const mgd_run *run, char *reals, size_t i, double value) {
-    if (run->real == sizeof(float))
-        ((float *)(void *)reals)[i] = (float)value;
-    else
-        ((double *)(void *)reals)[i] = value;
-}
 
 static void write_theta(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write, double eta) {
     const mgd_engine_kernels *k = run->kernels;
@@ -238,8 +273,7 @@ static void write_theta(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write
     size_t bytes = mgd_run_unit_bytes(run), at = unit * bytes;
     char *theta = run->theta + at, *gradient = run->gradient + at;
     char *etas = w->signal; /* the signals of this block have been used */
-    for (size_t lane = 0; lane < run->width; lane++)
-        set_real(run, etas, lane, eta * run->alive[unit * run->lanes + (run->in_lanes ? lane : 0)]);
+    k->rates(eta, run->alive + unit * run->lanes, run->lanes, run->width, etas);
     if (run->window_gradient) {
         memcpy(run->window_gradient + at, gradient, bytes);
         memcpy(run->window_theta + at, theta, bytes);
@@ -260,7 +294,6 @@ static void write_theta(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write
                 run->count, run->width);
         break;
     }
-    memset(gradient, 0, bytes);
 }
 
 /* ---- units and segments ---------------------------------------------------------------------- */
@@ -277,21 +310,25 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
         .worker = worker,
         .pool = s->inner,
         .points = w->points,
-        .source = {&source, source.theta, run->lanes, source_lanes, source_row, source_points},
+        .source = {&source, source.theta, run->lanes, source_perturbed, source_perturbed,
+                   source_points},
         .cost = w->cost};
     w->code.block = UINT64_MAX;
+    w->held_count = 0;
+    w->factor_signs = 0;
+    w->ahead_batch = UINT64_MAX;
     while (run->done[unit] < s->last) {
         uint64_t n = run->done[unit];
-        step_points places[16];
-        uint64_t to_write = t->tau_theta - n % t->tau_theta;
+        step_points places[MGD_MAX_LANES];
+        uint64_t to_write = t->tau_theta == 1 ? 1 : t->tau_theta - n % t->tau_theta;
         size_t steps = (size_t)min_u64(min_u64(s->last - n, to_write), run->block_steps);
         request.num_points = list_points(run, w, unit, n, steps, places);
         MGD_TRY(run->session->measure(&s->ctx[unit], run->session, &request));
         demodulate_block(run, w, unit, n, steps, places);
-        integrate_block(run, w, unit, steps, places);
+        integrate_block(run, w, unit, n, steps, places);
         if (steps == to_write) {
-            uint64_t write = n / t->tau_theta;
-            size_t i = t->eta_function ? (size_t)(write - s->first / t->tau_theta) : 0;
+            uint64_t write = periods(n, t->tau_theta);
+            size_t i = t->eta_function ? (size_t)(write - periods(s->first, t->tau_theta)) : 0;
             write_theta(run, w, unit, write, run->eta[i]);
         }
         run->done[unit] = n + steps;

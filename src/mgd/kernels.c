@@ -32,33 +32,35 @@ INLINE vec_int iota(void) {
 
 /* Where slot k of a dense random code finds its bits: which block, and from which bit on. */
 INLINE uint64_t block_of(const mgd_code *code, uint64_t slot, unsigned *bit) {
-    *bit = (unsigned)(slot % code->block_slots) * code->slot_bits;
-    return slot / code->block_slots;
+    *bit = ((unsigned)slot & ((1u << code->log_slots) - 1)) << code->log_bits;
+    return slot >> code->log_slots;
 }
 
-/* The signs of parameters 128·index … 128·index + 127, or of all when they are fewer. */
-INLINE void random_block(const mgd_code *code, uint64_t replica, uint64_t slot, uint32_t index,
-                         real *out) {
-    uint32_t words[4];
+/* Bits at … at + 31 of a Philox block, zeros beyond its end */
+INLINE uint32_t bits_at(const uint32_t words[4], size_t at) {
+    uint64_t high = at / 32 < 3 ? words[at / 32 + 1] : 0;
+    return (uint32_t)((high << 32 | words[at / 32]) >> at % 32);
+}
+
+/* Stores whole vectors: `out` has room for VEC_LANES − 1 reals more than `count`. */
+static void random_row(const mgd_code *code, mgd_code_cache *cache, uint64_t replica, uint64_t slot,
+                       size_t first, size_t count, real *out) {
+    const vec_int steps = iota();
     unsigned bit;
     uint64_t block = block_of(code, slot, &bit);
-    mgd_random_words(code->seed, MGD_STREAM_CODE, replica, block, index, words);
-    const vec_int steps = iota();
-    for (size_t i = 0; i < code->slot_bits; i += VEC_LANES) {
-        size_t at = bit + i;
-        real_int word = (real_int)(words[at / 32] >> at % 32);
-        store(out + i, sign_of((word - (vec_int){0}) >> steps));
-    }
-}
-
-static void random_row(const mgd_code *code, uint64_t replica, uint64_t slot, size_t first,
-                       size_t count, real *out) {
-    real signs[MGD_BLOCK_BITS];
     for (size_t done = 0; done < count;) {
         size_t at = first + done, from = at % MGD_BLOCK_BITS;
         size_t n = MGD_BLOCK_BITS - from < count - done ? MGD_BLOCK_BITS - from : count - done;
-        random_block(code, replica, slot, (uint32_t)(at / MGD_BLOCK_BITS), signs);
-        memcpy(out + done, signs + from, n * sizeof(real));
+        uint32_t index = (uint32_t)(at / MGD_BLOCK_BITS);
+        if (cache->block != block || cache->index != index) {
+            mgd_random_words(code->seed, MGD_STREAM_CODE, replica, block, index, cache->words);
+            cache->block = block;
+            cache->index = index;
+        }
+        for (size_t i = 0; i < n; i += VEC_LANES) {
+            vec_int bits = (real_int)bits_at(cache->words, bit + from + i) - (vec_int){0};
+            store(out + done + i, sign_of(bits >> steps));
+        }
         done += n;
     }
 }
@@ -167,8 +169,8 @@ static void sine_row(const mgd_code *code, uint64_t slot, size_t first, size_t c
 
 /* ---- patterns of any code -------------------------------------------------------------------- */
 
-static void pattern_row(const mgd_code *code, uint64_t replica, uint64_t slot, size_t first,
-                        size_t count, void *out) {
+static void pattern_row(const mgd_code *code, mgd_code_cache *cache, uint64_t replica,
+                        uint64_t slot, size_t first, size_t count, void *out) {
     switch (code->kind) {
     case MGD_CODE_SEQUENTIAL:
         sequential_row(code, slot, first, count, out);
@@ -180,7 +182,7 @@ static void pattern_row(const mgd_code *code, uint64_t replica, uint64_t slot, s
         if (code->zero_below)
             sparse_row(code, replica, slot, first, count, out);
         else
-            random_row(code, replica, slot, first, count, out);
+            random_row(code, cache, replica, slot, first, count, out);
         break;
     case MGD_CODE_SINE:
         sine_row(code, slot, first, count, out);
@@ -198,10 +200,10 @@ static void pattern_replicas(const mgd_code *code, mgd_code_cache *cache, uint64
         random_replicas(code, cache, replica, slot, first, count, width, out);
         return;
     }
-    real row[MGD_BLOCK_BITS]; /* the same for all replicas */
+    real row[MGD_BLOCK_BITS + VEC_LANES]; /* the same for all replicas */
     for (size_t done = 0; done < count; done += MGD_BLOCK_BITS) {
         size_t n = count - done < MGD_BLOCK_BITS ? count - done : MGD_BLOCK_BITS;
-        pattern_row(code, replica, slot, first + done, n, row);
+        pattern_row(code, cache, replica, slot, first + done, n, row);
         for (size_t i = 0; i < n; i++)
             for (size_t lane = 0; lane < width; lane += VEC_LANES)
                 store((real *)out + (done + i) * width + lane, splat(row[i]));
@@ -222,61 +224,78 @@ static void perturb(const void *thetas, const void *patterns, double factor, siz
     }
 }
 
-static void perturb_points(const void *thetas, const void *const *rows, const double *factors,
-                           size_t count, void *out) {
-    const real *theta = thetas;
-    real factor[LANES], s[LANES];
-    bool same = true;
-    for (size_t lane = 0; lane < LANES; lane++) {
-        factor[lane] = (real)factors[lane];
-        same = same && rows[lane] == rows[0];
-    }
-    for (size_t i = 0; i < count; i++) {
-        for (size_t lane = 0; lane < LANES && !same; lane++)
-            s[lane] = ((const real *)rows[lane])[i];
-        for (size_t lane = 0; lane < LANES; lane += VEC_LANES) {
-            vec pattern = same ? splat(((const real *)rows[0])[i]) : load(s + lane);
+static void perturb_slot(const void *thetas, const void *pattern, const void *factors,
+                         size_t count, void *out) {
+    const real *theta = thetas, *s = pattern, *factor = factors;
+    for (size_t i = 0; i < count; i++)
+        for (size_t lane = 0; lane < LANES; lane += VEC_LANES)
             store((real *)out + i * LANES + lane,
-                  fma_vec(load(factor + lane), pattern, splat(theta[i])));
-        }
+                  fma_vec(load(factor + lane), splat(s[i]), splat(theta[i])));
+}
+
+static void perturb_slots(const void *thetas, const void *const *patterns, const void *factors,
+                          size_t count, void *out) {
+    const real *theta = thetas, *factor = factors;
+    for (size_t i = 0; i < count; i++) {
+        real s[LANES];
+        for (size_t lane = 0; lane < LANES; lane++)
+            s[lane] = ((const real *)patterns[lane])[i];
+        for (size_t lane = 0; lane < LANES; lane += VEC_LANES)
+            store((real *)out + i * LANES + lane,
+                  fma_vec(load(factor + lane), load(s + lane), splat(theta[i])));
     }
 }
 
 /* ---- demodulation and integration ------------------------------------------------------------ */
 
+/* Widens one lane's value to a tile, as rows need it. Whole vectors are stored, because a vector
+ * that is read right after it was written piece by piece stalls. */
+INLINE void fill_tile(real *out, size_t lanes, size_t width) {
+    vec all = splat(out[0]);
+    for (size_t lane = 0; lane < width && lanes == 1; lane += VEC_LANES)
+        store(out + lane, all);
+}
+
 static bool demodulate(mgd_baseline baseline, const double *restrict plus,
-                       const double *restrict minus, const double *restrict base,
-                       const double *restrict alive, double scale, size_t width,
-                       double *restrict c_tilde, void *restrict signals, double *restrict sums) {
-    real *signal = signals;
-    const double *against = baseline == MGD_BASELINE_TWO_SIDED ? minus : base;
+                       const double *restrict against, const double *restrict alive, double scale,
+                       size_t lanes, size_t width, double *restrict c_tilde,
+                       void *restrict signals, double *restrict sums) {
+    real *restrict signal = signals;
     const double share = baseline == MGD_BASELINE_NONE ? 0 : 1; /* of what is subtracted */
     const double half = baseline == MGD_BASELINE_TWO_SIDED ? 0.5 : 1;
     int64_t bad = 0;
-    for (size_t lane = 0; lane < width; lane++) {
+    for (size_t lane = 0; lane < lanes; lane++) {
         double tilde = half * (plus[lane] - share * against[lane]);
-        bool finite = __builtin_fabs(tilde) <= DBL_MAX;
-        bad += !finite && alive[lane] != 0;
-        tilde = finite && alive[lane] != 0 ? tilde : 0;
+        bool finite = __builtin_fabs(tilde) <= DBL_MAX, lives = alive[lane] != 0;
+        bad |= (int64_t)(lives & !finite);
+        tilde = finite & lives ? tilde : 0;
         c_tilde[lane] = tilde;
         signal[lane] = (real)(tilde * scale);
         sums[lane] += __builtin_fabs(tilde);
-        sums[width + lane] += finite ? __builtin_fabs(plus[lane]) : 0;
+        sums[lanes + lane] += finite ? __builtin_fabs(plus[lane]) : 0;
     }
+    fill_tile(signal, lanes, width);
     return bad != 0;
 }
 
-static void accumulate(void *gs, const void *patterns, const void *signals, size_t count,
+static void accumulate(void *gs, const void *patterns, const void *signals, bool set, size_t count,
                        size_t width) {
     real *g = gs;
     const real *s = patterns, *signal = signals;
     for (size_t i = 0; i < count * width; i += width)
-        for (size_t lane = 0; lane < width; lane += VEC_LANES)
-            store(g + i + lane,
-                  fma_vec(load(signal + lane), load(s + i + lane), load(g + i + lane)));
+        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+            vec before = set ? splat(0) : load(g + i + lane);
+            store(g + i + lane, fma_vec(load(signal + lane), load(s + i + lane), before));
+        }
 }
 
 /* ---- updates --------------------------------------------------------------------------------- */
+
+static void rates(double eta, const double *alive, size_t lanes, size_t width, void *out) {
+    for (size_t lane = 0; lane < lanes; lane++)
+        ((real *)out)[lane] = (real)(eta * alive[lane]);
+    fill_tile(out, lanes, width);
+}
 
 static void sgd(void *thetas, const void *gs, const void *etas, size_t count, size_t width) {
     real *theta = thetas;
@@ -325,9 +344,11 @@ const mgd_engine_kernels MGD_KERNEL_TABLE(engine) = {
     .row = pattern_row,
     .replicas = pattern_replicas,
     .perturb = perturb,
-    .perturb_points = perturb_points,
+    .perturb_slot = perturb_slot,
+    .perturb_slots = perturb_slots,
     .demodulate = demodulate,
     .accumulate = accumulate,
+    .rates = rates,
     .sgd = sgd,
     .momentum = momentum,
     .adam = adam,

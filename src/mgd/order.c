@@ -6,32 +6,71 @@
 
 #include "order.h"
 
-static void shuffle_table(const mgd_order *order, mgd_order_cache *cache, uint64_t replica,
-                          uint64_t epoch) {
-    size_t n = (size_t)order->samples;
+#define TABLE_SAMPLES 256    /* largest N with a table */
+#define WORD_RANGE (1u << 12) /* choices taken from one 32-bit word: a bias below 2^−20 */
+
+mgd_status mgd_order_open(mgd_context *ctx, const mgd_order *order, size_t lanes,
+                          mgd_order_cache *out) {
+    void *memory;
+    mgd_order_cache cache = {.epoch = UINT64_MAX};
+    if (order->samples <= TABLE_SAMPLES) {
+        MGD_TRY(mgd_allocate(ctx, "order of samples", (size_t)order->samples, lanes, &memory));
+        cache.table = memory;
+    } else {
+        MGD_TRY(mgd_allocate(ctx, "order of samples", 4 * lanes, sizeof(uint32_t), &memory));
+        cache.keys = memory;
+    }
+    *out = cache;
+    return MGD_OK;
+}
+
+void mgd_order_close(mgd_order_cache *cache) {
+    mgd_free(cache->table);
+    mgd_free(cache->keys);
+}
+
+/* ---- small sets ------------------------------------------------------------------------------ */
+
+/* A choice among `range` from what is left of a word: its leading digit in base `range`. */
+static size_t choose(uint32_t *word, size_t range) {
+    uint64_t scaled = (uint64_t)*word * range;
+    *word = (uint32_t)scaled;
+    return (size_t)(scaled >> 32);
+}
+
+/* Whether one word is enough to shuffle n samples; four epochs then share a Philox block. */
+static bool one_word(uint64_t n) {
+    uint64_t range = 1;
+    for (uint64_t i = 2; i <= n && range <= WORD_RANGE; i++)
+        range *= i;
+    return range <= WORD_RANGE;
+}
+
+static void shuffle_lane(const mgd_order *order, uint64_t replica, uint64_t epoch, uint8_t *table,
+                         size_t lanes) {
+    size_t n = (size_t)order->samples, used = 0, range = WORD_RANGE;
+    bool shared = one_word(n);
+    uint32_t words[4], word = 0;
     for (size_t i = 0; i < n; i++)
-        cache->table[i] = (uint8_t)i;
-    uint32_t words[4];
+        table[i * lanes] = (uint8_t)i;
     for (size_t i = n; i-- > 1;) {
-        size_t draw = n - 1 - i;
-        if (draw % 4 == 0)
-            mgd_random_words(order->seed, MGD_STREAM_ORDER, replica, epoch, (uint32_t)(draw / 4),
-                             words);
-        size_t other = (size_t)((uint64_t)words[draw % 4] * (i + 1) >> 32);
-        uint8_t swap = cache->table[i];
-        cache->table[i] = cache->table[other];
-        cache->table[other] = swap;
+        range *= i + 1;
+        if (range > WORD_RANGE) {
+            size_t at = shared ? (size_t)(epoch % 4) : used++;
+            if (shared || at % 4 == 0)
+                mgd_random_words(order->seed, MGD_STREAM_ORDER, replica,
+                                 shared ? epoch / 4 : epoch, (uint32_t)(at / 4), words);
+            word = words[at % 4];
+            range = shared ? 1 : i + 1;
+        }
+        size_t other = choose(&word, i + 1);
+        uint8_t swap = table[i * lanes];
+        table[i * lanes] = table[other * lanes];
+        table[other * lanes] = swap;
     }
 }
 
-static void begin_epoch(const mgd_order *order, mgd_order_cache *cache, uint64_t replica,
-                        uint64_t epoch) {
-    cache->epoch_plus_1 = epoch + 1;
-    if (order->samples <= MGD_ORDER_TABLE)
-        shuffle_table(order, cache, replica, epoch);
-    else
-        mgd_random_words(order->seed, MGD_STREAM_ORDER, replica, epoch, 0, cache->key);
-}
+/* ---- large sets ------------------------------------------------------------------------------ */
 
 /* A well-mixing function of 32 bits: two rounds of multiply and xor-shift. */
 static uint32_t mix(uint32_t x) {
@@ -40,30 +79,60 @@ static uint32_t mix(uint32_t x) {
     return x ^ x >> 16;
 }
 
-static uint64_t walk(const mgd_order *order, const uint32_t key[4], uint64_t place) {
+/* Half the bits of the smallest square power of two that holds n. */
+static unsigned half_bits(uint64_t n) {
     unsigned half = 1;
-    while (UINT64_C(1) << 2 * half < order->samples)
+    while (UINT64_C(1) << 2 * half < n)
         half++;
+    return half;
+}
+
+static uint32_t walk(uint64_t n, unsigned half, const uint32_t *key, size_t lanes, uint64_t place) {
     const uint32_t mask = (uint32_t)((UINT64_C(1) << half) - 1);
     do {
         uint32_t left = (uint32_t)(place >> half), right = (uint32_t)place & mask;
-        for (int round = 0; round < 4; round++) {
-            uint32_t next = left ^ (mix(right ^ key[round]) & mask);
+        for (size_t round = 0; round < 4; round++) {
+            uint32_t next = left ^ (mix(right ^ key[round * lanes]) & mask);
             left = right;
             right = next;
         }
         place = (uint64_t)left << half | right;
-    } while (place >= order->samples);
-    return place;
+    } while (place >= n);
+    return (uint32_t)place;
 }
 
-uint32_t mgd_order_sample(const mgd_order *order, mgd_order_cache *cache, uint64_t replica,
-                          uint64_t epoch, uint64_t place) {
-    if (!order->shuffle)
-        return (uint32_t)place;
-    if (cache->epoch_plus_1 != epoch + 1)
-        begin_epoch(order, cache, replica, epoch);
-    if (order->samples <= MGD_ORDER_TABLE)
-        return cache->table[place];
-    return (uint32_t)walk(order, cache->key, place);
+/* ---- any ------------------------------------------------------------------------------------- */
+
+static void begin_epoch(const mgd_order *order, mgd_order_cache *cache, uint64_t replica,
+                        size_t lanes, uint64_t epoch) {
+    cache->epoch = epoch;
+    for (size_t lane = 0; lane < lanes; lane++) {
+        uint32_t words[4];
+        if (cache->table) {
+            shuffle_lane(order, replica + lane, epoch, cache->table + lane, lanes);
+            continue;
+        }
+        mgd_random_words(order->seed, MGD_STREAM_ORDER, replica + lane, epoch, 0, words);
+        for (size_t i = 0; i < 4; i++)
+            cache->keys[i * lanes + lane] = words[i];
+    }
+}
+
+void mgd_order_fill(const mgd_order *order, mgd_order_cache *cache, uint64_t replica, size_t lanes,
+                    uint64_t place, size_t count, uint32_t *samples) {
+    uint64_t n = order->samples, epoch = place / n;
+    unsigned half = cache->keys ? half_bits(n) : 0;
+    place -= epoch * n;
+    for (size_t b = 0; b < count; b++, samples += lanes) {
+        if (order->shuffle && cache->epoch != epoch)
+            begin_epoch(order, cache, replica, lanes, epoch);
+        for (size_t lane = 0; lane < lanes; lane++)
+            samples[lane] = !order->shuffle ? (uint32_t)place
+                            : cache->table  ? cache->table[place * lanes + lane]
+                                            : walk(n, half, cache->keys + lane, lanes, place);
+        if (++place == n) {
+            place = 0;
+            epoch++;
+        }
+    }
 }

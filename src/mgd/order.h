@@ -1,10 +1,8 @@
-/* In which order samples are shown. */
+/* In which order samples are shown. Replicas come in units of `lanes`, side by side. */
 #ifndef MGD_MGD_ORDER_H
 #define MGD_MGD_ORDER_H
 
 #include "../base/base.h"
-
-#define MGD_ORDER_TABLE 256 /* up to so many samples an epoch's permutation is kept as a table */
 
 typedef struct {
     bool shuffle; /* false: 1, 2, …, N, 1, … for every replica */
@@ -12,16 +10,21 @@ typedef struct {
     uint64_t samples; /* N */
 } mgd_order;
 
-/* What one replica keeps of its present epoch; all zero means none. */
+/* What a unit keeps of its present epoch. */
 typedef struct {
-    uint64_t epoch_plus_1;
-    uint32_t key[4];                /* N > MGD_ORDER_TABLE: round keys of the permutation */
-    uint8_t table[MGD_ORDER_TABLE]; /* else: the permutation */
+    uint64_t epoch; /* UINT64_MAX: none */
+    uint8_t *table; /* small N: (N × lanes) the permutations; else NULL */
+    uint32_t *keys; /* large N: (4 × lanes) round keys of the permutations; else NULL */
 } mgd_order_cache;
 
-/* The sample (0-based) at place `place` of epoch `epoch`. Any place can be asked for, in any order;
- * each epoch shows every sample once. */
-uint32_t mgd_order_sample(const mgd_order *order, mgd_order_cache *cache, uint64_t replica,
-                          uint64_t epoch, uint64_t place);
+mgd_status mgd_order_open(mgd_context *ctx, const mgd_order *order, size_t lanes,
+                          mgd_order_cache *out);
+void mgd_order_close(mgd_order_cache *cache);
+
+/* samples (count × lanes) ← the samples (0-based) at places `place` … `place + count − 1` of the
+ * endless sequence of epochs, for replicas replica … replica + lanes − 1. Any place can be asked
+ * for, in any order; each epoch shows every sample once. */
+void mgd_order_fill(const mgd_order *order, mgd_order_cache *cache, uint64_t replica, size_t lanes,
+                    uint64_t place, size_t count, uint32_t *samples);
 
 #endif

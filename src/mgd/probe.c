@@ -65,13 +65,16 @@ mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
 /* How much each training sample weighs in the window of τ_θ steps that ended before step `end`. */
 static void window_weights(const mgd_run *run, size_t r, uint64_t end, double *weight) {
     const mgd_train *t = &run->train;
+    uint32_t *samples = run->workers[0].samples; /* (B × lanes), free between segments */
+    size_t unit = r / run->lanes, lane = r % run->lanes;
     memset(weight, 0, run->order.samples * sizeof *weight);
     double share = 1 / ((double)t->tau_theta * (double)t->batch);
     for (uint64_t n = end - t->tau_theta; n < end;) {
         uint64_t next = (n / t->tau_x + 1) * t->tau_x;
         uint64_t steps = (next < end ? next : end) - n;
+        mgd_run_samples(run, unit, n, samples);
         for (size_t b = 0; b < t->batch; b++)
-            weight[mgd_run_sample(run, r, n, b)] += share * (double)steps;
+            weight[samples[b * run->lanes + lane]] += share * (double)steps;
         n += steps;
     }
 }

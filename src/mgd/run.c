@@ -152,14 +152,17 @@ void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row)
 static mgd_status open_worker(mgd_context *ctx, const mgd_run *run, mgd_worker *w) {
     size_t lanes = run->lanes, batches = run->block_steps * run->train.batch;
     size_t pattern = MGD_PATTERN_ROWS * run->width;
-    pattern = pattern > MGD_PATTERN_ROW ? pattern : MGD_PATTERN_ROW;
+    pattern = (pattern > MGD_PATTERN_ROW ? pattern : MGD_PATTERN_ROW) + run->kernels->lanes;
     w->points = mgd_calloc(run->max_points, sizeof(mgd_point));
     w->cost = mgd_calloc(run->max_points * lanes, sizeof(double));
     w->samples = mgd_calloc(batches, lanes * sizeof(uint32_t));
+    w->ahead = mgd_calloc(run->train.batch, lanes * sizeof(uint32_t));
     w->signal = mgd_calloc(run->block_steps * run->width, run->real);
     w->pattern = mgd_calloc(pattern, run->real);
+    w->factor = mgd_calloc(run->kernels->lanes, run->real);
     w->code.words = mgd_calloc(4 * lanes, sizeof(uint32_t));
-    if (w->points && w->cost && w->samples && w->signal && w->pattern && w->code.words)
+    if (w->points && w->cost && w->samples && w->ahead && w->signal && w->pattern && w->factor &&
+        w->code.words)
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a batch of %zu in %zu lanes",
                     run->train.batch, lanes);
@@ -169,8 +172,10 @@ static void close_worker(mgd_worker *w) {
     mgd_free(w->points);
     mgd_free(w->cost);
     mgd_free(w->samples);
+    mgd_free(w->ahead);
     mgd_free(w->signal);
     mgd_free(w->pattern);
+    mgd_free(w->factor);
     mgd_free(w->code.words);
 }
 
@@ -189,7 +194,7 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
     run->stopped = mgd_calloc(all, sizeof(double));
     run->finite = mgd_calloc(all, 1);
     run->sums = mgd_calloc(2 * all, sizeof(double));
-    run->cache = mgd_calloc(all, sizeof(mgd_order_cache));
+    run->cache = mgd_calloc(run->units, sizeof(mgd_order_cache));
     run->done = mgd_calloc(run->units, sizeof(uint64_t));
     run->max_writes = t->eta_function ? MAX_WRITES : 1;
     run->eta = mgd_calloc(run->max_writes, sizeof(double));
@@ -204,6 +209,8 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
                         t->replicas, run->parameters, (double)run->units * (double)unit);
     for (size_t i = 0; i < run->num_workers; i++)
         MGD_TRY(open_worker(ctx, run, &run->workers[i]));
+    for (size_t i = 0; i < run->units; i++)
+        MGD_TRY(mgd_order_open(ctx, &run->order, run->lanes, &run->cache[i]));
     for (size_t r = 0; r < all; r++) {
         run->alive[r] = r < t->replicas;
         run->stopped[r] = NAN;
@@ -300,6 +307,8 @@ void mgd_run_free(mgd_run *run) {
         return;
     for (size_t i = 0; run->workers && i < run->num_workers; i++)
         close_worker(&run->workers[i]);
+    for (size_t unit = 0; run->cache && unit < run->units; unit++)
+        mgd_order_close(&run->cache[unit]);
     if (run->session)
         run->session->close(run->session);
     mgd_code_close(&run->code);

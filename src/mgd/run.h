@@ -17,13 +17,20 @@
 typedef struct {
     mgd_point *points;   /* (max_points) */
     double *cost;        /* (max_points × lanes of a unit) */
+    uint32_t *ahead;      /* (B × lanes) samples of batch number `ahead_batch`, prefetched */
+    uint64_t ahead_batch; /* UINT64_MAX: none */
     uint32_t *samples;   /* (block_steps × B × lanes of a unit) */
     char *signal;        /* (block_steps × width) C̃·scale, in the kernels' precision */
+    uint64_t held_slot;            /* what `pattern` holds: of which slot, … */
+    size_t held_first, held_count; /* … and which parameters; count 0: nothing */
     char *pattern;       /* (MGD_PATTERN_ROWS × width, or of a tile) */
+    char *factor;        /* (lanes of a tile) in rows: ±a or 0 of each point, … */
+    uint64_t factor_signs; /* … for these signs; 0: none */
     mgd_code_cache code; /* lanes: signs of the present block */
 } mgd_worker;
 
 /* Parameters are perturbed and integrated so many rows at a time, within the first-level cache. */
+#define MGD_MAX_LANES 16 /* in a tile, of any precision */
 #define MGD_PATTERN_ROWS 32
 #define MGD_PATTERN_ROW 512 /* the same in rows: parameters of one replica */
 
@@ -59,7 +66,7 @@ struct mgd_run {
     double *stopped; /* step at which the replica stopped; NaN while it runs */
     uint8_t *finite; /* 0 when it stopped because its cost was not */
     double *sums;    /* (units × 2 × lanes) Σ|C̃|, Σ|C| since sums_from */
-    mgd_order_cache *cache;
+    mgd_order_cache *cache; /* (units) */
     uint64_t sums_from;
     bool warned;
     char warning[MGD_MESSAGE_SIZE];
@@ -79,7 +86,7 @@ size_t mgd_run_unit_bytes(const mgd_run *run);
 void mgd_run_row_get(const mgd_run *run, const char *array, size_t r, void *row);
 void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row);
 
-/* The sample that replica index r sees at place b of the batch that step `step` belongs to. */
-uint32_t mgd_run_sample(const mgd_run *run, size_t r, uint64_t step, size_t b);
+/* The samples (B × lanes) that a unit sees at step `step`. */
+void mgd_run_samples(const mgd_run *run, size_t unit, uint64_t step, uint32_t *out);
 
 #endif

@@ -67,6 +67,7 @@ static void columns_set(mgd_run *run, const double *columns) {
         run->step = (uint64_t)columns[STEP];
         run->window_from = (uint64_t)columns[WINDOW_FROM];
     }
+    memset(run->sums, 0, 2 * run->units * run->lanes * sizeof(double));
     run->sums_from = run->step;
 }
 
@@ -99,6 +100,21 @@ static mgd_status check_tensor(mgd_context *ctx, const mgd_run *run, const char 
                     mgd_dtype_name(dtype));
 }
 
+static bool is_step(double value) {
+    return value >= 0 && value <= 0x1p53 && value == floor(value);
+}
+
+static mgd_status check_columns(mgd_context *ctx, const mgd_run *run, const double *columns) {
+    double step = columns[STEP];
+    for (size_t r = 0; r < run->train.replicas; r++, columns += COLUMNS)
+        if (!is_step(columns[STEP]) || columns[STEP] != step || !is_step(columns[DONE]) ||
+            !is_step(columns[WINDOW_FROM]) ||
+            !(isnan(columns[STOPPED]) || is_step(columns[STOPPED])))
+            return mgd_fail(ctx, MGD_ERR_FORMAT, "state: replica %zu stands at no possible step",
+                            r + 1);
+    return MGD_OK;
+}
+
 mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *tensors) {
     const char *names[6];
     char *arrays[6];
@@ -106,6 +122,7 @@ mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *
     for (size_t i = 0; i < count; i++)
         MGD_TRY(check_tensor(ctx, run, names[i], tensors[i], run->chip->dtype, run->parameters));
     MGD_TRY(check_tensor(ctx, run, "replicas", tensors[count], MGD_F64, COLUMNS));
+    MGD_TRY(check_columns(ctx, run, mgd_tensor_data(tensors[count])));
     for (size_t i = 0; i < count; i++)
         for (size_t r = 0; r < run->train.replicas; r++)
             mgd_run_row_set(run, arrays[i], r,

@@ -67,6 +67,8 @@ INLINE void shared_columns(const mgd_stage *s, const real *theta, const real *x,
     size_t o = 0;
     for (; o + 6 <= out; o += 6)
         shared_block(theta + o * in, b + o, x + lane, y + o * width + lane, in, width, 6, vb);
+    for (; o + 4 <= out; o += 4)
+        shared_block(theta + o * in, b + o, x + lane, y + o * width + lane, in, width, 4, vb);
     for (; o + 2 <= out; o += 2)
         shared_block(theta + o * in, b + o, x + lane, y + o * width + lane, in, width, 2, vb);
     if (o < out)
@@ -215,25 +217,42 @@ static void dense_gradient(const mgd_stage *stage, const void *deltas, const voi
 
 /* ---- samples into lanes ---------------------------------------------------------------------- */
 
+/* VEC_LANES lanes with a row each: blocks of features are loaded as rows and transposed. */
+static void gather_rows(const real *const row[], size_t features, real *out, size_t width) {
+    size_t f = 0;
+    for (; f + VEC_LANES <= features; f += VEC_LANES) {
+        vec block[VEC_LANES];
+        for (size_t k = 0; k < VEC_LANES; k++)
+            block[k] = load(row[k] + f);
+        transpose(block);
+        for (size_t k = 0; k < VEC_LANES; k++)
+            store(out + (f + k) * width, block[k]);
+    }
+    for (; f < features; f++)
+        for (size_t k = 0; k < VEC_LANES; k++)
+            out[f * width + k] = row[k][f];
+}
+
+static void spread(const void *row, size_t features, void *lanes, size_t width) {
+    for (size_t f = 0; f < features; f++)
+        for (size_t lane = 0; lane < width; lane += VEC_LANES)
+            store((real *)lanes + f * width + lane, splat(((const real *)row)[f]));
+}
+
 static void gather(const void *rows, size_t features, const uint32_t *index, void *lanes,
                    size_t width) {
-    real *out = lanes;
-    for (size_t lane = 0; lane < width; lane += LANES) {
-        const real *row[LANES];
-        bool same = true;
-        for (size_t k = 0; k < LANES; k++) {
+    uint32_t differ = 0;
+    for (size_t lane = 0; lane < width; lane++)
+        differ |= index[lane] ^ index[0];
+    if (!differ) {
+        spread((const real *)rows + (size_t)index[0] * features, features, lanes, width);
+        return;
+    }
+    for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+        const real *row[VEC_LANES];
+        for (size_t k = 0; k < VEC_LANES; k++)
             row[k] = (const real *)rows + (size_t)index[lane + k] * features;
-            same = same && row[k] == row[0];
-        }
-        for (size_t f = 0; f < features; f++) {
-            real *to = out + f * width + lane;
-            if (same)
-                for (size_t k = 0; k < LANES; k += VEC_LANES)
-                    store(to + k, splat(row[0][f]));
-            else
-                for (size_t k = 0; k < LANES; k++)
-                    to[k] = row[k][f];
-        }
+        gather_rows(row, features, (real *)lanes + lane, width);
     }
 }
 
@@ -341,19 +360,36 @@ static void cost_gradient(const mgd_cost *cost, size_t outputs, size_t width, co
                            (const real *)target + lane, weight + lane, (real *)delta + lane);
 }
 
+/* Index of the largest output of each lane; the first of equals. */
+static void argmax_tile(size_t outputs, size_t width, const real *y, real_int best[LANES]) {
+    real top[LANES];
+    for (size_t k = 0; k < LANES; k++) {
+        top[k] = y[k];
+        best[k] = 0;
+    }
+    for (size_t o = 1; o < outputs; o++)
+        for (size_t k = 0; k < LANES; k++) {
+            bool larger = y[o * width + k] > top[k];
+            best[k] = larger ? (real_int)o : best[k];
+            top[k] = larger ? y[o * width + k] : top[k];
+        }
+}
+
 static void hits(size_t outputs, size_t width, const void *ys, const void *targets, double *hit) {
-    const real *y = ys, *t = targets;
-    for (size_t lane = 0; lane < width; lane++) {
-        if (outputs == 1) {
-            hit[lane] = (y[lane] > (real)0.5) == (t[lane] > (real)0.5) && y[lane] == y[lane];
-            continue;
+    real_int best[LANES], wanted[LANES];
+    for (size_t lane = 0; lane < width; lane += LANES) {
+        const real *y = (const real *)ys + lane, *t = (const real *)targets + lane;
+        if (outputs > 1) {
+            argmax_tile(outputs, width, y, best);
+            argmax_tile(outputs, width, t, wanted);
+        } else {
+            for (size_t k = 0; k < LANES; k++) {
+                best[k] = y[k] > (real)0.5;
+                wanted[k] = t[k] > (real)0.5;
+            }
         }
-        size_t best = 0, wanted = 0;
-        for (size_t o = 1; o < outputs; o++) {
-            best = y[o * width + lane] > y[best * width + lane] ? o : best;
-            wanted = t[o * width + lane] > t[wanted * width + lane] ? o : wanted;
-        }
-        hit[lane] = best == wanted && y[best * width + lane] == y[best * width + lane];
+        for (size_t k = 0; k < LANES; k++) /* an answer that is not a number is never right */
+            hit[lane + k] = best[k] == wanted[k] && y[k] == y[k];
     }
 }
 
@@ -366,6 +402,7 @@ const mgd_net_kernels MGD_KERNEL_TABLE(net) = {
     .activate_backward = activate_backward,
     .dense_backward = dense_backward,
     .dense_gradient = dense_gradient,
+    .spread = spread,
     .gather = gather,
     .cost = cost_lanes,
     .cost_gradient = cost_gradient,

@@ -39,6 +39,8 @@ typedef struct {
     void (*dense_gradient)(const mgd_stage *stage, const void *delta, const void *x,
                            double *gradient, size_t width);
 
+    /* out (F × W): every lane gets `row` (F) */
+    void (*spread)(const void *row, size_t features, void *out, size_t width);
     /* out (F × W): lane w gets row index[w] of rows (N × F) */
     void (*gather)(const void *rows, size_t features, const uint32_t *index, void *out,
                    size_t width);

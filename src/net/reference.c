@@ -2,6 +2,7 @@
  * back-propagation. Samples fill the lanes, parameters are shared.
  */
 
+#include "../tensor/tensor.h"
 #include "net.h"
 
 #include <math.h>
@@ -193,8 +194,7 @@ static mgd_status forward_rows(mgd_context *ctx, const mgd_net *net, const void 
         block_gather(net, &b, mgd_tensor_data(rows), net->inputs, first, used, b.features);
         scatter(net, &b, block_forward(net, theta, &b), used,
                 (char *)mgd_tensor_data(y) + first * row_bytes);
-        if (mgd_interrupt_pending())
-            status = mgd_fail(ctx, MGD_ERR_INTERRUPT, "forward: interrupted");
+        status = mgd_interrupt_answer(ctx);
     }
     block_close(&b);
     return status;
@@ -257,8 +257,7 @@ static mgd_status evaluate_all(mgd_context *ctx, evaluation *e, mgd_pool *pool, 
                                double *accuracy) {
     size_t n = e->samples->samples, width = e->blocks[0].width;
     mgd_pool_run(pool, evaluate_block, e, (n + width - 1) / width);
-    if (mgd_interrupt_pending())
-        return mgd_fail(ctx, MGD_ERR_INTERRUPT, "evaluate: interrupted");
+    MGD_TRY(mgd_interrupt_answer(ctx));
     double cost = 0, hit = 0;
     for (size_t i = 0; i < n; i++) {
         cost += e->cost_of_set[i];
@@ -350,8 +349,7 @@ mgd_status mgd_net_backward(mgd_context *ctx, const mgd_net *net, const void *th
                 *value += b.weight[lane] * b.value[lane];
         k->cost_gradient(cost, net->outputs, b.width, y, b.target, b.weight, b.delta[0]);
         block_backward(net, theta, &b, gradient);
-        if (mgd_interrupt_pending())
-            status = mgd_fail(ctx, MGD_ERR_INTERRUPT, "gradient: interrupted");
+        status = mgd_interrupt_answer(ctx);
     }
     block_close(&b);
     return status;

@@ -2,12 +2,13 @@
 
 #include "npy.h"
 
+#include "../base/file.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define CHUNK ((size_t)1 << 20) /* bytes between two looks at the interrupt flag */
 
@@ -248,43 +249,6 @@ mgd_status mgd_tensor_load(mgd_context *ctx, const char *path, mgd_tensor **out)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-static mgd_status cannot_write(mgd_context *ctx, const char *path) {
-    return mgd_fail(ctx, MGD_ERR_IO, "cannot write " MGD_NPY_PATH ": %s", path, strerror(errno));
-}
-
-/* Header and elements of `t`, which is contiguous. */
-static mgd_status write_contents(mgd_context *ctx, const mgd_tensor *t, const char *path,
-                                 FILE *file) {
-    char header[MGD_NPY_HEADER_SIZE];
-    size_t length = mgd_npy_format(t, header);
-    if (fwrite(header, 1, length, file) != length)
-        return cannot_write(ctx, path);
-    size_t bytes = t->size * mgd_dtype_size(t->dtype);
-    for (size_t done = 0; done < bytes; done += CHUNK) {
-        size_t n = bytes - done < CHUNK ? bytes - done : CHUNK;
-        if (fwrite(t->data + done, 1, n, file) != n)
-            return cannot_write(ctx, path);
-        MGD_TRY(mgd_interrupt_answer(ctx));
-    }
-    return MGD_OK;
-}
-
-/* Through `temporary`, which is gone when this returns. */
-static mgd_status replace_file(mgd_context *ctx, const mgd_tensor *t, const char *path,
-                               const char *temporary) {
-    FILE *file = fopen(temporary, "wbx");
-    if (!file)
-        return cannot_write(ctx, path);
-    mgd_status status = write_contents(ctx, t, path, file);
-    if (fclose(file) != 0 && status == MGD_OK)
-        status = cannot_write(ctx, path);
-    if (status == MGD_OK && rename(temporary, path) != 0)
-        status = cannot_write(ctx, path);
-    if (status != MGD_OK)
-        remove(temporary);
-    return status;
-}
-
 mgd_status mgd_tensor_save(mgd_context *ctx, const mgd_tensor *t, const char *path) {
     if (!mgd_tensor_contiguous(t)) {
         mgd_tensor *copy;
@@ -293,11 +257,12 @@ mgd_status mgd_tensor_save(mgd_context *ctx, const mgd_tensor *t, const char *pa
         mgd_tensor_free(copy);
         return status;
     }
-    size_t room = strlen(path) + sizeof ".4294967295.tmp";
-    void *temporary;
-    MGD_TRY(mgd_allocate(ctx, "a file name", 1, room, &temporary));
-    snprintf(temporary, room, "%s.%u.tmp", path, (unsigned)getpid());
-    mgd_status status = replace_file(ctx, t, path, temporary);
-    mgd_free(temporary);
-    return status;
+    char header[MGD_NPY_HEADER_SIZE];
+    size_t length = mgd_npy_format(t, header);
+    mgd_writer writer;
+    MGD_TRY(mgd_writer_open(ctx, path, &writer));
+    mgd_status status = mgd_writer_put(&writer, header, length);
+    if (status == MGD_OK)
+        status = mgd_writer_put(&writer, t->data, t->size * mgd_dtype_size(t->dtype));
+    return mgd_writer_close(&writer, status, false);
 }

@@ -1,0 +1,192 @@
+-- 05_fashion_mnist.lua: 60,000 images, 25,450 parameters, no back-propagation.
+--
+-- Trains a 784-32-10 network on all of Fashion-MNIST by multiplexed gradient descent: at every step
+-- all parameters are perturbed at once, one cost comes back, and each parameter finds its own share
+-- of it. The same network is then trained by back-propagation on as many samples, for comparison.
+-- Takes about a minute on two cores. `make demo` runs it.
+--
+--     build/mgd-lua examples/05_fashion_mnist.lua [steps]
+--
+-- Leaves in out/, below the current directory:
+--     fashion_mnist_history.csv   cost and accuracy on the test set along the MGD run
+--     fashion_mnist_theta.npy     the parameters that MGD has found, (P), f32
+--     fashion_mnist.svg           both trainings in one plot, where gnuplot is installed
+-- The same numbers every time, but for the seconds on the clock. Ctrl-C ends the training it falls
+-- into; the rest goes on with what there is.
+
+local mgd = require "mgd"
+local clock = require("mgd.core").base.clock
+
+local STEPS = math.tointeger(tonumber(arg and arg[1] or 60000))
+assert(STEPS and STEPS > 0, "usage: 05_fashion_mnist.lua [steps]")
+local BATCH = 128
+local EVERY = math.max(STEPS // 240, 1) -- steps between two looks at the test set
+local OUT = "out/fashion_mnist"
+os.execute "mkdir -p out"
+
+-- True when `work` came to its end, false when Ctrl-C cut it short; other errors go on.
+local function finished(work)
+  local ok, message = pcall(work)
+  if not ok and not tostring(message):find "interrupted" then
+    error(message, 0)
+  end
+  return ok
+end
+
+-- ---- data and network ----------------------------------------------------------------------------
+
+local data = mgd.data.fashion_mnist()
+local mean_image = data.x:mean(1) -- inputs around zero: fewer directions in which noise can harm
+data.x:sub_(mean_image)
+data.test.x:sub_(mean_image)
+
+local net = mgd.nn.mlp { 784, 32, 10, activation = "tanh" }
+net:init { scheme = "glorot_normal", seed = 1 }
+local start = net:theta()
+print(data)
+print(net)
+
+-- ---- multiplexed gradient descent ----------------------------------------------------------------
+
+local run = mgd.train {
+  net = net,
+  data = data,
+  cost = "cross_entropy",
+  batch = BATCH,
+  perturbation = { code = "random", amplitude = 1e-3 }, -- ±a for each parameter, fair signs
+  baseline = "two-sided", -- C̃ is half of C(θ + θ̃) − C(θ − θ̃)
+  optimizer = "adam",
+  eta = function(step) -- falls from 1.25e-3 to 0 along half a cosine
+    return 1.25e-3 * 0.5 * (1 + math.cos(math.pi * step / STEPS))
+  end,
+}
+
+print(("\nmultiplexed gradient descent: %d steps of %d images"):format(STEPS, BATCH))
+finished(function()
+  run:run { steps = STEPS, every = EVERY, progress = true }
+end)
+local steps = run.steps_done
+local by_mgd = run.history
+by_mgd:save_csv(OUT .. "_history.csv")
+run:theta():save(OUT .. "_theta.npy")
+
+-- ---- back-propagation ----------------------------------------------------------------------------
+-- The reference: stochastic gradient descent with momentum, in plain Lua, from the same θ, for as
+-- many steps on batches of as many images.
+
+local by_backprop = { step = {}, cost = {}, accuracy = {} }
+
+local function look(step)
+  local now = mgd.train { net = net, data = data, cost = "cross_entropy" }:evaluate()
+  for name, value in pairs { step = step, cost = now.cost, accuracy = now.accuracy } do
+    table.insert(by_backprop[name], value)
+  end
+  if step > 0 and step % math.max(STEPS // 6, 1) == 0 then
+    print(("  step %6d  test accuracy %.1f %%"):format(step, 100 * now.accuracy))
+  end
+end
+
+print(("\nback-propagation: %d steps of %d images"):format(steps, BATCH))
+local begin = clock()
+finished(function()
+  local theta, velocity, first = start:clone(), 0 * start, 1
+  net:set_theta(theta)
+  look(0)
+  for step = 1, steps do
+    local batch = { { first, first + BATCH - 1 } }
+    local g = net:gradient(data.x[batch], data.y[batch], "cross_entropy")
+    velocity:mul_(0.9):add_(g)
+    theta:sub_(velocity * (0.01 * (1 - step / steps)))
+    net:set_theta(theta)
+    first = first + 2 * BATCH <= #data + 1 and first + BATCH or 1
+    if step % EVERY == 0 or step == steps then
+      look(step)
+    end
+  end
+end)
+by_backprop.seconds = clock() - begin
+net:set_theta(run:theta()) -- the network keeps what MGD has found
+
+-- ---- table ---------------------------------------------------------------------------------------
+
+local function row(label, format, mgd_value, other)
+  print(("  %-36s %12s %18s"):format(label, format:format(mgd_value),
+    other and format:format(other) or "–"))
+end
+
+print(("\n  %-36s %12s %18s"):format("Fashion-MNIST, 784-32-10", "MGD", "back-propagation"))
+row("test accuracy", "%.1f %%", 100 * by_mgd.accuracy[-1],
+  100 * by_backprop.accuracy[#by_backprop.accuracy])
+row("test cost (cross-entropy)", "%.3f", by_mgd.cost[-1], by_backprop.cost[#by_backprop.cost])
+row(("steps of %d images"):format(BATCH), "%d", steps, by_backprop.step[#by_backprop.step])
+row("wall-clock", "%.1f s", by_mgd.wall[-1], by_backprop.seconds)
+for _, time in ipairs { { 1e-3, "1 ms", 1, "s" }, { 10e-9, "10 ns", 1e3, "ms" },
+                        { 100e-12, "100 ps", 1e6, "µs" } } do
+  row("hardware time at dt = " .. time[2], "%.3g " .. time[4], steps * time[1] * time[3])
+end
+print(([[
+  A step is one dt: a batch, shown under θ + θ̃ and under θ − θ̃. Hardware that shows one image
+  per dt takes %d times as long.]]):format(2 * BATCH))
+
+-- ---- plot ----------------------------------------------------------------------------------------
+-- Blue and vermilion of Okabe and Ito (2008), told apart by eyes of every kind, and each curve's name
+-- beside it instead of a legend.
+
+local STYLE = [[
+set terminal svg size 880,400 font "Helvetica,Arial,sans-serif,13" background "white"
+set output "%s.svg"
+set multiplot layout 1,2 margins 0.06,0.985,0.16,0.89 spacing 0.09
+set logscale x
+set format x "10^{%%L}"
+set xrange [%d:%d]
+set xlabel "Steps of %d images" offset 0,0.3
+set tics nomirror out scale 0.6 textcolor "#333333"
+set border 3 linewidth 1.2 linecolor "#555555"
+set grid ytics linetype 1 linewidth 0.7 linecolor "#dddddd"
+unset key
+]]
+local CURVES = {
+  { name = "MGD", history = by_mgd, rows = by_mgd.step.size, colour = "#0072B2" },
+  { name = "back-propagation", history = by_backprop, rows = #by_backprop.step,
+    colour = "#D55E00" },
+}
+
+-- One panel: a title and `scale` times the probe `name` against the steps, curve by curve.
+local function draw(gnuplot, title, name, scale, range)
+  local parts, blocks = {}, {}
+  gnuplot:write(("unset label\nset title %q offset 0,-0.3\nset yrange %s\n"):format(title, range))
+  for c, curve in ipairs(CURVES) do
+    local step, value = curve.history.step, curve.history[name]
+    local lines, other = {}, CURVES[3 - c].history[name]
+    for i = 2, curve.rows do -- the axis is logarithmic: not step 0
+      lines[i - 1] = ("%d %.6g"):format(step[i], scale * value[i])
+    end
+    local beside = math.min(curve.rows, CURVES[3 - c].rows, 14)
+    gnuplot:write(('set label "%s" at %d,%.6g offset 0,%g textcolor "%s"\n'):format(curve.name,
+      step[beside], scale * value[beside], value[beside] > other[beside] and 0.9 or -1.0,
+      curve.colour))
+    parts[c] = ('"-" with lines linewidth 2 linecolor "%s"'):format(curve.colour)
+    blocks[c] = table.concat(lines, "\n") .. "\ne\n"
+  end
+  gnuplot:write("plot ", table.concat(parts, ", "), "\n", table.concat(blocks))
+end
+
+local function plot()
+  local gnuplot = assert(io.popen("gnuplot", "w"))
+  gnuplot:write(STYLE:format(OUT, EVERY, steps, BATCH))
+  draw(gnuplot, "Accuracy on the test set (%)", "accuracy", 100, "[0:100]")
+  draw(gnuplot, "Cost on the test set (cross-entropy, nats)", "cost", 1, "[0:*]\nset ytics 0.5")
+  return gnuplot:close()
+end
+
+local written = { "_history.csv", "_theta.npy" }
+if by_mgd.step.size < 3 or #by_backprop.step < 3 then
+  print("\nno plot: too few steps to show")
+elseif not os.execute "command -v gnuplot >/dev/null 2>&1" then
+  print("\nno plot: gnuplot is not installed (apt install gnuplot-nox)")
+elseif not plot() then
+  print("\nno plot: gnuplot failed")
+else
+  table.insert(written, ".svg")
+end
+print(("\nwritten: %s%s"):format(OUT, table.concat(written, ", " .. OUT)))

@@ -1,0 +1,36 @@
+/* scalar.h: the published algorithm in plain scalar C, which the bench measures ours against.
+ *
+ * Dense layers with sigmoids, mse, batch 1, random ±a code, τ_p = τ_x = τ_θ = 1, measured baseline,
+ * sgd, f32. scalar.c is compiled twice: as scalar_o2 (-O2) and as scalar_native (-O3
+ * -march=native), both without -ffast-math.
+ */
+#ifndef BENCH_SCALAR_H
+#define BENCH_SCALAR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SCALAR_MAX_LAYERS 4
+#define SCALAR_MAX_WIDTH 64
+#define SCALAR_MAX_PARAMETERS 1024
+
+typedef struct {
+    int layers;
+    int sizes[SCALAR_MAX_LAYERS + 1]; /* inputs, then the outputs of each layer */
+    int parameters;
+    float theta[SCALAR_MAX_PARAMETERS]; /* per layer the weights (out × in), then the biases */
+    float noise[SCALAR_MAX_PARAMETERS];
+    float moved[SCALAR_MAX_PARAMETERS];
+    const float *x, *y; /* (N × I), (N × K) */
+    uint64_t samples;
+    float amplitude, eta;
+    uint64_t random[4];
+} scalar_run;
+
+typedef void scalar_steps(scalar_run *run, uint64_t steps);
+scalar_steps scalar_o2, scalar_native;
+
+/* Drawn once per run: the state of the generator and θ, uniform in ±½. */
+void scalar_start(scalar_run *run, uint64_t seed);
+
+#endif

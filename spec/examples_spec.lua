@@ -1,0 +1,60 @@
+-- The quick examples run from the repository root, as their headers say, and show what they promise.
+
+local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
+
+local function run(example)
+  local pipe = assert(io.popen(("'%s' examples/%s 2>&1"):format(mgd_lua, example)))
+  local text = pipe:read "a"
+  local _, _, code = pipe:close()
+  return text, code
+end
+
+-- Runs an example and expects these patterns in its output, in this order.
+local function shows(example, patterns)
+  local text, code = run(example)
+  assert.equal(0, code, text)
+  local from = 1
+  for _, pattern in ipairs(patterns) do
+    local _, last = text:find(pattern, from)
+    assert(last, ("%s: no %q in\n%s"):format(example, pattern, text:sub(from)))
+    from = last + 1
+  end
+end
+
+describe("example", function()
+  it("01_tensors fits its line", function()
+    shows("01_tensors.lua", {
+      "tensor 2×3 f64",
+      "fit: y = 3%.0%d%d x %-0%.%d+, residual 0%.1%d%d",
+      "stored and loaded:%s+f32%s+same values:%s+true",
+    })
+  end)
+
+  it("02_xor solves XOR, and its ensemble holds the single run", function()
+    shows("02_xor.lua", {
+      "history of 11 rows",
+      "0 xor 0 = 0%.0",
+      "0 xor 1 = 0%.9",
+      "1 xor 0 = 0%.9",
+      "1 xor 1 = 0%.0",
+      "[3-6]%d of 64 replicas solved XOR", -- more than half: 57 % of 1,000 did
+      "replica 2 is the run above:%s+true",
+    })
+  end)
+
+  it("03_nist7x7 reaches accuracy 0.8", function()
+    shows("03_nist7x7.lua", {
+      "44136 samples of 49",
+      "P = 220",
+      "accuracy 0%.8%d%d after %d+ steps",
+      "angle between G and the gradient",
+    })
+  end)
+
+  it("04_lua_chip learns its sine", function()
+    shows("04_lua_chip.lua", {
+      "a Lua function of 18 parameters",
+      "root%-mean%-square error 0%.0[0-4]%d, after %d+ evaluations",
+    })
+  end)
+end)

@@ -1,0 +1,34 @@
+/* file: files that are replaced whole or not at all. */
+#ifndef MGD_BASE_FILE_H
+#define MGD_BASE_FILE_H
+
+#include "base.h"
+
+#include <stdio.h>
+
+#define MGD_FILE_PATH "%.200s" /* how messages print a path: room is left for the reason */
+
+/* A file on its way to `path`. What is written goes to a temporary file in the same folder; closing
+ * gives it its name. Until then, and for ever when something fails, an older file stays as it was,
+ * and no temporary file is left behind. A path that is something else than a file, such as a
+ * device, is refused. */
+typedef struct {
+    mgd_context *ctx; /* where failures are told: "cannot write PATH: …" */
+    const char *path; /* the caller's, for as long as the writer is open */
+    char *temporary;
+    FILE *file;
+} mgd_writer;
+
+/* On failure nothing is open. */
+mgd_status mgd_writer_open(mgd_context *ctx, const char *path, mgd_writer *out);
+
+/* Writes `n` bytes; answers interrupts. */
+mgd_status mgd_writer_put(mgd_writer *w, const void *bytes, size_t n);
+
+/* Ends every opened writer. `status` is how the writing went: the file gets its name when all is
+ * well and is thrown away otherwise; either way `w` is done with. Returns `status`, or what failed
+ * now. A durable file and its name are on the disk before this returns, as far as the operating
+ * system can tell: neither old nor new contents are lost with the power. */
+mgd_status mgd_writer_close(mgd_writer *w, mgd_status status, bool durable);
+
+#endif
