@@ -23,7 +23,7 @@ local settings = {
   init = { scheme = "uniform", low = 0, high = 1 },
 }
 
--- ---- one network ---------------------------------------------------------------------------------
+-- ---- one network --------------------------------------------------------------------------------
 
 local function train(changes)
   for name, value in pairs(changes) do
@@ -42,7 +42,7 @@ for i, x in ipairs(settings.data.x:totable()) do
   print(("  %d xor %d = %.3f"):format(x[1], x[2], net:forward(settings.data.x)[i][1]))
 end
 
--- ---- an ensemble ---------------------------------------------------------------------------------
+-- ---- an ensemble --------------------------------------------------------------------------------
 -- Replica r draws its own θ, samples and perturbations, and equals the single run with replica = r
 -- bit for bit: the network above is number 2 of these.
 

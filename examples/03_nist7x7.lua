@@ -25,7 +25,7 @@ local settings = {
 print(settings.data)
 print(settings.net)
 
--- ---- training ------------------------------------------------------------------------------------
+-- ---- training -----------------------------------------------------------------------------------
 
 local run = mgd.train(settings)
 local history = run:run { steps = 1e6, every = 20000, stop = { accuracy = 0.8 }, progress = true }
@@ -36,7 +36,7 @@ for _, dt in ipairs { { 1e-3, "1 ms" }, { 10e-9, "10 ns" }, { 100e-12, "100 ps" 
   print(("  with a step of %6s: %.3g s of hardware time"):format(dt[2], run.steps_done * dt[1]))
 end
 
--- ---- the angle -----------------------------------------------------------------------------------
+-- ---- the angle ----------------------------------------------------------------------------------
 -- With η = 0 nothing is learnt, and G can be watched as the window grows. One image is shown
 -- throughout (tau_x is longer than any run), so all of the angle is crosstalk between parameters.
 

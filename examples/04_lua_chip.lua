@@ -14,7 +14,7 @@
 
 local mgd = require "mgd"
 
--- ---- the circuit ---------------------------------------------------------------------------------
+-- ---- the circuit --------------------------------------------------------------------------------
 
 local PAIRS = 6
 local gain = 1 + 0.2 * mgd.randn({ PAIRS }, { seed = 11 }) -- k, one draw per device
@@ -34,7 +34,7 @@ local function evaluate(theta, x)
   return y:add_(READ_NOISE * mgd.randn(y.shape, { seed = evaluations })) -- new noise every time
 end
 
--- ---- training ------------------------------------------------------------------------------------
+-- ---- training -----------------------------------------------------------------------------------
 
 local chip = mgd.chip {
   parameters = 3 * PAIRS,
@@ -61,7 +61,7 @@ local history = run:run { steps = STEPS, every = STEPS / 10, probes = { "cost" }
 print(chip)
 print(history)
 
--- ---- what it has learnt --------------------------------------------------------------------------
+-- ---- what it has learnt -------------------------------------------------------------------------
 
 local y = evaluate(run:theta(), x)
 print("\n      x   sin(πx)     chip")

@@ -33,7 +33,7 @@ local function finished(work)
   return ok
 end
 
--- ---- data and network ----------------------------------------------------------------------------
+-- ---- data and network ---------------------------------------------------------------------------
 
 local data = mgd.data.fashion_mnist()
 local mean_image = data.x:mean(1) -- inputs around zero: fewer directions in which noise can harm
@@ -46,7 +46,7 @@ local start = net:theta()
 print(data)
 print(net)
 
--- ---- multiplexed gradient descent ----------------------------------------------------------------
+-- ---- multiplexed gradient descent ---------------------------------------------------------------
 
 local run = mgd.train {
   net = net,
@@ -62,17 +62,17 @@ local run = mgd.train {
 }
 
 print(("\nmultiplexed gradient descent: %d steps of %d images"):format(STEPS, BATCH))
-finished(function()
-  run:run { steps = STEPS, every = EVERY, progress = true }
-end)
-local steps = run.steps_done
+if not finished(function() run:run { steps = STEPS, every = EVERY, progress = true } end) then
+  print(("  stopped at step %d: its last look at the test set counts"):format(run.steps_done))
+end
 local by_mgd = run.history
+local steps = math.tointeger(by_mgd.step[-1])
 by_mgd:save_csv(OUT .. "_history.csv")
 run:theta():save(OUT .. "_theta.npy")
 
--- ---- back-propagation ----------------------------------------------------------------------------
--- The reference: stochastic gradient descent with momentum, in plain Lua, from the same θ, for as
--- many steps on batches of as many images.
+-- ---- back-propagation ---------------------------------------------------------------------------
+-- The reference: stochastic gradient descent in plain Lua, from the same θ, for as many steps on
+-- batches of as many images; η falls from 0.1 to 0.
 
 local by_backprop = { step = {}, cost = {}, accuracy = {} }
 
@@ -88,15 +88,14 @@ end
 
 print(("\nback-propagation: %d steps of %d images"):format(steps, BATCH))
 local begin = clock()
+net:set_theta(start)
+look(0)
 finished(function()
-  local theta, velocity, first = start:clone(), 0 * start, 1
-  net:set_theta(theta)
-  look(0)
+  local theta, first = start:clone(), 1
   for step = 1, steps do
     local batch = { { first, first + BATCH - 1 } }
     local g = net:gradient(data.x[batch], data.y[batch], "cross_entropy")
-    velocity:mul_(0.9):add_(g)
-    theta:sub_(velocity * (0.01 * (1 - step / steps)))
+    theta:sub_(g:mul_(0.1 * (1 - step / steps)))
     net:set_theta(theta)
     first = first + 2 * BATCH <= #data + 1 and first + BATCH or 1
     if step % EVERY == 0 or step == steps then
@@ -107,30 +106,38 @@ end)
 by_backprop.seconds = clock() - begin
 net:set_theta(run:theta()) -- the network keeps what MGD has found
 
--- ---- table ---------------------------------------------------------------------------------------
+-- ---- table --------------------------------------------------------------------------------------
 
-local function row(label, format, mgd_value, other)
-  print(("  %-36s %12s %18s"):format(label, format:format(mgd_value),
-    other and format:format(other) or "–"))
+local function right(text, width) -- string.format counts bytes
+  return (" "):rep(width - utf8.len(text)) .. text
 end
 
-print(("\n  %-36s %12s %18s"):format("Fashion-MNIST, 784-32-10", "MGD", "back-propagation"))
-row("test accuracy", "%.1f %%", 100 * by_mgd.accuracy[-1],
-  100 * by_backprop.accuracy[#by_backprop.accuracy])
-row("test cost (cross-entropy)", "%.3f", by_mgd.cost[-1], by_backprop.cost[#by_backprop.cost])
-row(("steps of %d images"):format(BATCH), "%d", steps, by_backprop.step[#by_backprop.step])
-row("wall-clock", "%.1f s", by_mgd.wall[-1], by_backprop.seconds)
+local function row(label, a, b)
+  print(("  %-34s"):format(label) .. right(a, 10) .. right(b or "–", 20))
+end
+
+local function rows(label, format, scale, a, b)
+  row(label, format:format(scale * a), format:format(scale * b))
+end
+
+local last = #by_backprop.step
+print()
+row("Fashion-MNIST, 784-32-10", "MGD", "back-propagation")
+rows("test accuracy", "%.1f %%", 100, by_mgd.accuracy[-1], by_backprop.accuracy[last])
+rows("test cost (cross-entropy)", "%.3f", 1, by_mgd.cost[-1], by_backprop.cost[last])
+rows(("steps of %d images"):format(BATCH), "%d", 1, steps, by_backprop.step[last])
+rows("wall-clock", "%.1f s", 1, by_mgd.wall[-1], by_backprop.seconds)
 for _, time in ipairs { { 1e-3, "1 ms", 1, "s" }, { 10e-9, "10 ns", 1e3, "ms" },
                         { 100e-12, "100 ps", 1e6, "µs" } } do
-  row("hardware time at dt = " .. time[2], "%.3g " .. time[4], steps * time[1] * time[3])
+  row("hardware time at dt = " .. time[2], ("%.3g %s"):format(steps * time[1] * time[3], time[4]))
 end
 print(([[
   A step is one dt: a batch, shown under θ + θ̃ and under θ − θ̃. Hardware that shows one image
   per dt takes %d times as long.]]):format(2 * BATCH))
 
--- ---- plot ----------------------------------------------------------------------------------------
--- Blue and vermilion of Okabe and Ito (2008), told apart by eyes of every kind, and each curve's name
--- beside it instead of a legend.
+-- ---- plot ---------------------------------------------------------------------------------------
+-- Blue and vermilion of Okabe and Ito (2008), which eyes of every kind tell apart, and each curve's
+-- name beside it instead of a legend.
 
 local STYLE = [[
 set terminal svg size 880,400 font "Helvetica,Arial,sans-serif,13" background "white"
@@ -175,7 +182,7 @@ local function plot()
   local gnuplot = assert(io.popen("gnuplot", "w"))
   gnuplot:write(STYLE:format(OUT, EVERY, steps, BATCH))
   draw(gnuplot, "Accuracy on the test set (%)", "accuracy", 100, "[0:100]")
-  draw(gnuplot, "Cost on the test set (cross-entropy, nats)", "cost", 1, "[0:*]\nset ytics 0.5")
+  draw(gnuplot, "Cost on the test set (cross-entropy, nats)", "cost", 1, "[0:*]\nset ytics 0.4")
   return gnuplot:close()
 end
 

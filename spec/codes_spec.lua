@@ -329,7 +329,8 @@ describe("the angle law of the random code", function()
   it("holds for a network with a nearly linear cost, in lanes", function()
     -- One output of a dense layer under mse: C̃ = 2(y − ŷ)·x·θ̃ + (x·θ̃)². 512 replicas.
     local net = mgd.nn.mlp{20, 1, dtype = "f64"}
-    local run = mgd.train{net = net, data = {x = mgd.randn({1, 20}, {seed = 3}), y = mgd.ones{1, 1}},
+    local run = mgd.train{net = net,
+      data = {x = mgd.randn({1, 20}, {seed = 3}), y = mgd.ones{1, 1}},
       eta = 0, tau_theta = 40, replicas = 512, perturbation = {amplitude = 1e-5}, seed = 6}
     local history = run:run{steps = 40, probes = {"angle"}}
     local squares = 0
@@ -346,7 +347,8 @@ describe("bad codes", function()
   it("are errors at the caller's line", function()
     fails("(did you mean 'walsh'?)", pattern, "wals", 3, 4)
     fails("(did you mean 'amplitude'?)", pattern, {code = "walsh", amplitud = 1}, 3, 4)
-    fails("option 'sparsity' must be in [0, 1), got 1", pattern, {code = "random", sparsity = 1}, 3, 4)
+    fails("option 'sparsity' must be in [0, 1), got 1", pattern,
+      {code = "random", sparsity = 1}, 3, 4)
     fails("'low' and 'high' go together", pattern, {code = "sine", low = 0.1}, 3, 4)
     fails("expected one of them", pattern, {amplitude = 1, norm = 1}, 3, 4)
     fails("option 'parameters' must be an integer ≥ 1, got 0", pattern, "walsh", 0, 4)

@@ -8,7 +8,7 @@ local nn = mgd.nn
 local quick = os.getenv "MGD_SPEC_QUICK" ~= nil
 local ACTIVATIONS = {"identity", "sigmoid", "tanh", "relu", "softplus"}
 
--- ---- the network, once more, in plain Lua ---------------------------------------------------------
+-- ---- the network, once more, in plain Lua -------------------------------------------------------
 
 local act = {
   identity = function(x) return x end,
@@ -88,7 +88,7 @@ local function differences(sizes, kinds, theta, xs, ts, cost, smoothing)
   return g
 end
 
--- ---- helpers ----------------------------------------------------------------------------------------
+-- ---- helpers ------------------------------------------------------------------------------------
 
 -- A network of dense layers, each followed by its kind.
 local function chain(sizes, kinds, dtype)
@@ -137,7 +137,7 @@ end
 -- Sums of at most 20 products of order 1 and a rounded activation: a few units of 2^-53 or 2^-24.
 local TOLERANCE = {f64 = 1e-14 * 20, f32 = 1e-5}
 
--- ---- the specs ---------------------------------------------------------------------------------------
+-- ---- the specs ----------------------------------------------------------------------------------
 
 describe("forward", function()
   for _, dtype in ipairs {"f64", "f32"} do
@@ -373,7 +373,8 @@ end)
 
 describe("the reference gradient", function()
   local cases = {
-    {cost = "mse"}, {cost = "l2"}, {cost = "cross_entropy"}, {cost = "cross_entropy", smoothing = 0.1},
+    {cost = "mse"}, {cost = "l2"}, {cost = "cross_entropy"},
+      {cost = "cross_entropy", smoothing = 0.1},
   }
 
   -- Both precisions against central differences in double at the very same θ and samples.
@@ -496,7 +497,8 @@ describe("bad networks", function()
     {"a network too large", "fewer than 2^32 parameters",
       function() nn.mlp{2 ^ 20, 2 ^ 20} end},
     {"no table", "nn.mlp: expected a table of options, got number", function() nn.mlp(2, 1) end},
-    {"sequential without input", "option 'input' is missing", function() nn.sequential{nn.dense(1)} end},
+    {"sequential without input", "option 'input' is missing",
+      function() nn.sequential{nn.dense(1)} end},
     {"sequential without layers", "no layers", function() nn.sequential{input = 2} end},
     {"sequential without parameters", "no layer has parameters",
       function() nn.sequential{input = 2, nn.relu()} end},
@@ -506,7 +508,8 @@ describe("bad networks", function()
       function() nn.sequential{input = 2, nn.relu} end},
     {"an input of size 0", "input dimension 2 must be an integer ≥ 1, got 0",
       function() nn.sequential{input = {3, 0}, nn.dense(1)} end},
-    {"an empty input shape", "1 to 7 dimensions", function() nn.sequential{input = {}, nn.dense(1)} end},
+    {"an empty input shape", "1 to 7 dimensions",
+      function() nn.sequential{input = {}, nn.dense(1)} end},
     {"an input of nine dimensions", "9 dimensions",
       function() nn.sequential{input = {1, 1, 1, 1, 1, 1, 1, 1, 1}, nn.dense(1)} end},
     {"dense of 0", "nn.dense: outputs must be an integer ≥ 1, got 0", function() nn.dense(0) end},
@@ -535,7 +538,8 @@ describe("bad networks", function()
       function() nn.mlp{3, 1}:gradient(x, mgd.rand{5, 1}, "cross_entropy") end},
     {"init with an unknown scheme", "(did you mean 'glorot_uniform'?)",
       function() net:init{scheme = "glorot_unifrom"} end},
-    {"init with an unknown option", "(did you mean 'scheme'?)", function() net:init{sheme = "zeros"} end},
+    {"init with an unknown option", "(did you mean 'scheme'?)",
+      function() net:init{sheme = "zeros"} end},
     {"init with ends exchanged", "low ≤ high", function() net:init{low = 1, high = -1} end},
     {"init with a negative deviation", "option 'std' must be a number ≥ 0, got -1",
       function() net:init{scheme = "normal", std = -1} end},

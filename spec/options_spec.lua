@@ -117,9 +117,11 @@ describe("options.check", function()
     )
   end)
 
-  it("takes anything callable for a function", function()
-    local schedule = setmetatable({}, { __call = function() end })
-    assert.equal(schedule, options.check("mgd.train", schema, { eta = schedule }).eta)
+  it("takes anything callable for a function, and makes it one", function()
+    local schedule = setmetatable({}, { __call = function(_, step) return 2 * step end })
+    local eta = options.check("mgd.train", schema, { eta = schedule }).eta
+    assert.equal("function", type(eta))
+    assert.equal(6, eta(3))
   end)
 
   it("asks for what is required", function()

@@ -55,7 +55,8 @@ describe("shuffle = false", function()
   end)
 
   it("shows each batch for τ_x steps", function()
-    assert.same({1, 2, 1, 2, 1, 2, 3, 1, 3, 1}, shown(3, 5, {shuffle = false, batch = 2, tau_x = 3}))
+    assert.same({1, 2, 1, 2, 1, 2, 3, 1, 3, 1},
+      shown(3, 5, {shuffle = false, batch = 2, tau_x = 3}))
   end)
 
   it("is the same for every replica", function()

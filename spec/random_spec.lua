@@ -159,7 +159,8 @@ describe("distributions", function()
 end)
 
 describe("trap: the same random key for every tensor", function()
-  local schemes = {"uniform", "normal", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal"}
+  local schemes = {"uniform", "normal", "glorot_uniform", "glorot_normal", "he_uniform",
+    "he_normal"}
 
   -- 1,024 weights in each of three layers of one shape: correlation 0 ± 1/32; four deviations.
   for _, scheme in ipairs(schemes) do

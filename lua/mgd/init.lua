@@ -17,6 +17,7 @@ local mgd = {
   chip = require "mgd.chip",
   train = require("mgd.train").train,
   resume = require("mgd.checkpoint").resume,
+  clock = core.base.clock,
   interrupt = core.base.interrupt,
 }
 

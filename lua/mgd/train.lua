@@ -123,6 +123,16 @@ function Run:__tostring()
       o.batch, o.replicas, o.replicas == 1 and "" or "s", self.steps_done)
 end
 
+-- What can be called is called by the core as a function.
+local function as_function(value)
+  if type(value) ~= "table" then
+    return value
+  end
+  return function(...)
+    return value(...)
+  end
+end
+
 -- The core takes one flat table.
 local function core_options(opt)
   local flat = {}
@@ -131,6 +141,7 @@ local function core_options(opt)
       flat[key] = value
     end
   end
+  flat.eta, flat.cost = as_function(flat.eta), as_function(flat.cost)
   return flat
 end
 
@@ -257,6 +268,9 @@ function Run:run(opts)
   local probed, over
   while true do
     probed, over = pcall(probe)
+    if probed and over and ok then
+      ok, message = self.core:advance(0) -- fails when all stopped because no cost was finite
+    end
     if not probed or not ok or over or self.steps_done >= last then
       break
     end

@@ -22,18 +22,18 @@ typedef struct {
     const uint32_t *samples; /* rows: (B); lanes: (B × W), one sample per replica */
 } mgd_point;
 
-/* Where the chip gets parameters from. `first` and `count` are a range of θ. */
+/* Where the chip gets parameters from. `first` and `count` are a range of θ; `worker` is the one
+ * that asks: the request's, or the pool's when the chip shares out its work. */
 typedef struct {
     const void *self;
     const void *theta; /* of this unit, unperturbed: what sign 0 stands for */
     size_t width;      /* W; 1 in rows */
-    /* Lanes: out (count × W), the point's parameters of every replica. */
-    void (*lanes)(const void *self, const mgd_point *point, size_t first, size_t count, void *out);
-    /* Rows: out (count), the point's parameters. */
-    void (*row)(const void *self, const mgd_point *point, size_t first, size_t count, void *out);
+    /* The point's parameters: out (count × W) in lanes, one set per replica; (count) in rows. */
+    void (*perturbed)(const void *self, size_t worker, const mgd_point *point, size_t first,
+                      size_t count, void *out);
     /* Rows: out (count × width), one point per lane; lanes from `used` on repeat the last. */
-    void (*points)(const void *self, const mgd_point *points, size_t used, size_t width,
-                   size_t first, size_t count, void *out);
+    void (*points)(const void *self, size_t worker, const mgd_point *points, size_t used,
+                   size_t width, size_t first, size_t count, void *out);
 } mgd_source;
 
 typedef struct {

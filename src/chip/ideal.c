@@ -12,10 +12,11 @@
 
 #include <string.h>
 
-#define WHOLE_BYTES 32768  /* up to so much, the parameters of all stages are fetched at once */
-#define PREFETCH_BYTES 512 /* largest row that is prefetched */
-#define PASS 400           /* multiply-adds that one pass costs besides its own */
-#define MAX_SAMPLE_TILES 8 /* of a batch that pass through the network together */
+#define WHOLE_BYTES 32768   /* up to so much, the parameters of all stages are fetched at once */
+#define PREFETCH_ROW 512    /* bytes of the largest row that is prefetched … */
+#define PREFETCH_SET 262144 /* … and of the smallest set whose rows are */
+#define PASS 400            /* multiply-adds that one pass costs besides its own */
+#define MAX_SAMPLE_TILES 8  /* of a batch that pass through the network together */
 
 typedef struct {
     mgd_chip chip;
@@ -55,32 +56,25 @@ typedef struct {
 /* ---- one pass through the network ------------------------------------------------------------ */
 
 /* Parameters first … first + count − 1 for the lanes: shared (count) or private (count × W). */
-typedef const void *fetch_parameters(const ideal_session *s, const mgd_request *r,
+typedef const void *fetch_parameters(const ideal_session *s, const mgd_request *r, size_t worker,
                                      const mgd_point *point, size_t first, size_t count,
                                      void *pack);
 
-static const void *fetch_replicas(const ideal_session *s, const mgd_request *r,
-                                  const mgd_point *point, size_t first, size_t count, void *pack) {
+/* One point: of W replicas, or of one with its batch in the lanes. */
+static const void *fetch_point(const ideal_session *s, const mgd_request *r, size_t worker,
+                               const mgd_point *point, size_t first, size_t count, void *pack) {
     if (point->sign == 0)
-        return (const char *)r->source.theta + first * s->width * s->real;
-    r->source.lanes(r->source.self, point, first, count, pack);
+        return (const char *)r->source.theta + first * s->pack_row;
+    r->source.perturbed(r->source.self, worker, point, first, count, pack);
     return pack;
 }
 
 /* Here `point` is the first of as many points as there are lanes. */
-static const void *fetch_points(const ideal_session *s, const mgd_request *r,
+static const void *fetch_points(const ideal_session *s, const mgd_request *r, size_t worker,
                                 const mgd_point *point, size_t first, size_t count, void *pack) {
     size_t rest = (size_t)(r->points + r->num_points - point);
-    r->source.points(r->source.self, point, rest < s->width ? rest : s->width, s->width, first,
-                     count, pack);
-    return pack;
-}
-
-static const void *fetch_row(const ideal_session *s, const mgd_request *r, const mgd_point *point,
-                             size_t first, size_t count, void *pack) {
-    if (point->sign == 0)
-        return (const char *)r->source.theta + first * s->real;
-    r->source.row(r->source.self, point, first, count, pack);
+    r->source.points(r->source.self, worker, point, rest < s->width ? rest : s->width, s->width,
+                     first, count, pack);
     return pack;
 }
 
@@ -96,16 +90,17 @@ static void gather_samples(const ideal_session *s, scratch *w, const uint32_t *i
 
 /* Costs of the lanes into value (W). Small networks fetch all parameters at once, larger ones a
  * stage at a time, so that what is fetched stays in the cache. */
-static void pass(const ideal_session *s, const mgd_request *r, scratch *w, const mgd_point *point,
-                 fetch_parameters *fetch, double *value) {
+static void pass(const ideal_session *s, const mgd_request *r, size_t worker,
+                 const mgd_point *point, fetch_parameters *fetch, double *value) {
     const mgd_net *net = s->net;
+    scratch *w = &s->scratch[worker];
     const void *x = w->x;
-    const char *all = s->whole ? fetch(s, r, point, 0, net->num_parameters, w->pack) : NULL;
+    const char *all = s->whole ? fetch(s, r, worker, point, 0, net->num_parameters, w->pack) : NULL;
     for (size_t i = 0; i < net->num_stages; i++) {
         const mgd_stage *stage = &net->stages[i];
         const void *theta = all ? all + stage->first * s->pack_row : NULL;
         if (!all && stage->dense)
-            theta = fetch(s, r, point, stage->first, stage->count, w->pack);
+            theta = fetch(s, r, worker, point, stage->first, stage->count, w->pack);
         mgd_net_stage(net, i, s->arrangement == SAMPLES, theta, x, w->ping[i % 2], s->width);
         x = w->ping[i % 2];
     }
@@ -123,7 +118,7 @@ static void measure_replicas(const ideal_session *s, const mgd_request *r) {
         double *cost = r->cost + p * width;
         for (size_t b = 0; b < s->batch; b++) {
             gather_samples(s, w, point->samples + b * width);
-            pass(s, r, w, point, fetch_replicas, b == 0 ? cost : w->value);
+            pass(s, r, r->worker, point, fetch_point, b == 0 ? cost : w->value);
             for (size_t lane = 0; lane < width && b > 0; lane++)
                 cost[lane] += w->value[lane];
         }
@@ -140,8 +135,8 @@ static void gather_points(const ideal_session *s, scratch *w, const mgd_point *p
         size_t i = points[0].samples[b], row = s->real * s->samples.features;
         const char *x = mgd_tensor_data(s->samples.x), *y = mgd_tensor_data(s->samples.y);
         s->net->kernels->spread(x + i * row, s->samples.features, w->x, s->width);
-        s->net->kernels->spread(y + i * s->real * s->samples.targets, s->samples.targets,
-                                w->target, s->width);
+        s->net->kernels->spread(y + i * s->real * s->samples.targets, s->samples.targets, w->target,
+                                s->width);
         return;
     }
     for (size_t lane = 0; lane < s->width; lane++)
@@ -157,7 +152,7 @@ static void measure_points(const ideal_session *s, const mgd_request *r, size_t 
     double *cost = r->cost + first;
     for (size_t b = 0; b < s->batch; b++) {
         gather_points(s, w, points, used, b);
-        pass(s, r, w, points, fetch_points, w->value);
+        pass(s, r, r->worker, points, fetch_points, w->value);
         for (size_t lane = 0; lane < used; lane++)
             cost[lane] = b == 0 ? w->value[lane] : cost[lane] + w->value[lane];
     }
@@ -172,10 +167,11 @@ typedef struct {
 
 /* One chunk of the batch for every point of the request, so that points on the same samples share
  * what was gathered. */
-static void measure_chunk(void *arg, size_t chunk, size_t worker) {
+static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
     const ideal_session *s = ((chunk_job *)arg)->session;
     const mgd_request *r = ((chunk_job *)arg)->request;
-    scratch *w = &s->scratch[r->pool ? worker : r->worker];
+    size_t worker = r->pool ? pool_worker : r->worker;
+    scratch *w = &s->scratch[worker];
     size_t first = chunk * s->width;
     for (size_t p = 0; p < r->num_points; p++) {
         const mgd_point *point = &r->points[p];
@@ -186,7 +182,7 @@ static void measure_chunk(void *arg, size_t chunk, size_t worker) {
         if (p == 0 || point->samples != point[-1].samples)
             w->gathered = NULL;
         gather_samples(s, w, w->index);
-        pass(s, r, w, point, fetch_row,
+        pass(s, r, worker, point, fetch_point,
              s->scratch[r->worker].point_cost + (p * s->chunks + chunk) * s->width);
     }
 }
@@ -222,12 +218,17 @@ static mgd_status ideal_measure(mgd_context *ctx, mgd_session *session, const mg
     return MGD_OK;
 }
 
-/* Rows of a few cache lines that are picked at random are worth asking for ahead. */
+/* Rows of a few cache lines, picked at random from a set larger than the caches near by. */
+static bool worth_prefetching(const ideal_session *s) {
+    size_t row = s->samples.features * s->real;
+    return row <= PREFETCH_ROW && row * s->samples.samples > PREFETCH_SET;
+}
+
 static void ideal_prefetch(const mgd_session *session, const uint32_t *samples, size_t count) {
     const ideal_session *s = (const ideal_session *)session;
     size_t x_row = s->samples.features * s->real, y_row = s->samples.targets * s->real;
     const char *x = mgd_tensor_data(s->samples.x), *y = mgd_tensor_data(s->samples.y);
-    for (size_t i = 0; i < count && x_row <= PREFETCH_BYTES; i++) {
+    for (size_t i = 0; i < count; i++) {
         for (size_t at = 0; at < x_row; at += MGD_ALIGNMENT)
             __builtin_prefetch(x + samples[i] * x_row + at);
         __builtin_prefetch(x + samples[i] * x_row + x_row - 1);
@@ -356,13 +357,14 @@ static mgd_status ideal_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_sp
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(ideal_session), &memory));
     ideal_session *s = memory;
-    s->session = (mgd_session){ideal_measure, ideal_prefetch, ideal_evaluate,
-                               ideal_gradient, ideal_close};
+    s->session = (mgd_session){ideal_measure, NULL, ideal_evaluate, ideal_gradient, ideal_close};
     s->net = net;
     s->cost = task->cost;
     s->batch = task->batch;
     s->workers = task->workers;
     mgd_status status = prepare(ctx, s, task);
+    if (status == MGD_OK && worth_prefetching(s))
+        s->session.prefetch = ideal_prefetch;
     if (status != MGD_OK) {
         ideal_close(&s->session);
         return status;

@@ -120,7 +120,7 @@ static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_requ
         if (point->sign == 0)
             memcpy(theta, r->source.theta, parameters * mgd_dtype_size(s->dtype));
         else
-            r->source.row(r->source.self, point, 0, parameters, theta);
+            r->source.perturbed(r->source.self, r->worker, point, 0, parameters, theta);
         if (point->samples != loaded)
             load_samples(s, point->samples);
         loaded = point->samples;

@@ -61,8 +61,9 @@ static int base_philox(lua_State *L) {
     for (int i = 0; i < 6; i++)
         c[i] = (uint64_t)l_integer(L, i + 1, "philox: counter and key", 0, UINT32_MAX);
     uint32_t words[4];
-    mgd_random_words(c[5] << 32 | c[4], (mgd_stream)(c[3] >> 24), (c[3] & 0xffffff) << 24 | c[2] >> 8,
-                     (c[2] & 0xff) << 32 | c[1], (uint32_t)c[0], words);
+    mgd_random_words(c[5] << 32 | c[4], (mgd_stream)(c[3] >> 24),
+                     (c[3] & 0xffffff) << 24 | c[2] >> 8, (c[2] & 0xff) << 32 | c[1],
+                     (uint32_t)c[0], words);
     for (int i = 0; i < 4; i++)
         lua_pushnumber(L, words[i]);
     return 4;

@@ -2,6 +2,7 @@
 
 #include "l_train.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The box's user value is a table {chip =, eta =, cost =}: what the run needs kept alive. */
@@ -30,11 +31,16 @@ static mgd_status eta_function(void *user, mgd_context *ctx, uint64_t step, doub
     lua_pushvalue(L, box->eta.function);
     lua_pushnumber(L, (lua_Number)step);
     mgd_status status = MGD_OK;
-    if (lua_pcall(L, 1, 1, 0) != LUA_OK || lua_type(L, -1) != LUA_TNUMBER)
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK)
         status = l_fail(ctx, "train: eta",
                         lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
-                                                       : "the function must return a number");
-    else
+                                                       : "it raised an error object");
+    else if (lua_type(L, -1) != LUA_TNUMBER) {
+        char why[96];
+        snprintf(why, sizeof why, "the function returned a %s at step %llu: expected a number",
+                 luaL_typename(L, -1), (unsigned long long)step);
+        status = l_fail(ctx, "train: eta", why);
+    } else
         *eta = lua_tonumber(L, -1);
     lua_settop(L, top);
     return status;

@@ -22,8 +22,8 @@ typedef struct {
     uint64_t *frequency; /* sine: (P) cycles per slot, in units of 2^−64 */
     uint64_t *phase;     /* sine: (P) cycles, in units of 2^−64 */
     uint32_t zero_below; /* random: a 31-bit draw below this is a zero; 0: dense */
-    unsigned log_bits;    /* random, dense: a slot takes 2^log_bits bits of a block, at most 128, … */
-    unsigned log_slots;   /* … so that one block serves 2^log_slots slots */
+    unsigned log_bits; /* random, dense: a slot takes 2^log_bits bits of a block, at most 128, … */
+    unsigned log_slots; /* … so that one block serves 2^log_slots slots */
 } mgd_code;
 
 /* Checks the fields of `train` that concern its code and prepares it for P parameters. */
@@ -38,8 +38,20 @@ typedef struct {
     uint32_t *words; /* (4 × W); in rows W = 1 */
 } mgd_code_cache;
 
+/* Signals beyond this may make θ overflow when it is written. */
+#define MGD_HUGE_SIGNAL 1e15
+
+/* What some living lane met: a cost that is not finite, a signal that is huge. */
+typedef struct {
+    bool nonfinite, huge;
+} mgd_alarm;
+
 typedef struct {
     size_t lanes;
+
+    /* words (4 × width): a Philox block for each replica replica … replica + width − 1 */
+    void (*words)(uint64_t seed, mgd_stream stream, uint64_t replica, uint64_t step, uint32_t index,
+                  size_t width, uint32_t *words);
 
     /* out (count): the pattern of one replica, parameters first …; there is room for a tile more.
      * A cache serves one replica (here) or one unit (below) and starts with block = UINT64_MAX. */
@@ -51,20 +63,21 @@ typedef struct {
 
     /* out ← θ + factor·s, n values */
     void (*perturb)(const void *theta, const void *s, double factor, size_t n, void *out);
-    /* out (count × lanes) ← θ (count) + factor (lanes)·s (count), factor in the kernels' precision */
+    /* out (count × lanes) ← θ (count) + factor (lanes)·s (count), factor in the kernels' precision
+     */
     void (*perturb_slot)(const void *theta, const void *s, const void *factor, size_t count,
                          void *out);
     /* The same with a pattern s[lane] (count) for each lane */
-    void (*perturb_slots)(const void *theta, const void *const *s, const void *factor,
-                          size_t count, void *out);
+    void (*perturb_slots)(const void *theta, const void *const *s, const void *factor, size_t count,
+                          void *out);
 
     /* C̃ of every lane: plus − against, half of it when two-sided, or plus alone without a baseline;
      * and signal ← C̃·scale in the kernels' precision. Both are 0 where the lane is not alive or not
      * finite. All (lanes), but signal (width): one lane fills a whole tile with its value. Adds |C̃|
-     * and |C| to sums (2 × lanes). Returns whether a living lane met a cost that is not finite. */
-    bool (*demodulate)(mgd_baseline baseline, const double *plus, const double *against,
-                       const double *alive, double scale, size_t lanes, size_t width,
-                       double *c_tilde, void *signal, double *sums);
+     * and |C| to sums (2 × lanes). */
+    mgd_alarm (*demodulate)(mgd_baseline baseline, const double *plus, const double *against,
+                            const double *alive, double scale, size_t lanes, size_t width,
+                            double *c_tilde, void *signal, double *sums);
     /* g (count × width) += signal (width)·s (count × width); `set`: = instead of += */
     void (*accumulate)(void *g, const void *s, const void *signal, bool set, size_t count,
                        size_t width);

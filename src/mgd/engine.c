@@ -16,8 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SEGMENT_SECONDS 2e-3 /* how long the engine works between two looks at the interrupt flag  \
-                              */
+#define SEGMENT_SECONDS                                                                            \
+    2e-3 /* how long the engine works between two looks at the interrupt flag                      \
+          */
 #define MAX_SEGMENT (1u << 20)
 
 typedef struct {
@@ -31,7 +32,6 @@ typedef struct {
 /* What the source callbacks need of the unit at work. */
 typedef struct {
     const mgd_run *run;
-    mgd_worker *worker;
     const char *theta;
     uint64_t replica; /* number of the first replica in the unit */
 } unit_source;
@@ -75,15 +75,15 @@ static size_t part(const mgd_run *run, size_t first, size_t last) {
 }
 
 /* Rows and lanes alike: θ + factor·s, a part at a time. */
-static void source_perturbed(const void *self, const mgd_point *point, size_t first, size_t count,
-                             void *out) {
+static void source_perturbed(const void *self, size_t worker, const mgd_point *point, size_t first,
+                             size_t count, void *out) {
     const unit_source *u = self;
     const mgd_run *run = u->run;
     double factor = point->sign * run->amplitude;
     size_t reals = run->in_lanes ? run->width : 1, row = reals * run->real, last = first + count;
     for (size_t at = first, n; at < last; at += n) {
         n = part(run, at, last);
-        const void *s = pattern_of(run, u->worker, u->replica, point->slot, at, n);
+        const void *s = pattern_of(run, &run->workers[worker], u->replica, point->slot, at, n);
         run->kernels->perturb(u->theta + at * row, s, factor, n * reals,
                               (char *)out + (at - first) * row);
     }
@@ -107,10 +107,9 @@ static const void *factors_of(const mgd_run *run, mgd_worker *w, const mgd_point
 
 /* The patterns of one part for each lane, in rows of MGD_PATTERN_ROWS; lanes in the same slot as
  * their neighbour share its row. */
-static void rows_of_points(const unit_source *u, const mgd_point *points, size_t used,
-                           size_t width, size_t first, size_t n, const void **rows) {
+static void rows_of_points(const unit_source *u, mgd_worker *w, const mgd_point *points,
+                           size_t used, size_t width, size_t first, size_t n, const void **rows) {
     const mgd_run *run = u->run;
-    mgd_worker *w = u->worker;
     char *row = w->pattern;
     w->held_count = 0;
     for (size_t lane = 0; lane < width; lane++) {
@@ -122,12 +121,13 @@ static void rows_of_points(const unit_source *u, const mgd_point *points, size_t
     }
 }
 
-static void source_points(const void *self, const mgd_point *points, size_t used, size_t width,
-                          size_t first, size_t count, void *out) {
+static void source_points(const void *self, size_t worker, const mgd_point *points, size_t used,
+                          size_t width, size_t first, size_t count, void *out) {
     const unit_source *u = self;
     const mgd_run *run = u->run;
+    mgd_worker *w = &run->workers[worker];
     const void *rows[MGD_MAX_LANES];
-    const void *factor = factors_of(run, u->worker, points, used, width);
+    const void *factor = factors_of(run, w, points, used, width);
     bool same = points[0].slot == points[used - 1].slot; /* in the order of time */
     size_t most = same ? MGD_PATTERN_ROW : MGD_PATTERN_ROWS, last = first + count;
     for (size_t at = first, n; at < last; at += n) {
@@ -135,10 +135,10 @@ static void source_points(const void *self, const mgd_point *points, size_t used
         const char *theta = u->theta + at * run->real;
         char *to = (char *)out + (at - first) * width * run->real;
         if (same) {
-            const void *s = pattern_of(run, u->worker, u->replica, points[0].slot, at, n);
+            const void *s = pattern_of(run, w, u->replica, points[0].slot, at, n);
             run->kernels->perturb_slot(theta, s, factor, n, to);
         } else {
-            rows_of_points(u, points, used, width, at, n, rows);
+            rows_of_points(u, w, points, used, width, at, n, rows);
             run->kernels->perturb_slots(theta, rows, factor, n, to);
         }
     }
@@ -154,12 +154,13 @@ typedef struct {
 
 void mgd_run_samples(const mgd_run *run, size_t unit, uint64_t step, uint32_t *out) {
     uint64_t place = periods(step, run->train.tau_x) * run->train.batch;
-    mgd_order_fill(&run->order, &run->cache[unit], run->train.replica + unit * run->lanes,
-                   run->lanes, place, run->train.batch, out);
+    mgd_order_fill(&run->order, run->kernels, &run->cache[unit],
+                   run->train.replica + unit * run->lanes, run->lanes, place, run->train.batch,
+                   out);
 }
 
-/* The same for batch number `batch`, out of what was prepared while the one before was at work; then
- * prepares the next. */
+/* The same for batch number `batch`, out of what was prepared while the one before was at work;
+ * then prepares the next. */
 static void take_samples(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t batch,
                          uint32_t *out) {
     size_t count = run->train.batch * run->lanes;
@@ -210,22 +211,26 @@ static size_t list_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64
     return points;
 }
 
-/* Marks the lanes whose cost at this step was not finite: θ stays as it is from here on. */
-static void stop_nonfinite(mgd_run *run, size_t unit, uint64_t step, const double *plus,
-                           const double *against) {
+/* θ of replica index r stays as it is from here on; `cost` is what was not finite. */
+static void stop_nonfinite(mgd_run *run, size_t r, uint64_t step, double cost) {
+    run->alive[r] = 0;
+    run->stopped[r] = (double)step;
+    run->finite[r] = 0;
+    run->fatal[r] = cost;
+}
+
+static void stop_lanes(mgd_run *run, size_t unit, uint64_t step, const double *plus,
+                       const double *against) {
     for (size_t lane = 0; lane < run->lanes; lane++) {
         size_t r = unit * run->lanes + lane;
-        if (run->alive[r] != 0 && !(isfinite(plus[lane]) && isfinite(against[lane]))) {
-            run->alive[r] = 0;
-            run->stopped[r] = (double)step;
-            run->finite[r] = 0;
-        }
+        if (run->alive[r] != 0 && !(isfinite(plus[lane]) && isfinite(against[lane])))
+            stop_nonfinite(run, r, step, isfinite(plus[lane]) ? against[lane] : plus[lane]);
     }
 }
 
 /* Costs into signals, (steps × width); rows repeat the one value in every lane of a tile. */
-static void demodulate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first,
-                             size_t steps, const step_points *places) {
+static void demodulate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps,
+                             const step_points *places) {
     mgd_baseline baseline = run->train.baseline;
     size_t lanes = run->lanes, at = unit * lanes;
     const double *plus = w->cost, *c0 = run->c0 + at;
@@ -237,9 +242,13 @@ static void demodulate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t 
         else if (baseline == MGD_BASELINE_MEASURED)
             against = places[j].has_base ? w->cost + places[j].base * lanes : c0;
         char *signal = w->signal + j * run->width * run->real;
-        if (run->kernels->demodulate(baseline, plus, against, run->alive + at, run->scale, lanes,
-                                     run->width, run->c_tilde + at, signal, run->sums + 2 * at))
-            stop_nonfinite(run, unit, first + j, plus, against);
+        mgd_alarm alarm =
+            run->kernels->demodulate(baseline, plus, against, run->alive + at, run->scale, lanes,
+                                     run->width, run->c_tilde + at, signal, run->sums + 2 * at);
+        if (alarm.nonfinite)
+            stop_lanes(run, unit, first + j, plus, against);
+        if (alarm.huge)
+            run->careful[unit] = 1;
         if (j + 1 == steps && places[j].has_base)
             memcpy(run->c0 + at, against, lanes * sizeof(double));
     }
@@ -267,13 +276,35 @@ static void integrate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t n
 
 /* ---- writing θ ------------------------------------------------------------------------------- */
 
+/* After a write that may have overflowed: lanes whose θ is not finite get the one before back and
+ * stop there. */
+static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *before) {
+    char *theta = run->theta + unit * mgd_run_unit_bytes(run);
+    size_t stride = run->in_lanes ? run->width : 1;
+    for (size_t lane = 0; lane < run->lanes; lane++) {
+        size_t r = unit * run->lanes + lane;
+        bool finite = true;
+        for (size_t i = 0; i < run->parameters && finite; i++)
+            finite = isfinite(mgd_run_real(run, theta, i * stride + lane));
+        if (finite)
+            continue;
+        for (size_t i = 0; i < run->parameters; i++)
+            memcpy(theta + (i * stride + lane) * run->real,
+                   before + (i * stride + lane) * run->real, run->real);
+        stop_nonfinite(run, r, step, INFINITY); /* as it would be with that θ */
+    }
+}
+
 static void write_theta(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write, double eta) {
     const mgd_engine_kernels *k = run->kernels;
     const mgd_train *t = &run->train;
     size_t bytes = mgd_run_unit_bytes(run), at = unit * bytes;
     char *theta = run->theta + at, *gradient = run->gradient + at;
     char *etas = w->signal; /* the signals of this block have been used */
+    bool careful = run->careful[unit] || !(fabs(eta) < MGD_HUGE_SIGNAL);
     k->rates(eta, run->alive + unit * run->lanes, run->lanes, run->width, etas);
+    if (careful)
+        memcpy(w->before, theta, bytes);
     if (run->window_gradient) {
         memcpy(run->window_gradient + at, gradient, bytes);
         memcpy(run->window_theta + at, theta, bytes);
@@ -294,6 +325,9 @@ static void write_theta(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write
                 run->count, run->width);
         break;
     }
+    if (careful)
+        undo_overflow(run, unit, (write + 1) * t->tau_theta - 1, w->before);
+    run->careful[unit] = 0;
 }
 
 /* ---- units and segments ---------------------------------------------------------------------- */
@@ -303,15 +337,13 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
     const mgd_train *t = &run->train;
     mgd_worker *w = &run->workers[worker];
     unit_source source = {.run = run,
-                          .worker = w,
                           .theta = run->theta + unit * mgd_run_unit_bytes(run),
                           .replica = t->replica + unit * run->lanes};
     mgd_request request = {
         .worker = worker,
         .pool = s->inner,
         .points = w->points,
-        .source = {&source, source.theta, run->lanes, source_perturbed, source_perturbed,
-                   source_points},
+        .source = {&source, source.theta, run->lanes, source_perturbed, source_points},
         .cost = w->cost};
     w->code.block = UINT64_MAX;
     w->held_count = 0;
@@ -391,10 +423,13 @@ static mgd_status advance_segment(mgd_run *run, segment *s) {
 }
 
 static mgd_status fail_nonfinite(mgd_context *ctx, const mgd_run *run) {
+    char cost[32] = "nan"; /* whatever its sign */
+    if (!isnan(run->fatal[0]))
+        snprintf(cost, sizeof cost, "%g", run->fatal[0]);
     return mgd_fail(ctx, MGD_ERR_NONFINITE,
-                    "the cost became %g at step %llu (seed %llu, replica %llu%s): θ is kept as it "
+                    "the cost became %s at step %llu (seed %llu, replica %llu%s): θ is kept as it "
                     "was before that step; a smaller eta may help",
-                    run->c[0], (unsigned long long)run->step, (unsigned long long)run->train.seed,
+                    cost, (unsigned long long)run->step, (unsigned long long)run->train.seed,
                     (unsigned long long)run->train.replica,
                     run->train.replicas > 1 ? " and all others" : "");
 }
@@ -423,12 +458,15 @@ static void check_signal(mgd_run *run) {
     uint64_t steps = run->step - run->sums_from;
     if (run->warned || steps < 64)
         return;
-    double tilde = 0, cost = 0;
-    for (size_t unit = 0; unit < run->units; unit++)
-        for (size_t lane = 0; lane < run->lanes; lane++) {
-            tilde += run->sums[2 * unit * run->lanes + lane];
-            cost += run->sums[(2 * unit + 1) * run->lanes + lane];
-        }
+    double tilde = 0, cost = 0, living = 0;
+    for (size_t r = 0; r < run->units * run->lanes; r++) {
+        const double *sums = run->sums + 2 * (r - r % run->lanes) + r % run->lanes;
+        tilde += run->alive[r] != 0 ? sums[0] : 0;
+        cost += run->alive[r] != 0 ? sums[run->lanes] : 0;
+        living += run->alive[r];
+    }
+    tilde /= living * (double)steps;
+    cost /= living * (double)steps;
     double ulp = run->chip->resolution * cost;
     memset(run->sums, 0, 2 * run->units * run->lanes * sizeof(double));
     run->sums_from = run->step;
@@ -440,8 +478,8 @@ static void check_signal(mgd_run *run) {
              "by step %llu the signal C̃ (mean |C̃| = %.3g) is within a few units in the last place "
              "of C (%.3g): the engine learns from rounding errors; an amplitude of about %.2g "
              "instead of %.2g would mend it%s",
-             (unsigned long long)run->step, tilde / (double)steps, cost / (double)steps, wanted,
-             run->amplitude, run->real == sizeof(float) ? ", or a network of dtype f64" : "");
+             (unsigned long long)run->step, tilde, cost, wanted, run->amplitude,
+             run->real == sizeof(float) ? ", or a network of dtype f64" : "");
 }
 
 /* One segment of at most *length steps, which adapts to the time that it took. */

@@ -78,13 +78,12 @@ static void sparse_row(const mgd_code *code, uint64_t replica, uint64_t slot, si
     }
 }
 
-/* words (4 × width): one Philox block per replica, side by side */
-static void random_words(const mgd_code *code, uint64_t replica, uint64_t block, uint32_t index,
-                         size_t width, uint32_t *words) {
-    philox4x32_key_t key = {{(uint32_t)code->seed, (uint32_t)(code->seed >> 32)}};
+static void random_words(uint64_t seed, mgd_stream stream, uint64_t replica, uint64_t step,
+                         uint32_t index, size_t width, uint32_t *words) {
+    philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
     for (size_t lane = 0; lane < width; lane++) {
         philox4x32_ctr_t counter;
-        mgd_random_counter(MGD_STREAM_CODE, replica + lane, block, index, counter.v);
+        mgd_random_counter(stream, replica + lane, step, index, counter.v);
         philox4x32_ctr_t drawn = philox4x32(counter, key);
         for (size_t i = 0; i < 4; i++)
             words[i * width + lane] = drawn.v[i];
@@ -107,7 +106,7 @@ static void random_replicas(const mgd_code *code, mgd_code_cache *cache, uint64_
         size_t at = first + i;
         uint32_t index = (uint32_t)(at / MGD_BLOCK_BITS);
         if (cache->block != block || cache->index != index) {
-            random_words(code, replica, block, index, width, cache->words);
+            random_words(code->seed, MGD_STREAM_CODE, replica, block, index, width, cache->words);
             cache->block = block;
             cache->index = index;
         }
@@ -123,7 +122,8 @@ static void sparse_replicas(const mgd_code *code, mgd_code_cache *cache, uint64_
     for (size_t i = 0; i < count; i++) {
         size_t at = first + i;
         if (i == 0 || at % 4 == 0)
-            random_words(code, replica, slot, (uint32_t)(at / 4), width, cache->words);
+            random_words(code->seed, MGD_STREAM_CODE, replica, slot, (uint32_t)(at / 4), width,
+                         cache->words);
         for (size_t lane = 0; lane < width; lane++) {
             uint32_t word = cache->words[at % 4 * width + lane];
             out[i * width + lane] = (word & 0x7fffffff) < code->zero_below ? 0
@@ -224,8 +224,8 @@ static void perturb(const void *thetas, const void *patterns, double factor, siz
     }
 }
 
-static void perturb_slot(const void *thetas, const void *pattern, const void *factors,
-                         size_t count, void *out) {
+static void perturb_slot(const void *thetas, const void *pattern, const void *factors, size_t count,
+                         void *out) {
     const real *theta = thetas, *s = pattern, *factor = factors;
     for (size_t i = 0; i < count; i++)
         for (size_t lane = 0; lane < LANES; lane += VEC_LANES)
@@ -256,26 +256,27 @@ INLINE void fill_tile(real *out, size_t lanes, size_t width) {
         store(out + lane, all);
 }
 
-static bool demodulate(mgd_baseline baseline, const double *restrict plus,
-                       const double *restrict against, const double *restrict alive, double scale,
-                       size_t lanes, size_t width, double *restrict c_tilde,
-                       void *restrict signals, double *restrict sums) {
+static mgd_alarm demodulate(mgd_baseline baseline, const double *restrict plus,
+                            const double *restrict against, const double *restrict alive,
+                            double scale, size_t lanes, size_t width, double *restrict c_tilde,
+                            void *restrict signals, double *restrict sums) {
     real *restrict signal = signals;
     const double share = baseline == MGD_BASELINE_NONE ? 0 : 1; /* of what is subtracted */
     const double half = baseline == MGD_BASELINE_TWO_SIDED ? 0.5 : 1;
-    int64_t bad = 0;
+    int64_t bad = 0, huge = 0;
     for (size_t lane = 0; lane < lanes; lane++) {
         double tilde = half * (plus[lane] - share * against[lane]);
         bool finite = __builtin_fabs(tilde) <= DBL_MAX, lives = alive[lane] != 0;
         bad |= (int64_t)(lives & !finite);
         tilde = finite & lives ? tilde : 0;
+        huge |= (int64_t)(__builtin_fabs(tilde * scale) > MGD_HUGE_SIGNAL);
         c_tilde[lane] = tilde;
         signal[lane] = (real)(tilde * scale);
         sums[lane] += __builtin_fabs(tilde);
         sums[lanes + lane] += finite ? __builtin_fabs(plus[lane]) : 0;
     }
     fill_tile(signal, lanes, width);
-    return bad != 0;
+    return (mgd_alarm){bad != 0, huge != 0};
 }
 
 static void accumulate(void *gs, const void *patterns, const void *signals, bool set, size_t count,
@@ -291,6 +292,11 @@ static void accumulate(void *gs, const void *patterns, const void *signals, bool
 
 /* ---- updates --------------------------------------------------------------------------------- */
 
+/* θ − η·step; where η is 0 θ stays, whatever the step: a stopped replica's may not be finite. */
+INLINE vec stepped(vec theta, vec eta, vec step) {
+    return pick(eta != splat(0), fma_vec(-eta, step, theta), theta);
+}
+
 static void rates(double eta, const double *alive, size_t lanes, size_t width, void *out) {
     for (size_t lane = 0; lane < lanes; lane++)
         ((real *)out)[lane] = (real)(eta * alive[lane]);
@@ -303,7 +309,7 @@ static void sgd(void *thetas, const void *gs, const void *etas, size_t count, si
     for (size_t i = 0; i < count * width; i += width)
         for (size_t lane = 0; lane < width; lane += VEC_LANES)
             store(theta + i + lane,
-                  fma_vec(-load(eta + lane), load(g + i + lane), load(theta + i + lane)));
+                  stepped(load(theta + i + lane), load(eta + lane), load(g + i + lane)));
 }
 
 static void momentum(void *thetas, const void *gs, void *vs, const void *etas, double mu,
@@ -314,7 +320,7 @@ static void momentum(void *thetas, const void *gs, void *vs, const void *etas, d
         for (size_t lane = 0; lane < width; lane += VEC_LANES) {
             vec speed = fma_vec(splat((real)mu), load(v + i + lane), load(g + i + lane));
             store(v + i + lane, speed);
-            store(theta + i + lane, fma_vec(-load(eta + lane), speed, load(theta + i + lane)));
+            store(theta + i + lane, stepped(load(theta + i + lane), load(eta + lane), speed));
         }
 }
 
@@ -334,13 +340,14 @@ static void adam(void *thetas, const void *gs, void *ms, void *vs, const void *e
             store(m + i + lane, first);
             store(v + i + lane, second);
             vec step = c1 * first / (sqrt_vec(c2 * second) + splat((real)epsilon));
-            store(theta + i + lane, fma_vec(-load(eta + lane), step, load(theta + i + lane)));
+            store(theta + i + lane, stepped(load(theta + i + lane), load(eta + lane), step));
         }
 }
 
 extern const mgd_engine_kernels MGD_KERNEL_TABLE(engine);
 const mgd_engine_kernels MGD_KERNEL_TABLE(engine) = {
     .lanes = LANES,
+    .words = random_words,
     .row = pattern_row,
     .replicas = pattern_replicas,
     .perturb = perturb,

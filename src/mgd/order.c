@@ -6,19 +6,24 @@
 
 #include "order.h"
 
-#define TABLE_SAMPLES 256    /* largest N with a table */
+#include <string.h>
+
+#define TABLE_SAMPLES 256     /* largest N with a table */
 #define WORD_RANGE (1u << 12) /* choices taken from one 32-bit word: a bias below 2^−20 */
 
 mgd_status mgd_order_open(mgd_context *ctx, const mgd_order *order, size_t lanes,
                           mgd_order_cache *out) {
-    void *memory;
-    mgd_order_cache cache = {.epoch = UINT64_MAX};
-    if (order->samples <= TABLE_SAMPLES) {
-        MGD_TRY(mgd_allocate(ctx, "order of samples", (size_t)order->samples, lanes, &memory));
-        cache.table = memory;
-    } else {
-        MGD_TRY(mgd_allocate(ctx, "order of samples", 4 * lanes, sizeof(uint32_t), &memory));
-        cache.keys = memory;
+    bool small = order->samples <= TABLE_SAMPLES;
+    mgd_order_cache cache = {
+        .epoch = UINT64_MAX,
+        .table = small ? mgd_calloc((size_t)order->samples, lanes) : NULL,
+        .left = small ? mgd_calloc(lanes, sizeof(uint32_t)) : NULL,
+        .words = mgd_calloc(4 * lanes, sizeof(uint32_t)),
+    };
+    if (!cache.words || (small && (!cache.table || !cache.left))) {
+        mgd_order_close(&cache);
+        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: order of the samples of %zu lanes",
+                        lanes);
     }
     *out = cache;
     return MGD_OK;
@@ -26,7 +31,8 @@ mgd_status mgd_order_open(mgd_context *ctx, const mgd_order *order, size_t lanes
 
 void mgd_order_close(mgd_order_cache *cache) {
     mgd_free(cache->table);
-    mgd_free(cache->keys);
+    mgd_free(cache->words);
+    mgd_free(cache->left);
 }
 
 /* ---- small sets ------------------------------------------------------------------------------ */
@@ -46,27 +52,29 @@ static bool one_word(uint64_t n) {
     return range <= WORD_RANGE;
 }
 
-static void shuffle_lane(const mgd_order *order, uint64_t replica, uint64_t epoch, uint8_t *table,
-                         size_t lanes) {
+static void shuffle_lanes(const mgd_order *order, const mgd_engine_kernels *kernels,
+                          mgd_order_cache *cache, uint64_t replica, size_t lanes, uint64_t epoch) {
     size_t n = (size_t)order->samples, used = 0, range = WORD_RANGE;
     bool shared = one_word(n);
-    uint32_t words[4], word = 0;
     for (size_t i = 0; i < n; i++)
-        table[i * lanes] = (uint8_t)i;
+        memset(cache->table + i * lanes, (int)i, lanes);
     for (size_t i = n; i-- > 1;) {
         range *= i + 1;
         if (range > WORD_RANGE) {
             size_t at = shared ? (size_t)(epoch % 4) : used++;
             if (shared || at % 4 == 0)
-                mgd_random_words(order->seed, MGD_STREAM_ORDER, replica,
-                                 shared ? epoch / 4 : epoch, (uint32_t)(at / 4), words);
-            word = words[at % 4];
+                kernels->words(order->seed, MGD_STREAM_ORDER, replica, shared ? epoch / 4 : epoch,
+                               (uint32_t)(shared ? 0 : at / 4), lanes, cache->words);
+            memcpy(cache->left, cache->words + at % 4 * lanes, lanes * sizeof *cache->left);
             range = shared ? 1 : i + 1;
         }
-        size_t other = choose(&word, i + 1);
-        uint8_t swap = table[i * lanes];
-        table[i * lanes] = table[other * lanes];
-        table[other * lanes] = swap;
+        uint8_t *last = cache->table + i * lanes;
+        for (size_t lane = 0; lane < lanes; lane++) {
+            uint8_t *other = cache->table + choose(&cache->left[lane], i + 1) * lanes;
+            uint8_t swap = last[lane];
+            last[lane] = other[lane];
+            other[lane] = swap;
+        }
     }
 }
 
@@ -103,33 +111,28 @@ static uint32_t walk(uint64_t n, unsigned half, const uint32_t *key, size_t lane
 
 /* ---- any ------------------------------------------------------------------------------------- */
 
-static void begin_epoch(const mgd_order *order, mgd_order_cache *cache, uint64_t replica,
-                        size_t lanes, uint64_t epoch) {
+static void begin_epoch(const mgd_order *order, const mgd_engine_kernels *kernels,
+                        mgd_order_cache *cache, uint64_t replica, size_t lanes, uint64_t epoch) {
     cache->epoch = epoch;
-    for (size_t lane = 0; lane < lanes; lane++) {
-        uint32_t words[4];
-        if (cache->table) {
-            shuffle_lane(order, replica + lane, epoch, cache->table + lane, lanes);
-            continue;
-        }
-        mgd_random_words(order->seed, MGD_STREAM_ORDER, replica + lane, epoch, 0, words);
-        for (size_t i = 0; i < 4; i++)
-            cache->keys[i * lanes + lane] = words[i];
-    }
+    if (cache->table)
+        shuffle_lanes(order, kernels, cache, replica, lanes, epoch);
+    else
+        kernels->words(order->seed, MGD_STREAM_ORDER, replica, epoch, 0, lanes, cache->words);
 }
 
-void mgd_order_fill(const mgd_order *order, mgd_order_cache *cache, uint64_t replica, size_t lanes,
-                    uint64_t place, size_t count, uint32_t *samples) {
+void mgd_order_fill(const mgd_order *order, const mgd_engine_kernels *kernels,
+                    mgd_order_cache *cache, uint64_t replica, size_t lanes, uint64_t place,
+                    size_t count, uint32_t *samples) {
     uint64_t n = order->samples, epoch = place / n;
-    unsigned half = cache->keys ? half_bits(n) : 0;
+    unsigned half = cache->table ? 0 : half_bits(n);
     place -= epoch * n;
     for (size_t b = 0; b < count; b++, samples += lanes) {
         if (order->shuffle && cache->epoch != epoch)
-            begin_epoch(order, cache, replica, lanes, epoch);
+            begin_epoch(order, kernels, cache, replica, lanes, epoch);
         for (size_t lane = 0; lane < lanes; lane++)
             samples[lane] = !order->shuffle ? (uint32_t)place
                             : cache->table  ? cache->table[place * lanes + lane]
-                                            : walk(n, half, cache->keys + lane, lanes, place);
+                                            : walk(n, half, cache->words + lane, lanes, place);
         if (++place == n) {
             place = 0;
             epoch++;

@@ -79,15 +79,11 @@ static void window_weights(const mgd_run *run, size_t r, uint64_t end, double *w
     }
 }
 
-static double real_at(const mgd_run *run, const void *row, size_t i) {
-    return run->real == sizeof(float) ? (double)((const float *)row)[i] : ((const double *)row)[i];
-}
-
 /* Degrees between a row of reals and a vector; NaN when one of them is zero. */
 static double angle_between(const mgd_run *run, const void *row, const double *vector) {
     double dot = 0, a = 0, b = 0;
     for (size_t i = 0; i < run->parameters; i++) {
-        double x = real_at(run, row, i);
+        double x = mgd_run_real(run, row, i);
         dot += x * vector[i];
         a += x * x;
         b += vector[i] * vector[i];

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define MAX_WRITES 1024        /* values of η computed ahead, when it is a function */
-#define MAX_UNIT_TILES 4       /* tiles of replicas in a unit, while their θ stays in cache */
+#define MAX_UNIT_TILES 8       /* tiles of replicas in a unit, while their θ stays in cache */
 #define UNIT_CACHE_BYTES 32768 /* bytes of θ in a unit, unless one tile is larger already */
 
 mgd_train mgd_train_defaults(void) {
@@ -157,12 +157,14 @@ static mgd_status open_worker(mgd_context *ctx, const mgd_run *run, mgd_worker *
     w->cost = mgd_calloc(run->max_points * lanes, sizeof(double));
     w->samples = mgd_calloc(batches, lanes * sizeof(uint32_t));
     w->ahead = mgd_calloc(run->train.batch, lanes * sizeof(uint32_t));
+    w->before = mgd_calloc(1, mgd_run_unit_bytes(run));
     w->signal = mgd_calloc(run->block_steps * run->width, run->real);
     w->pattern = mgd_calloc(pattern, run->real);
     w->factor = mgd_calloc(run->kernels->lanes, run->real);
+    w->code.block = UINT64_MAX;
     w->code.words = mgd_calloc(4 * lanes, sizeof(uint32_t));
-    if (w->points && w->cost && w->samples && w->ahead && w->signal && w->pattern && w->factor &&
-        w->code.words)
+    if (w->points && w->cost && w->samples && w->ahead && w->before && w->signal && w->pattern &&
+        w->factor && w->code.words)
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a batch of %zu in %zu lanes",
                     run->train.batch, lanes);
@@ -173,6 +175,7 @@ static void close_worker(mgd_worker *w) {
     mgd_free(w->cost);
     mgd_free(w->samples);
     mgd_free(w->ahead);
+    mgd_free(w->before);
     mgd_free(w->signal);
     mgd_free(w->pattern);
     mgd_free(w->factor);
@@ -192,7 +195,9 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
     run->c_tilde = mgd_calloc(all, sizeof(double));
     run->alive = mgd_calloc(all, sizeof(double));
     run->stopped = mgd_calloc(all, sizeof(double));
+    run->fatal = mgd_calloc(all, sizeof(double));
     run->finite = mgd_calloc(all, 1);
+    run->careful = mgd_calloc(run->units, 1);
     run->sums = mgd_calloc(2 * all, sizeof(double));
     run->cache = mgd_calloc(run->units, sizeof(mgd_order_cache));
     run->done = mgd_calloc(run->units, sizeof(uint64_t));
@@ -201,8 +206,8 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
     run->workers = mgd_calloc(run->num_workers, sizeof(mgd_worker));
     if (!run->theta || !run->gradient || (first && !run->first_moment) ||
         (second && !run->second_moment) || !run->c0 || !run->c || !run->c_tilde || !run->alive ||
-        !run->stopped || !run->finite || !run->sums || !run->cache || !run->done || !run->eta ||
-        !run->workers)
+        !run->stopped || !run->fatal || !run->finite || !run->careful || !run->sums ||
+        !run->cache || !run->done || !run->eta || !run->workers)
         return mgd_fail(ctx, MGD_ERR_MEMORY,
                         "out of memory: %zu replicas of %zu parameters (%.0f bytes for each array "
                         "like θ)",
@@ -216,6 +221,8 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
         run->stopped[r] = NAN;
         run->finite[r] = 1;
     }
+    memset(run->careful, 1,
+           run->units); /* what the first window holds is not known: it may be resumed */
     return MGD_OK;
 }
 
@@ -325,6 +332,8 @@ void mgd_run_free(mgd_run *run) {
                       run->alive,
                       run->stopped,
                       run->finite,
+                      run->careful,
+                      run->fatal,
                       run->sums,
                       run->cache,
                       run->done,

@@ -15,18 +15,19 @@
 
 /* What one worker needs for a block of steps. */
 typedef struct {
-    mgd_point *points;   /* (max_points) */
-    double *cost;        /* (max_points × lanes of a unit) */
+    mgd_point *points;    /* (max_points) */
+    double *cost;         /* (max_points × lanes of a unit) */
     uint32_t *ahead;      /* (B × lanes) samples of batch number `ahead_batch`, prefetched */
     uint64_t ahead_batch; /* UINT64_MAX: none */
-    uint32_t *samples;   /* (block_steps × B × lanes of a unit) */
-    char *signal;        /* (block_steps × width) C̃·scale, in the kernels' precision */
-    uint64_t held_slot;            /* what `pattern` holds: of which slot, … */
+    uint32_t *samples;    /* (block_steps × B × lanes of a unit) */
+    char *before;         /* (a unit's θ) θ as it was before a write that may overflow */
+    char *signal;         /* (block_steps × width) C̃·scale, in the kernels' precision */
+    uint64_t held_slot;   /* what `pattern` holds: of which slot, … */
     size_t held_first, held_count; /* … and which parameters; count 0: nothing */
-    char *pattern;       /* (MGD_PATTERN_ROWS × width, or of a tile) */
-    char *factor;        /* (lanes of a tile) in rows: ±a or 0 of each point, … */
-    uint64_t factor_signs; /* … for these signs; 0: none */
-    mgd_code_cache code; /* lanes: signs of the present block */
+    char *pattern;                 /* (MGD_PATTERN_ROWS × width, or of a tile) */
+    char *factor;                  /* (lanes of a tile) in rows: ±a or 0 of each point, … */
+    uint64_t factor_signs;         /* … for these signs; 0: none */
+    mgd_code_cache code;           /* lanes: signs of the present block */
 } mgd_worker;
 
 /* Parameters are perturbed and integrated so many rows at a time, within the first-level cache. */
@@ -62,10 +63,12 @@ struct mgd_run {
 
     /* (units × lanes) */
     double *c0, *c, *c_tilde;
-    double *alive;   /* 1, or 0 once stopped and in lanes without a replica */
-    double *stopped; /* step at which the replica stopped; NaN while it runs */
-    uint8_t *finite; /* 0 when it stopped because its cost was not */
-    double *sums;    /* (units × 2 × lanes) Σ|C̃|, Σ|C| since sums_from */
+    double *alive;          /* 1, or 0 once stopped and in lanes without a replica */
+    double *stopped;        /* step at which the replica stopped; NaN while it runs */
+    double *fatal;          /* the cost that was not finite, when that stopped the replica */
+    uint8_t *careful;       /* (units) the next write of θ may overflow */
+    uint8_t *finite;        /* 0 when it stopped because its cost was not */
+    double *sums;           /* (units × 2 × lanes) Σ|C̃|, Σ|C| since sums_from */
     mgd_order_cache *cache; /* (units) */
     uint64_t sums_from;
     bool warned;
@@ -85,6 +88,12 @@ size_t mgd_run_unit_bytes(const mgd_run *run);
 /* Copies θ-like state between a unit's layout and a row (P) of replica index r. */
 void mgd_run_row_get(const mgd_run *run, const char *array, size_t r, void *row);
 void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row);
+
+/* Value number i of an array of reals. */
+static inline double mgd_run_real(const mgd_run *run, const void *reals, size_t i) {
+    return run->real == sizeof(float) ? (double)((const float *)reals)[i]
+                                      : ((const double *)reals)[i];
+}
 
 /* The samples (B × lanes) that a unit sees at step `step`. */
 void mgd_run_samples(const mgd_run *run, size_t unit, uint64_t step, uint32_t *out);

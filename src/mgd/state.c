@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Columns of the tensor "replicas" (R × COLUMNS), f64. Steps are exact up to 2^53. */
-enum { C0, C, C_TILDE, STOPPED, FINITE, DONE, STEP, WINDOW_FROM, COLUMNS };
+enum { C0, C, C_TILDE, STOPPED, FINITE, FATAL, DONE, STEP, WINDOW_FROM, COLUMNS };
 
 /* The arrays like θ that this run has; `out` has room for 6. Returns how many. */
 static size_t list_arrays(const mgd_run *run, const char **names, char **arrays) {
@@ -49,6 +49,7 @@ static void columns_get(const mgd_run *run, double *columns) {
         columns[C_TILDE] = run->c_tilde[r];
         columns[STOPPED] = run->stopped[r];
         columns[FINITE] = run->finite[r];
+        columns[FATAL] = run->fatal[r];
         columns[DONE] = (double)run->done[r / run->lanes];
         columns[STEP] = (double)run->step;
         columns[WINDOW_FROM] = (double)run->window_from;
@@ -62,6 +63,7 @@ static void columns_set(mgd_run *run, const double *columns) {
         run->c_tilde[r] = columns[C_TILDE];
         run->stopped[r] = columns[STOPPED];
         run->finite[r] = columns[FINITE] != 0;
+        run->fatal[r] = columns[FATAL];
         run->alive[r] = isnan(columns[STOPPED]) ? 1 : 0;
         run->done[r / run->lanes] = (uint64_t)columns[DONE];
         run->step = (uint64_t)columns[STEP];

@@ -83,7 +83,10 @@ INLINE void private_columns(const mgd_stage *s, const real *theta, const real *x
     for (; o + 4 <= out; o += 4)
         private_block(w + o * in * width, b + o * width, x + lane, y + o * width + lane, in, width,
                       4, vb);
-    for (; o < out; o++)
+    for (; o + 2 <= out; o += 2)
+        private_block(w + o * in * width, b + o * width, x + lane, y + o * width + lane, in, width,
+                      2, vb);
+    if (o < out)
         private_block(w + o * in * width, b + o * width, x + lane, y + o * width + lane, in, width,
                       1, vb);
 }
@@ -200,18 +203,45 @@ INLINE real dot_lanes(const real *a, const real *b, size_t width) {
     return tile_sum(tile);
 }
 
+/* The same for VEC_LANES rows of b at once, added to sum (VEC_LANES): the lanes' sums are
+ * transposed, so that the tree runs down the vectors. */
+INLINE void dot_lanes_rows(const real *a, const real *b, size_t width, double *sum) {
+    vec tile[LANES];
+    for (size_t part = 0; part < LANES; part += VEC_LANES) {
+        vec rows[VEC_LANES];
+        for (size_t k = 0; k < VEC_LANES; k++)
+            rows[k] = splat(0);
+        for (size_t lane = part; lane < width; lane += LANES) {
+            vec left = load(a + lane);
+            for (size_t k = 0; k < VEC_LANES; k++)
+                rows[k] = fma_vec(left, load(b + k * width + lane), rows[k]);
+        }
+        transpose(rows);
+        memcpy(tile + part, rows, sizeof rows);
+    }
+    for (size_t half = LANES / 2; half > 0; half /= 2)
+        for (size_t lane = 0; lane < half; lane++)
+            tile[lane] += tile[lane + half];
+    for (size_t k = 0; k < VEC_LANES; k++)
+        sum[k] += (double)tile[0][k];
+}
+
 static void dense_gradient(const mgd_stage *stage, const void *deltas, const void *xs,
                            double *gradient, size_t width) {
     const size_t in = stage->inputs, out = stage->outputs;
-    const real *x = xs;
+    const real *x = xs, *delta = deltas;
+    size_t i = 0;
+    for (; i + VEC_LANES <= in; i += VEC_LANES)
+        for (size_t o = 0; o < out; o++)
+            dot_lanes_rows(delta + o * width, x + i * width, width, gradient + o * in + i);
+    for (; i < in; i++)
+        for (size_t o = 0; o < out; o++)
+            gradient[o * in + i] += (double)dot_lanes(delta + o * width, x + i * width, width);
     for (size_t o = 0; o < out; o++) {
-        const real *delta = (const real *)deltas + o * width;
-        for (size_t i = 0; i < in; i++)
-            gradient[o * in + i] += dot_lanes(delta, x + i * width, width);
         real bias[LANES] = {0};
         for (size_t lane = 0; lane < width; lane++)
-            bias[lane % LANES] += delta[lane];
-        gradient[out * in + o] += tile_sum(bias);
+            bias[lane % LANES] += delta[o * width + lane];
+        gradient[out * in + o] += (double)tile_sum(bias);
     }
 }
 

@@ -87,7 +87,7 @@ static mgd_status build(mgd_context *ctx, mgd_net *net, size_t input_ndim,
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "network: no layer has parameters: expected at least one dense layer");
     net->outputs = net->stages[net->num_stages - 1].outputs;
-    net->widest = net->total = net->inputs;
+    net->total = net->inputs;
     for (size_t i = 0; i < net->num_stages; i++) {
         size_t outputs = net->stages[i].outputs;
         net->total += outputs;

@@ -65,7 +65,7 @@ struct mgd_net {
     size_t num_stages;
     mgd_stage *stages;
     size_t num_parameters, inputs, outputs;
-    size_t widest; /* most features between two stages, the input included */
+    size_t widest; /* most outputs of a stage */
     size_t total;  /* features of the input and of all stages' outputs together */
     void *theta;   /* (P) */
 };
