@@ -67,7 +67,7 @@ describe("bad options of mgd.train", function()
     {"half a step", "option 'tau_theta' must be an integer ≥ 1, got 1.5", {tau_theta = 1.5}},
     {"tau_theta NaN", "option 'tau_theta' must be an integer ≥ 1, got NaN", {tau_theta = nan}},
     {"no batch", "option 'batch' must be an integer ≥ 1, got 0", {batch = 0}},
-    {"a batch beyond memory", "out of memory", {batch = 2 ^ 45}},
+    {"a batch beyond 32 bits", "batch must be in", {batch = 2 ^ 45}},
     {"no replicas", "option 'replicas' must be an integer ≥ 1, got 0", {replicas = 0}},
     {"replicas beyond memory", "out of memory", {replicas = 2 ^ 40}},
     {"replica 0", "option 'replica' must be an integer ≥ 1, got 0", {replica = 0}},

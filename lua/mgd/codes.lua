@@ -27,7 +27,8 @@ codes.SCHEMA = {
     doc = "random: fraction of zeros, in [0, 1); the variance is accounted for." },
   { "low", type = "number", above = 0, unit = "cycles per step",
     doc = "sine: lowest frequency; without low and high, the integer bins of τ_θ where P fit." },
-  { "high", type = "number", above = 0, unit = "cycles per step", doc = "sine: highest frequency." },
+  { "high", type = "number", above = 0, unit = "cycles per step", 
+    doc = "sine: highest frequency." },
 }
 
 --- Check a `perturbation` table and fill in its defaults.
@@ -64,8 +65,9 @@ local PATTERN = {
   { "replica", type = "integer", default = 1, min = 1, doc = "Which replica's random signs." },
 }
 
---- The unit patterns of a code, as the engine will use them: multiplied by the amplitude they are θ̃.
--- @tparam table perturbation as in mgd.train: `code`, `order`, `alternate`, `sparsity`, `low`, `high`
+--- The unit patterns of a code, as the engine will use them: times the amplitude they are θ̃.
+-- @tparam table perturbation as in mgd.train: `code`, `order`, `alternate`, `sparsity`, `low`,
+--   `high`
 -- @tparam table opts `parameters`, `slots`, `first` (0), `tau_p` (1), `tau_theta` (1), `seed` (1),
 --   `replica` (1)
 -- @treturn tensor (slots, P), f64

@@ -10,7 +10,7 @@ local History = {}
 History.__index = History
 History.__name = "mgd.history"
 
--- ---- collecting ----------------------------------------------------------------------------------
+-- ---- collecting ---------------------------------------------------------------------------------
 
 local Rows = {}
 Rows.__index = Rows
@@ -59,7 +59,7 @@ function Rows:finish(run)
   return setmetatable(result, History)
 end
 
--- ---- showing -------------------------------------------------------------------------------------
+-- ---- showing ------------------------------------------------------------------------------------
 
 -- The columns of one row as numbers: an ensemble's probes give one for each replica.
 local function cells(history, t)
@@ -91,7 +91,7 @@ local function headings(history)
   return line
 end
 
---- Write the history as CSV: a heading, then a line per row; an ensemble's probes as name_1, name_2, …
+--- Write the history as CSV: a heading, then a line per row; an ensemble's probes are name_1, …
 -- @tparam string path
 -- @treturn history itself
 function History:save_csv(path)

@@ -12,7 +12,7 @@ local nn = {}
 local ACTIVATIONS = { "identity", "sigmoid", "tanh", "relu", "softplus" }
 local COSTS = { "mse", "cross_entropy", "l2" }
 
--- ---- layers --------------------------------------------------------------------------------------
+-- ---- layers -------------------------------------------------------------------------------------
 
 local Layer = {}
 Layer.__index = Layer
@@ -46,7 +46,7 @@ for _, kind in ipairs(ACTIVATIONS) do
   end
 end
 
--- ---- initial values ------------------------------------------------------------------------------
+-- ---- initial values -----------------------------------------------------------------------------
 
 --- Schemas of the option tables, shared with mgd.train.
 nn.INIT_SCHEMA = {
@@ -69,15 +69,15 @@ for i, entry in ipairs(nn.INIT_SCHEMA) do
   table.insert(INIT_OPTIONS, i, entry)
 end
 
--- ---- networks ------------------------------------------------------------------------------------
+-- ---- networks -----------------------------------------------------------------------------------
 
 local Network = {}
 Network.__index = Network
 Network.__name = "mgd.network"
 
 --- Draw new parameters.
--- @tparam table opts `scheme` ("uniform"), `low` (−1), `high` (1), `mean` (0), `std` (1), `seed` (1),
---   `replica` (1). With the same seed and replica, `mgd.train{init = …}` draws the same values.
+-- @tparam table opts `scheme` ("uniform"), `low` (−1), `high` (1), `mean` (0), `std` (1),
+--   `seed` (1), `replica` (1). With the same seed and replica, `mgd.train{init = …}` draws the same values.
 -- @treturn network itself
 -- @usage net:init{scheme = "uniform", low = -0.5, high = 0.5, seed = 1}
 function Network:init(opts)
@@ -161,7 +161,7 @@ local SEQUENTIAL_OPTIONS = {
 -- @tparam table opts layers in the array part; `input` (shape of one sample, required), `dtype`
 --   ("f32")
 -- @treturn network with fields `num_parameters`, `inputs`, `outputs`, `dtype`, `layers`
--- @usage local net = nn.sequential{input = 49, nn.dense(4), nn.sigmoid(), nn.dense(4), nn.sigmoid()}
+-- @usage local net = nn.sequential{input = {1, 7, 7}, nn.dense(4), nn.tanh(), nn.dense(4)}
 function nn.sequential(opts)
   local opt = options.check("nn.sequential", SEQUENTIAL_OPTIONS, opts)
   local input = type(opt.input) == "table" and opt.input or { opt.input }
@@ -180,7 +180,7 @@ function nn.sequential(opts)
     layers[i] = layer
   end
   if #layers == 0 then
-    options.fail("nn.sequential", "no layers: expected some, such as nn.dense(4), in the array part")
+    options.fail("nn.sequential", "no layers: expected some, such as nn.dense(4)")
   end
   return new_network(input, layers, opt.dtype)
 end

@@ -6,11 +6,11 @@ local options = require "mgd.options"
 local M = {}
 
 M.names = {
-  "cost", "accuracy", "train_cost", "train_accuracy", "C", "C_tilde", "angle", "angle_set", "norm_G",
-  "norm_theta",
+  "cost", "accuracy", "train_cost", "train_accuracy", "C", "C_tilde", "angle", "angle_set",
+  "norm_G", "norm_theta",
 }
 
--- ---- groups: what is measured together -----------------------------------------------------------
+-- ---- groups: what is measured together ----------------------------------------------------------
 
 -- Euclidean norm of each replica's row.
 local function norms(t, replicas)
@@ -54,13 +54,13 @@ local GROUPS = {
     end },
 }
 
--- ---- stopping ------------------------------------------------------------------------------------
+-- ---- stopping -----------------------------------------------------------------------------------
 
 local STOP = {}
 for i, name in ipairs(M.names) do
   local least = name == "accuracy" or name == "train_accuracy"
-  STOP[i] = { name, type = "number", doc = least and "Stop at this or more." or "Stop at this or less.",
-    least = least }
+  STOP[i] = { name, type = "number", least = least,
+    doc = least and "Stop at this or more." or "Stop at this or less." }
 end
 
 local function check_names(names)
@@ -78,7 +78,7 @@ local function check_names(names)
   return wanted
 end
 
--- ---- taking rows ---------------------------------------------------------------------------------
+-- ---- taking rows --------------------------------------------------------------------------------
 
 local Probes = {}
 Probes.__index = Probes

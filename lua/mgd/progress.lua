@@ -83,7 +83,7 @@ function Line:draw(step)
 end
 
 --- Leave the last state of the line on the screen.
-function Line:finish()
+function Line.finish()
   io.stderr:write("\n")
 end
 

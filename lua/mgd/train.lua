@@ -16,7 +16,7 @@ local progress = require "mgd.progress"
 
 local M = {}
 
--- ---- options -------------------------------------------------------------------------------------
+-- ---- options ------------------------------------------------------------------------------------
 
 M.SCHEMA = {
   { "net", type = "any", doc = "A network: trained as an ideal chip. Either this or chip." },
@@ -38,7 +38,8 @@ M.SCHEMA = {
   { "eta", type = { "number", "function" }, default = 0.1,
     doc = "Learning rate η, or function(step) → number, asked at each write of θ." },
   { "engine", type = "string", default = "discrete", choices = { "discrete" }, doc = "Engine." },
-  { "baseline", type = "string", default = "measured", choices = { "measured", "two-sided", "none" },
+  { "baseline", type = "string", default = "measured", 
+    choices = { "measured", "two-sided", "none" },
     doc = "C̃ = C − C₀; half of C(θ + θ̃) − C(θ − θ̃); C itself." },
   { "convention", type = "string", default = "gradient", choices = { "gradient", "published" },
     doc = "G as a mean that estimates ∂C/∂θ, or the published sum over Δ²: "
@@ -56,7 +57,8 @@ M.SCHEMA = {
   { "replica", type = "integer", default = 1, min = 1, doc = "Number of the first replica." },
   { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
     doc = "Seed of everything random in the run." },
-  { "dt", type = "number", default = 1, above = 0, unit = "s", doc = "Time that a step stands for." },
+  { "dt", type = "number", default = 1, above = 0, unit = "s",
+    doc = "Time that a step stands for." },
   { "threads", type = "integer", min = 1, doc = "MGD_THREADS, or all processors, without." },
 }
 
@@ -93,7 +95,7 @@ function M.resolve(given)
   return opt
 end
 
--- ---- runs ----------------------------------------------------------------------------------------
+-- ---- runs ---------------------------------------------------------------------------------------
 
 local Run = {}
 
@@ -123,16 +125,6 @@ function Run:__tostring()
       o.batch, o.replicas, o.replicas == 1 and "" or "s", self.steps_done)
 end
 
--- What can be called is called by the core as a function.
-local function as_function(value)
-  if type(value) ~= "table" then
-    return value
-  end
-  return function(...)
-    return value(...)
-  end
-end
-
 -- The core takes one flat table.
 local function core_options(opt)
   local flat = {}
@@ -141,7 +133,6 @@ local function core_options(opt)
       flat[key] = value
     end
   end
-  flat.eta, flat.cost = as_function(flat.eta), as_function(flat.cost)
   return flat
 end
 
@@ -157,7 +148,7 @@ end
 -- @tparam table opts see `M.SCHEMA`: `net` or `chip`, `data`, `cost`, `batch`, `shuffle`,
 --   `perturbation`, `tau_p`, `tau_theta`, `tau_x`, `eta`, `engine`, `baseline`, `convention`,
 --   `optimizer`, `init`, `replicas`, `replica`, `seed`, `dt`, `threads`
--- @treturn run with `steps_done`, `options`, `history` (of the last `run:run`) and the methods below
+-- @treturn run with `steps_done`, `options`, `history` (of the last `run:run`) and methods
 -- @raise on every option that is unknown, of the wrong type or out of range
 function M.train(opts)
   return M.new_run(M.resolve(opts))
@@ -199,7 +190,7 @@ function Run:save(path)
   require("mgd.checkpoint").save(self, path)
 end
 
--- ---- advancing -----------------------------------------------------------------------------------
+-- ---- advancing ----------------------------------------------------------------------------------
 
 local RUN_SCHEMA = {
   { "steps", type = "integer", required = true, min = 0, doc = "How many more steps." },
@@ -221,7 +212,7 @@ local function next_row(step, every, last)
   return math.min((math.floor(step / every) + 1) * every, last)
 end
 
--- Advances to step `target`, in slices when a progress line wants to live; false and why on failure.
+-- Advances to step `target`, in slices where a progress line wants to live; false, why on failure.
 local function advance(run, target, line)
   local slice = math.huge
   repeat
@@ -280,7 +271,7 @@ function Run:run(opts)
     end
   end
   if line then
-    line:finish()
+    line.finish()
   end
   self.wall_before = self.wall_before + core.base.clock() - begin
   if #rows.columns.step > 0 then

@@ -284,6 +284,8 @@ static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *
     for (size_t lane = 0; lane < run->lanes; lane++) {
         size_t r = unit * run->lanes + lane;
         bool finite = true;
+        if (run->alive[r] == 0) /* θ did not move */
+            continue;
         for (size_t i = 0; i < run->parameters && finite; i++)
             finite = isfinite(mgd_run_real(run, theta, i * stride + lane));
         if (finite)

@@ -69,6 +69,7 @@ static mgd_status check_train(mgd_context *ctx, const mgd_train *t) {
     MGD_TRY(need_positive(ctx, "batch", t->batch));
     MGD_TRY(need_positive(ctx, "replicas", t->replicas));
     MGD_TRY(need_positive(ctx, "replica", t->replica));
+    MGD_TRY(need_range(ctx, "batch", (double)t->batch, 1, 0x1p32));
     MGD_TRY(need_range(ctx, "replica", (double)t->replica + (double)t->replicas, 1, 0x1p47));
     MGD_TRY(need_range(ctx, "momentum", t->momentum, 0, 1));
     MGD_TRY(need_range(ctx, "beta1", t->beta1, 0, 1));
