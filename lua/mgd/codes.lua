@@ -27,7 +27,7 @@ codes.SCHEMA = {
     doc = "random: fraction of zeros, in [0, 1); the variance is accounted for." },
   { "low", type = "number", above = 0, unit = "cycles per step",
     doc = "sine: lowest frequency; without low and high, the integer bins of τ_θ where P fit." },
-  { "high", type = "number", above = 0, unit = "cycles per step", 
+  { "high", type = "number", above = 0, unit = "cycles per step",
     doc = "sine: highest frequency." },
 }
 

@@ -38,7 +38,7 @@ M.SCHEMA = {
   { "eta", type = { "number", "function" }, default = 0.1,
     doc = "Learning rate η, or function(step) → number, asked at each write of θ." },
   { "engine", type = "string", default = "discrete", choices = { "discrete" }, doc = "Engine." },
-  { "baseline", type = "string", default = "measured", 
+  { "baseline", type = "string", default = "measured",
     choices = { "measured", "two-sided", "none" },
     doc = "C̃ = C − C₀; half of C(θ + θ̃) − C(θ − θ̃); C itself." },
   { "convention", type = "string", default = "gradient", choices = { "gradient", "published" },
