@@ -396,9 +396,10 @@ print("exit", os.WEXITSTATUS(status) if os.WIFEXITED(status) else "signal")
     end)
 
     it("a run of the library ends, and pcall sees it once", function()
-      interrupts("t = mgd.train{net = mgd.nn.mlp{2, 2, 1}, data = mgd.data.xor(), eta = 0.1, "
-        .. "perturbation = {code = 'walsh', amplitude = 0.01}} "
-        .. "print(pcall(t.run, t, {steps = 1e12})) print 'after'", "after\r\n")
+      converse("until:> ", "type:t = mgd.train{net = mgd.nn.mlp{2, 2, 1}, data = mgd.data.xor(), "
+        .. "eta = 0.1, perturbation = {code = 'walsh', amplitude = 0.01}} print('rea' .. 'dy') "
+        .. "print(pcall(t.run, t, {steps = 1e12})) print('aft' .. 'er')", "until:ready", "ctrl-c:",
+        "until:interrupted", "until:after", "until:> ", "type:20 + 1", "until:21")
     end)
 
     it("pcall catches it, each time", function()

@@ -42,6 +42,10 @@ void mgd_free(void *pointer);
 /* The same, with the failure told in `ctx`: "out of memory: NAME needs N bytes". */
 mgd_status mgd_allocate(mgd_context *ctx, const char *name, size_t count, size_t size, void **out);
 
+/* Stores fresh memory through `slot`, the address of a pointer, and says whether there was any: for
+ * chains that stop at the first failure, `mgd_take(&a, …) && mgd_take(&b, …)`. */
+bool mgd_take(void *slot, size_t count, size_t size);
+
 /* ---- random streams -------------------------------------------------------------------------- */
 
 /* Every consumer of randomness has a stream of its own; adding one never shifts another. The

@@ -1,5 +1,5 @@
 /* The allocator seam: counts what is live and can be told to fail. Each block carries its size in a
- * header of one alignment unit, so that freeing needs no size.
+ * header before it, so that freeing needs no size.
  */
 
 #include "base.h"
@@ -10,6 +10,7 @@
 
 typedef struct {
     size_t bytes;
+    void *block; /* what the C library gave */
 } header;
 
 static atomic_size_t live_blocks, live_bytes, total_blocks;
@@ -34,32 +35,43 @@ static bool must_fail(void) {
     return n == 1;
 }
 
+static header *header_of(void *pointer) {
+    return (header *)(void *)((char *)pointer - MGD_ALIGNMENT);
+}
+
+/* From calloc, which knows fresh pages to be zero already: they are touched when they are used. */
 void *mgd_calloc(size_t count, size_t size) {
-    size_t bytes;
-    if (must_fail() || __builtin_mul_overflow(count, size, &bytes))
+    size_t bytes, padded;
+    if (must_fail() || __builtin_mul_overflow(count, size, &bytes) ||
+        __builtin_add_overflow(bytes, (size_t)2 * MGD_ALIGNMENT, &padded))
         return NULL;
-    size_t padded;
-    if (__builtin_add_overflow(bytes, (size_t)2 * MGD_ALIGNMENT - 1, &padded))
-        return NULL;
-    padded &= ~(size_t)(MGD_ALIGNMENT - 1);
-    char *block = aligned_alloc(MGD_ALIGNMENT, padded);
+    char *block = calloc(1, padded);
     if (!block)
         return NULL;
-    memset(block, 0, padded);
-    ((header *)(void *)block)->bytes = bytes;
+    size_t past = (uintptr_t)block % MGD_ALIGNMENT;
+    char *pointer = block + 2 * MGD_ALIGNMENT - past; /* room for a header, then aligned */
+    if (past == 0)
+        pointer = block + MGD_ALIGNMENT;
+    *header_of(pointer) = (header){bytes, block};
     atomic_fetch_add(&live_blocks, 1);
     atomic_fetch_add(&live_bytes, bytes);
     atomic_fetch_add(&total_blocks, 1);
-    return block + MGD_ALIGNMENT;
+    return pointer;
 }
 
 void mgd_free(void *pointer) {
     if (!pointer)
         return;
-    char *block = (char *)pointer - MGD_ALIGNMENT;
+    header h = *header_of(pointer);
     atomic_fetch_sub(&live_blocks, 1);
-    atomic_fetch_sub(&live_bytes, ((header *)(void *)block)->bytes);
-    free(block);
+    atomic_fetch_sub(&live_bytes, h.bytes);
+    free(h.block);
+}
+
+bool mgd_take(void *slot, size_t count, size_t size) {
+    void *memory = mgd_calloc(count, size);
+    memcpy(slot, &memory, sizeof memory);
+    return memory != NULL;
 }
 
 mgd_status mgd_allocate(mgd_context *ctx, const char *name, size_t count, size_t size, void **out) {

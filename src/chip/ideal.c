@@ -286,16 +286,11 @@ static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t 
     size_t row = s->width * s->real, largest = s->whole ? net->num_parameters : 0;
     for (size_t i = 0; i < net->num_stages; i++)
         largest = net->stages[i].count > largest ? net->stages[i].count : largest;
-    w->pack = mgd_calloc(largest, s->pack_row);
-    w->x = mgd_calloc(net->inputs, row);
-    w->target = mgd_calloc(s->samples.targets, row);
-    w->ping[0] = mgd_calloc(net->widest, row);
-    w->ping[1] = mgd_calloc(net->widest, row);
-    w->value = mgd_calloc(s->width, sizeof(double));
-    w->index = mgd_calloc(s->width, sizeof(uint32_t));
-    w->point_cost = mgd_calloc(max_points * s->chunks, s->width * sizeof(double));
-    if (w->pack && w->x && w->target && w->ping[0] && w->ping[1] && w->value && w->index &&
-        w->point_cost)
+    if (mgd_take(&w->pack, largest, s->pack_row) && mgd_take(&w->x, net->inputs, row) &&
+        mgd_take(&w->target, s->samples.targets, row) && mgd_take(&w->ping[0], net->widest, row) &&
+        mgd_take(&w->ping[1], net->widest, row) && mgd_take(&w->value, s->width, sizeof(double)) &&
+        mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
+        mgd_take(&w->point_cost, max_points * s->chunks, s->width * sizeof(double)))
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_MEMORY,
                     "out of memory: %zu lanes of a network with %zu parameters", s->width,

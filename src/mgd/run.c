@@ -154,18 +154,16 @@ static mgd_status open_worker(mgd_context *ctx, const mgd_run *run, mgd_worker *
     size_t lanes = run->lanes, batches = run->block_steps * run->train.batch;
     size_t pattern = MGD_PATTERN_ROWS * run->width;
     pattern = (pattern > MGD_PATTERN_ROW ? pattern : MGD_PATTERN_ROW) + run->kernels->lanes;
-    w->points = mgd_calloc(run->max_points, sizeof(mgd_point));
-    w->cost = mgd_calloc(run->max_points * lanes, sizeof(double));
-    w->samples = mgd_calloc(batches, lanes * sizeof(uint32_t));
-    w->ahead = mgd_calloc(run->train.batch, lanes * sizeof(uint32_t));
-    w->before = mgd_calloc(1, mgd_run_unit_bytes(run));
-    w->signal = mgd_calloc(run->block_steps * run->width, run->real);
-    w->pattern = mgd_calloc(pattern, run->real);
-    w->factor = mgd_calloc(run->kernels->lanes, run->real);
     w->code.block = UINT64_MAX;
-    w->code.words = mgd_calloc(4 * lanes, sizeof(uint32_t));
-    if (w->points && w->cost && w->samples && w->ahead && w->before && w->signal && w->pattern &&
-        w->factor && w->code.words)
+    if (mgd_take(&w->points, run->max_points, sizeof(mgd_point)) &&
+        mgd_take(&w->cost, run->max_points * lanes, sizeof(double)) &&
+        mgd_take(&w->samples, batches, lanes * sizeof(uint32_t)) &&
+        mgd_take(&w->ahead, run->train.batch, lanes * sizeof(uint32_t)) &&
+        mgd_take(&w->before, 1, mgd_run_unit_bytes(run)) &&
+        mgd_take(&w->signal, run->block_steps * run->width, run->real) &&
+        mgd_take(&w->pattern, pattern, run->real) &&
+        mgd_take(&w->factor, run->kernels->lanes, run->real) &&
+        mgd_take(&w->code.words, 4 * lanes, sizeof(uint32_t)))
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a batch of %zu in %zu lanes",
                     run->train.batch, lanes);
@@ -187,28 +185,20 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
     const mgd_train *t = &run->train;
     size_t unit = mgd_run_unit_bytes(run), all = run->units * run->lanes;
     bool first = t->optimizer != MGD_OPTIMIZER_SGD, second = t->optimizer == MGD_OPTIMIZER_ADAM;
-    run->theta = mgd_calloc(run->units, unit);
-    run->gradient = mgd_calloc(run->units, unit);
-    run->first_moment = first ? mgd_calloc(run->units, unit) : NULL;
-    run->second_moment = second ? mgd_calloc(run->units, unit) : NULL;
-    run->c0 = mgd_calloc(all, sizeof(double));
-    run->c = mgd_calloc(all, sizeof(double));
-    run->c_tilde = mgd_calloc(all, sizeof(double));
-    run->alive = mgd_calloc(all, sizeof(double));
-    run->stopped = mgd_calloc(all, sizeof(double));
-    run->fatal = mgd_calloc(all, sizeof(double));
-    run->finite = mgd_calloc(all, 1);
-    run->careful = mgd_calloc(run->units, 1);
-    run->sums = mgd_calloc(2 * all, sizeof(double));
-    run->cache = mgd_calloc(run->units, sizeof(mgd_order_cache));
-    run->done = mgd_calloc(run->units, sizeof(uint64_t));
     run->max_writes = t->eta_function ? MAX_WRITES : 1;
-    run->eta = mgd_calloc(run->max_writes, sizeof(double));
-    run->workers = mgd_calloc(run->num_workers, sizeof(mgd_worker));
-    if (!run->theta || !run->gradient || (first && !run->first_moment) ||
-        (second && !run->second_moment) || !run->c0 || !run->c || !run->c_tilde || !run->alive ||
-        !run->stopped || !run->fatal || !run->finite || !run->careful || !run->sums ||
-        !run->cache || !run->done || !run->eta || !run->workers)
+    if (!(mgd_take(&run->theta, run->units, unit) && mgd_take(&run->gradient, run->units, unit) &&
+          (!first || mgd_take(&run->first_moment, run->units, unit)) &&
+          (!second || mgd_take(&run->second_moment, run->units, unit)) &&
+          mgd_take(&run->c0, all, sizeof(double)) && mgd_take(&run->c, all, sizeof(double)) &&
+          mgd_take(&run->c_tilde, all, sizeof(double)) &&
+          mgd_take(&run->alive, all, sizeof(double)) &&
+          mgd_take(&run->stopped, all, sizeof(double)) &&
+          mgd_take(&run->fatal, all, sizeof(double)) && mgd_take(&run->finite, all, 1) &&
+          mgd_take(&run->careful, run->units, 1) && mgd_take(&run->sums, 2 * all, sizeof(double)) &&
+          mgd_take(&run->cache, run->units, sizeof(mgd_order_cache)) &&
+          mgd_take(&run->done, run->units, sizeof(uint64_t)) &&
+          mgd_take(&run->eta, run->max_writes, sizeof(double)) &&
+          mgd_take(&run->workers, run->num_workers, sizeof(mgd_worker))))
         return mgd_fail(ctx, MGD_ERR_MEMORY,
                         "out of memory: %zu replicas of %zu parameters (%.0f bytes for each array "
                         "like θ)",
@@ -222,8 +212,7 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
         run->stopped[r] = NAN;
         run->finite[r] = 1;
     }
-    memset(run->careful, 1,
-           run->units); /* what the first window holds is not known: it may be resumed */
+    memset(run->careful, 1, run->units); /* a resumed window holds what is not known */
     return MGD_OK;
 }
 

@@ -124,16 +124,14 @@ static mgd_status block_open(mgd_context *ctx, const mgd_net *net, size_t sample
     size_t lanes = net->kernels->lanes, size = mgd_dtype_size(net->dtype);
     size_t tiles = (samples + lanes - 1) / lanes;
     block b = {.width = (tiles < BLOCK_TILES ? tiles : BLOCK_TILES) * lanes};
-    b.features = mgd_calloc(net->total, b.width * size);
-    b.target = mgd_calloc(targets ? targets : 1, b.width * size);
-    b.delta[0] = mgd_calloc(net->widest, b.width * size);
-    b.delta[1] = mgd_calloc(net->widest, b.width * size);
-    b.value = mgd_calloc(b.width, sizeof(double));
-    b.hit = mgd_calloc(b.width, sizeof(double));
-    b.weight = mgd_calloc(b.width, sizeof(double));
-    b.index = mgd_calloc(b.width, sizeof(uint32_t));
-    if (!b.features || !b.target || !b.delta[0] || !b.delta[1] || !b.value || !b.hit || !b.weight ||
-        !b.index) {
+    if (!(mgd_take(&b.features, net->total, b.width * size) &&
+          mgd_take(&b.target, targets ? targets : 1, b.width * size) &&
+          mgd_take(&b.delta[0], net->widest, b.width * size) &&
+          mgd_take(&b.delta[1], net->widest, b.width * size) &&
+          mgd_take(&b.value, b.width, sizeof(double)) &&
+          mgd_take(&b.hit, b.width, sizeof(double)) &&
+          mgd_take(&b.weight, b.width, sizeof(double)) &&
+          mgd_take(&b.index, b.width, sizeof(uint32_t)))) {
         block_close(&b);
         return mgd_fail(ctx, MGD_ERR_MEMORY,
                         "out of memory: %zu lanes of a network with %zu features", b.width,
