@@ -58,6 +58,7 @@ local function small_run(task, extra)
   local net = mgd.nn.mlp(options(task.sizes, { activation = "sigmoid", output = "sigmoid" }))
   return mgd.train(options({
     net = net, data = task.set, cost = "mse", batch = 1, threads = 1,
+    shuffle = #task.set.x > 16, -- as the scalar loop does: XOR in order, NIST7x7 at random
     perturbation = { code = "random", amplitude = peers.AMPLITUDE }, eta = peers.ETA,
     init = { scheme = "uniform", low = -0.5, high = 0.5 },
   }, extra))

@@ -48,8 +48,10 @@ void SCALAR_NAME(scalar_run *run, uint64_t steps) {
     int parameters = run->parameters;
     float a = run->amplitude;
     for (uint64_t n = 0; n < steps; n++) {
-        /* a sample at random: the high bits, scaled */
-        uint64_t sample = ((next_random(run->random) >> 32) * run->samples) >> 32;
+        /* XOR in order; of a large set a sample at random: the high bits, scaled */
+        uint64_t sample = run->samples <= SCALAR_IN_ORDER
+                              ? n % run->samples
+                              : ((next_random(run->random) >> 32) * run->samples) >> 32;
         const float *x = run->x + sample * (uint64_t)run->sizes[0];
         const float *y = run->y + sample * (uint64_t)run->sizes[run->layers];
 

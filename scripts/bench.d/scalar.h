@@ -13,6 +13,7 @@
 #define SCALAR_MAX_LAYERS 4
 #define SCALAR_MAX_WIDTH 64
 #define SCALAR_MAX_PARAMETERS 1024
+#define SCALAR_IN_ORDER 16 /* sets of so few samples are shown in order, by us too */
 
 typedef struct {
     int layers;

@@ -13,6 +13,7 @@
 #include "run.h"
 
 #include <math.h>
+#include <sleef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -297,6 +298,11 @@ static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *
     }
 }
 
+/* The same bits everywhere, which the C library does not promise. */
+static double power(double base, double exponent) {
+    return Sleef_cinz_powd1_u10purec(base, exponent);
+}
+
 static void write_theta(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write, double eta) {
     const mgd_engine_kernels *k = run->kernels;
     const mgd_train *t = &run->train;
@@ -323,7 +329,7 @@ static void write_theta(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write
     case MGD_OPTIMIZER_ADAM:
         k->adam(theta, gradient, run->first_moment + at, run->second_moment + at, etas, t->beta1,
                 t->beta2, t->epsilon,
-                (double[]){1 / (1 - pow(t->beta1, time)), 1 / (1 - pow(t->beta2, time))},
+                (double[]){1 / (1 - power(t->beta1, time)), 1 / (1 - power(t->beta2, time))},
                 run->count, run->width);
         break;
     }
