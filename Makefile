@@ -194,7 +194,7 @@ sanitize: export LSAN_OPTIONS := suppressions=$(CURDIR)/spec/support/leaks.txt:p
 sanitize: export UBSAN_OPTIONS := print_stacktrace=1
 sanitize: export MGD_SANITIZE := 1
 sanitize: export MGD_SPEC_QUICK := 1
-sanitize: BUILD := $(BUILD)/sanitize
+sanitize: override BUILD := $(BUILD)/sanitize
 sanitize:
 	@scripts/deps
 	@$(SUBMAKE) all BUILD=$(BUILD) LUAJIT_PC= KERNEL_OPT=-O2 CFLAGS='-g -O1 $(SANITIZE)'

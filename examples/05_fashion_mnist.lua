@@ -15,7 +15,7 @@
 -- into; the rest goes on with what there is.
 
 local mgd = require "mgd"
-local clock = require("mgd.core").base.clock
+local clock = mgd.clock
 
 local STEPS = math.tointeger(tonumber(arg and arg[1] or 60000))
 assert(STEPS and STEPS > 0, "usage: 05_fashion_mnist.lua [steps]")

@@ -253,7 +253,7 @@ describe("a forged checkpoint, with a checksum that is right,", function()
     changed(function(saved) saved.data.fingerprint = "0" end, "is not the one")
     changed(function(saved) saved.options.tau_theta = 0 end, "tau_theta")
     changed(function(saved) saved.options.optimizer = "momentum" end,
-      "it holds 'second_moment'")
+      "'beta1' has no effect")
     changed(function(saved) saved.options.replicas = 2 end, "state: theta is 1x9 of f32")
     local last = #names
     assert.equal("run.replicas", names[last])

@@ -57,8 +57,9 @@ describe("bad options of mgd.train", function()
     {"a code for a perturbation", "option 'perturbation' must be a table, got string",
       {perturbation = "walsh"}},
     {"an unknown order", "option 'order' must be 'natural' or 'shuffled'",
-      perturbation{order = "random"}},
-    {"all zeros", "option 'sparsity' must be in [0, 1), got 1", perturbation{sparsity = 1}},
+      perturbation{code = "sequential", order = "random"}},
+    {"all zeros", "option 'sparsity' must be in [0, 1), got 1",
+      perturbation{code = "random", sparsity = 1}},
     {"half a band", "'low' and 'high' go together", perturbation{code = "sine", low = 0.1}},
     {"a band that aliases", {"low = 0.1", "high = 0.7", "0.5"},
       perturbation{code = "sine", low = 0.1, high = 0.7}},
@@ -83,15 +84,22 @@ describe("bad options of mgd.train", function()
     {"an unknown convention", "(did you mean 'published'?)", {convention = "publishd"}},
     {"an unknown optimizer", "(did you mean 'adam'?)", {optimizer = "adm"}},
     {"an unknown engine", "option 'engine' must be 'discrete'", {engine = "discret"}},
-    {"momentum 1", "option 'momentum' must be in [0, 1), got 1", {momentum = 1}},
-    {"beta2 1", "option 'beta2' must be in [0, 1), got 1", {beta2 = 1}},
-    {"epsilon 0", "option 'epsilon' must be a number > 0, got 0", {epsilon = 0}},
+    {"momentum 1", "option 'momentum' must be in [0, 1), got 1",
+      {optimizer = "momentum", momentum = 1}},
+    {"beta2 1", "option 'beta2' must be in [0, 1), got 1", {optimizer = "adam", beta2 = 1}},
+    {"epsilon 0", "option 'epsilon' must be a number > 0, got 0",
+      {optimizer = "adam", epsilon = 0}},
+    {"an option without effect", "option 'momentum' has no effect with optimizer = 'sgd'",
+      {momentum = 0.5}},
+    {"sparsity of a code that has none", "no effect with code = 'walsh'",
+      perturbation{sparsity = 0.5}},
     {"dt 0", "option 'dt' must be a number > 0, got 0", {dt = 0}},
     {"an unknown cost", "(did you mean 'mse'?)", {cost = "msee"}},
     {"a cost of the wrong type", "option 'cost' must be a string or a function, got number",
       {cost = 3}},
     {"cross-entropy of one output", "at least 2 outputs", {cost = "cross_entropy"}},
-    {"all smoothing", "option 'label_smoothing' must be in [0, 1), got 1", {label_smoothing = 1}},
+    {"all smoothing", "option 'label_smoothing' must be in [0, 1), got 1",
+      {cost = "cross_entropy", label_smoothing = 1}},
     {"shuffle of the wrong type", "option 'shuffle' must be true or false, got number",
       {shuffle = 1}},
     {"an unknown init", "(did you mean 'uniform'?)", {init = {scheme = "unifrom"}}},
@@ -495,13 +503,13 @@ describe("an allocation that fails", function()
   end)
   for _, code in ipairs {"sequential", "walsh", "random", "sine"} do
     leaks_nothing("codes.pattern of " .. code, function()
-      return mgd.codes.pattern({code = code, order = "shuffled"}, {parameters = 5, slots = 3})
+      return mgd.codes.pattern({code = code}, {parameters = 5, slots = 3})
     end)
     for _, replicas in ipairs(quick and {1} or {1, 40}) do
       leaks_nothing(("mgd.train with %s, %d replicas"):format(code, replicas), function()
         return mgd.train{chip = chip, data = {x = x, y = y}, replicas = replicas,
           optimizer = "adam",
-          init = {}, perturbation = {code = code, order = "shuffled"}, threads = 2}
+          init = {}, perturbation = {code = code}, threads = 2}
       end)
     end
   end

@@ -314,9 +314,18 @@ describe("a run", function()
     assert.equal(20, run.steps_done)
   end)
 
+  it("goes on after a stop, from where its replicas stand", function()
+    local run = mgd.train(options(base, {replicas = 2}))
+    run:run{steps = 100, every = 10, stop = {cost = 10}}
+    assert.equal(0, run.steps_done)
+    local history = run:run{steps = 20}
+    assert.equal(20, run.steps_done)
+    assert.is_true(history.stopped[1] ~= history.stopped[1])
+  end)
+
   it("prints what it is", function()
     local run = mgd.train(options(base, {replicas = 2}))
-    assert.is_truthy(tostring(run):find("2 replicas; 0 steps done", 1, true))
+    assert.is_truthy(tostring(run):find("2 replicas from number 1, seed %-?%d+; 0 steps done"))
   end)
 
   it("works inside a coroutine", function()
@@ -659,7 +668,7 @@ describe("a signal lost in rounding", function()
   it("is told once, on stderr, with an amplitude that would mend it", function()
     local out = subprocess(script:format "1e-8")
     assert.equal(1, select(2, out:gsub("mgd: warning: ", "")), out)
-    local advice = tonumber(out:match "an amplitude of about (%S+)")
+    local advice = tonumber(out:match "an amplitude of (%S+) or more")
     assert.is_truthy(out:find("done\n", 1, true))
     -- the one advised does mend it, and is no larger than it must be
     assert.is_true(advice > 1e-6 and advice < 0.1, out)
@@ -811,7 +820,8 @@ describe("a cost that is not finite", function()
         other.core:advance(5)
         assert.equal(other:theta()[1], run:theta()[1])
         assert.equal(5, run.history.step[run.history.step.size])
-        assert.equal(5, run.history.stopped[1])
+        assert.equal(5, run.history.diverged[1])
+        assert.is_true(run.history.stopped[1] ~= run.history.stopped[1])
       end
     end)
   end
@@ -865,10 +875,10 @@ describe("a cost that is not finite", function()
     for r = 1, 6 do
       if r == highest then
         assert.equal(start[r], run:theta()[r][1])
-        assert.equal(0, history.stopped[r])
+        assert.equal(0, history.diverged[r])
       else
         assert.equal(other:theta()[r][1], run:theta()[r][1])
-        assert.is_true(history.stopped[r] ~= history.stopped[r])
+        assert.is_true(history.diverged[r] ~= history.diverged[r])
       end
     end
   end)

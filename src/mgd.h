@@ -216,7 +216,7 @@ MGD_API mgd_status mgd_tensor_apply(mgd_context *ctx, mgd_unary op, mgd_tensor *
  * f32 when the result is f32 and in f64 otherwise. */
 MGD_API mgd_status mgd_tensor_matmul(mgd_context *ctx, const mgd_tensor *a, const mgd_tensor *b,
                                      mgd_tensor **out);
-/* Σ a b of two vectors. */
+/* Σ a·b over all elements of two tensors of one shape. */
 MGD_API mgd_status mgd_tensor_dot(mgd_context *ctx, const mgd_tensor *a, const mgd_tensor *b,
                                   double *out);
 
@@ -376,7 +376,8 @@ typedef enum { MGD_BASELINE_MEASURED, MGD_BASELINE_TWO_SIDED, MGD_BASELINE_NONE 
 typedef enum { MGD_CONVENTION_GRADIENT, MGD_CONVENTION_PUBLISHED } mgd_convention;
 typedef enum { MGD_OPTIMIZER_SGD, MGD_OPTIMIZER_MOMENTUM, MGD_OPTIMIZER_ADAM } mgd_optimizer;
 
-/* η at engine step `step` (the step that writes θ). Called on the caller's thread. */
+/* η at engine step `step`, the one that writes θ, asked when it comes. Called on the caller's
+ * thread. */
 typedef mgd_status mgd_eta_function(void *user, mgd_context *ctx, uint64_t step, double *eta);
 
 typedef struct {
@@ -434,6 +435,8 @@ MGD_API size_t mgd_run_replicas(const mgd_run *run);
 
 /* Stops replica index r (0-based) where it stands: its θ does not change any more. */
 MGD_API void mgd_run_stop(mgd_run *run, size_t r);
+/* Lets all stopped replicas go on from where they stand, but those whose cost was not finite. */
+MGD_API void mgd_run_go_on(mgd_run *run);
 /* The step at which replica r stopped, or UINT64_MAX while it runs; *finite tells why. */
 MGD_API uint64_t mgd_run_stopped(const mgd_run *run, size_t r, bool *finite);
 

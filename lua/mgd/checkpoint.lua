@@ -202,7 +202,7 @@ local function describe_chip(chip)
   if not net then
     return { parameters = chip.num_parameters }
   end
-  return { parameters = chip.num_parameters, dtype = net.dtype, input = net.input,
+  return { parameters = chip.num_parameters, seed = chip.seed, dtype = net.dtype, input = net.input,
     layers = describe_layers(net) }
 end
 
@@ -216,7 +216,7 @@ local function make_chip(saved, theta, path)
     end
     opt[i] = make(layer.outputs)
   end
-  return chips { net = nn.sequential(opt):set_theta(theta) }
+  return chips { net = nn.sequential(opt):set_theta(theta), seed = saved.seed }
 end
 
 -- ---- saving -------------------------------------------------------------------------------------
@@ -374,6 +374,7 @@ local PARTS = {
   { "functions", { positional = { type = "string" } } },
   { "chip", {
     { "parameters", type = "integer", required = true, min = 1 },
+    { "seed", type = "integer" },
     { "dtype", type = "string" },
     { "input", type = "table" },
     { "layers", type = "table" },

@@ -18,6 +18,8 @@ end
 
 local SCHEMA = {
   { "net", type = "any", doc = "The network of an ideal chip." },
+  { "seed", type = "integer", default = 1,
+    doc = "Seed of the device's own draws, of which an ideal chip has none." },
   { "parameters", type = "integer", min = 1, doc = "Number of parameters P of a chip in Lua." },
   { "evaluate", type = "function",
     doc = "function(theta, x) → y: outputs (B, O) for parameters (P) and samples (B, …), f64." },
@@ -40,7 +42,7 @@ local function check_parts(opt)
 end
 
 --- Make a chip.
--- @tparam table opts either `net`: an ideal chip; or `parameters` P and
+-- @tparam table opts `seed` (1), and either `net`: an ideal chip; or `parameters` P and
 --   `evaluate = function(theta, x) return y end`, with θ (P), x (B, …) and y (B, O) in f64, and
 --   optionally `theta`, its present parameters. `evaluate` gets copies, is called in the order of
 --   time, and must not yield.
@@ -50,7 +52,7 @@ end
 local function new(opts)
   local opt = options.check("mgd.chip", SCHEMA, opts)
   check_parts(opt)
-  local chip = setmetatable({ net = opt.net }, Chip)
+  local chip = setmetatable({ net = opt.net, seed = opt.seed }, Chip)
   if opt.net then
     chip.num_parameters = opt.net.num_parameters
     chip.core = core.chip.ideal(opt.net.core)

@@ -20,14 +20,15 @@ codes.SCHEMA = {
     doc = "Δ, root mean square norm of the whole perturbation: a·√P for ±a, a·√(P/2) for sines, "
       .. "a for sequential." },
   { "order", type = "string", default = "natural", choices = { "natural", "shuffled" },
+    only = { "code", "sequential" },
     doc = "sequential: parameters one after the other, or in an order drawn from the seed." },
-  { "alternate", type = "boolean", default = false,
+  { "alternate", type = "boolean", default = false, only = { "code", "walsh" },
     doc = "walsh: flip all signs from period to period, which removes the second-order bias." },
-  { "sparsity", type = "number", default = 0, min = 0,
+  { "sparsity", type = "number", default = 0, min = 0, only = { "code", "random" },
     doc = "random: fraction of zeros, in [0, 1); the variance is accounted for." },
-  { "low", type = "number", above = 0, unit = "cycles per step",
+  { "low", type = "number", only = { "code", "sine" }, above = 0, unit = "cycles per step",
     doc = "sine: lowest frequency; without low and high, the integer bins of τ_θ where P fit." },
-  { "high", type = "number", above = 0, unit = "cycles per step",
+  { "high", type = "number", only = { "code", "sine" }, above = 0, unit = "cycles per step",
     doc = "sine: highest frequency." },
 }
 
@@ -41,7 +42,7 @@ function codes.check(where, given)
     options.fail(where, "amplitude = %g and norm = %g are both given: expected one of them",
       opt.amplitude, opt.norm)
   end
-  if opt.sparsity >= 1 then
+  if opt.sparsity and opt.sparsity >= 1 then
     options.fail(where, "option 'sparsity' must be in [0, 1), got %g", opt.sparsity)
   end
   if (opt.low == nil) ~= (opt.high == nil) then

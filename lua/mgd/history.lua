@@ -19,7 +19,8 @@ Rows.__index = Rows
 -- @tparam table names probes
 -- @tparam integer replicas
 function M.new(names, replicas)
-  local rows = setmetatable({ names = names, replicas = replicas, columns = {} }, Rows)
+  local rows = { names = names, replicas = replicas, columns = {}, count = 0, complete = 0 }
+  setmetatable(rows, Rows)
   for _, name in ipairs { "step", "time", "wall" } do
     rows.columns[name] = {}
   end
@@ -30,32 +31,41 @@ function M.new(names, replicas)
 end
 
 function Rows:add(row)
+  self.count = self.count + 1
   for name, column in pairs(self.columns) do
     local value = row[name]
     if type(value) == "table" and self.replicas == 1 then
       value = value[1]
     end
-    column[#column + 1] = value
+    column[self.count] = value
   end
+  self.complete = self.count
 end
 
 --- The history object.
 -- @tparam run run whose replicas may have stopped
 -- @treturn history `step`, `time`, `wall` (T); each probe (T) or (T, R); `stopped` (R), the step at
---   which each replica stopped, NaN for those that did not; `names`
+--   which each replica fulfilled the stop conditions, `diverged` (R), the step at which its cost
+--   was not finite, NaN for those that did not; `names`
 function Rows:finish(run)
   local result = { names = { "step", "time", "wall" } }
   for _, name in ipairs(self.names) do
     result.names[#result.names + 1] = name
   end
   for name, column in pairs(self.columns) do
+    if self.count > self.complete then
+      column[self.count] = nil -- of a row that an interrupt cut short
+    end
     result[name] = core.tensor.tensor(column)
   end
-  local stopped = {}
+  local stopped, diverged = {}, {}
   for r = 1, self.replicas do
-    stopped[r] = run.core:stopped(r) or 0 / 0
+    local step, finite = run.core:stopped(r)
+    stopped[r] = finite and step or 0 / 0
+    diverged[r] = step and not finite and step or 0 / 0
   end
   result.stopped = core.tensor.tensor(stopped)
+  result.diverged = core.tensor.tensor(diverged)
   return setmetatable(result, History)
 end
 
@@ -95,19 +105,24 @@ end
 -- @tparam string path
 -- @treturn history itself
 function History:save_csv(path)
-  local file, message = io.open(path, "w")
-  if not file then
-    options.fail("history:save_csv", "cannot write: %s", message)
-  end
-  file:write(table.concat(headings(self), ","), "\n")
+  local lines = { table.concat(headings(self), ",") }
   for t = 1, self.step.size do
     local line = cells(self, t)
     for i, value in ipairs(line) do
       line[i] = ("%.17g"):format(value)
     end
-    file:write(table.concat(line, ","), "\n")
+    lines[#lines + 1] = table.concat(line, ",")
   end
-  file:close()
+  local file, message = io.open(path, "w")
+  local written = file
+  if file then
+    written, message = file:write(table.concat(lines, "\n"), "\n")
+    local closed, why = file:close()
+    written, message = written and closed, message or why
+  end
+  if not written then
+    options.fail("history:save_csv", "cannot write: %s", message)
+  end
   return self
 end
 
@@ -141,7 +156,7 @@ function History:__tostring()
     if rows <= 2 * SHOWN or t <= SHOWN or t > rows - SHOWN then
       local line = {}
       for i, name in ipairs(self.names) do
-        line[i] = ("%12.5g"):format(middle(self[name][t]))
+        line[i] = (name == "step" and "%12d" or "%12.5g"):format(middle(self[name][t]))
       end
       lines[#lines + 1] = table.concat(line)
     elseif t == SHOWN + 1 then

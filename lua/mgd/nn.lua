@@ -54,10 +54,11 @@ nn.INIT_SCHEMA = {
     choices = { "zeros", "uniform", "normal", "glorot_uniform", "glorot_normal", "he_uniform",
                 "he_normal" },
     doc = "Distribution; glorot (2010) and he (2015) scale by fan-in and leave biases at 0." },
-  { "low", type = "number", default = -1, doc = "uniform: lower end." },
-  { "high", type = "number", default = 1, doc = "uniform: upper end." },
-  { "mean", type = "number", default = 0, doc = "normal: mean." },
-  { "std", type = "number", default = 1, min = 0, doc = "normal: standard deviation." },
+  { "low", type = "number", default = -1, only = { "scheme", "uniform" }, doc = "Lower end." },
+  { "high", type = "number", default = 1, only = { "scheme", "uniform" }, doc = "Upper end." },
+  { "mean", type = "number", default = 0, only = { "scheme", "normal" }, doc = "Mean." },
+  { "std", type = "number", default = 1, min = 0, only = { "scheme", "normal" },
+    doc = "Standard deviation." },
 }
 
 local INIT_OPTIONS = {
@@ -109,8 +110,9 @@ function Network:forward(x)
 end
 
 local COST_OPTIONS = {
-  { "label_smoothing", type = "number", default = 0, min = 0,
-    doc = "cross_entropy: the share s of a target that is spread over all classes, in [0, 1)." },
+  { "cost", type = "string", default = "mse", choices = COSTS, doc = "What is differentiated." },
+  { "label_smoothing", type = "number", default = 0, min = 0, only = { "cost", "cross_entropy" },
+    doc = "The share s of a target that is spread over all classes, in [0, 1)." },
 }
 
 --- The reference gradient ∂C/∂θ by back-propagation.
@@ -121,10 +123,11 @@ local COST_OPTIONS = {
 -- @treturn tensor gradient, (P)
 -- @treturn number the cost
 function Network:gradient(x, y, cost, opts)
-  local opt = options.check("net:gradient", COST_OPTIONS, opts or {})
-  opt.cost = options.check("net:gradient", {
-    { "cost", type = "string", default = "mse", choices = COSTS },
-  }, { cost = cost }).cost
+  local given = { cost = cost }
+  for key, value in pairs(opts or {}) do
+    given[key] = value
+  end
+  local opt = options.check("net:gradient", COST_OPTIONS, given)
   return self.core:gradient(x, y, opt)
 end
 

@@ -15,7 +15,8 @@
 -- Fields of an entry: the name at [1]; `type`, one of "number", "integer", "string", "boolean",
 -- "table", "function" (anything callable), "tensor", "any", or a list of these; `default`;
 -- `required`; `min`, `max` (inclusive) and `above` (exclusive) for numbers; `infinite = true` where
--- an infinity makes sense; `choices` for strings; `unit` and `doc` for people. NaN is never a
+-- an infinity makes sense; `choices` for strings; `only = { "optimizer", "adam" }` where it means
+-- something only beside that value of an entry above it; `unit` and `doc` for people. NaN is never
 -- number here.
 --
 -- `schema.positional` admits an array part: `true` copies it as it is, a table of the entry's
@@ -314,6 +315,12 @@ local function check_keys(where, schema, given, positional)
   end
 end
 
+local function fail_without_effect(where, name, only, present)
+  local other = type(present) == "string" and "'" .. present .. "'" or options.type_name(present)
+  options.fail(where, "option '%s' has no effect with %s = %s: it belongs to %s = '%s'", name,
+    only[1], other, only[1], only[2])
+end
+
 --- Check an option table against a schema.
 -- @tparam string where  the function that was called, e.g. "mgd.train": opens every message
 -- @tparam table schema  list of entries, see above
@@ -339,7 +346,11 @@ function options.check(where, schema, given)
   end
   for _, entry in ipairs(schema) do
     local name, value = entry[1], given[entry[1]]
-    if value ~= nil then
+    if entry.only and out[entry.only[1]] ~= entry.only[2] then
+      if value ~= nil then
+        fail_without_effect(where, name, entry.only, out[entry.only[1]])
+      end
+    elseif value ~= nil then
       out[name] = check_value(where, "option '" .. name .. "'", entry, value)
     elseif entry.required then
       options.fail(where, "option '%s' is missing: it must be %s", name, options.expected(entry))

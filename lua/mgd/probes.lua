@@ -134,6 +134,18 @@ local function fulfilled(conditions, row, r)
   return true
 end
 
+-- The row as the user's function sees it: numbers, or lists of R numbers for an ensemble.
+local function plain(row, replicas)
+  if replicas > 1 then
+    return row
+  end
+  local numbers = {}
+  for name, value in pairs(row) do
+    numbers[name] = type(value) == "table" and value[1] or value
+  end
+  return numbers
+end
+
 --- Whether the run is to end after this row; replicas that fulfil every condition are stopped.
 function Probes:stopped(row)
   local run = self.run
@@ -145,7 +157,8 @@ function Probes:stopped(row)
     end
     all = all and run.core:stopped(r) ~= nil
   end
-  return all or (self.decide ~= nil and self.decide(row) and true or false)
+  return all or (self.decide ~= nil and self.decide(plain(row, run.options.replicas)) and true
+    or false)
 end
 
 return M

@@ -24,7 +24,8 @@ M.SCHEMA = {
   { "data", type = "table", required = true, doc = "A data set, or {x =, y =, test =}." },
   { "cost", type = { "string", "function" }, default = "mse",
     doc = "mse, cross_entropy, l2, or function(y, target) → number, of (B, O) and (B, K)." },
-  { "label_smoothing", type = "number", default = 0, min = 0, doc = "cross_entropy: in [0, 1)." },
+  { "label_smoothing", type = "number", default = 0, min = 0, only = { "cost", "cross_entropy" },
+    doc = "cross_entropy: in [0, 1)." },
   { "batch", type = "integer", default = 1, min = 1, doc = "Samples shown at once." },
   { "shuffle", type = "boolean", default = true,
     doc = "Each epoch in an order of its own, by replica; false: 1, 2, …, N, 1, …" },
@@ -46,10 +47,14 @@ M.SCHEMA = {
       .. "G_gradient = (P/τ_θ)·G_published." },
   { "optimizer", type = "string", default = "sgd", choices = { "sgd", "momentum", "adam" },
     doc = "How G changes θ." },
-  { "momentum", type = "number", default = 0.9, min = 0, doc = "momentum: share kept." },
-  { "beta1", type = "number", default = 0.9, min = 0, doc = "adam: first moment." },
-  { "beta2", type = "number", default = 0.999, min = 0, doc = "adam: second moment." },
-  { "epsilon", type = "number", default = 1e-8, above = 0, doc = "adam: floor of the root." },
+  { "momentum", type = "number", default = 0.9, min = 0, only = { "optimizer", "momentum" },
+    doc = "momentum: share kept." },
+  { "beta1", type = "number", default = 0.9, min = 0, only = { "optimizer", "adam" },
+    doc = "adam: first moment." },
+  { "beta2", type = "number", default = 0.999, min = 0, only = { "optimizer", "adam" },
+    doc = "adam: second moment." },
+  { "epsilon", type = "number", default = 1e-8, above = 0, only = { "optimizer", "adam" },
+    doc = "adam: floor of the root." },
   { "init", type = "table",
     doc = "Initial parameters, drawn per replica from the seed; see net:init. Without it every "
       .. "replica starts from the chip's present θ." },
@@ -85,7 +90,7 @@ function M.resolve(given)
       choices = { "mse", "cross_entropy", "l2" } } }, { cost = opt.cost })
   end
   for _, name in ipairs { "momentum", "beta1", "beta2", "label_smoothing" } do
-    if opt[name] >= 1 then
+    if opt[name] and opt[name] >= 1 then
       options.fail("mgd.train", "option '%s' must be in [0, 1), got %g", name, opt[name])
     end
   end
@@ -120,9 +125,18 @@ Run.__name = "mgd.run"
 
 function Run:__tostring()
   local o = self.options
-  return ("run: %s; %s, %s; τ_p = %d, τ_θ = %d, τ_x = %d, batch %d; %d replica%s; %d steps done")
-    :format(tostring(o.chip), o.data.name, o.perturbation.code, o.tau_p, o.tau_theta, o.tau_x,
-      o.batch, o.replicas, o.replicas == 1 and "" or "s", self.steps_done)
+  local p = o.perturbation
+  return table.concat({
+    ("run of %s"):format(tostring(o.chip)),
+    ("  data %s, batch %d, cost %s"):format(o.data.name, o.batch,
+      type(o.cost) == "string" and o.cost or "a function"),
+    ("  %s code, %s %g, baseline %s, convention %s"):format(p.code,
+      p.norm and "norm" or "amplitude", p.norm or p.amplitude, o.baseline, o.convention),
+    ("  τ_p = %d, τ_θ = %d, τ_x = %d steps; η = %s, optimizer %s"):format(o.tau_p, o.tau_theta,
+      o.tau_x, type(o.eta) == "number" and ("%g"):format(o.eta) or "a function", o.optimizer),
+    ("  %d replica%s from number %d, seed %d; %d steps done"):format(o.replicas,
+      o.replicas == 1 and "" or "s", o.replica, o.seed, self.steps_done),
+  }, "\n")
 end
 
 -- The core takes one flat table.
@@ -138,7 +152,7 @@ end
 
 --- A run from resolved options; how train and resume make one.
 function M.new_run(opt)
-  local run = { options = opt, wall_before = 0 }
+  local run = { options = opt, wall_before = 0, diverged = 0 }
   run.core = core.run.new(opt.chip.core, core_options(opt), opt.data.x, opt.data.y)
   return setmetatable(run, Run)
 end
@@ -195,7 +209,8 @@ end
 local RUN_SCHEMA = {
   { "steps", type = "integer", required = true, min = 0, doc = "How many more steps." },
   { "every", type = "integer", min = 1, unit = "steps",
-    doc = "Probe at multiples of this, besides the first and the last step." },
+    doc = "Probe at multiples of this, besides the first and the last step; with stop, a hundredth "
+      .. "of the steps without." },
   { "probes", type = "table", default = { "cost", "accuracy" },
     doc = "Names: " .. table.concat(probes.names, ", ") .. "." },
   { "stop", type = { "function", "table" },
@@ -231,11 +246,32 @@ local function advance(run, target, line)
   return true
 end
 
+-- What a user should know after a run, on stderr: a warning that is new, replicas that diverged.
+local function tell(run, warned)
+  if run.warning and not warned then
+    io.stderr:write("mgd: warning: ", run.warning, "\n")
+  end
+  local count, first = 0, nil
+  for r = 1, run.options.replicas do
+    local step, finite = run.core:stopped(r)
+    if step and not finite then
+      count = count + 1
+      first = first or ("replica %d at step %d"):format(run.options.replica + r - 1, step)
+    end
+  end
+  if count > run.diverged and count < run.options.replicas then
+    io.stderr:write(("mgd: warning: the cost of %d of %d replicas became infinite or nan "
+      .. "(first: %s, seed %d); they keep their last finite θ\n")
+      :format(count, run.options.replicas, first, run.options.seed))
+  end
+  run.diverged = count
+end
+
 --- Advance the run.
 --
 -- Rows of the history are taken at the present step, at multiples of `every`, and at the last step.
--- Replicas that fulfil `stop` keep their θ from there on; the run ends when all have. Ctrl-C and
--- failures raise; `run.history` keeps the rows so far and the run can go on.
+-- Replicas that fulfil `stop` keep their θ for the rest of this call; it ends when all have. Ctrl-C
+-- and failures raise; `run.history` keeps the rows so far and the run can go on.
 -- @tparam table opts `steps` (required), `every`, `probes` ({"cost", "accuracy"}), `stop`,
 --   `progress` (false)
 -- @treturn history `step`, `time` (hardware seconds), `wall` (seconds) and each probe, as tensors
@@ -243,11 +279,14 @@ end
 -- @usage run:run{steps = 1e5, every = 1000, probes = {"cost", "angle"}, stop = {accuracy = 0.95}}
 function Run:run(opts)
   local opt = options.check("run:run", RUN_SCHEMA, opts)
+  opt.every = opt.every or opt.stop and math.max(1, math.floor(opt.steps / 100))
+  self.core:go_on()
   local taken = probes.prepare(self, opt.probes, opt.stop)
   local rows = history.new(taken.names, self.options.replicas)
   local line = opt.progress and progress.new(self, opt.steps)
   local begin, last = core.base.clock(), self.steps_done + opt.steps
-  local ok, message, warned = true, nil, self.warning
+  local warned = self.warning
+
   local function probe()
     local row = taken:row(core.base.clock() - begin + self.wall_before)
     rows:add(row)
@@ -256,33 +295,34 @@ function Run:run(opts)
     end
     return taken:stopped(row)
   end
-  local probed, over
-  while true do
-    probed, over = pcall(probe)
-    if probed and over and ok then
-      ok, message = self.core:advance(0) -- fails when all stopped because no cost was finite
+
+  -- To the last step or a stop; nil, or why the core could not go on.
+  local function go()
+    local over = probe()
+    while not over and self.steps_done < last do
+      local ok, message = advance(self, next_row(self.steps_done, opt.every, last), line)
+      if not ok and not message:find("^the cost became") then
+        return message
+      end
+      over = probe()
+      if not ok then
+        return message
+      end
     end
-    if not probed or not ok or over or self.steps_done >= last then
-      break
-    end
-    ok, message = advance(self, next_row(self.steps_done, opt.every, last), line)
-    if not ok and not message:find("^the cost became") then
-      break
-    end
+    return select(2, self.core:advance(0)) -- says so when no replica has a finite cost
   end
+
+  -- Whatever happens, an interrupt at any place too, the rows are kept.
+  local went, message = pcall(go)
   if line then
     line.finish()
   end
   self.wall_before = self.wall_before + core.base.clock() - begin
-  if #rows.columns.step > 0 then
-    self.history = rows:finish(self)
-  end
-  if self.warning and not warned then
-    io.stderr:write("mgd: warning: ", self.warning, "\n")
-  end
-  if not probed then
-    error(over, 0)
-  elseif not ok then
+  self.history = rows.complete > 0 and rows:finish(self) or nil
+  tell(self, warned)
+  if not went then
+    error(message, 0)
+  elseif message ~= "" then
     options.fail("run:run", "%s", message)
   end
   return self.history

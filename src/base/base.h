@@ -84,7 +84,7 @@ void mgd_random_normal2(uint64_t seed, mgd_stream stream, uint64_t replica, uint
 
 typedef struct mgd_pool mgd_pool;
 
-/* `threads` counts the caller: a pool of 1 starts no thread at all. */
+/* `threads` counts the caller. They are started when there is work for them. */
 mgd_status mgd_pool_new(mgd_context *ctx, size_t threads, mgd_pool **out);
 void mgd_pool_free(mgd_pool *pool);
 size_t mgd_pool_threads(const mgd_pool *pool);
@@ -101,6 +101,10 @@ size_t mgd_threads_default(void);
 
 /* Set by a signal handler; see mgd_interrupt_request. */
 extern volatile sig_atomic_t mgd_interrupt_flag;
+
+/* For loops to ask now and then: clears the flag and fails with MGD_ERR_INTERRUPT when it is set.
+ */
+mgd_status mgd_interrupt_answer(mgd_context *ctx);
 
 /* ---- instruction sets ------------------------------------------------------------------------ */
 

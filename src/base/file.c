@@ -54,10 +54,7 @@ mgd_status mgd_writer_put(mgd_writer *w, const void *bytes, size_t n) {
         size_t piece = n - done < CHUNK ? n - done : CHUNK;
         if (fwrite((const char *)bytes + done, 1, piece, w->file) != piece)
             return cannot_write(w->ctx, w->path, errno);
-        if (mgd_interrupt_pending()) {
-            mgd_interrupt_clear();
-            return mgd_fail(w->ctx, MGD_ERR_INTERRUPT, "interrupted");
-        }
+        MGD_TRY(mgd_interrupt_answer(w->ctx));
     }
     return MGD_OK;
 }

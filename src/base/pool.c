@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define SPIN_SECONDS 50e-6
@@ -16,11 +15,13 @@
 struct worker {
     mgd_pool *pool;
     size_t index;
+    size_t seen; /* generation at which it was started */
     pthread_t thread;
 };
 
 struct mgd_pool {
-    size_t threads;
+    size_t wanted;          /* as asked for */
+    size_t threads;         /* that run, the caller included: 1 until there is work for more */
     struct worker *workers; /* threads − 1 of them; worker 0 is the caller */
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -66,7 +67,7 @@ static void await_generation(mgd_pool *pool, size_t seen) {
 static void *worker_main(void *arg) {
     struct worker *self = arg;
     mgd_pool *pool = self->pool;
-    for (size_t seen = 0;; seen++) {
+    for (size_t seen = self->seen;; seen++) {
         await_generation(pool, seen);
         if (atomic_load(&pool->closing))
             return NULL;
@@ -88,29 +89,30 @@ mgd_status mgd_pool_new(mgd_context *ctx, size_t threads, mgd_pool **out) {
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "thread pool", 1, sizeof(mgd_pool), &memory));
     mgd_pool *pool = memory;
+    if (!mgd_take(&pool->workers, threads, sizeof(struct worker))) {
+        mgd_free(pool);
+        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a pool of %zu threads", threads);
+    }
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->wake, NULL);
-    pool->threads = 1; /* counts the workers started so far, for mgd_pool_free */
-    mgd_status status = mgd_allocate(ctx, "thread pool", threads, sizeof(struct worker), &memory);
-    if (status != MGD_OK) {
-        mgd_pool_free(pool);
-        return status;
-    }
-    pool->workers = memory;
-    for (size_t i = 1; i < threads; i++) {
+    pool->wanted = threads;
+    pool->threads = 1;
+    *out = pool;
+    return MGD_OK;
+}
+
+/* Starts the workers; where the system gives fewer, fewer share the work. */
+static void start_workers(mgd_pool *pool) {
+    for (size_t i = 1; i < pool->wanted; i++) {
         struct worker *worker = &pool->workers[i - 1];
         worker->pool = pool;
         worker->index = i;
-        int error = pthread_create(&worker->thread, NULL, worker_main, worker);
-        if (error) {
-            mgd_pool_free(pool);
-            return mgd_fail(ctx, MGD_ERR_MEMORY, "threads: cannot start thread %zu of %zu: %s", i,
-                            threads, strerror(error));
-        }
+        worker->seen = atomic_load(&pool->generation);
+        if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
+            break;
         pool->threads++;
     }
-    *out = pool;
-    return MGD_OK;
+    pool->wanted = pool->threads;
 }
 
 void mgd_pool_free(mgd_pool *pool) {
@@ -127,10 +129,12 @@ void mgd_pool_free(mgd_pool *pool) {
 }
 
 size_t mgd_pool_threads(const mgd_pool *pool) {
-    return pool ? pool->threads : 1;
+    return pool ? pool->wanted : 1;
 }
 
 void mgd_pool_run(mgd_pool *pool, mgd_task *task, void *arg, size_t count) {
+    if (pool && pool->threads < pool->wanted && count > 1)
+        start_workers(pool);
     if (!pool || pool->threads == 1 || count <= 1) {
         for (size_t i = 0; i < count; i++)
             task(arg, i, 0);
@@ -142,8 +146,11 @@ void mgd_pool_run(mgd_pool *pool, mgd_task *task, void *arg, size_t count) {
     atomic_store(&pool->running, pool->threads - 1);
     next_generation(pool);
     run_share(pool, 0);
-    while (atomic_load_explicit(&pool->running, memory_order_acquire) > 0)
-        cpu_relax();
+    for (size_t spins = 1; atomic_load_explicit(&pool->running, memory_order_acquire) > 0; spins++)
+        if (spins % 4096 == 0)
+            sched_yield(); /* the processor may be the one that a worker waits for */
+        else
+            cpu_relax();
 }
 
 size_t mgd_threads_default(void) {

@@ -19,6 +19,13 @@ void mgd_interrupt_clear(void) {
     mgd_interrupt_flag = 0;
 }
 
+mgd_status mgd_interrupt_answer(mgd_context *ctx) {
+    if (!mgd_interrupt_pending())
+        return MGD_OK;
+    mgd_interrupt_clear();
+    return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
+}
+
 double mgd_clock(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

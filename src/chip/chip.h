@@ -27,7 +27,6 @@ typedef struct {
 typedef struct {
     const void *self;
     const void *theta; /* of this unit, unperturbed: what sign 0 stands for */
-    size_t width;      /* W; 1 in rows */
     /* The point's parameters: out (count × W) in lanes, one set per replica; (count) in rows. */
     void (*perturbed)(const void *self, size_t worker, const mgd_point *point, size_t first,
                       size_t count, void *out);
@@ -74,10 +73,9 @@ struct mgd_session {
 struct mgd_chip {
     mgd_dtype dtype; /* of θ: f32 or f64 */
     size_t num_parameters;
-    size_t lanes;        /* replicas in a tile, when it can evaluate them side by side; else 0 */
-    size_t shared_lanes; /* samples in a tile, under one θ; 1 when it cannot */
-    bool caller_only;    /* measure must run on the thread that started the run */
-    double resolution;   /* smallest relative step of a cost: unit in the last place */
+    size_t lanes;      /* replicas in a tile, when it can evaluate them side by side; else 0 */
+    bool caller_only;  /* measure must run on the thread that started the run */
+    double resolution; /* smallest relative step of a cost: unit in the last place */
 
     /* Checks data and cost against the chip and takes all the memory that measuring needs. */
     mgd_status (*open)(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,

@@ -67,7 +67,6 @@ mgd_status mgd_chip_external(mgd_context *ctx, size_t num_parameters, const mgd_
     external->chip = (mgd_chip){
         .dtype = MGD_F64,
         .num_parameters = num_parameters,
-        .shared_lanes = 1,
         .caller_only = true,
         .resolution = 0x1p-52,
         .open = external_open,

@@ -116,7 +116,7 @@ static void measure_replicas(const ideal_session *s, const mgd_request *r) {
     for (size_t p = 0; p < r->num_points; p++) {
         const mgd_point *point = &r->points[p];
         double *cost = r->cost + p * width;
-        for (size_t b = 0; b < s->batch; b++) {
+        for (size_t b = 0; b < s->batch && !mgd_interrupt_pending(); b++) {
             gather_samples(s, w, point->samples + b * width);
             pass(s, r, r->worker, point, fetch_point, b == 0 ? cost : w->value);
             for (size_t lane = 0; lane < width && b > 0; lane++)
@@ -150,7 +150,7 @@ static void measure_points(const ideal_session *s, const mgd_request *r, size_t 
     scratch *w = &s->scratch[r->worker];
     const mgd_point *points = r->points + first;
     double *cost = r->cost + first;
-    for (size_t b = 0; b < s->batch; b++) {
+    for (size_t b = 0; b < s->batch && !mgd_interrupt_pending(); b++) {
         gather_points(s, w, points, used, b);
         pass(s, r, r->worker, points, fetch_points, w->value);
         for (size_t lane = 0; lane < used; lane++)
@@ -173,7 +173,7 @@ static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
     size_t worker = r->pool ? pool_worker : r->worker;
     scratch *w = &s->scratch[worker];
     size_t first = chunk * s->width;
-    for (size_t p = 0; p < r->num_points; p++) {
+    for (size_t p = 0; p < r->num_points && !mgd_interrupt_pending(); p++) {
         const mgd_point *point = &r->points[p];
         for (size_t lane = 0; lane < s->width; lane++) {
             size_t b = first + lane < s->batch ? first + lane : s->batch - 1;
@@ -200,7 +200,6 @@ static void measure_samples(const ideal_session *s, const mgd_request *r) {
 }
 
 static mgd_status ideal_measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
-    (void)ctx;
     const ideal_session *s = (const ideal_session *)session;
     switch (s->arrangement) {
     case REPLICAS:
@@ -215,7 +214,7 @@ static mgd_status ideal_measure(mgd_context *ctx, mgd_session *session, const mg
                            r->num_points - first < s->width ? r->num_points - first : s->width);
         break;
     }
-    return MGD_OK;
+    return mgd_interrupt_answer(ctx); /* whatever was skipped is measured again */
 }
 
 /* Rows of a few cache lines, picked at random from a set larger than the caches near by. */
@@ -347,8 +346,10 @@ static mgd_status respond(void *user, mgd_context *ctx, const mgd_tensor *theta,
 static mgd_status ideal_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
                              mgd_session **out) {
     mgd_net *net = ((ideal_chip *)chip)->net;
-    if (task->cost.kind == MGD_COST_FUNCTION)
+    if (task->cost.kind == MGD_COST_FUNCTION) {
+        MGD_TRY(mgd_net_check_input(ctx, net, "data", task->x));
         return mgd_responder_open(ctx, chip, respond, net, task, out);
+    }
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(ideal_session), &memory));
     ideal_session *s = memory;
@@ -391,7 +392,6 @@ mgd_status mgd_chip_ideal(mgd_context *ctx, mgd_net *net, mgd_chip **out) {
         .dtype = net->dtype,
         .num_parameters = net->num_parameters,
         .lanes = net->kernels->lanes,
-        .shared_lanes = net->kernels->lanes,
         .resolution = net->dtype == MGD_F32 ? 0x1p-23 : 0x1p-52,
         .open = ideal_open,
         .theta = ideal_theta,

@@ -50,11 +50,11 @@ static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_t
         s->kernels->gather(mgd_tensor_data(target), targets, index, t_lanes, lanes);
         if (s->cost.kind != MGD_COST_FUNCTION)
             s->kernels->cost(&s->cost, outputs, lanes, y_lanes, t_lanes, value);
-        if (outputs == targets)
+        if (accuracy && outputs == targets)
             s->kernels->hits(outputs, lanes, y_lanes, t_lanes, hit);
         for (size_t lane = 0; lane < used; lane++) {
             sum += s->cost.kind != MGD_COST_FUNCTION ? value[lane] : 0;
-            hits += outputs == targets ? hit[lane] : NAN;
+            hits += accuracy && outputs == targets ? hit[lane] : NAN;
         }
     }
     mgd_free(y_lanes);

@@ -7,13 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-mgd_status mgd_data_poll(mgd_context *ctx) {
-    if (!mgd_interrupt_pending())
-        return MGD_OK;
-    mgd_interrupt_clear();
-    return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
-}
-
 const char *mgd_data_path_tail(const char *path) {
     const size_t most = 240; /* leaves room for the message after it */
     size_t length = strlen(path);
@@ -67,7 +60,7 @@ static mgd_status scale_pixels(mgd_context *ctx, const unsigned char *in, size_t
     float *singles = mgd_tensor_data(out);
     double *doubles = mgd_tensor_data(out);
     for (size_t start = 0; start < size; start += MGD_DATA_CHUNK) {
-        MGD_TRY(mgd_data_poll(ctx));
+        MGD_TRY(mgd_interrupt_answer(ctx));
         size_t end = size - start < MGD_DATA_CHUNK ? size : start + MGD_DATA_CHUNK;
         if (single)
             for (size_t i = start; i < end; i++)

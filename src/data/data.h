@@ -9,9 +9,6 @@
 /* Elements or bytes between two polls for an interrupt. */
 #define MGD_DATA_CHUNK ((size_t)1 << 20)
 
-/* MGD_ERR_INTERRUPT, flag cleared, when one was requested; MGD_OK otherwise. */
-mgd_status mgd_data_poll(mgd_context *ctx);
-
 /* The end of a path that is too long for a message, at a character boundary. */
 const char *mgd_data_path_tail(const char *path);
 

@@ -113,7 +113,7 @@ static mgd_status inflate_some(reader *r, unsigned char *out, size_t wanted, siz
 static mgd_status read_bytes(reader *r, unsigned char *out, size_t wanted, size_t *got) {
     *got = 0;
     while (*got < wanted) {
-        MGD_TRY(mgd_data_poll(r->ctx));
+        MGD_TRY(mgd_interrupt_answer(r->ctx));
         size_t piece = wanted - *got < MGD_DATA_CHUNK ? wanted - *got : MGD_DATA_CHUNK;
         size_t n = 0;
         if (r->gzip)

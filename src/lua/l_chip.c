@@ -29,7 +29,8 @@ static int protected_call(lua_State *L) {
     lua_call(L, 2, 1);
     if (c->number) {
         if (lua_type(L, -1) != LUA_TNUMBER)
-            return luaL_error(L, "it returned a %s: expected a number", luaL_typename(L, -1));
+            return luaL_error(L, "it returned a %s: expected a number",
+                              l_test_tensor(L, lua_gettop(L)) ? "tensor" : luaL_typename(L, -1));
         *c->number = lua_tonumber(L, -1);
         return 0;
     }

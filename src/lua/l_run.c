@@ -29,7 +29,7 @@ static mgd_status eta_function(void *user, mgd_context *ctx, uint64_t step, doub
     lua_State *L = box->eta.L;
     int top = lua_gettop(L);
     lua_pushvalue(L, box->eta.function);
-    lua_pushnumber(L, (lua_Number)step);
+    lua_pushinteger(L, (lua_Integer)step);
     mgd_status status = MGD_OK;
     if (lua_pcall(L, 1, 1, 0) != LUA_OK)
         status = l_fail(ctx, "train: eta",
@@ -173,8 +173,9 @@ static int run_new(lua_State *L) {
     l_run *box = l_push_box(L, sizeof *box, L_RUN);
     box->chip = chip;
     keep_alive(L, box, &train);
+    size_t before = mgd_memory_stats().live_bytes;
     l_check(L, mgd_run_new(&ctx, chip->chip, &train, &box->run), &ctx);
-    l_byte_debt(L, 4 * 8 * mgd_chip_num_parameters(chip->chip) * train.replicas);
+    l_byte_debt(L, mgd_memory_stats().live_bytes - before);
     return 1;
 }
 
@@ -298,6 +299,12 @@ static int run_stop(lua_State *L) {
     return 0;
 }
 
+/* go_on(): stopped replicas run again, but those whose cost was not finite */
+static int run_go_on(lua_State *L) {
+    mgd_run_go_on(check_run(L)->run);
+    return 0;
+}
+
 /* stopped(r) → nil while it runs, or the step at which it stopped and whether its cost was finite
  */
 static int run_stopped(lua_State *L) {
@@ -375,6 +382,7 @@ static const luaL_Reg methods[] = {
     {"steps_done", run_steps_done},
     {"warning", run_warning},
     {"stop", run_stop},
+    {"go_on", run_go_on},
     {"stopped", run_stopped},
     {"state", run_state},
     {"set_state", run_set_state},

@@ -202,10 +202,7 @@ static mgd_status get_bytes(source *s, void *to, size_t n) {
         if (fread((char *)to + done, 1, piece, s->file) != piece)
             return mgd_fail(s->ctx, MGD_ERR_IO, "cannot read " MGD_FILE_PATH ": %s", s->path,
                             ferror(s->file) ? strerror(errno) : "the file ends too early");
-        if (mgd_interrupt_pending()) {
-            mgd_interrupt_clear();
-            return mgd_fail(s->ctx, MGD_ERR_INTERRUPT, "interrupted");
-        }
+        MGD_TRY(mgd_interrupt_answer(s->ctx));
     }
     return MGD_OK;
 }

@@ -298,6 +298,20 @@ static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *
     }
 }
 
+/* G of the window that ends here and the θ it was measured at, of the replicas that run. */
+static void keep_window(mgd_run *run, size_t unit, const char *theta, const char *gradient) {
+    size_t at = unit * mgd_run_unit_bytes(run), stride = run->in_lanes ? run->width : 1;
+    for (size_t lane = 0; lane < run->lanes; lane++) {
+        if (run->alive[unit * run->lanes + lane] == 0)
+            continue;
+        for (size_t i = 0; i < run->parameters; i++) {
+            size_t from = (i * stride + lane) * run->real;
+            memcpy(run->window_gradient + at + from, gradient + from, run->real);
+            memcpy(run->window_theta + at + from, theta + from, run->real);
+        }
+    }
+}
+
 /* The same bits everywhere, which the C library does not promise. */
 static double power(double base, double exponent) {
     return Sleef_cinz_powd1_u10purec(base, exponent);
@@ -313,10 +327,8 @@ static void write_theta(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write
     k->rates(eta, run->alive + unit * run->lanes, run->lanes, run->width, etas);
     if (careful)
         memcpy(w->before, theta, bytes);
-    if (run->window_gradient) {
-        memcpy(run->window_gradient + at, gradient, bytes);
-        memcpy(run->window_theta + at, theta, bytes);
-    }
+    if (run->window_gradient)
+        keep_window(run, unit, theta, gradient);
     double time = (double)write + 1;
     switch (t->optimizer) {
     case MGD_OPTIMIZER_SGD:
@@ -340,6 +352,13 @@ static void write_theta(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write
 
 /* ---- units and segments ---------------------------------------------------------------------- */
 
+static bool unit_lives(const mgd_run *run, size_t unit) {
+    for (size_t lane = 0; lane < run->lanes; lane++)
+        if (run->alive[unit * run->lanes + lane] != 0)
+            return true;
+    return false;
+}
+
 static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
     mgd_run *run = s->run;
     const mgd_train *t = &run->train;
@@ -347,12 +366,11 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
     unit_source source = {.run = run,
                           .theta = run->theta + unit * mgd_run_unit_bytes(run),
                           .replica = t->replica + unit * run->lanes};
-    mgd_request request = {
-        .worker = worker,
-        .pool = s->inner,
-        .points = w->points,
-        .source = {&source, source.theta, run->lanes, source_perturbed, source_points},
-        .cost = w->cost};
+    mgd_request request = {.worker = worker,
+                           .pool = s->inner,
+                           .points = w->points,
+                           .source = {&source, source.theta, source_perturbed, source_points},
+                           .cost = w->cost};
     w->code.block = UINT64_MAX;
     w->held_count = 0;
     w->factor_signs = 0;
@@ -366,10 +384,11 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
         MGD_TRY(run->session->measure(&s->ctx[unit], run->session, &request));
         demodulate_block(run, w, unit, n, steps, places);
         integrate_block(run, w, unit, n, steps, places);
-        if (steps == to_write) {
-            uint64_t write = periods(n, t->tau_theta);
-            size_t i = t->eta_function ? (size_t)(write - periods(s->first, t->tau_theta)) : 0;
-            write_theta(run, w, unit, write, run->eta[i]);
+        if (steps == to_write)
+            write_theta(run, w, unit, periods(n, t->tau_theta), run->eta);
+        if (!unit_lives(run, unit)) { /* nothing is left to ask the chip for */
+            run->done[unit] = s->last;
+            break;
         }
         run->done[unit] = n + steps;
     }
@@ -381,35 +400,28 @@ static void advance_task(void *arg, size_t unit, size_t worker) {
     s->status[unit] = advance_unit(s, unit, worker);
 }
 
-/* η of the writes at the ends of steps [first, last); they must fit in run->eta. */
-static mgd_status prepare_eta(mgd_context *ctx, mgd_run *run, uint64_t first, uint64_t last) {
+/* η of the write that the segment from step `first` on ends with. */
+static mgd_status prepare_eta(mgd_context *ctx, mgd_run *run, uint64_t first) {
     const mgd_train *t = &run->train;
-    if (!t->eta_function) {
-        run->eta[0] = t->eta;
+    if (!t->eta_function)
         return MGD_OK;
-    }
-    uint64_t from = first / t->tau_theta;
-    for (uint64_t write = from; write < last / t->tau_theta; write++) {
-        uint64_t step = (write + 1) * t->tau_theta - 1;
-        double eta;
-        MGD_TRY(t->eta_function(t->eta_user, ctx, step, &eta));
-        if (!isfinite(eta))
-            return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                            "eta: the function returned %g at step %llu: expected a finite number",
-                            eta, (unsigned long long)step);
-        run->eta[write - from] = eta;
-    }
+    uint64_t step = (first / t->tau_theta + 1) * t->tau_theta - 1;
+    double eta;
+    MGD_TRY(t->eta_function(t->eta_user, ctx, step, &eta));
+    if (!isfinite(eta))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "eta: the function returned %s at step %llu: expected a finite number",
+                        isnan(eta) ? "nan" : "an infinity", (unsigned long long)step);
+    run->eta = eta;
     return MGD_OK;
 }
 
-/* Steps of a segment: bounded by the room for η. */
+/* Where a segment of `length` steps ends: when η is a function, at the next write at the latest, so
+ * that it is asked when θ is written and not before. */
 static uint64_t segment_end(const mgd_run *run, uint64_t target, uint64_t length) {
     uint64_t last = run->step + min_u64(target - run->step, length);
-    if (run->train.eta_function) {
-        uint64_t writes_before = run->step / run->train.tau_theta;
-        last = min_u64(last, (writes_before + run->max_writes) * run->train.tau_theta);
-    }
-    return last;
+    uint64_t write = (run->step / run->train.tau_theta + 1) * run->train.tau_theta;
+    return run->train.eta_function ? min_u64(last, write) : last;
 }
 
 /* Units are independent: when a chip fails in one of them the others still finish the segment. */
@@ -436,10 +448,13 @@ static mgd_status fail_nonfinite(mgd_context *ctx, const mgd_run *run) {
         snprintf(cost, sizeof cost, "%g", run->fatal[0]);
     return mgd_fail(ctx, MGD_ERR_NONFINITE,
                     "the cost became %s at step %llu (seed %llu, replica %llu%s): θ is kept as it "
-                    "was before that step; a smaller eta may help",
+                    "was before that step; %s",
                     cost, (unsigned long long)run->step, (unsigned long long)run->train.seed,
                     (unsigned long long)run->train.replica,
-                    run->train.replicas > 1 ? " and all others" : "");
+                    run->train.replicas > 1 ? " and all others" : "",
+                    run->step < run->train.tau_theta
+                        ? "it had not been written yet: look at θ, the data and the chip"
+                        : "a smaller eta may help, unless the chip answers so by itself");
 }
 
 /* True when every replica has stopped; the run's clock then stands at the last one's stop. */
@@ -454,6 +469,14 @@ static bool all_stopped(mgd_run *run) {
     return true;
 }
 
+void mgd_run_go_on(mgd_run *run) {
+    for (size_t r = 0; r < run->train.replicas; r++)
+        if (run->finite[r]) {
+            run->alive[r] = 1;
+            run->stopped[r] = NAN;
+        }
+}
+
 static bool all_nonfinite(const mgd_run *run) {
     for (size_t r = 0; r < run->train.replicas; r++)
         if (run->finite[r])
@@ -461,7 +484,37 @@ static bool all_nonfinite(const mgd_run *run) {
     return true;
 }
 
-/* C̃ of a few units in the last place of C is rounding, not signal. */
+/* C̃ of a few units in the last place of C is rounding, not signal. Below one unit its size is not
+ * known, so the amplitude that is advised aims far above. */
+static void warn_of_signal(mgd_run *run, double tilde, double cost) {
+    double ulp = run->chip->resolution * cost, a = run->amplitude;
+    run->first_cost = run->first_cost > 0 ? run->first_cost : cost;
+    if (!(tilde < 4 * ulp))
+        return;
+    run->warned = true;
+    unsigned long long step = run->step;
+    if (cost > 1000 * run->first_cost)
+        snprintf(run->warning, sizeof run->warning,
+                 "by step %llu the cost has grown from %.3g to %.3g: the run diverges; a smaller "
+                 "eta may help",
+                 step, run->first_cost, cost);
+    else if (tilde == 0)
+        snprintf(
+            run->warning, sizeof run->warning,
+            "up to step %llu C̃ was exactly 0 at C = %.3g: the output does not depend on θ, its "
+            "units are saturated, or the amplitude %.2g is far too small",
+            step, cost, a);
+    else
+        snprintf(
+            run->warning, sizeof run->warning,
+            "by step %llu the signal C̃ (mean |C̃| = %.3g) is within a few units in the last "
+            "place of C (%.3g) and may be rounding; try an amplitude of %.1g or more instead of "
+            "%.2g%s",
+            step, tilde, cost, 1000 * a * ulp / fmax(tilde, ulp / 4), a,
+            run->real == sizeof(float) ? ", or a network of dtype f64" : "");
+}
+
+/* Every 64 steps or more, over the replicas that run. */
 static void check_signal(mgd_run *run) {
     uint64_t steps = run->step - run->sums_from;
     if (run->warned || steps < 64)
@@ -475,19 +528,10 @@ static void check_signal(mgd_run *run) {
     }
     tilde /= living * (double)steps;
     cost /= living * (double)steps;
-    double ulp = run->chip->resolution * cost;
     memset(run->sums, 0, 2 * run->units * run->lanes * sizeof(double));
     run->sums_from = run->step;
-    if (!(tilde < 4 * ulp) || run->train.baseline == MGD_BASELINE_NONE)
-        return;
-    run->warned = true;
-    double wanted = run->amplitude * 100 * ulp / fmax(tilde, ulp / 4);
-    snprintf(run->warning, sizeof run->warning,
-             "by step %llu the signal C̃ (mean |C̃| = %.3g) is within a few units in the last place "
-             "of C (%.3g): the engine learns from rounding errors; an amplitude of about %.2g "
-             "instead of %.2g would mend it%s",
-             (unsigned long long)run->step, tilde, cost, wanted, run->amplitude,
-             run->real == sizeof(float) ? ", or a network of dtype f64" : "");
+    if (run->train.baseline != MGD_BASELINE_NONE)
+        warn_of_signal(run, tilde, cost);
 }
 
 /* One segment of at most *length steps, which adapts to the time that it took. */
@@ -496,7 +540,8 @@ static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, ui
     double begin = mgd_clock();
     s->first = run->step;
     s->last = segment_end(run, target, *length);
-    MGD_TRY(prepare_eta(ctx, run, s->first, s->last));
+    if (s->last % run->train.tau_theta == 0)
+        MGD_TRY(prepare_eta(ctx, run, s->first));
     mgd_status status = advance_segment(run, s);
     for (size_t unit = 0; unit < run->units && status != MGD_OK; unit++)
         if (s->status[unit] == status)
@@ -516,12 +561,12 @@ static mgd_status advance_to(mgd_context *ctx, segment *s, uint64_t target) {
     while (!all_stopped(run)) {
         if (run->step >= target)
             return MGD_OK;
-        if (mgd_interrupt_pending()) {
-            mgd_interrupt_clear();
-            return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted at step %llu",
-                            (unsigned long long)run->step);
-        }
-        MGD_TRY(advance_some(ctx, s, target, &length));
+        mgd_status status = mgd_interrupt_answer(ctx);
+        if (status == MGD_OK)
+            status = advance_some(ctx, s, target, &length);
+        if (status == MGD_ERR_INTERRUPT)
+            return mgd_fail(ctx, status, "interrupted at step %llu", (unsigned long long)run->step);
+        MGD_TRY(status);
     }
     return all_nonfinite(run) ? fail_nonfinite(ctx, run) : MGD_OK;
 }

@@ -114,11 +114,10 @@ static mgd_status angle_of(mgd_context *ctx, mgd_run *run, size_t r, bool whole_
 }
 
 mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set, double *angle) {
-    uint64_t tau = run->train.tau_theta, end = run->step / tau * tau;
-    bool known = run->window_gradient && end > run->window_from;
+    uint64_t tau = run->train.tau_theta;
     for (size_t r = 0; r < run->train.replicas; r++)
         angle[r] = NAN;
-    if (!known)
+    if (!run->window_gradient)
         return MGD_OK;
     angle_scratch w = {mgd_calloc(run->parameters, run->real),
                        mgd_calloc((size_t)run->order.samples, sizeof(double)),
@@ -126,8 +125,12 @@ mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set, double 
     mgd_status status = MGD_OK;
     if (!w.row || !w.weight || !w.truth)
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: the angle probe");
-    for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++)
-        status = angle_of(ctx, run, r, whole_set, end, &w, &angle[r]);
+    for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++) {
+        double last = isnan(run->stopped[r]) ? (double)run->step : run->stopped[r];
+        uint64_t end = (uint64_t)last / tau * tau; /* of its last completed window */
+        if (end > run->window_from)
+            status = angle_of(ctx, run, r, whole_set, end, &w, &angle[r]);
+    }
     mgd_free(w.row);
     mgd_free(w.weight);
     mgd_free(w.truth);

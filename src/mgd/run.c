@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_WRITES 1024        /* values of η computed ahead, when it is a function */
 #define MAX_UNIT_TILES 8       /* tiles of replicas in a unit, while their θ stays in cache */
 #define UNIT_CACHE_BYTES 32768 /* bytes of θ in a unit, unless one tile is larger already */
 
@@ -185,7 +184,6 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
     const mgd_train *t = &run->train;
     size_t unit = mgd_run_unit_bytes(run), all = run->units * run->lanes;
     bool first = t->optimizer != MGD_OPTIMIZER_SGD, second = t->optimizer == MGD_OPTIMIZER_ADAM;
-    run->max_writes = t->eta_function ? MAX_WRITES : 1;
     if (!(mgd_take(&run->theta, run->units, unit) && mgd_take(&run->gradient, run->units, unit) &&
           (!first || mgd_take(&run->first_moment, run->units, unit)) &&
           (!second || mgd_take(&run->second_moment, run->units, unit)) &&
@@ -197,7 +195,6 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
           mgd_take(&run->careful, run->units, 1) && mgd_take(&run->sums, 2 * all, sizeof(double)) &&
           mgd_take(&run->cache, run->units, sizeof(mgd_order_cache)) &&
           mgd_take(&run->done, run->units, sizeof(uint64_t)) &&
-          mgd_take(&run->eta, run->max_writes, sizeof(double)) &&
           mgd_take(&run->workers, run->num_workers, sizeof(mgd_worker))))
         return mgd_fail(ctx, MGD_ERR_MEMORY,
                         "out of memory: %zu replicas of %zu parameters (%.0f bytes for each array "
@@ -268,6 +265,7 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
     MGD_TRY(mgd_code_open(ctx, t, run->parameters, &run->code));
     run->amplitude = t->norm != 0 ? t->norm / sqrt(run->code.square_sum) : t->amplitude;
     run->scale = signal_scale(run);
+    run->eta = t->eta;
     choose_layout(run);
     MGD_TRY(open_session(ctx, run));
     run->order = (mgd_order){t->shuffle, t->seed, mgd_tensor_shape(t->x)[0]};
@@ -327,7 +325,6 @@ void mgd_run_free(mgd_run *run) {
                       run->sums,
                       run->cache,
                       run->done,
-                      run->eta,
                       run->workers};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mgd_free(blocks[i]);

@@ -71,13 +71,13 @@ struct mgd_run {
     double *sums;           /* (units × 2 × lanes) Σ|C̃|, Σ|C| since sums_from */
     mgd_order_cache *cache; /* (units) */
     uint64_t sums_from;
+    double first_cost; /* mean of C in the first 64 steps or more; 0: not known yet */
     bool warned;
     char warning[MGD_MESSAGE_SIZE];
 
-    uint64_t step;     /* steps done by all units */
-    uint64_t *done;    /* (units) steps done; ahead of `step` only after a chip has failed */
-    double *eta;       /* η of each write of the present segment */
-    size_t max_writes; /* room in eta */
+    uint64_t step;  /* steps done by all units */
+    uint64_t *done; /* (units) steps done; ahead of `step` only after a chip has failed */
+    double eta;     /* of the next write of θ */
     size_t num_workers;
     mgd_worker *workers;
 };

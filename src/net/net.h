@@ -94,6 +94,10 @@ mgd_status mgd_samples_open(mgd_context *ctx, mgd_dtype dtype, const mgd_tensor 
                             const mgd_tensor *y, mgd_samples *out);
 void mgd_samples_close(mgd_samples *samples);
 
+/* Whether x is (B, …) with the network's inputs; `where` opens the message. */
+mgd_status mgd_net_check_input(mgd_context *ctx, const mgd_net *net, const char *where,
+                               const mgd_tensor *x);
+
 /* The same, checked against the network's inputs and, with the cost, its outputs. */
 mgd_status mgd_net_samples_open(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
                                 const mgd_tensor *y, const mgd_cost *cost, mgd_samples *out);

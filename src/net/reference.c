@@ -68,23 +68,30 @@ mgd_status mgd_cost_check(mgd_context *ctx, const mgd_cost *cost, size_t outputs
     return MGD_OK;
 }
 
-static mgd_status check_input(mgd_context *ctx, const mgd_net *net, const char *where,
-                              const mgd_tensor *x) {
+mgd_status mgd_net_check_input(mgd_context *ctx, const mgd_net *net, const char *where,
+                               const mgd_tensor *x) {
     char shape[128], wanted[128];
     size_t ndim = mgd_tensor_ndim(x);
     size_t n = ndim ? mgd_tensor_shape(x)[0] : 0;
     if (ndim >= 2 && n >= 1 && n <= UINT32_MAX && mgd_tensor_size(x) / n == net->inputs)
         return MGD_OK;
-    return mgd_fail(ctx, MGD_ERR_SHAPE,
-                    "%s: x is %s: expected (B, …) with %zu values per sample (%s)", where,
-                    mgd_shape_format(shape, sizeof shape, ndim, mgd_tensor_shape(x)), net->inputs,
-                    mgd_shape_format(wanted, sizeof wanted, net->input_ndim, net->input_shape));
+    mgd_shape_format(shape, sizeof shape, ndim, mgd_tensor_shape(x));
+    if (ndim == 1 && n == net->inputs)
+        return mgd_fail(ctx, MGD_ERR_SHAPE,
+                        "%s: x has shape %s: expected (B, …); a single sample is x:reshape{1, %zu}",
+                        where, shape, n);
+    return mgd_fail(
+        ctx, MGD_ERR_SHAPE,
+        "%s: x has shape %s: expected (B, …) with the network's %zu inputs (%s) for each "
+        "sample",
+        where, shape, net->inputs,
+        mgd_shape_format(wanted, sizeof wanted, net->input_ndim, net->input_shape));
 }
 
 mgd_status mgd_net_samples_open(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
                                 const mgd_tensor *y, const mgd_cost *cost, mgd_samples *out) {
     mgd_samples samples;
-    MGD_TRY(check_input(ctx, net, "data", x));
+    MGD_TRY(mgd_net_check_input(ctx, net, "data", x));
     MGD_TRY(mgd_samples_open(ctx, net->dtype, x, y, &samples));
     mgd_status status = mgd_cost_check(ctx, cost, net->outputs, samples.targets);
     if (status == MGD_OK)
@@ -200,7 +207,7 @@ static mgd_status forward_rows(mgd_context *ctx, const mgd_net *net, const void 
 
 mgd_status mgd_net_forward_at(mgd_context *ctx, const mgd_net *net, const void *theta,
                               const mgd_tensor *x, mgd_tensor **out) {
-    MGD_TRY(check_input(ctx, net, "forward", x));
+    MGD_TRY(mgd_net_check_input(ctx, net, "forward", x));
     size_t n = mgd_tensor_shape(x)[0];
     mgd_tensor *rows, *y;
     MGD_TRY(as_rows(ctx, net->dtype, x, &rows));

@@ -227,9 +227,12 @@ mgd_status mgd_tensor_reduce_axis(mgd_context *ctx, mgd_reduction op, const mgd_
 /* ---- two tensors ----------------------------------------------------------------------------- */
 
 mgd_status mgd_tensor_dot(mgd_context *ctx, const mgd_tensor *a, const mgd_tensor *b, double *out) {
-    if (a->ndim != 1 || b->ndim != 1 || a->size != b->size) {
+    bool alike = a->ndim == b->ndim;
+    for (size_t i = 0; i < a->ndim && alike; i++)
+        alike = a->shape[i] == b->shape[i];
+    if (!alike) {
         char left[MGD_SHAPE_TEXT], right[MGD_SHAPE_TEXT];
-        return mgd_fail(ctx, MGD_ERR_SHAPE, "dot: two vectors of one length, got shapes %s and %s",
+        return mgd_fail(ctx, MGD_ERR_SHAPE, "dot: expected two tensors of one shape, got %s and %s",
                         mgd_shape_format(left, sizeof left, a->ndim, a->shape),
                         mgd_shape_format(right, sizeof right, b->ndim, b->shape));
     }

@@ -67,13 +67,6 @@ bool mgd_shape_broadcasts(const mgd_tensor *from, size_t ndim, const size_t *sha
     return true;
 }
 
-mgd_status mgd_interrupt_answer(mgd_context *ctx) {
-    if (!mgd_interrupt_pending())
-        return MGD_OK;
-    mgd_interrupt_clear();
-    return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
-}
-
 /* ---- storage and headers --------------------------------------------------------------------- */
 
 static void set_row_major(mgd_tensor *t) {

@@ -49,9 +49,6 @@ mgd_tensor mgd_tensor_borrow_number(double *value);
 bool mgd_tensor_overlaps(const mgd_tensor *a, const mgd_tensor *b);
 bool mgd_tensor_same_view(const mgd_tensor *a, const mgd_tensor *b);
 
-/* MGD_ERR_INTERRUPT, with the flag cleared, when an interrupt is pending. */
-mgd_status mgd_interrupt_answer(mgd_context *ctx);
-
 /* ---- walking ---- */
 
 #define MGD_WALK_OPERANDS 3
