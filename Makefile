@@ -77,7 +77,7 @@ RUN_SPECS    = MGD_LUA=$(abspath $(BUILD)/mgd-lua) $(BUILD)/mgd-lua spec/support
 run          = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)$(2)
 
 .DELETE_ON_ERROR:
-.PHONY: all luajit demo test bench sanitize lint format install uninstall clean help FORCE
+.PHONY: all luajit demo test bench docs sanitize lint format install uninstall clean help FORCE
 
 # ---- building ------------------------------------------------------------------------------------
 
@@ -199,6 +199,10 @@ sanitize:
 	@scripts/deps
 	@$(SUBMAKE) all BUILD=$(BUILD) LUAJIT_PC= KERNEL_OPT=-O2 CFLAGS='-g -O1 $(SANITIZE)'
 	$(RUN_SPECS)
+
+## docs: write docs/options.md from the schemas
+docs: all
+	$(BUILD)/mgd-lua scripts/options-reference.lua > docs/options.md
 
 ## lint: check the format, the C and Lua sources, and who includes whom
 lint:

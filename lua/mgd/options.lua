@@ -132,13 +132,13 @@ end
 local function range_of(entry)
   local bounds = {}
   if entry.above then
-    bounds[#bounds + 1] = string.format("> %.14g", entry.above)
+    bounds[#bounds + 1] = string.format("> %.16g", entry.above)
   end
   if entry.min then
-    bounds[#bounds + 1] = string.format("≥ %.14g", entry.min)
+    bounds[#bounds + 1] = string.format("≥ %.16g", entry.min)
   end
   if entry.max then
-    bounds[#bounds + 1] = string.format("≤ %.14g", entry.max)
+    bounds[#bounds + 1] = string.format("≤ %.16g", entry.max)
   end
   return #bounds > 0 and " " .. table.concat(bounds, " and ") or ""
 end

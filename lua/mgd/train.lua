@@ -206,7 +206,7 @@ end
 
 -- ---- advancing ----------------------------------------------------------------------------------
 
-local RUN_SCHEMA = {
+M.RUN_SCHEMA = {
   { "steps", type = "integer", required = true, min = 0, doc = "How many more steps." },
   { "every", type = "integer", min = 1, unit = "steps",
     doc = "Probe at multiples of this, besides the first and the last step; with stop, a hundredth "
@@ -278,7 +278,7 @@ end
 --   (T), or (T, R) for probes of an ensemble
 -- @usage run:run{steps = 1e5, every = 1000, probes = {"cost", "angle"}, stop = {accuracy = 0.95}}
 function Run:run(opts)
-  local opt = options.check("run:run", RUN_SCHEMA, opts)
+  local opt = options.check("run:run", M.RUN_SCHEMA, opts)
   opt.every = opt.every or opt.stop and math.max(1, math.floor(opt.steps / 100))
   self.core:go_on()
   local taken = probes.prepare(self, opt.probes, opt.stop)

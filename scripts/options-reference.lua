@@ -1,0 +1,52 @@
+-- Writes docs/options.md from the schemas that check the options: `make docs`, or
+-- build/mgd-lua scripts/options-reference.lua > docs/options.md
+
+local codes = require "mgd.codes"
+local nn = require "mgd.nn"
+local options = require "mgd.options"
+local train = require "mgd.train"
+
+local function cell(text)
+  return (tostring(text):gsub("|", "\\|"))
+end
+
+local function default_of(entry)
+  if entry.required then
+    return "required"
+  elseif type(entry.default) == "table" then
+    local quoted = {}
+    for i, value in ipairs(entry.default) do
+      quoted[i] = ("%q"):format(value)
+    end
+    return "`{" .. table.concat(quoted, ", ") .. "}`"
+  elseif type(entry.default) == "string" then
+    return ("`%q`"):format(entry.default)
+  elseif entry.default == nil then
+    return "–"
+  end
+  return "`" .. tostring(entry.default) .. "`"
+end
+
+local function section(title, schema)
+  print(("\n## %s\n"):format(title))
+  print "| option | must be | default | unit | meaning |\n|---|---|---|---|---|"
+  for _, entry in ipairs(schema) do
+    local doc = entry.doc or ""
+    if entry.only then
+      doc = ("%s Only with `%s = %q`."):format(doc, entry.only[1], entry.only[2])
+    end
+    print(("| `%s` | %s | %s | %s | %s |"):format(entry[1], cell(options.expected(entry)),
+      cell(default_of(entry)), entry.unit or "", cell(doc)))
+  end
+end
+
+print [[
+# Options
+
+Written by `make docs` from the schemas that check them; do not edit. An option that is unknown, of
+the wrong type, out of range, or without effect beside the others is an error at the user's line.]]
+section("`mgd.train{…}`", train.SCHEMA)
+section("`perturbation = {…}`", codes.SCHEMA)
+section("`init = {…}` and `net:init{…}`", nn.INIT_SCHEMA)
+print "\n`net:init` also takes `seed` (1) and `replica` (1)."
+section("`run:run{…}`", train.RUN_SCHEMA)
