@@ -488,12 +488,11 @@ static bool all_nonfinite(const mgd_run *run) {
  * known, so the amplitude that is advised aims far above. */
 static void warn_of_signal(mgd_run *run, double tilde, double cost) {
     double ulp = run->chip->resolution * cost, a = run->amplitude;
-    run->first_cost = run->first_cost > 0 ? run->first_cost : cost;
     if (!(tilde < 4 * ulp))
         return;
     run->warned = true;
     unsigned long long step = run->step;
-    if (cost > 1000 * run->first_cost)
+    if (run->first_cost > 0 && cost > 1000 * run->first_cost)
         snprintf(run->warning, sizeof run->warning,
                  "by step %llu the cost has grown from %.3g to %.3g: the run diverges; a smaller "
                  "eta may help",
@@ -517,6 +516,8 @@ static void warn_of_signal(mgd_run *run, double tilde, double cost) {
 /* Every 64 steps or more, over the replicas that run. */
 static void check_signal(mgd_run *run) {
     uint64_t steps = run->step - run->sums_from;
+    for (size_t r = 0; r < run->train.replicas && run->step == 1; r++)
+        run->first_cost += fabs(run->c[r]) / (double)run->train.replicas;
     if (run->warned || steps < 64)
         return;
     double tilde = 0, cost = 0, living = 0;

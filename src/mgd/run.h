@@ -71,7 +71,7 @@ struct mgd_run {
     double *sums;           /* (units × 2 × lanes) Σ|C̃|, Σ|C| since sums_from */
     mgd_order_cache *cache; /* (units) */
     uint64_t sums_from;
-    double first_cost; /* mean of C in the first 64 steps or more; 0: not known yet */
+    double first_cost; /* mean |C| of the first step; 0: not known */
     bool warned;
     char warning[MGD_MESSAGE_SIZE];
 
