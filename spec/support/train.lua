@@ -1,0 +1,52 @@
+-- What the specs of training runs share.
+
+local assert = require "luassert"
+local mgd = require "mgd"
+local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
+
+local support = {}
+
+function support.options(base, changes)
+  local out = {}
+  for _, source in ipairs {base, changes or {}} do
+    for key, value in pairs(source) do
+      out[key] = value
+    end
+  end
+  return out
+end
+
+function support.fails(text, f, ...)
+  local ok, message = pcall(f, ...)
+  assert.is_false(ok)
+  assert.is_truthy(tostring(message):find(text, 1, true), message)
+  return message
+end
+
+-- Runs a script in a fresh interpreter; all that it prints, stderr included.
+function support.subprocess(script, environment)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(script)
+  file:close()
+  local pipe = assert(io.popen(("%s '%s' %s 2>&1"):format(environment or "", mgd_lua, path)))
+  local out = pipe:read "*a"
+  pipe:close()
+  os.remove(path)
+  return out
+end
+
+-- A chip y = θ₁ that returns `value(k)` at its k-th evaluation where that is not nil.
+function support.counting_chip(value)
+  local calls = 0
+  return mgd.chip{parameters = 1, evaluate = function(theta, x)
+    calls = calls + 1
+    local special = value and value(calls)
+    return mgd.full({x.shape[1], 1}, special or theta[1])
+  end}, function() return calls end
+end
+
+-- One sample: x = 0, y = 1.
+support.ONE = {x = mgd.zeros{1, 1}, y = mgd.ones{1, 1}}
+
+return support
