@@ -21,6 +21,7 @@
     2e-3 /* how long the engine works between two looks at the interrupt flag                      \
           */
 #define MAX_SEGMENT (1u << 20)
+#define SIGNAL_STEPS 128 /* C̃ is looked at after every so many steps, whatever the clock says */
 
 typedef struct {
     mgd_run *run;
@@ -416,10 +417,12 @@ static mgd_status prepare_eta(mgd_context *ctx, mgd_run *run, uint64_t first) {
     return MGD_OK;
 }
 
-/* Where a segment of `length` steps ends: when η is a function, at the next write at the latest, so
- * that it is asked when θ is written and not before. */
+/* Where a segment of `length` steps ends: at the latest where C̃ is looked at and, when η is a
+ * function, at the next write, so that it is asked when θ is written and not before. */
 static uint64_t segment_end(const mgd_run *run, uint64_t target, uint64_t length) {
     uint64_t last = run->step + min_u64(target - run->step, length);
+    if (!run->warned)
+        last = min_u64(last, (run->step / SIGNAL_STEPS + 1) * SIGNAL_STEPS);
     uint64_t write = (run->step / run->train.tau_theta + 1) * run->train.tau_theta;
     return run->train.eta_function ? min_u64(last, write) : last;
 }
@@ -513,12 +516,12 @@ static void warn_of_signal(mgd_run *run, double tilde, double cost) {
             run->real == sizeof(float) ? ", or a network of dtype f64" : "");
 }
 
-/* Every 64 steps or more, over the replicas that run. */
+/* Over the replicas that run. */
 static void check_signal(mgd_run *run) {
     uint64_t steps = run->step - run->sums_from;
     for (size_t r = 0; r < run->train.replicas && run->step == 1; r++)
         run->first_cost += fabs(run->c[r]) / (double)run->train.replicas;
-    if (run->warned || steps < 64)
+    if (run->warned || run->step % SIGNAL_STEPS != 0 || steps == 0)
         return;
     double tilde = 0, cost = 0, living = 0;
     for (size_t r = 0; r < run->units * run->lanes; r++) {
