@@ -154,6 +154,25 @@ describe("memory", function()
 end)
 
 describe("an interrupt", function()
+  it("bug: a unit that had skipped its measurements went on when another answered first", function()
+    local opts = {net = mgd.nn.mlp{8, 16, 1}, data = mgd.data.parity{bits = 8}, batch = 8,
+      replicas = 512, init = {}, threads = 2, perturbation = {amplitude = 0.01}}
+    local straight = mgd.train(options(opts, {eta = 0.1}))
+    straight.core:advance(40)
+    local asked = 0
+    local run = mgd.train(options(opts, {eta = function()
+      asked = asked + 1
+      if asked % 2 == 0 then -- pending while all units measure
+        mgd.interrupt()
+      end
+      return 0.1
+    end}))
+    while run.steps_done < 40 do
+      run.core:advance(40 - run.steps_done)
+    end
+    assert.is_true(straight:theta():allclose(run:theta(), {rtol = 0}))
+  end)
+
   local net = mgd.nn.mlp{2, 3, 1}:init{seed = 4}
 
   it("stops a run, keeps its history, and the run can go on", function()

@@ -57,6 +57,7 @@ typedef struct {
 /* A chip made ready for one task. Implementations put this first in a structure of their own. */
 typedef struct mgd_session mgd_session;
 struct mgd_session {
+    /* MGD_ERR_INTERRUPT leaves the flag set and the costs undefined. */
     mgd_status (*measure)(mgd_context *ctx, mgd_session *session, const mgd_request *request);
     /* May be NULL. These samples will be asked for next. */
     void (*prefetch)(const mgd_session *session, const uint32_t *samples, size_t count);

@@ -10,6 +10,7 @@
 
 #include "../net/net.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #define WHOLE_BYTES 32768   /* up to so much, the parameters of all stages are fetched at once */
@@ -109,14 +110,18 @@ static void pass(const ideal_session *s, const mgd_request *r, size_t worker,
 
 /* ---- the three arrangements ------------------------------------------------------------------ */
 
-static void measure_replicas(const ideal_session *s, const mgd_request *r) {
+/* Each answers whether it measured everything: an interrupt makes it leave out what is left. */
+
+static bool measure_replicas(const ideal_session *s, const mgd_request *r) {
     scratch *w = &s->scratch[r->worker];
     size_t width = s->width;
     w->gathered = NULL;
     for (size_t p = 0; p < r->num_points; p++) {
         const mgd_point *point = &r->points[p];
         double *cost = r->cost + p * width;
-        for (size_t b = 0; b < s->batch && !mgd_interrupt_pending(); b++) {
+        for (size_t b = 0; b < s->batch; b++) {
+            if (mgd_interrupt_pending())
+                return false;
             gather_samples(s, w, point->samples + b * width);
             pass(s, r, r->worker, point, fetch_point, b == 0 ? cost : w->value);
             for (size_t lane = 0; lane < width && b > 0; lane++)
@@ -125,6 +130,7 @@ static void measure_replicas(const ideal_session *s, const mgd_request *r) {
         for (size_t lane = 0; lane < width && s->batch > 1; lane++)
             cost[lane] /= (double)s->batch;
     }
+    return true;
 }
 
 /* Sample b of the batch of each point into its lane; mostly it is the same one. */
@@ -145,12 +151,14 @@ static void gather_points(const ideal_session *s, scratch *w, const mgd_point *p
 }
 
 /* Points `first` … of the request, as many as there are lanes; spare lanes repeat the last. */
-static void measure_points(const ideal_session *s, const mgd_request *r, size_t first,
+static bool measure_points(const ideal_session *s, const mgd_request *r, size_t first,
                            size_t used) {
     scratch *w = &s->scratch[r->worker];
     const mgd_point *points = r->points + first;
     double *cost = r->cost + first;
-    for (size_t b = 0; b < s->batch && !mgd_interrupt_pending(); b++) {
+    for (size_t b = 0; b < s->batch; b++) {
+        if (mgd_interrupt_pending())
+            return false;
         gather_points(s, w, points, used, b);
         pass(s, r, r->worker, points, fetch_points, w->value);
         for (size_t lane = 0; lane < used; lane++)
@@ -158,22 +166,29 @@ static void measure_points(const ideal_session *s, const mgd_request *r, size_t 
     }
     for (size_t lane = 0; lane < used && s->batch > 1; lane++)
         cost[lane] /= (double)s->batch;
+    return true;
 }
 
 typedef struct {
     const ideal_session *session;
     const mgd_request *request;
+    atomic_bool incomplete;
 } chunk_job;
 
 /* One chunk of the batch for every point of the request, so that points on the same samples share
  * what was gathered. */
 static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
-    const ideal_session *s = ((chunk_job *)arg)->session;
-    const mgd_request *r = ((chunk_job *)arg)->request;
+    chunk_job *job = arg;
+    const ideal_session *s = job->session;
+    const mgd_request *r = job->request;
     size_t worker = r->pool ? pool_worker : r->worker;
     scratch *w = &s->scratch[worker];
     size_t first = chunk * s->width;
-    for (size_t p = 0; p < r->num_points && !mgd_interrupt_pending(); p++) {
+    for (size_t p = 0; p < r->num_points; p++) {
+        if (mgd_interrupt_pending()) {
+            atomic_store(&job->incomplete, true);
+            return;
+        }
         const mgd_point *point = &r->points[p];
         for (size_t lane = 0; lane < s->width; lane++) {
             size_t b = first + lane < s->batch ? first + lane : s->batch - 1;
@@ -187,9 +202,11 @@ static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
     }
 }
 
-static void measure_samples(const ideal_session *s, const mgd_request *r) {
-    chunk_job job = {s, r};
+static bool measure_samples(const ideal_session *s, const mgd_request *r) {
+    chunk_job job = {s, r, false};
     mgd_pool_run(r->pool, measure_chunk, &job, s->chunks);
+    if (atomic_load(&job.incomplete))
+        return false;
     for (size_t p = 0; p < r->num_points; p++) {
         const double *cost = s->scratch[r->worker].point_cost + p * s->chunks * s->width;
         double sum = cost[0];
@@ -197,24 +214,25 @@ static void measure_samples(const ideal_session *s, const mgd_request *r) {
             sum += cost[b];
         r->cost[p] = sum / (double)s->batch;
     }
+    return true;
 }
 
+static bool measure_tiles_of_points(const ideal_session *s, const mgd_request *r) {
+    for (size_t first = 0; first < r->num_points; first += s->width) {
+        size_t rest = r->num_points - first;
+        if (!measure_points(s, r, first, rest < s->width ? rest : s->width))
+            return false;
+    }
+    return true;
+}
+
+/* The flag is left for the caller to clear: other requests may be under way. */
 static mgd_status ideal_measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
     const ideal_session *s = (const ideal_session *)session;
-    switch (s->arrangement) {
-    case REPLICAS:
-        measure_replicas(s, r);
-        break;
-    case SAMPLES:
-        measure_samples(s, r);
-        break;
-    case POINTS:
-        for (size_t first = 0; first < r->num_points; first += s->width)
-            measure_points(s, r, first,
-                           r->num_points - first < s->width ? r->num_points - first : s->width);
-        break;
-    }
-    return mgd_interrupt_answer(ctx); /* whatever was skipped is measured again */
+    bool complete = s->arrangement == REPLICAS  ? measure_replicas(s, r)
+                    : s->arrangement == SAMPLES ? measure_samples(s, r)
+                                                : measure_tiles_of_points(s, r);
+    return complete ? MGD_OK : mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
 }
 
 /* Rows of a few cache lines, picked at random from a set larger than the caches near by. */

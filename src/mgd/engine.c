@@ -301,12 +301,16 @@ static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *
 
 /* G of the window that ends here and the θ it was measured at, of the replicas that run. */
 static void keep_window(mgd_run *run, size_t unit, const char *theta, const char *gradient) {
-    size_t at = unit * mgd_run_unit_bytes(run), stride = run->in_lanes ? run->width : 1;
-    for (size_t lane = 0; lane < run->lanes; lane++) {
+    size_t bytes = mgd_run_unit_bytes(run), at = unit * bytes;
+    if (!run->in_lanes && run->alive[unit] != 0) {
+        memcpy(run->window_gradient + at, gradient, bytes);
+        memcpy(run->window_theta + at, theta, bytes);
+    }
+    for (size_t lane = 0; lane < run->lanes && run->in_lanes; lane++) {
         if (run->alive[unit * run->lanes + lane] == 0)
             continue;
         for (size_t i = 0; i < run->parameters; i++) {
-            size_t from = (i * stride + lane) * run->real;
+            size_t from = (i * run->width + lane) * run->real;
             memcpy(run->window_gradient + at + from, gradient + from, run->real);
             memcpy(run->window_theta + at + from, theta + from, run->real);
         }
@@ -568,8 +572,10 @@ static mgd_status advance_to(mgd_context *ctx, segment *s, uint64_t target) {
         mgd_status status = mgd_interrupt_answer(ctx);
         if (status == MGD_OK)
             status = advance_some(ctx, s, target, &length);
-        if (status == MGD_ERR_INTERRUPT)
+        if (status == MGD_ERR_INTERRUPT) {
+            mgd_interrupt_clear(); /* no unit is at work any more */
             return mgd_fail(ctx, status, "interrupted at step %llu", (unsigned long long)run->step);
+        }
         MGD_TRY(status);
     }
     return all_nonfinite(run) ? fail_nonfinite(ctx, run) : MGD_OK;

@@ -24,10 +24,10 @@ typedef struct {
     char *signal;         /* (block_steps × width) C̃·scale, in the kernels' precision */
     uint64_t held_slot;   /* what `pattern` holds: of which slot, … */
     size_t held_first, held_count; /* … and which parameters; count 0: nothing */
-    char *pattern;                 /* (MGD_PATTERN_ROWS × width, or of a tile) */
+    char *pattern;                 /* one part: see MGD_PATTERN_ROWS */
     char *factor;                  /* (lanes of a tile) in rows: ±a or 0 of each point, … */
     uint64_t factor_signs;         /* … for these signs; 0: none */
-    mgd_code_cache code;           /* lanes: signs of the present block */
+    mgd_code_cache code;           /* random bits of the present block */
 } mgd_worker;
 
 /* Parameters are perturbed and integrated so many rows at a time, within the first-level cache. */

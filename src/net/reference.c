@@ -6,6 +6,7 @@
 #include "net.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define BLOCK_TILES 4 /* tiles of samples that pass through the network together */
@@ -235,9 +236,10 @@ typedef struct {
     const void *theta;
     const mgd_samples *samples;
     const mgd_cost *cost;
-    block *blocks;       /* one per worker */
-    double *cost_of_set; /* (N) */
-    double *hit_of_set;  /* (N) */
+    block *blocks;          /* one per worker */
+    double *cost_of_set;    /* (N) */
+    double *hit_of_set;     /* (N) */
+    atomic_bool incomplete; /* an interrupt made a worker leave out its block */
 } evaluation;
 
 static void evaluate_block(void *arg, size_t index, size_t worker) {
@@ -247,8 +249,10 @@ static void evaluate_block(void *arg, size_t index, size_t worker) {
     const mgd_net_kernels *k = e->net->kernels;
     size_t first = index * b->width;
     size_t used = s->samples - first < b->width ? s->samples - first : b->width;
-    if (mgd_interrupt_pending())
+    if (mgd_interrupt_pending()) {
+        atomic_store(&e->incomplete, true);
         return;
+    }
     block_gather(e->net, b, mgd_tensor_data(s->x), s->features, first, used, b->features);
     block_gather(e->net, b, mgd_tensor_data(s->y), s->targets, first, used, b->target);
     const void *y = block_forward(e->net, e->theta, b);
@@ -262,7 +266,10 @@ static mgd_status evaluate_all(mgd_context *ctx, evaluation *e, mgd_pool *pool, 
                                double *accuracy) {
     size_t n = e->samples->samples, width = e->blocks[0].width;
     mgd_pool_run(pool, evaluate_block, e, (n + width - 1) / width);
-    MGD_TRY(mgd_interrupt_answer(ctx));
+    if (atomic_load(&e->incomplete)) {
+        mgd_interrupt_clear();
+        return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
+    }
     double cost = 0, hit = 0;
     for (size_t i = 0; i < n; i++) {
         cost += e->cost_of_set[i];
