@@ -272,21 +272,38 @@ typedef enum {
     MGD_LAYER_IDENTITY,
     MGD_LAYER_SIGMOID, /* 1 / (1 + e^−x) */
     MGD_LAYER_TANH,
-    MGD_LAYER_RELU,     /* max(x, 0) */
-    MGD_LAYER_SOFTPLUS, /* log(1 + e^x) */
+    MGD_LAYER_RELU,      /* max(x, 0) */
+    MGD_LAYER_SOFTPLUS,  /* log(1 + e^x) */
+    MGD_LAYER_CONV2D,    /* cross-correlation over (C, H, W), zeros around the image */
+    MGD_LAYER_MAXPOOL2D, /* largest of each window; a NaN wins */
+    MGD_LAYER_AVGPOOL2D, /* mean of each window, of the pixels that lie in the image */
+    MGD_LAYER_AFFINE,    /* y = s·x + b, a pair for each channel */
+    MGD_LAYER_RESHAPE,   /* another shape of the same features, in the same order */
+    MGD_LAYER_ADD,       /* sum of two values of one shape */
+    MGD_LAYER_CONCAT,    /* values one after the other along the first dimension */
 } mgd_layer_kind;
-#define MGD_LAYER_COUNT 6
+#define MGD_LAYER_COUNT 13
 
+/* A layer. Layers form a graph: value 0 is the input of the network, value i the output of the
+ * i-th layer (from 1); each layer takes the values named by `sources`, all of them earlier. The
+ * last layer gives the output of the network. */
 typedef struct {
     mgd_layer_kind kind;
-    size_t outputs; /* of a dense layer; ignored elsewhere */
+    size_t outputs;                          /* dense: outputs O; conv2d: channels */
+    size_t kernel[2], stride[2], padding[2]; /* conv2d and pools: height, width */
+    size_t ndim, shape[MGD_MAX_DIMS];        /* reshape; ndim 0: flat */
+    size_t num_sources;                      /* 0: the output of the layer before */
+    const size_t *sources;
+    const char *name; /* how messages call it; NULL: "layer N" */
 } mgd_layer;
 
 MGD_API const char *mgd_layer_name(mgd_layer_kind kind);
 
-/* A network of `dtype` f32 or f64, all parameters zero. The input of one sample has the given
- * shape; it is flattened. Flat parameter layout θ (P): per dense layer the weights (O × I,
- * row-major), then the biases (O). */
+/* A network of `dtype` f32 or f64, all parameters zero, for inputs of the given shape. Dense layers
+ * take any shape, flattened; conv2d and pools take (C, H, W). Windows start every `stride` pixels
+ * and lie within the padded image. Flat parameter layout θ (P), layer by layer: of dense the
+ * weights (O × I, row-major), of conv2d (O × C × kernel height × kernel width), then the biases
+ * (O); of affine the scales, then the shifts. */
 MGD_API mgd_status mgd_net_new(mgd_context *ctx, mgd_dtype dtype, size_t input_ndim,
                                const size_t *input_shape, size_t num_layers,
                                const mgd_layer *layers, mgd_net **out);
@@ -296,12 +313,35 @@ MGD_API size_t mgd_net_num_parameters(const mgd_net *net);
 MGD_API size_t mgd_net_inputs(const mgd_net *net);
 MGD_API size_t mgd_net_outputs(const mgd_net *net);
 
+/* What a network is compiled to: a list of kernel calls over one arena, in which activations take
+ * the place of those that are not needed any more. Figures are for one sample. */
+typedef struct {
+    char kernel[64];                  /* "conv2d 3×3 + relu + maxpool2d 2×2" */
+    size_t ndim, shape[MGD_MAX_DIMS]; /* of its output */
+    size_t parameters;
+    double flop;        /* a multiply-add is two; windows that no one reads are not computed */
+    size_t activations; /* values that it reads and writes */
+    size_t offset;      /* of its output in the arena, in values */
+} mgd_plan_entry;
+
+MGD_API size_t mgd_net_plan_size(const mgd_net *net);
+MGD_API mgd_plan_entry mgd_net_plan_entry(const mgd_net *net, size_t i);
+MGD_API size_t mgd_net_plan_arena(const mgd_net *net); /* values of one lane */
+
+/* Times each call of the plan: seconds[i] of the i-th for `tiles` tiles of lanes side by side, with
+ * parameters shared by the lanes or private to each; the median of `rounds` passes. *lanes: how
+ * many samples that were. */
+MGD_API mgd_status mgd_net_plan_time(mgd_context *ctx, const mgd_net *net, size_t tiles,
+                                     bool private_parameters, size_t rounds, double *seconds,
+                                     size_t *lanes);
+
 typedef enum {
     MGD_INIT_ZEROS,
     MGD_INIT_UNIFORM,        /* every parameter uniform in (low, high) */
     MGD_INIT_NORMAL,         /* every parameter normal, mean, std */
     MGD_INIT_GLOROT_UNIFORM, /* weights uniform in ±√(6 / (I + O)), biases 0 (Glorot, Bengio 2010)
-                              */
+                              * I: inputs of one output, O: outputs of one input (conv2d: channels
+                              * times kernel); the scales of affine are 1 under this and the next */
     MGD_INIT_GLOROT_NORMAL,  /* weights normal, std √(2 / (I + O)), biases 0 */
     MGD_INIT_HE_UNIFORM,     /* weights uniform in ±√(6 / I), biases 0 (He et al. 2015) */
     MGD_INIT_HE_NORMAL,      /* weights normal, std √(2 / I), biases 0 */

@@ -14,6 +14,7 @@
 local chips = require "mgd.chip"
 local core = require "mgd.core"
 local data = require "mgd.data"
+local layers = require "mgd.layers"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
 local train = require "mgd.train"
@@ -181,40 +182,23 @@ M.encode, M.decode = encode, decode
 
 -- ---- networks -----------------------------------------------------------------------------------
 
-local LAYERS = {}
-for _, kind in ipairs { "dense", "identity", "sigmoid", "tanh", "relu", "softplus" } do
-  LAYERS[kind] = nn[kind]
-end
-
-local function describe_layers(net)
-  local layers = {}
-  for i, layer in ipairs(net.layers) do
-    if not LAYERS[layer.kind] then
-      options.fail("run:save", "a network with a layer '%s' cannot be saved", layer.kind)
-    end
-    layers[i] = { kind = layer.kind, outputs = layer.outputs }
-  end
-  return layers
-end
-
 local function describe_chip(chip)
   local net = chip.net
   if not net then
     return { parameters = chip.num_parameters }
   end
   return { parameters = chip.num_parameters, seed = chip.seed, dtype = net.dtype, input = net.input,
-    layers = describe_layers(net) }
+    layers = layers.describe_list(net.layers) }
 end
 
 local function make_chip(saved, theta, path)
   local opt = { input = saved.input, dtype = saved.dtype }
   for i, layer in ipairs(saved.layers) do
-    local make = type(layer) == "table" and LAYERS[layer.kind]
-    if not make then
+    opt[i] = layers.restore(layer)
+    if not opt[i] then
       options.fail("mgd.resume", "%s: its network has a layer '%s', which is unknown here", path,
         tostring(type(layer) == "table" and layer.kind))
     end
-    opt[i] = make(layer.outputs)
   end
   return chips { net = nn.sequential(opt):set_theta(theta), seed = saved.seed }
 end

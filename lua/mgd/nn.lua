@@ -1,49 +1,21 @@
---- Networks: layers, parameters, forward passes and the reference gradient.
+--- Networks: parameters, forward passes and the reference gradient.
 --
--- A network is a chain of layers with one flat parameter vector θ of shape (P): per dense layer the
--- weights (O × I, row-major), then the biases (O). y = act(W·x + b).
+-- A network is a graph of layers with one flat parameter vector θ of shape (P), layer by layer: of
+-- dense the weights (O × I, row-major), of conv2d (O × C × height × width), then the biases (O).
+-- The layers themselves are in mgd.layers.
 -- @module mgd.nn
 
 local core = require "mgd.core"
+local layers = require "mgd.layers"
 local options = require "mgd.options"
 
 local nn = {}
 
-local ACTIVATIONS = { "identity", "sigmoid", "tanh", "relu", "softplus" }
+local ACTIVATIONS = layers.ACTIVATIONS
 local COSTS = { "mse", "cross_entropy", "l2" }
 
--- ---- layers -------------------------------------------------------------------------------------
-
-local Layer = {}
-Layer.__index = Layer
-Layer.__name = "mgd.layer"
-
-function Layer:__tostring()
-  return self.outputs and ("dense(%d)"):format(self.outputs) or self.kind
-end
-
-local function is_layer(value)
-  return getmetatable(value) == Layer
-end
-
---- A fully connected layer, y = W·x + b.
--- @tparam integer outputs number of outputs O ≥ 1
--- @treturn layer
-function nn.dense(outputs)
-  if type(outputs) ~= "number" or outputs < 1 or outputs % 1 ~= 0 then
-    options.fail("nn.dense", "outputs must be an integer ≥ 1, got %s", tostring(outputs))
-  end
-  return setmetatable({ kind = "dense", outputs = outputs }, Layer)
-end
-
---- Activations, acting on each feature: `nn.sigmoid()` 1/(1 + e^−x), `nn.tanh()`, `nn.relu()`
--- max(x, 0), `nn.softplus()` log(1 + e^x), `nn.identity()` x.
--- @treturn layer
--- @function nn.sigmoid
-for _, kind in ipairs(ACTIVATIONS) do
-  nn[kind] = function()
-    return setmetatable({ kind = kind }, Layer)
-  end
+for name, constructor in pairs(layers.constructors) do
+  nn[name] = constructor
 end
 
 -- ---- initial values -----------------------------------------------------------------------------
@@ -141,14 +113,87 @@ function Network:__tostring()
     self.dtype)
 end
 
+-- ---- plans --------------------------------------------------------------------------------------
+
+local Plan = {}
+Plan.__index = Plan
+Plan.__name = "mgd.plan"
+
+--- What the network is compiled to: kernel calls in order, over one arena in which values take the
+-- place of those that no one reads any more. Printed, a table with figures for one sample.
+-- @treturn plan a list of {kernel =, shape =, parameters =, flop =, bytes = (activations read and
+--   written), offset = (of its output in the arena, bytes)}, with `flop`, `bytes`, `parameters` and
+--   `arena` (bytes) of the whole; FLOP counts a multiply-add as two
+-- @usage print(net:plan())
+function Network:plan()
+  local plan = self.core:plan()
+  plan.net = self
+  plan.flop, plan.bytes, plan.parameters = 0, 0, self.num_parameters
+  for _, call in ipairs(plan) do
+    plan.flop, plan.bytes = plan.flop + call.flop, plan.bytes + call.bytes
+  end
+  return setmetatable(plan, Plan)
+end
+
+local TIME_OPTIONS = {
+  { "tiles", type = "integer", default = 1, min = 1, max = 1024,
+    doc = "Tiles of 16 (f32) or 8 (f64) lanes side by side." },
+  { "private", type = "boolean", default = false,
+    doc = "Parameters of each lane's own, as in an ensemble, instead of shared ones." },
+  { "rounds", type = "integer", default = 101, min = 1, doc = "Passes, of which the median counts." },
+}
+
+--- Time each kernel call.
+-- @tparam[opt] table opts `tiles` (1), `private` (false), `rounds` (101)
+-- @treturn table seconds of each call
+-- @treturn integer the number of samples that passed through at once
+function Plan:time(opts)
+  return self.net.core:plan_time(options.check("plan:time", TIME_OPTIONS, opts))
+end
+
+local function scaled(value, units)
+  local i = 1
+  while value >= 1000 and i < #units do
+    value, i = value / 1000, i + 1
+  end
+  return ((value % 1 == 0 and value < 1000 and "%d %s" or "%.4g %s"):format(value, units[i]))
+end
+
+local FLOP, BYTES = { "FLOP", "kFLOP", "MFLOP", "GFLOP" }, { "B", "kB", "MB", "GB" }
+
+local function row(...)
+  local widths, line = { 42, 14, 12, 14, 12, 12 }, {}
+  for i, cell in ipairs { ... } do
+    local length = select(2, cell:gsub("[^\128-\191]", ""))
+    local space = (" "):rep(widths[i] - length)
+    line[i] = i == 1 and cell .. space or space .. cell
+  end
+  return table.concat(line)
+end
+
+function Plan:__tostring()
+  local lines = {
+    ("plan of %s"):format(tostring(self.net)),
+    row("kernel, figures for one sample", "output", "parameters", "work", "traffic", "at"),
+  }
+  for _, call in ipairs(self) do
+    lines[#lines + 1] = row(call.kernel, table.concat(call.shape, "×"),
+      ("%d"):format(call.parameters), scaled(call.flop, FLOP), scaled(call.bytes, BYTES),
+      scaled(call.offset, BYTES))
+  end
+  lines[#lines + 1] = row("in all", "", ("%d"):format(self.parameters), scaled(self.flop, FLOP),
+    scaled(self.bytes, BYTES), scaled(self.arena, BYTES))
+  return table.concat(lines, "\n")
+end
+
 --- Whether a value is a network.
 function nn.is_network(value)
   return type(value) == "table" and getmetatable(value) == Network
 end
 
-local function new_network(input, layers, dtype)
-  local net = setmetatable({ input = input, layers = layers, dtype = dtype }, Network)
-  net.core = core.net.new(dtype, input, layers)
+local function new_network(input, list, dtype)
+  local net = setmetatable({ input = input, layers = list, dtype = dtype }, Network)
+  net.core = core.net.new(dtype, input, layers.compile(list))
   net.num_parameters, net.inputs, net.outputs = net.core:sizes()
   return net
 end
@@ -161,7 +206,7 @@ local SEQUENTIAL_OPTIONS = {
     doc = "What the network computes in." },
 }
 
---- A chain of layers.
+--- Layers one after the other; nn.residual and nn.concat among them make it a graph.
 -- @tparam table opts layers in the array part; `input` (shape of one sample, required), `dtype`
 --   ("f32")
 -- @treturn network with fields `num_parameters`, `inputs`, `outputs`, `dtype`, `layers`
@@ -175,18 +220,18 @@ function nn.sequential(opts)
         tostring(size))
     end
   end
-  local layers = {}
+  local list = {}
   for i, layer in ipairs(opt) do
-    if not is_layer(layer) then
+    if not layers.is_layer(layer) then
       options.fail("nn.sequential", "entry %d is a %s: expected a layer such as nn.dense(4)", i,
         options.type_name(layer))
     end
-    layers[i] = layer
+    list[i] = layer
   end
-  if #layers == 0 then
+  if #list == 0 then
     options.fail("nn.sequential", "no layers: expected some, such as nn.dense(4)")
   end
-  return new_network(input, layers, opt.dtype)
+  return new_network(input, list, opt.dtype)
 end
 
 local MLP_OPTIONS = {
@@ -209,15 +254,15 @@ function nn.mlp(opts)
   if #opt < 2 then
     options.fail("nn.mlp", "expected at least two sizes, inputs and outputs, got %d", #opt)
   end
-  local layers = {}
+  local list = {}
   for i = 2, #opt do
-    layers[#layers + 1] = nn.dense(opt[i])
+    list[#list + 1] = nn.dense(opt[i])
     local kind = i < #opt and opt.activation or opt.output
     if kind ~= "identity" then
-      layers[#layers + 1] = nn[kind]()
+      list[#list + 1] = nn[kind]()
     end
   end
-  return new_network({ opt[1] }, layers, opt.dtype)
+  return new_network({ opt[1] }, list, opt.dtype)
 end
 
 return nn

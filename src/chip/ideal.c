@@ -17,7 +17,6 @@
 #define PREFETCH_ROW 512    /* bytes of the largest row that is prefetched … */
 #define PREFETCH_SET 262144 /* … and of the smallest set whose rows are */
 #define PASS 400            /* multiply-adds that one pass costs besides its own */
-#define MAX_SAMPLE_TILES 8  /* of a batch that pass through the network together */
 
 typedef struct {
     mgd_chip chip;
@@ -26,13 +25,12 @@ typedef struct {
 
 /* What one worker needs; W is the session's width. */
 typedef struct {
-    char *pack;               /* (largest stage × W) perturbed parameters */
-    char *x;                  /* (inputs × W) */
+    char *pack;               /* (largest op × W) perturbed parameters */
+    char *arena;              /* (the plan's arena × W), the input first */
     char *target;             /* (K × W) */
-    char *ping[2];            /* (widest × W) */
     double *value;            /* (W) */
     uint32_t *index;          /* (W) */
-    const uint32_t *gathered; /* the index that x and target were gathered by; NULL: none */
+    const uint32_t *gathered; /* the index that input and target were gathered by; NULL: none */
     double *point_cost;       /* SAMPLES: (max_points × chunks·W) */
 } scratch;
 
@@ -49,7 +47,7 @@ typedef struct {
     size_t chunks;   /* SAMPLES: parts of `width` lanes that make up the batch */
     size_t real;     /* bytes of a real */
     size_t pack_row; /* bytes of one parameter for the lanes */
-    bool whole;      /* parameters are fetched for all stages at once */
+    bool whole;      /* parameters are fetched for all ops at once */
     size_t workers;
     scratch *scratch;
 } ideal_session;
@@ -84,28 +82,29 @@ static void gather_samples(const ideal_session *s, scratch *w, const uint32_t *i
     if (w->gathered == index)
         return;
     const mgd_net_kernels *k = s->net->kernels;
-    k->gather(mgd_tensor_data(s->samples.x), s->samples.features, index, w->x, s->width);
+    k->gather(mgd_tensor_data(s->samples.x), s->samples.features, index, w->arena, s->width);
     k->gather(mgd_tensor_data(s->samples.y), s->samples.targets, index, w->target, s->width);
     w->gathered = index;
 }
 
-/* Costs of the lanes into value (W). Small networks fetch all parameters at once, larger ones a
- * stage at a time, so that what is fetched stays in the cache. */
+/* Costs of the lanes into value (W). Small networks fetch all parameters at once, larger ones those
+ * of one op at a time, so that what is fetched stays in the cache. */
 static void pass(const ideal_session *s, const mgd_request *r, size_t worker,
                  const mgd_point *point, fetch_parameters *fetch, double *value) {
     const mgd_net *net = s->net;
+    const mgd_plan *plan = &net->plan;
+    const bool private = s->arrangement != SAMPLES;
     scratch *w = &s->scratch[worker];
-    const void *x = w->x;
     const char *all = s->whole ? fetch(s, r, worker, point, 0, net->num_parameters, w->pack) : NULL;
-    for (size_t i = 0; i < net->num_stages; i++) {
-        const mgd_stage *stage = &net->stages[i];
-        const void *theta = all ? all + stage->first * s->pack_row : NULL;
-        if (!all && stage->dense)
-            theta = fetch(s, r, worker, point, stage->first, stage->count, w->pack);
-        mgd_net_stage(net, i, s->arrangement == SAMPLES, theta, x, w->ping[i % 2], s->width);
-        x = w->ping[i % 2];
+    for (size_t i = 0; i < plan->num_ops; i++) {
+        const mgd_op *op = &plan->ops[i];
+        const void *theta = all ? all + op->node.first * s->pack_row : NULL;
+        if (!all && op->node.count > 0)
+            theta = fetch(s, r, worker, point, op->node.first, op->node.count, w->pack);
+        net->kernels->forward[op->node.kind][private](op, theta, w->arena, s->width);
     }
-    net->kernels->cost(&s->cost, net->outputs, s->width, x, w->target, value);
+    net->kernels->cost(&s->cost, net->outputs, s->width,
+                       mgd_net_place(net, w->arena, plan->output, s->width), w->target, value);
 }
 
 /* ---- the three arrangements ------------------------------------------------------------------ */
@@ -140,7 +139,7 @@ static void gather_points(const ideal_session *s, scratch *w, const mgd_point *p
     if (points[0].samples == points[used - 1].samples) { /* in the order of time */
         size_t i = points[0].samples[b], row = s->real * s->samples.features;
         const char *x = mgd_tensor_data(s->samples.x), *y = mgd_tensor_data(s->samples.y);
-        s->net->kernels->spread(x + i * row, s->samples.features, w->x, s->width);
+        s->net->kernels->spread(x + i * row, s->samples.features, w->arena, s->width);
         s->net->kernels->spread(y + i * s->real * s->samples.targets, s->samples.targets, w->target,
                                 s->width);
         return;
@@ -278,10 +277,8 @@ static mgd_status ideal_gradient(mgd_context *ctx, mgd_session *session, const v
 
 static void scratch_close(scratch *w) {
     mgd_free(w->pack);
-    mgd_free(w->x);
+    mgd_free(w->arena);
     mgd_free(w->target);
-    mgd_free(w->ping[0]);
-    mgd_free(w->ping[1]);
     mgd_free(w->value);
     mgd_free(w->index);
     mgd_free(w->point_cost);
@@ -301,17 +298,21 @@ static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t 
                                scratch *w) {
     const mgd_net *net = s->net;
     size_t row = s->width * s->real, largest = s->whole ? net->num_parameters : 0;
-    for (size_t i = 0; i < net->num_stages; i++)
-        largest = net->stages[i].count > largest ? net->stages[i].count : largest;
-    if (mgd_take(&w->pack, largest, s->pack_row) && mgd_take(&w->x, net->inputs, row) &&
-        mgd_take(&w->target, s->samples.targets, row) && mgd_take(&w->ping[0], net->widest, row) &&
-        mgd_take(&w->ping[1], net->widest, row) && mgd_take(&w->value, s->width, sizeof(double)) &&
+    for (size_t i = 0; i < net->num_nodes; i++)
+        largest = net->nodes[i].count > largest ? net->nodes[i].count : largest;
+    if (mgd_take(&w->pack, largest, s->pack_row) && mgd_take(&w->arena, net->plan.arena, row) &&
+        mgd_take(&w->target, s->samples.targets, row) &&
+        mgd_take(&w->value, s->width, sizeof(double)) &&
         mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
         mgd_take(&w->point_cost, max_points * s->chunks, s->width * sizeof(double)))
         return MGD_OK;
+    double bytes = (double)largest * (double)s->pack_row +
+                   (double)(net->plan.arena + s->samples.targets) * (double)row +
+                   (double)(max_points * s->chunks) * (double)s->width * sizeof(double);
     return mgd_fail(ctx, MGD_ERR_MEMORY,
-                    "out of memory: %zu lanes of a network with %zu parameters", s->width,
-                    net->num_parameters);
+                    "out of memory: a batch of %zu in a network of %zu parameters needs %.0f "
+                    "bytes for each thread",
+                    s->batch, net->num_parameters, bytes);
 }
 
 /* Which way to fill the lanes: the one that looks cheaper. In multiply-adds, a pass with shared
@@ -327,7 +328,7 @@ static void arrange(ideal_session *s, const mgd_task_spec *task) {
         s->width = task->width;
     } else if (batch_tiles * task->max_points * (s->net->num_parameters + PASS) <=
                point_tiles * task->batch * (4 * s->net->num_parameters + PASS)) {
-        size_t most = MAX_SAMPLE_TILES;
+        size_t most = mgd_net_tiles(s->net, batch_tiles);
         s->arrangement = SAMPLES;
         s->chunks = (batch_tiles + most - 1) / most;
         if (s->chunks < task->workers)

@@ -53,8 +53,26 @@ static size_t size_at(lua_State *L, int index, int i, const char *what) {
     return value;
 }
 
-static mgd_layer layer_at(lua_State *L, int index, int i) {
-    mgd_layer layer = {MGD_LAYER_DENSE, 0};
+/* The list of sizes in field `name` of the table on top of the stack into out, at most `most`;
+ * returns how many they are. */
+static size_t sizes_field(lua_State *L, const char *name, size_t most, size_t *out) {
+    size_t count = 0;
+    lua_getfield(L, -1, name);
+    if (lua_istable(L, -1)) {
+        count = lua_rawlen(L, -1);
+        if (count > most)
+            l_error(L, "network: %s has %d entries, expected at most %d", name, (int)count,
+                    (int)most);
+        for (size_t i = 0; i < count; i++)
+            out[i] = size_at(L, lua_gettop(L), (int)i + 1, name);
+    }
+    lua_pop(L, 1);
+    return count;
+}
+
+/* Entry i of the list at `index`; `sources` has room for its sources. The name belongs to Lua. */
+static mgd_layer layer_at(lua_State *L, int index, int i, size_t most, size_t *sources) {
+    mgd_layer layer = {.sources = sources};
     lua_rawgeti(L, index, i);
     lua_getfield(L, -1, "kind");
     const char *name = luaL_checkstring(L, -1);
@@ -62,12 +80,32 @@ static mgd_layer layer_at(lua_State *L, int index, int i) {
     while (kind < MGD_LAYER_COUNT && strcmp(mgd_layer_name((mgd_layer_kind)kind), name) != 0)
         kind++;
     layer.kind = (mgd_layer_kind)kind;
-    layer.outputs = (size_t)l_number_field(L, -2, "outputs", 0);
+    lua_pop(L, 1);
+    layer.outputs = (size_t)l_number_field(L, -1, "outputs", 0);
+    sizes_field(L, "kernel", 2, layer.kernel);
+    sizes_field(L, "stride", 2, layer.stride);
+    sizes_field(L, "padding", 2, layer.padding);
+    layer.ndim = sizes_field(L, "shape", MGD_MAX_DIMS, layer.shape);
+    layer.num_sources = sizes_field(L, "sources", most, sources);
+    lua_getfield(L, -1, "name");
+    layer.name = lua_tostring(L, -1);
     lua_pop(L, 2);
     return layer;
 }
 
-/* new(dtype, {input shape}, {{kind =, outputs =}, …}) → network */
+/* Sources of all layers together: a concat has many, the others one or two. */
+static size_t count_sources(lua_State *L, int index, size_t layers) {
+    size_t count = 0;
+    for (size_t i = 0; i < layers; i++) {
+        lua_rawgeti(L, index, (int)i + 1);
+        lua_getfield(L, -1, "sources");
+        count += lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
+        lua_pop(L, 2);
+    }
+    return count;
+}
+
+/* new(dtype, {input shape}, {{kind =, sources =, …}, …}) → network; see mgd_layer for the fields */
 static int net_new(lua_State *L) {
     mgd_dtype dtype = strcmp(luaL_checkstring(L, 1), "f64") == 0 ? MGD_F64 : MGD_F32;
     size_t ndim = lua_rawlen(L, 2), count = lua_rawlen(L, 3), shape[MGD_MAX_DIMS];
@@ -76,15 +114,71 @@ static int net_new(lua_State *L) {
                 MGD_MAX_DIMS);
     for (size_t i = 0; i < ndim; i++)
         shape[i] = size_at(L, 2, (int)i + 1, "network: input");
+    size_t left = count_sources(L, 3, count);
     mgd_net **box = l_push_box(L, sizeof *box, L_NET);
     mgd_layer *layers = lua_newuserdatauv(L, (count + 1) * sizeof *layers, 1);
-    for (size_t i = 0; i < count; i++)
-        layers[i] = layer_at(L, 3, (int)i + 1);
+    size_t *sources = lua_newuserdatauv(L, (left + 1) * sizeof *sources, 1);
+    for (size_t i = 0; i < count; i++) {
+        layers[i] = layer_at(L, 3, (int)i + 1, left, sources);
+        sources += layers[i].num_sources;
+        left -= layers[i].num_sources;
+    }
     mgd_context ctx = {0};
     l_check(L, mgd_net_new(&ctx, dtype, ndim, shape, count, layers, box), &ctx);
     l_byte_debt(L, mgd_net_num_parameters(*box) * mgd_dtype_size(dtype));
-    lua_pop(L, 1);
+    lua_pop(L, 2);
     return 1;
+}
+
+/* plan() → {{kernel =, shape =, parameters =, flop =, bytes =, offset =}, …, arena = bytes} */
+static int net_plan(lua_State *L) {
+    mgd_net *net = l_check_net(L, 1);
+    size_t count = mgd_net_plan_size(net), real = mgd_dtype_size(mgd_net_dtype(net));
+    lua_createtable(L, (int)count, 1);
+    for (size_t i = 0; i < count; i++) {
+        mgd_plan_entry entry = mgd_net_plan_entry(net, i);
+        lua_newtable(L);
+        lua_pushstring(L, entry.kernel);
+        lua_setfield(L, -2, "kernel");
+        lua_createtable(L, (int)entry.ndim, 0);
+        for (size_t k = 0; k < entry.ndim; k++) {
+            lua_pushinteger(L, (lua_Integer)entry.shape[k]);
+            lua_rawseti(L, -2, (int)k + 1);
+        }
+        lua_setfield(L, -2, "shape");
+        lua_pushinteger(L, (lua_Integer)entry.parameters);
+        lua_setfield(L, -2, "parameters");
+        lua_pushnumber(L, entry.flop);
+        lua_setfield(L, -2, "flop");
+        lua_pushinteger(L, (lua_Integer)(entry.activations * real));
+        lua_setfield(L, -2, "bytes");
+        lua_pushinteger(L, (lua_Integer)(entry.offset * real));
+        lua_setfield(L, -2, "offset");
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    lua_pushinteger(L, (lua_Integer)(mgd_net_plan_arena(net) * real));
+    lua_setfield(L, -2, "arena");
+    return 1;
+}
+
+/* plan_time({tiles =, private =, rounds =}) → {seconds of each call}, samples */
+static int net_plan_time(lua_State *L) {
+    mgd_context ctx = {0};
+    mgd_net *net = l_check_net(L, 1);
+    size_t count = mgd_net_plan_size(net), lanes;
+    lua_getfield(L, 2, "private");
+    bool private = lua_toboolean(L, -1);
+    size_t tiles = (size_t)l_number_field(L, 2, "tiles", 1);
+    size_t rounds = (size_t)l_number_field(L, 2, "rounds", 1);
+    double *seconds = lua_newuserdatauv(L, count * sizeof *seconds, 1);
+    l_check(L, mgd_net_plan_time(&ctx, net, tiles, private, rounds, seconds, &lanes), &ctx);
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_pushnumber(L, seconds[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    lua_pushinteger(L, (lua_Integer)lanes);
+    return 2;
 }
 
 static int net_gc(lua_State *L) {
@@ -156,10 +250,17 @@ static int net_gradient(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"__gc", net_gc},           {"sizes", net_sizes},
-    {"theta", net_theta},       {"set_theta", net_set_theta},
-    {"init", net_init},         {"forward", net_forward},
-    {"gradient", net_gradient}, {NULL, NULL},
+    {"__gc", net_gc},
+    {"sizes", net_sizes},
+    {"theta", net_theta},
+    {"set_theta", net_set_theta},
+    {"init", net_init},
+    {"forward", net_forward},
+    {"gradient", net_gradient},
+    {"plan", net_plan},
+    {"plan_time", net_plan_time},
+
+    {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {

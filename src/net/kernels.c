@@ -1,133 +1,57 @@
-/* Lane kernels of networks, costs and their gradients; compiled once per instruction set and
- * precision (see base/simd.h for what keeps the bits the same).
- *
- * Dense layers are register blocks of OB outputs × VB vectors, accumulated over the inputs in
- * order. One multiply-add needs one load (of w when private, of a broadcast w when shared), so the
- * private kind runs at the speed of memory and the shared one near the peak of the multipliers.
+/* Lane kernels of networks: activations, sums and concatenations, samples into lanes, and the table
+ * of all; compiled once per instruction set and precision (see base/simd.h for what keeps the bits
+ * the same).
  */
 
-#include "../base/simd.h"
-#include "net.h"
-
-#include <stdbool.h>
+#include "kernels.h"
 
 DEFINE_FUNCTION(exp_vec, exp, u10)
 DEFINE_FUNCTION(tanh_vec, tanh, u35)
 DEFINE_FUNCTION(log1p_vec, log1p, u10)
 
-#define INLINE static inline __attribute__((always_inline))
-#define MAX_OB 6
-#define MAX_VB (VEC_BYTES == 64 ? 4 : 2)
-
-/* ---- dense, forward -------------------------------------------------------------------------- */
-
-/* y (ob outputs × vb vectors); w and b are those of the first output, x and y of the first vector
- */
-INLINE void shared_block(const real *w, const real *b, const real *x, real *y, size_t inputs,
-                         size_t width, const int ob, const int vb) {
-    vec sum[MAX_OB][4];
-    for (int o = 0; o < ob; o++)
-        for (int v = 0; v < vb; v++)
-            sum[o][v] = splat(b[o]);
-    for (size_t i = 0; i < inputs; i++)
-        for (int o = 0; o < ob; o++) {
-            vec weight = splat(w[(size_t)o * inputs + i]);
-            for (int v = 0; v < vb; v++)
-                sum[o][v] = fma_vec(weight, load(x + i * width + (size_t)v * VEC_LANES), sum[o][v]);
-        }
-    for (int o = 0; o < ob; o++)
-        for (int v = 0; v < vb; v++)
-            store(y + (size_t)o * width + (size_t)v * VEC_LANES, sum[o][v]);
-}
-
-/* The same with parameters (… × width), one set per lane */
-INLINE void private_block(const real *w, const real *b, const real *x, real *y, size_t inputs,
-                          size_t width, const int ob, const int vb) {
-    vec sum[MAX_OB][4];
-    for (int o = 0; o < ob; o++)
-        for (int v = 0; v < vb; v++)
-            sum[o][v] = load(b + (size_t)o * width + (size_t)v * VEC_LANES);
-    for (size_t i = 0; i < inputs; i++)
-        for (int o = 0; o < ob; o++)
-            for (int v = 0; v < vb; v++) {
-                size_t lane = (size_t)v * VEC_LANES;
-                vec weight = load(w + ((size_t)o * inputs + i) * width + lane);
-                sum[o][v] = fma_vec(weight, load(x + i * width + lane), sum[o][v]);
-            }
-    for (int o = 0; o < ob; o++)
-        for (int v = 0; v < vb; v++)
-            store(y + (size_t)o * width + (size_t)v * VEC_LANES, sum[o][v]);
-}
-
-/* All outputs for vb vectors of lanes that start at `lane` */
-INLINE void shared_columns(const mgd_stage *s, const real *theta, const real *x, real *y,
-                           size_t width, size_t lane, const int vb) {
-    const size_t in = s->inputs, out = s->outputs;
-    const real *b = theta + out * in;
-    size_t o = 0;
-    for (; o + 6 <= out; o += 6)
-        shared_block(theta + o * in, b + o, x + lane, y + o * width + lane, in, width, 6, vb);
-    for (; o + 4 <= out; o += 4)
-        shared_block(theta + o * in, b + o, x + lane, y + o * width + lane, in, width, 4, vb);
-    for (; o + 2 <= out; o += 2)
-        shared_block(theta + o * in, b + o, x + lane, y + o * width + lane, in, width, 2, vb);
-    if (o < out)
-        shared_block(theta + o * in, b + o, x + lane, y + o * width + lane, in, width, 1, vb);
-}
-
-INLINE void private_columns(const mgd_stage *s, const real *theta, const real *x, real *y,
-                            size_t width, size_t lane, const int vb) {
-    const size_t in = s->inputs, out = s->outputs;
-    const real *w = theta + lane, *b = theta + out * in * width + lane;
-    size_t o = 0;
-    for (; o + 4 <= out; o += 4)
-        private_block(w + o * in * width, b + o * width, x + lane, y + o * width + lane, in, width,
-                      4, vb);
-    for (; o + 2 <= out; o += 2)
-        private_block(w + o * in * width, b + o * width, x + lane, y + o * width + lane, in, width,
-                      2, vb);
-    if (o < out)
-        private_block(w + o * in * width, b + o * width, x + lane, y + o * width + lane, in, width,
-                      1, vb);
-}
-
-static void dense_shared(const mgd_stage *stage, const void *theta, const void *x, void *y,
-                         size_t width) {
-    size_t lane = 0;
-    for (; lane + MAX_VB * VEC_LANES <= width; lane += MAX_VB * VEC_LANES)
-        shared_columns(stage, theta, x, y, width, lane, MAX_VB);
-    for (; lane < width; lane += VEC_LANES)
-        shared_columns(stage, theta, x, y, width, lane, 1);
-}
-
-static void dense_private(const mgd_stage *stage, const void *theta, const void *x, void *y,
-                          size_t width) {
-    size_t lane = 0;
-    for (; lane + MAX_VB * VEC_LANES <= width; lane += MAX_VB * VEC_LANES)
-        private_columns(stage, theta, x, y, width, lane, MAX_VB);
-    for (; lane < width; lane += VEC_LANES)
-        private_columns(stage, theta, x, y, width, lane, 1);
-}
-
 /* ---- activations ----------------------------------------------------------------------------- */
+
+/* 1 / (1 + e^−x). In f32 with an exponential of our own, because a call for each vector costs as
+ * much as the rest of a small network: e^r = 1 + r + r²·q(r) on |r| ≤ ln2/2, q a minimax polynomial
+ * of degree 4 (3·10⁻⁹), times 2^n by the exponent's bits. |x| is cut at 87, where the result is
+ * 2·10⁻³⁸ away from 0 or exactly 1. */
+INLINE vec sigmoid_vec(vec x) {
+    const vec one = splat(1);
+#if MGD_REAL_BITS == 32
+    const vec limit = splat(87), to_integer = splat(0x1.8p23f);
+    vec t = pick(x > limit, -limit, pick(x < -limit, limit, -x)); /* a NaN stays one */
+    vec n = fma_vec(t, splat(0x1.715476p0f), to_integer);
+    vec whole = n - to_integer;
+    vec r = fma_vec(whole, splat(-0x1.62e4p-1f), t);
+    r = fma_vec(whole, splat(-0x1.7f7d1cp-20f), r);
+    vec q = fma_vec(splat(0x1.6a2434p-10f), r, splat(0x1.1239e2p-7f));
+    q = fma_vec(q, r, splat(0x1.5558f2p-5f));
+    q = fma_vec(q, r, splat(0x1.555492p-3f));
+    q = fma_vec(q, r, splat(0x1.fffffcp-2f));
+    vec e = one + fma_vec(r * r, q, r);
+    e = (vec)((vec_int)e + ((vec_int)n << 23));
+    return one / (one + e);
+#else
+    return one / (one + exp_vec(-x));
+#endif
+}
 
 #define EACH_VEC(p, n) for (real *p##_end = (p) + (n); (p) < p##_end; (p) += VEC_LANES)
 
-static void activate(mgd_layer_kind kind, void *values, size_t n) {
-    const vec zero = splat(0), one = splat(1);
-    real *y = values;
+void NET_KERNEL(activate)(mgd_layer_kind kind, real *y, size_t n) {
+    const vec zero = splat(0);
     switch (kind) {
     case MGD_LAYER_SIGMOID:
         EACH_VEC(y, n)
-        store(y, one / (one + exp_vec(-load(y))));
+        store(y, sigmoid_vec(load(y)));
         break;
     case MGD_LAYER_TANH:
         EACH_VEC(y, n)
         store(y, tanh_vec(load(y)));
         break;
-    case MGD_LAYER_RELU: /* a NaN stays one */
+    case MGD_LAYER_RELU:
         EACH_VEC(y, n)
-        store(y, pick(load(y) < zero, zero, load(y)));
+        store(y, relu_vec(load(y)));
         break;
     case MGD_LAYER_SOFTPLUS: /* max(x, 0) + log1p(e^−|x|) never overflows */
         EACH_VEC(y, n) {
@@ -135,16 +59,13 @@ static void activate(mgd_layer_kind kind, void *values, size_t n) {
             store(y, pick(x < zero, zero, x) + log1p_vec(exp_vec(-vec_abs(x))));
         }
         break;
-    case MGD_LAYER_IDENTITY:
-    case MGD_LAYER_DENSE:
+    default: /* identity */
         break;
     }
 }
 
-static void activate_backward(mgd_layer_kind kind, const void *outputs, void *deltas, size_t n) {
+void NET_KERNEL(activate_backward)(mgd_layer_kind kind, const real *y, real *delta, size_t n) {
     const vec zero = splat(0), one = splat(1);
-    const real *y = outputs;
-    real *delta = deltas;
     switch (kind) {
     case MGD_LAYER_SIGMOID:
         for (size_t i = 0; i < n; i += VEC_LANES)
@@ -162,87 +83,68 @@ static void activate_backward(mgd_layer_kind kind, const void *outputs, void *de
         for (size_t i = 0; i < n; i += VEC_LANES)
             store(delta + i, load(delta + i) * (one - exp_vec(-load(y + i))));
         break;
-    case MGD_LAYER_IDENTITY:
-    case MGD_LAYER_DENSE:
+    default: /* identity */
         break;
     }
 }
 
-/* ---- dense, backward ------------------------------------------------------------------------- */
+/* ---- ops without parameters --------------------------------------------------------------------
+ */
 
-static void dense_backward(const mgd_stage *stage, const void *theta, const void *deltas, void *dx,
-                           size_t width) {
-    const size_t in = stage->inputs, out = stage->outputs;
-    const real *w = theta, *delta = deltas;
-    for (size_t i = 0; i < in; i++)
-        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
-            vec sum = splat(0);
-            for (size_t o = 0; o < out; o++)
-                sum = fma_vec(splat(w[o * in + i]), load(delta + o * width + lane), sum);
-            store((real *)dx + i * width + lane, sum);
-        }
+/* An activation that no op before it took in. */
+static void activation(const mgd_op *op, const void *theta, void *arena, size_t width) {
+    (void)theta;
+    real *y = (real *)arena + op->y * width, *x = (real *)arena + op->x[0] * width;
+    size_t n = op->out.features * width;
+    if (x != y)
+        memcpy(y, x, n * sizeof(real));
+    NET_KERNEL(activate)(op->node.kind, y, n);
 }
 
-/* Sum of a tile's lanes: halves are added until one is left */
-INLINE real tile_sum(real *tile) {
-    for (size_t half = LANES / 2; half > 0; half /= 2)
-        for (size_t lane = 0; lane < half; lane++)
-            tile[lane] += tile[lane + half];
-    return tile[0];
+static void add_to(real *sum, const real *x, size_t n) {
+    for (size_t i = 0; i < n; i += VEC_LANES)
+        store(sum + i, load(sum + i) + load(x + i));
 }
 
-/* Σ over lanes of a·b, tile by tile lane-wise first, then across the lanes */
-INLINE real dot_lanes(const real *a, const real *b, size_t width) {
-    real tile[LANES];
-    for (size_t part = 0; part < LANES; part += VEC_LANES) {
-        vec sum = splat(0);
-        for (size_t lane = part; lane < width; lane += LANES)
-            sum = fma_vec(load(a + lane), load(b + lane), sum);
-        store(tile + part, sum);
-    }
-    return tile_sum(tile);
+static void activation_backward(const mgd_op *op, const void *theta, const void *arena,
+                                void *deltas, double *gradient, size_t width) {
+    (void)theta, (void)gradient;
+    size_t n = op->out.features * width;
+    real *delta = (real *)deltas + op->y * width;
+    NET_KERNEL(activate_backward)(op->node.kind, (const real *)arena + op->y * width, delta, n);
+    add_to((real *)deltas + op->x[0] * width, delta, n);
 }
 
-/* The same for VEC_LANES rows of b at once, added to sum (VEC_LANES): the lanes' sums are
- * transposed, so that the tree runs down the vectors. */
-INLINE void dot_lanes_rows(const real *a, const real *b, size_t width, double *sum) {
-    vec tile[LANES];
-    for (size_t part = 0; part < LANES; part += VEC_LANES) {
-        vec rows[VEC_LANES];
-        for (size_t k = 0; k < VEC_LANES; k++)
-            rows[k] = splat(0);
-        for (size_t lane = part; lane < width; lane += LANES) {
-            vec left = load(a + lane);
-            for (size_t k = 0; k < VEC_LANES; k++)
-                rows[k] = fma_vec(left, load(b + k * width + lane), rows[k]);
-        }
-        transpose(rows);
-        memcpy(tile + part, rows, sizeof rows);
-    }
-    for (size_t half = LANES / 2; half > 0; half /= 2)
-        for (size_t lane = 0; lane < half; lane++)
-            tile[lane] += tile[lane + half];
-    for (size_t k = 0; k < VEC_LANES; k++)
-        sum[k] += (double)tile[0][k];
+static void add(const mgd_op *op, const void *theta, void *arena, size_t width) {
+    (void)theta;
+    const real *a = (const real *)arena + op->x[0] * width;
+    const real *b = (const real *)arena + op->x[1] * width;
+    real *y = (real *)arena + op->y * width;
+    size_t n = op->out.features * width;
+    for (size_t i = 0; i < n; i += VEC_LANES)
+        store(y + i, load(a + i) + load(b + i));
+    NET_KERNEL(activate)(op->activation, y, n);
 }
 
-static void dense_gradient(const mgd_stage *stage, const void *deltas, const void *xs,
-                           double *gradient, size_t width) {
-    const size_t in = stage->inputs, out = stage->outputs;
-    const real *x = xs, *delta = deltas;
-    size_t i = 0;
-    for (; i + VEC_LANES <= in; i += VEC_LANES)
-        for (size_t o = 0; o < out; o++)
-            dot_lanes_rows(delta + o * width, x + i * width, width, gradient + o * in + i);
-    for (; i < in; i++)
-        for (size_t o = 0; o < out; o++)
-            gradient[o * in + i] += (double)dot_lanes(delta + o * width, x + i * width, width);
-    for (size_t o = 0; o < out; o++) {
-        real bias[LANES] = {0};
-        for (size_t lane = 0; lane < width; lane++)
-            bias[lane % LANES] += delta[o * width + lane];
-        gradient[out * in + o] += (double)tile_sum(bias);
-    }
+/* Values one after the other, of `first` and the rest of the features. */
+static void concat(const mgd_op *op, const void *theta, void *arena, size_t width) {
+    (void)theta;
+    real *values = arena, *y = values + op->y * width;
+    size_t first = op->node.in.features * width, n = op->out.features * width;
+    memcpy(y, values + op->x[0] * width, first * sizeof(real));
+    memcpy(y + first, values + op->x[1] * width, (n - first) * sizeof(real));
+    NET_KERNEL(activate)(op->activation, y, n);
+}
+
+static void join_backward(const mgd_op *op, const void *theta, const void *arena, void *deltas,
+                          double *gradient, size_t width) {
+    (void)theta, (void)gradient;
+    real *delta = (real *)deltas + op->y * width;
+    size_t first = op->node.in.features * width, n = op->out.features * width;
+    bool sum = op->node.kind == MGD_LAYER_ADD;
+    NET_KERNEL(activate_backward)(op->activation, (const real *)arena + op->y * width, delta, n);
+    add_to((real *)deltas + op->x[0] * width, delta, first);
+    add_to((real *)deltas + op->x[1] * width, sum ? delta : delta + first, sum ? n : n - first);
 }
 
 /* ---- samples into lanes ---------------------------------------------------------------------- */
@@ -286,155 +188,43 @@ static void gather(const void *rows, size_t features, const uint32_t *index, voi
     }
 }
 
-/* ---- costs, in double ------------------------------------------------------------------------ */
-
-/* One tile of lanes at a time, so that the sums fit in registers. */
-
-static void squared_distance(size_t outputs, size_t width, const real *y, const real *t,
-                             double sum[LANES]) {
-    for (size_t k = 0; k < LANES; k++)
-        sum[k] = 0;
-    for (size_t o = 0; o < outputs; o++)
-        for (size_t k = 0; k < LANES; k++) {
-            double d = (double)y[o * width + k] - (double)t[o * width + k];
-            sum[k] += d * d;
-        }
-}
-
-/* log Σ_o e^y per lane, safe against overflow; a NaN goes through */
-static void log_sum_exp(size_t outputs, size_t width, const real *y, double result[LANES]) {
-    double top[LANES], sum[LANES] = {0}, term[LANES];
-    for (size_t k = 0; k < LANES; k++)
-        top[k] = (double)y[k];
-    for (size_t o = 1; o < outputs; o++)
-        for (size_t k = 0; k < LANES; k++)
-            top[k] = (double)y[o * width + k] > top[k] ? (double)y[o * width + k] : top[k];
-    for (size_t o = 0; o < outputs; o++) {
-        for (size_t k = 0; k < LANES; k++)
-            term[k] = (double)y[o * width + k] - top[k];
-        exp_doubles(term, LANES);
-        for (size_t k = 0; k < LANES; k++)
-            sum[k] += term[k];
-    }
-    for (size_t k = 0; k < LANES; k++)
-        result[k] = top[k] + log_double(sum[k]);
-}
-
-/* ŷ' = (1 − s)·ŷ + s/K */
-INLINE double smoothed(const mgd_cost *cost, size_t outputs, real target) {
-    double s = cost->label_smoothing;
-    return (1 - s) * (double)target + s / (double)outputs;
-}
-
-static void cost_tile(const mgd_cost *cost, size_t outputs, size_t width, const real *y,
-                      const real *t, double *value) {
-    if (cost->kind == MGD_COST_CROSS_ENTROPY) {
-        double lse[LANES];
-        log_sum_exp(outputs, width, y, lse);
-        for (size_t k = 0; k < LANES; k++)
-            value[k] = 0;
-        for (size_t o = 0; o < outputs; o++)
-            for (size_t k = 0; k < LANES; k++)
-                value[k] +=
-                    smoothed(cost, outputs, t[o * width + k]) * (lse[k] - (double)y[o * width + k]);
-        return;
-    }
-    double sum[LANES];
-    squared_distance(outputs, width, y, t, sum);
-    for (size_t k = 0; k < LANES; k++)
-        value[k] = cost->kind == MGD_COST_L2 ? sqrt(sum[k]) : sum[k] / (double)outputs;
-}
-
-static void cost_lanes(const mgd_cost *cost, size_t outputs, size_t width, const void *y,
-                       const void *target, double *value) {
-    for (size_t lane = 0; lane < width; lane += LANES)
-        cost_tile(cost, outputs, width, (const real *)y + lane, (const real *)target + lane,
-                  value + lane);
-}
-
-static void cost_gradient_tile(const mgd_cost *cost, size_t outputs, size_t width, const real *y,
-                               const real *t, const double *weight, real *delta) {
-    if (cost->kind == MGD_COST_CROSS_ENTROPY) {
-        double lse[LANES], total[LANES] = {0}, p[LANES];
-        log_sum_exp(outputs, width, y, lse);
-        for (size_t o = 0; o < outputs; o++)
-            for (size_t k = 0; k < LANES; k++)
-                total[k] += smoothed(cost, outputs, t[o * width + k]);
-        for (size_t o = 0; o < outputs; o++) {
-            for (size_t k = 0; k < LANES; k++)
-                p[k] = (double)y[o * width + k] - lse[k];
-            exp_doubles(p, LANES);
-            for (size_t k = 0; k < LANES; k++)
-                delta[o * width + k] =
-                    (real)(weight[k] *
-                           (p[k] * total[k] - smoothed(cost, outputs, t[o * width + k])));
-        }
-        return;
-    }
-    double sum[LANES], scale[LANES];
-    squared_distance(outputs, width, y, t, sum);
-    for (size_t k = 0; k < LANES; k++) /* the l2 cost has no slope at its minimum: 0 */
-        scale[k] = cost->kind == MGD_COST_MSE ? 2 * weight[k] / (double)outputs
-                   : sum[k] > 0               ? weight[k] / sqrt(sum[k])
-                                              : 0;
-    for (size_t o = 0; o < outputs; o++)
-        for (size_t k = 0; k < LANES; k++)
-            delta[o * width + k] =
-                (real)(scale[k] * ((double)y[o * width + k] - (double)t[o * width + k]));
-}
-
-static void cost_gradient(const mgd_cost *cost, size_t outputs, size_t width, const void *y,
-                          const void *target, const double *weight, void *delta) {
-    for (size_t lane = 0; lane < width; lane += LANES)
-        cost_gradient_tile(cost, outputs, width, (const real *)y + lane,
-                           (const real *)target + lane, weight + lane, (real *)delta + lane);
-}
-
-/* Index of the largest output of each lane; the first of equals. */
-static void argmax_tile(size_t outputs, size_t width, const real *y, real_int best[LANES]) {
-    real top[LANES];
-    for (size_t k = 0; k < LANES; k++) {
-        top[k] = y[k];
-        best[k] = 0;
-    }
-    for (size_t o = 1; o < outputs; o++)
-        for (size_t k = 0; k < LANES; k++) {
-            bool larger = y[o * width + k] > top[k];
-            best[k] = larger ? (real_int)o : best[k];
-            top[k] = larger ? y[o * width + k] : top[k];
-        }
-}
-
-static void hits(size_t outputs, size_t width, const void *ys, const void *targets, double *hit) {
-    real_int best[LANES], wanted[LANES];
-    for (size_t lane = 0; lane < width; lane += LANES) {
-        const real *y = (const real *)ys + lane, *t = (const real *)targets + lane;
-        if (outputs > 1) {
-            argmax_tile(outputs, width, y, best);
-            argmax_tile(outputs, width, t, wanted);
-        } else {
-            for (size_t k = 0; k < LANES; k++) {
-                best[k] = y[k] > (real)0.5;
-                wanted[k] = t[k] > (real)0.5;
-            }
-        }
-        for (size_t k = 0; k < LANES; k++) /* an answer that is not a number is never right */
-            hit[lane + k] = best[k] == wanted[k] && y[k] == y[k];
-    }
-}
+#define BOTH(kernel)                                                                               \
+    { kernel, kernel }
 
 extern const mgd_net_kernels MGD_KERNEL_TABLE(net);
 const mgd_net_kernels MGD_KERNEL_TABLE(net) = {
     .lanes = LANES,
-    .dense_shared = dense_shared,
-    .dense_private = dense_private,
-    .activate = activate,
-    .activate_backward = activate_backward,
-    .dense_backward = dense_backward,
-    .dense_gradient = dense_gradient,
+    .forward =
+        {
+            [MGD_LAYER_DENSE] = {NET_KERNEL(dense_shared), NET_KERNEL(dense_private)},
+            [MGD_LAYER_SIGMOID] = BOTH(activation),
+            [MGD_LAYER_TANH] = BOTH(activation),
+            [MGD_LAYER_RELU] = BOTH(activation),
+            [MGD_LAYER_SOFTPLUS] = BOTH(activation),
+            [MGD_LAYER_CONV2D] = {NET_KERNEL(conv_shared), NET_KERNEL(conv_private)},
+            [MGD_LAYER_MAXPOOL2D] = BOTH(NET_KERNEL(maxpool)),
+            [MGD_LAYER_AVGPOOL2D] = BOTH(NET_KERNEL(avgpool)),
+            [MGD_LAYER_AFFINE] = {NET_KERNEL(affine_shared), NET_KERNEL(affine_private)},
+            [MGD_LAYER_ADD] = BOTH(add),
+            [MGD_LAYER_CONCAT] = BOTH(concat),
+        },
+    .backward =
+        {
+            [MGD_LAYER_DENSE] = NET_KERNEL(dense_backward),
+            [MGD_LAYER_SIGMOID] = activation_backward,
+            [MGD_LAYER_TANH] = activation_backward,
+            [MGD_LAYER_RELU] = activation_backward,
+            [MGD_LAYER_SOFTPLUS] = activation_backward,
+            [MGD_LAYER_CONV2D] = NET_KERNEL(conv_backward),
+            [MGD_LAYER_MAXPOOL2D] = NET_KERNEL(maxpool_backward),
+            [MGD_LAYER_AVGPOOL2D] = NET_KERNEL(avgpool_backward),
+            [MGD_LAYER_AFFINE] = NET_KERNEL(affine_backward),
+            [MGD_LAYER_ADD] = join_backward,
+            [MGD_LAYER_CONCAT] = join_backward,
+        },
     .spread = spread,
     .gather = gather,
-    .cost = cost_lanes,
-    .cost_gradient = cost_gradient,
-    .hits = hits,
+    .cost = NET_KERNEL(cost_lanes),
+    .cost_gradient = NET_KERNEL(cost_gradient),
+    .hits = NET_KERNEL(hits),
 };

@@ -23,76 +23,34 @@ const mgd_net_kernels *mgd_net_kernels_get(mgd_isa isa, mgd_dtype dtype) {
 }
 
 const char *mgd_layer_name(mgd_layer_kind kind) {
-    static const char *const names[MGD_LAYER_COUNT] = {"dense", "identity", "sigmoid",
-                                                       "tanh",  "relu",     "softplus"};
+    static const char *const names[MGD_LAYER_COUNT] = {
+        "dense",     "identity",  "sigmoid", "tanh",    "relu", "softplus", "conv2d",
+        "maxpool2d", "avgpool2d", "affine",  "reshape", "add",  "concat"};
     return names[kind];
 }
 
-/* Appends one layer to the stages: an activation joins the dense stage before it. */
-static mgd_status add_layer(mgd_context *ctx, mgd_net *net, size_t position,
-                            const mgd_layer *layer) {
-    if ((unsigned)layer->kind >= MGD_LAYER_COUNT)
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "network: layer %zu has an unknown kind %d",
-                        position + 1, (int)layer->kind);
-    mgd_stage *last = net->num_stages ? &net->stages[net->num_stages - 1] : NULL;
-    size_t inputs = last ? last->outputs : net->inputs;
-    if (layer->kind != MGD_LAYER_DENSE) {
-        if (last && last->activation == MGD_LAYER_IDENTITY)
-            last->activation = layer->kind;
-        else
-            net->stages[net->num_stages++] = (mgd_stage){.activation = layer->kind,
-                                                         .inputs = inputs,
-                                                         .outputs = inputs,
-                                                         .first = net->num_parameters};
-        return MGD_OK;
+static mgd_status check_input(mgd_context *ctx, size_t ndim, const size_t *shape, mgd_extent *out) {
+    mgd_extent input = {.ndim = ndim, .features = 1};
+    for (size_t i = 0; i < ndim; i++) {
+        input.size[i] = shape[i];
+        if (shape[i] < 1 || __builtin_mul_overflow(input.features, shape[i], &input.features) ||
+            input.features >= UINT32_MAX)
+            return mgd_fail(ctx, MGD_ERR_SHAPE,
+                            "network: input dimension %zu is %zu: expected at least 1, and fewer "
+                            "than 2^32 inputs in all",
+                            i + 1, shape[i]);
     }
-    size_t weights;
-    if (layer->outputs < 1 || layer->outputs > UINT32_MAX ||
-        __builtin_mul_overflow(layer->outputs, inputs + 1, &weights) || weights > UINT32_MAX ||
-        net->num_parameters + weights > UINT32_MAX)
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "network: layer %zu: dense with %zu inputs and %zu outputs: expected at "
-                        "least one output and fewer than 2^32 parameters in all",
-                        position + 1, inputs, layer->outputs);
-    net->stages[net->num_stages++] = (mgd_stage){.dense = true,
-                                                 .activation = MGD_LAYER_IDENTITY,
-                                                 .inputs = inputs,
-                                                 .outputs = layer->outputs,
-                                                 .first = net->num_parameters,
-                                                 .count = weights};
-    net->num_parameters += weights;
+    *out = input;
     return MGD_OK;
 }
 
 static mgd_status build(mgd_context *ctx, mgd_net *net, size_t input_ndim,
                         const size_t *input_shape, size_t num_layers, const mgd_layer *layers) {
-    net->inputs = 1;
-    net->input_ndim = input_ndim;
-    for (size_t i = 0; i < input_ndim; i++) {
-        net->input_shape[i] = input_shape[i];
-        if (input_shape[i] < 1 ||
-            __builtin_mul_overflow(net->inputs, input_shape[i], &net->inputs) ||
-            net->inputs >= UINT32_MAX)
-            return mgd_fail(ctx, MGD_ERR_SHAPE,
-                            "network: input dimension %zu is %zu: expected at least 1, and fewer "
-                            "than 2^32 inputs in all",
-                            i + 1, input_shape[i]);
-    }
-    void *memory;
-    MGD_TRY(mgd_allocate(ctx, "network", num_layers, sizeof(mgd_stage), &memory));
-    net->stages = memory;
-    for (size_t i = 0; i < num_layers; i++)
-        MGD_TRY(add_layer(ctx, net, i, &layers[i]));
-    if (net->num_parameters == 0)
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "network: no layer has parameters: expected at least one dense layer");
-    net->outputs = net->stages[net->num_stages - 1].outputs;
-    net->total = net->inputs;
-    for (size_t i = 0; i < net->num_stages; i++) {
-        size_t outputs = net->stages[i].outputs;
-        net->total += outputs;
-        net->widest = outputs > net->widest ? outputs : net->widest;
-    }
+    MGD_TRY(check_input(ctx, input_ndim, input_shape, &net->input));
+    net->inputs = net->input.features;
+    MGD_TRY(mgd_graph_build(ctx, net, num_layers, layers));
+    MGD_TRY(mgd_plan_open(ctx, net, false, &net->plan));
+    MGD_TRY(mgd_plan_open(ctx, net, true, &net->reference));
     return mgd_allocate(ctx, "network parameters", net->num_parameters, mgd_dtype_size(net->dtype),
                         &net->theta);
 }
@@ -128,7 +86,9 @@ void mgd_net_free(mgd_net *net) {
     if (!net)
         return;
     mgd_free(net->theta);
-    mgd_free(net->stages);
+    mgd_plan_close(&net->plan);
+    mgd_plan_close(&net->reference);
+    mgd_free(net->nodes);
     mgd_free(net);
 }
 
@@ -146,20 +106,6 @@ size_t mgd_net_inputs(const mgd_net *net) {
 
 size_t mgd_net_outputs(const mgd_net *net) {
     return net->outputs;
-}
-
-void mgd_net_stage(const mgd_net *net, size_t index, bool shared, const void *theta, const void *x,
-                   void *y, size_t width) {
-    const mgd_stage *stage = &net->stages[index];
-    const mgd_net_kernels *k = net->kernels;
-    if (!stage->dense)
-        memcpy(y, x, stage->outputs * width * mgd_dtype_size(net->dtype));
-    else if (shared)
-        k->dense_shared(stage, theta, x, y, width);
-    else
-        k->dense_private(stage, theta, x, y, width);
-    if (stage->activation != MGD_LAYER_IDENTITY)
-        k->activate(stage->activation, y, stage->outputs * width);
 }
 
 /* ---- parameters ------------------------------------------------------------------------------ */
@@ -231,10 +177,18 @@ void mgd_init_flat(const mgd_init *init, size_t count, double *out) {
         memset(out, 0, count * sizeof *out);
 }
 
-static void draw_stage(const mgd_init *init, uint64_t part, const mgd_stage *stage, double *out) {
-    double in = (double)stage->inputs, both = in + (double)stage->outputs;
-    size_t weights = stage->inputs * stage->outputs;
-    memset(out, 0, stage->count * sizeof *out);
+/* Into out (count): weights by the scheme, the scales of affine 1, biases and shifts 0. */
+static void draw_node(const mgd_init *init, uint64_t part, const mgd_node *node, double *out) {
+    size_t outputs = node->kind == MGD_LAYER_DENSE ? node->out.features : node->out.size[0];
+    size_t weights = node->count - outputs;
+    size_t area = node->kind == MGD_LAYER_CONV2D ? node->kernel[0] * node->kernel[1] : 1;
+    double in = (double)weights / (double)outputs, both = in + (double)(outputs * area);
+    memset(out, 0, node->count * sizeof *out);
+    if (node->kind == MGD_LAYER_AFFINE) {
+        for (size_t i = 0; i < weights; i++)
+            out[i] = 1;
+        return;
+    }
     switch (init->scheme) {
     case MGD_INIT_GLOROT_UNIFORM:
         draw(init, part, false, 0, sqrt(6 / both), weights, out);
@@ -258,11 +212,14 @@ mgd_status mgd_net_draw(mgd_context *ctx, const mgd_net *net, const mgd_init *in
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "initial parameters", net->num_parameters, sizeof(double), &memory));
     double *values = memory;
-    bool flat = init->scheme <= MGD_INIT_NORMAL;
-    if (flat)
+    if (init->scheme <= MGD_INIT_NORMAL) {
         mgd_init_flat(init, net->num_parameters, values);
-    for (size_t i = 0; i < net->num_stages && !flat; i++)
-        draw_stage(init, i, &net->stages[i], values + net->stages[i].first);
+    } else {
+        uint64_t part = 0; /* counts the layers that have parameters */
+        for (size_t i = 0; i < net->num_nodes; i++)
+            if (net->nodes[i].count > 0)
+                draw_node(init, part++, &net->nodes[i], values + net->nodes[i].first);
+    }
     for (size_t i = 0; i < net->num_parameters; i++)
         if (net->dtype == MGD_F32)
             ((float *)out)[i] = (float)values[i];

@@ -1,43 +1,63 @@
-/* net: feed-forward networks as a list of stages, run by lane kernels.
+/* net: feed-forward networks as graphs of layers, compiled to a plan of lane kernels.
  *
- * Letters: W lanes side by side (a multiple of the kernels' `lanes`), I inputs, O outputs of a
- * stage, P parameters, F features of one sample, K target columns.
- * Activations are feature-major with lanes innermost, (F × W). Parameters are either shared by all
- * lanes, (P), or private to each, (P × W). Both kinds round alike: a lane gives the same bits.
+ * Letters: W lanes side by side (a multiple of the kernels' `lanes`), I inputs, O outputs, C
+ * channels, P parameters, F features of one sample, K target columns; the sides of an image are
+ * written out. Activations are feature-major with lanes innermost, (F × W). Parameters are either
+ * shared by all lanes, (P), or private to each, (P × W). Both kinds round alike: a lane gives the
+ * same bits.
  */
 #ifndef MGD_NET_H
 #define MGD_NET_H
 
 #include "../base/base.h"
 
-/* A dense layer with the activation that follows it, or an activation that follows none. */
 typedef struct {
-    bool dense;
-    mgd_layer_kind activation; /* MGD_LAYER_IDENTITY: none */
-    size_t inputs, outputs;
-    size_t first; /* where its parameters start in θ: W (O × I), then b (O) */
-    size_t count; /* how many they are: O·I + O, or 0 */
-} mgd_stage;
+    size_t ndim, size[MGD_MAX_DIMS];
+    size_t features; /* their product */
+} mgd_extent;
+
+/* A layer with its place in the graph, and its shapes and parameters worked out. */
+typedef struct {
+    mgd_layer_kind kind;
+    mgd_extent in, out;                      /* conv2d and pools: (C, height, width) */
+    size_t kernel[2], stride[2], padding[2]; /* conv2d and pools */
+    size_t first; /* where its parameters start in θ: weights (O × …), then biases (O) */
+    size_t count; /* how many they are */
+    size_t num_sources, source[2]; /* values it takes; concat is split up into pairs */
+} mgd_node;
+
+/* One kernel call. Values are places in an arena (features × W), counted in features. */
+typedef struct {
+    mgd_node node;             /* what it computes, … */
+    mgd_layer_kind activation; /* … the activation applied to that, … */
+    mgd_layer_kind pool;       /* … and the 2×2 pool of stride 2 over that; IDENTITY: none */
+    mgd_extent out;            /* with activation and pool */
+    size_t x[2], y;            /* places of the sources and of the output */
+} mgd_op;
+
+/* Ops in order over one arena, whose first features are the input. In the forward plan values take
+ * the place of those that are not needed any more; in the reference plan all are kept, and nothing
+ * but activations is fused, for back-propagation. */
+typedef struct {
+    size_t num_ops;
+    mgd_op *ops;
+    size_t arena;  /* features */
+    size_t output; /* place of the network's output */
+} mgd_plan;
+
+/* y ← op(x), θ being the parameters of this op alone. Values are in the arena. */
+typedef void mgd_forward_kernel(const mgd_op *op, const void *theta, void *arena, size_t width);
+/* From the delta of the output, those of the sources (added to) and the gradient (count), added to,
+ * summed over lanes by a fixed tree; deltas lie as the values do. The output's delta is spoilt. */
+typedef void mgd_backward_kernel(const mgd_op *op, const void *theta, const void *arena,
+                                 void *deltas, double *gradient, size_t width);
 
 typedef struct {
     size_t lanes; /* in a tile: 64 bytes of reals */
 
-    /* y (O × W) = W·x + b, summed over inputs in order, starting from b */
-    void (*dense_shared)(const mgd_stage *stage, const void *theta, const void *x, void *y,
-                         size_t width);
-    void (*dense_private)(const mgd_stage *stage, const void *theta, const void *x, void *y,
-                          size_t width);
-    /* y ← act(y), n values, n a multiple of `lanes` */
-    void (*activate)(mgd_layer_kind kind, void *y, size_t n);
-
-    /* back-propagation: delta ← delta·act'(y), from the output y alone */
-    void (*activate_backward)(mgd_layer_kind kind, const void *y, void *delta, size_t n);
-    /* dx (I × W) = Wᵀ·delta */
-    void (*dense_backward)(const mgd_stage *stage, const void *theta, const void *delta, void *dx,
-                           size_t width);
-    /* gradient (count) += delta·xᵀ and delta, summed over lanes by a fixed tree */
-    void (*dense_gradient)(const mgd_stage *stage, const void *delta, const void *x,
-                           double *gradient, size_t width);
+    /* by kind of layer; [0] parameters shared by the lanes, [1] private */
+    mgd_forward_kernel *forward[MGD_LAYER_COUNT][2];
+    mgd_backward_kernel *backward[MGD_LAYER_COUNT];
 
     /* out (F × W): every lane gets `row` (F) */
     void (*spread)(const void *row, size_t features, void *out, size_t width);
@@ -61,18 +81,36 @@ const mgd_net_kernels *mgd_net_kernels_get(mgd_isa isa, mgd_dtype dtype);
 struct mgd_net {
     mgd_dtype dtype;
     const mgd_net_kernels *kernels;
-    size_t input_ndim, input_shape[MGD_MAX_DIMS];
-    size_t num_stages;
-    mgd_stage *stages;
+    mgd_extent input;
+    size_t num_nodes;
+    mgd_node *nodes; /* node i gives value i + 1; the last one gives the output */
     size_t num_parameters, inputs, outputs;
-    size_t widest; /* most outputs of a stage */
-    size_t total;  /* features of the input and of all stages' outputs together */
-    void *theta;   /* (P) */
+    mgd_plan plan;      /* forward */
+    mgd_plan reference; /* for back-propagation */
+    void *theta;        /* (P) */
 };
 
-/* One stage forward, x (I × W) → y (O × W); x and y differ. */
-void mgd_net_stage(const mgd_net *net, size_t stage, bool shared, const void *theta, const void *x,
-                   void *y, size_t width);
+/* Layers into nodes: shapes worked out, everything checked. */
+mgd_status mgd_graph_build(mgd_context *ctx, mgd_net *net, size_t num_layers,
+                           const mgd_layer *layers);
+
+mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, bool keep, mgd_plan *out);
+void mgd_plan_close(mgd_plan *plan);
+/* Floating-point operations of one op for one sample. */
+double mgd_op_flop(const mgd_op *op);
+
+/* How many tiles of lanes pass through the plan together, so that their values stay in the cache
+ * and calls are shared: at least one, and not more than `most`. */
+size_t mgd_net_tiles(const mgd_net *net, size_t most);
+
+/* All ops with shared θ (P). */
+void mgd_plan_forward(const mgd_net *net, const mgd_plan *plan, const void *theta, void *arena,
+                      size_t width);
+
+/* Where a value lies. */
+static inline void *mgd_net_place(const mgd_net *net, void *arena, size_t place, size_t width) {
+    return (char *)arena + place * width * mgd_dtype_size(net->dtype);
+}
 
 /* Draws initial parameters into out (P), of the network's dtype. */
 mgd_status mgd_net_draw(mgd_context *ctx, const mgd_net *net, const mgd_init *init, void *out);

@@ -9,8 +9,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define BLOCK_TILES 4 /* tiles of samples that pass through the network together */
-
 /* ---- samples --------------------------------------------------------------------------------- */
 
 /* A (N × F) tensor of `dtype`: the tensor itself when it can be used as it lies. */
@@ -86,7 +84,7 @@ mgd_status mgd_net_check_input(mgd_context *ctx, const mgd_net *net, const char 
         "%s: x has shape %s: expected (B, …) with the network's %zu inputs (%s) for each "
         "sample",
         where, shape, net->inputs,
-        mgd_shape_format(wanted, sizeof wanted, net->input_ndim, net->input_shape));
+        mgd_shape_format(wanted, sizeof wanted, net->input.ndim, net->input.size));
 }
 
 mgd_status mgd_net_samples_open(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
@@ -104,12 +102,13 @@ mgd_status mgd_net_samples_open(mgd_context *ctx, const mgd_net *net, const mgd_
 
 /* ---- a block of samples ---------------------------------------------------------------------- */
 
-/* Scratch for one block: all activations, kept for back-propagation. */
+/* Scratch for one block of samples that pass through a plan together. */
 typedef struct {
+    const mgd_plan *plan;
     size_t width;    /* W lanes */
-    char *features;  /* (total × W): the input, then each stage's output */
+    void *arena;     /* (the plan's arena × W) */
+    void *deltas;    /* the same for back-propagation, else NULL */
     void *target;    /* (K × W) */
-    void *delta[2];  /* (widest × W) */
     double *value;   /* (W) */
     double *hit;     /* (W) */
     double *weight;  /* (W) */
@@ -117,33 +116,34 @@ typedef struct {
 } block;
 
 static void block_close(block *b) {
-    mgd_free(b->features);
+    mgd_free(b->arena);
+    mgd_free(b->deltas);
     mgd_free(b->target);
-    mgd_free(b->delta[0]);
-    mgd_free(b->delta[1]);
     mgd_free(b->value);
     mgd_free(b->hit);
     mgd_free(b->weight);
     mgd_free(b->index);
 }
 
-static mgd_status block_open(mgd_context *ctx, const mgd_net *net, size_t samples, size_t targets,
-                             block *out) {
-    size_t lanes = net->kernels->lanes, size = mgd_dtype_size(net->dtype);
-    size_t tiles = (samples + lanes - 1) / lanes;
-    block b = {.width = (tiles < BLOCK_TILES ? tiles : BLOCK_TILES) * lanes};
-    if (!(mgd_take(&b.features, net->total, b.width * size) &&
+/* As many tiles of lanes as fit in the cache with all their values, but not more than needed. */
+static mgd_status block_open(mgd_context *ctx, const mgd_net *net, const mgd_plan *plan,
+                             size_t samples, size_t targets, block *out) {
+    size_t size = mgd_dtype_size(net->dtype), bytes;
+    size_t tiles = mgd_net_tiles(net, (samples + net->kernels->lanes - 1) / net->kernels->lanes);
+    block b = {.plan = plan, .width = tiles * net->kernels->lanes};
+    bool back = plan == &net->reference;
+    if (!(mgd_take(&b.arena, plan->arena, b.width * size) &&
+          (!back || mgd_take(&b.deltas, plan->arena, b.width * size)) &&
           mgd_take(&b.target, targets ? targets : 1, b.width * size) &&
-          mgd_take(&b.delta[0], net->widest, b.width * size) &&
-          mgd_take(&b.delta[1], net->widest, b.width * size) &&
           mgd_take(&b.value, b.width, sizeof(double)) &&
           mgd_take(&b.hit, b.width, sizeof(double)) &&
           mgd_take(&b.weight, b.width, sizeof(double)) &&
           mgd_take(&b.index, b.width, sizeof(uint32_t)))) {
         block_close(&b);
+        bytes = plan->arena * b.width * size * (back ? 2 : 1);
         return mgd_fail(ctx, MGD_ERR_MEMORY,
-                        "out of memory: %zu lanes of a network with %zu features", b.width,
-                        net->total);
+                        "out of memory: %zu lanes of a network with %zu features need %zu bytes",
+                        b.width, plan->arena, bytes);
     }
     *out = b;
     return MGD_OK;
@@ -157,24 +157,10 @@ static void block_gather(const mgd_net *net, block *b, const void *rows, size_t 
     net->kernels->gather(rows, features, b->index, out, b->width);
 }
 
-/* Where the features of boundary i start: 0 is the input, i the output of stage i − 1. */
-static void *features_at(const mgd_net *net, const block *b, size_t boundary) {
-    size_t offset = 0;
-    for (size_t i = 0; i < boundary; i++)
-        offset += i == 0 ? net->inputs : net->stages[i - 1].outputs;
-    return b->features + offset * b->width * mgd_dtype_size(net->dtype);
-}
-
-static const char *parameters_of(const mgd_net *net, const void *theta, size_t stage) {
-    return (const char *)theta + net->stages[stage].first * mgd_dtype_size(net->dtype);
-}
-
 /* Forward; returns the outputs (O × W). */
 static const void *block_forward(const mgd_net *net, const void *theta, block *b) {
-    for (size_t i = 0; i < net->num_stages; i++)
-        mgd_net_stage(net, i, true, parameters_of(net, theta, i), features_at(net, b, i),
-                      features_at(net, b, i + 1), b->width);
-    return features_at(net, b, net->num_stages);
+    mgd_plan_forward(net, b->plan, theta, b->arena, b->width);
+    return mgd_net_place(net, b->arena, b->plan->output, b->width);
 }
 
 /* ---- outputs --------------------------------------------------------------------------------- */
@@ -192,12 +178,12 @@ static void scatter(const mgd_net *net, const block *b, const void *lanes, size_
 static mgd_status forward_rows(mgd_context *ctx, const mgd_net *net, const void *theta,
                                const mgd_tensor *rows, size_t n, mgd_tensor *y) {
     block b;
-    MGD_TRY(block_open(ctx, net, n, 0, &b));
+    MGD_TRY(block_open(ctx, net, &net->plan, n, 0, &b));
     mgd_status status = MGD_OK;
     size_t row_bytes = net->outputs * mgd_dtype_size(net->dtype);
     for (size_t first = 0; first < n && status == MGD_OK; first += b.width) {
         size_t used = n - first < b.width ? n - first : b.width;
-        block_gather(net, &b, mgd_tensor_data(rows), net->inputs, first, used, b.features);
+        block_gather(net, &b, mgd_tensor_data(rows), net->inputs, first, used, b.arena);
         scatter(net, &b, block_forward(net, theta, &b), used,
                 (char *)mgd_tensor_data(y) + first * row_bytes);
         status = mgd_interrupt_answer(ctx);
@@ -253,7 +239,7 @@ static void evaluate_block(void *arg, size_t index, size_t worker) {
         atomic_store(&e->incomplete, true);
         return;
     }
-    block_gather(e->net, b, mgd_tensor_data(s->x), s->features, first, used, b->features);
+    block_gather(e->net, b, mgd_tensor_data(s->x), s->features, first, used, b->arena);
     block_gather(e->net, b, mgd_tensor_data(s->y), s->targets, first, used, b->target);
     const void *y = block_forward(e->net, e->theta, b);
     k->cost(e->cost, e->net->outputs, b->width, y, b->target, b->value);
@@ -292,7 +278,7 @@ mgd_status mgd_net_evaluate(mgd_context *ctx, const mgd_net *net, mgd_pool *pool
     if (!e.blocks || !e.cost_of_set || !e.hit_of_set)
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: evaluating %zu samples", n);
     while (status == MGD_OK && opened < threads) {
-        status = block_open(ctx, net, n, samples->targets, &e.blocks[opened]);
+        status = block_open(ctx, net, &net->plan, n, samples->targets, &e.blocks[opened]);
         opened += status == MGD_OK;
     }
     if (status == MGD_OK)
@@ -307,23 +293,14 @@ mgd_status mgd_net_evaluate(mgd_context *ctx, const mgd_net *net, mgd_pool *pool
 
 /* ---- back-propagation ------------------------------------------------------------------------ */
 
+/* From the delta of the outputs to the gradient (P), added to. */
 static void block_backward(const mgd_net *net, const void *theta, block *b, double *gradient) {
-    const mgd_net_kernels *k = net->kernels;
-    void *delta = b->delta[0], *next = b->delta[1];
-    for (size_t i = net->num_stages; i-- > 0;) {
-        const mgd_stage *stage = &net->stages[i];
-        if (stage->activation != MGD_LAYER_IDENTITY)
-            k->activate_backward(stage->activation, features_at(net, b, i + 1), delta,
-                                 stage->outputs * b->width);
-        if (!stage->dense)
-            continue;
-        k->dense_gradient(stage, delta, features_at(net, b, i), gradient + stage->first, b->width);
-        if (i == 0)
-            break;
-        k->dense_backward(stage, parameters_of(net, theta, i), delta, next, b->width);
-        void *swap = delta;
-        delta = next;
-        next = swap;
+    size_t real = mgd_dtype_size(net->dtype);
+    for (size_t i = b->plan->num_ops; i-- > 0;) {
+        const mgd_op *op = &b->plan->ops[i];
+        net->kernels->backward[op->node.kind](op, (const char *)theta + op->node.first * real,
+                                              b->arena, b->deltas, gradient + op->node.first,
+                                              b->width);
     }
 }
 
@@ -343,7 +320,7 @@ mgd_status mgd_net_backward(mgd_context *ctx, const mgd_net *net, const void *th
     const mgd_net_kernels *k = net->kernels;
     size_t n = samples->samples;
     block b;
-    MGD_TRY(block_open(ctx, net, n, samples->targets, &b));
+    MGD_TRY(block_open(ctx, net, &net->reference, n, samples->targets, &b));
     memset(gradient, 0, net->num_parameters * sizeof(double));
     *value = 0;
     mgd_status status = MGD_OK;
@@ -351,15 +328,16 @@ mgd_status mgd_net_backward(mgd_context *ctx, const mgd_net *net, const void *th
         size_t used = n - first < b.width ? n - first : b.width;
         if (!block_weights(&b, weight, first, used))
             continue;
-        block_gather(net, &b, mgd_tensor_data(samples->x), samples->features, first, used,
-                     b.features);
+        block_gather(net, &b, mgd_tensor_data(samples->x), samples->features, first, used, b.arena);
         block_gather(net, &b, mgd_tensor_data(samples->y), samples->targets, first, used, b.target);
         const void *y = block_forward(net, theta, &b);
         k->cost(cost, net->outputs, b.width, y, b.target, b.value);
         for (size_t lane = 0; lane < used; lane++)
             if (b.weight[lane] != 0)
                 *value += b.weight[lane] * b.value[lane];
-        k->cost_gradient(cost, net->outputs, b.width, y, b.target, b.weight, b.delta[0]);
+        memset(b.deltas, 0, b.plan->arena * b.width * mgd_dtype_size(net->dtype));
+        k->cost_gradient(cost, net->outputs, b.width, y, b.target, b.weight,
+                         mgd_net_place(net, b.deltas, b.plan->output, b.width));
         block_backward(net, theta, &b, gradient);
         status = mgd_interrupt_answer(ctx);
     }

@@ -1,0 +1,358 @@
+--- Layers: what networks are made of, as plain data, and how a nest of them becomes the flat list of
+-- layers and sources that the core takes.
+-- @module mgd.layers
+
+local options = require "mgd.options"
+
+local M = {}
+
+M.ACTIVATIONS = { "identity", "sigmoid", "tanh", "relu", "softplus" }
+
+local Layer = {}
+Layer.__index = Layer
+Layer.__name = "mgd.layer"
+
+local function layer(fields)
+  return setmetatable(fields, Layer)
+end
+
+--- Whether a value is a layer.
+function M.is_layer(value)
+  return getmetatable(value) == Layer
+end
+
+-- ---- constructors, which become mgd.nn's --------------------------------------------------------
+
+local make = {}
+M.constructors = make
+
+--- A fully connected layer, y = W·x + b; an image is flattened.
+-- @tparam integer outputs number of outputs O ≥ 1
+-- @treturn layer
+function make.dense(outputs)
+  if type(outputs) ~= "number" or outputs < 1 or outputs % 1 ~= 0 then
+    options.fail("nn.dense", "outputs must be an integer ≥ 1, got %s", tostring(outputs))
+  end
+  return layer { kind = "dense", outputs = outputs }
+end
+
+--- Activations, acting on each feature: `nn.sigmoid()` 1/(1 + e^−x), `nn.tanh()`, `nn.relu()`
+-- max(x, 0), `nn.softplus()` log(1 + e^x), `nn.identity()` x.
+-- @treturn layer
+-- @function nn.sigmoid
+for _, kind in ipairs(M.ACTIVATIONS) do
+  make[kind] = function()
+    return layer { kind = kind }
+  end
+end
+
+-- A number for both sides, or {height, width}.
+local function sides(where, name, value, least)
+  local pair = type(value) == "table" and value or { value, value }
+  for i = 1, 2 do
+    local side = pair[i]
+    if type(side) ~= "number" or side < least or side % 1 ~= 0 or #pair ~= 2 then
+      options.fail(where, "option '%s' must be an integer ≥ %d or a pair {height, width} of them",
+        name, least)
+    end
+  end
+  return { pair[1], pair[2] }
+end
+
+local WINDOW = {
+  positional = true,
+  { "kernel", type = { "integer", "table" }, doc = "Sides of the window, or {height, width}." },
+  { "stride", type = { "integer", "table" }, doc = "Pixels from window to window." },
+  { "padding", type = { "integer", "table" }, default = 0, doc = "Pixels around the image." },
+}
+M.WINDOW = WINDOW
+
+-- The options of a window; `stride` is what it is without that option, "kernel" or 1.
+local function window(where, given, stride)
+  local opt = options.check(where, WINDOW, given)
+  if opt.kernel == nil then
+    options.fail(where, "option 'kernel' is missing: it must be an integer ≥ 1 or a pair of them")
+  end
+  local kernel = sides(where, "kernel", opt.kernel, 1)
+  if stride == "kernel" then
+    stride = kernel
+  end
+  return {
+    kernel = kernel,
+    stride = sides(where, "stride", opt.stride or stride, 1),
+    padding = sides(where, "padding", opt.padding, 0),
+  }, opt
+end
+
+--- Convolution over an image (C, height, width), as networks mean it: y[o] = b[o] + Σ w[o, c, i, j] ·
+-- x[c, row + i, column + j], zeros around the image. (O, C, height, width) weights, then O biases.
+-- The output has ⌊(side + 2·padding − kernel)/stride⌋ + 1 pixels along each side.
+-- @tparam table opts the number of output channels first; `kernel` (required), `stride` (1),
+--   `padding` (0): an integer for both sides, or {height, width}
+-- @treturn layer
+-- @usage nn.conv2d{16, kernel = 3, padding = 1}
+function make.conv2d(opts)
+  local fields, opt = window("nn.conv2d", opts, 1)
+  local channels = opt[1]
+  if type(channels) ~= "number" or channels < 1 or channels % 1 ~= 0 or #opt > 1 then
+    options.fail("nn.conv2d", "expected the number of channels first, an integer ≥ 1, as in "
+      .. "nn.conv2d{16, kernel = 3}; got %s", tostring(channels))
+  end
+  fields.kind, fields.outputs = "conv2d", channels
+  return layer(fields)
+end
+
+local function pool(kind)
+  return function(opts)
+    local where = "nn." .. kind
+    local fields, opt = window(where, type(opts) == "table" and opts or { kernel = opts },
+      "kernel")
+    if #opt > 0 then
+      options.fail(where, "unexpected value at [1]: it is %s(2) or %s{kernel = 2}", where, where)
+    end
+    fields.kind = kind
+    return layer(fields)
+  end
+end
+
+--- The largest value of each window of each channel; padding counts for nothing.
+-- @tparam integer|table opts side of the window, or `kernel`, `stride` (the kernel), `padding` (0)
+-- @treturn layer
+-- @usage nn.maxpool2d(2)
+make.maxpool2d = pool "maxpool2d"
+
+--- The mean of each window of each channel, over those of its pixels that lie in the image.
+-- @tparam integer|table opts as for nn.maxpool2d
+-- @treturn layer
+make.avgpool2d = pool "avgpool2d"
+
+--- Scale and shift, a pair for each channel (of an image) or feature: y = s·x + b. The scales, then
+-- the shifts. Under the glorot and he schemes s = 1, b = 0.
+-- @treturn layer
+function make.affine()
+  return layer { kind = "affine" }
+end
+
+--- The same features in another shape, in the same order.
+-- @tparam table shape of one sample
+-- @treturn layer
+-- @usage nn.reshape{1, 28, 28}
+function make.reshape(shape)
+  local valid = type(shape) == "table" and #shape >= 1
+  for _, side in ipairs(valid and shape or {}) do
+    valid = valid and type(side) == "number" and side >= 1 and side % 1 == 0
+  end
+  if not valid then
+    options.fail("nn.reshape", "expected the shape of one sample, such as {1, 28, 28}")
+  end
+  return layer { kind = "reshape", shape = { (table.unpack or unpack)(shape) } }
+end
+
+--- All features in one dimension.
+-- @treturn layer
+function make.flatten()
+  return layer { kind = "flatten" }
+end
+
+-- Checked layers of a list, copied.
+local function list(where, given)
+  local layers = {}
+  if type(given) ~= "table" then
+    options.fail(where, "expected a list of layers, got %s", options.type_name(given))
+  end
+  for key in pairs(given) do
+    if type(key) ~= "number" or key < 1 or key > #given then
+      options.fail(where, "unknown option '%s' (it takes layers alone)", tostring(key))
+    end
+  end
+  for i, entry in ipairs(given) do
+    if not M.is_layer(entry) then
+      options.fail(where, "entry %d is a %s: expected a layer such as nn.dense(4)", i,
+        options.type_name(entry))
+    end
+    layers[i] = entry
+  end
+  return layers
+end
+
+--- Layers whose input is added to their output, which must have the same shape.
+-- @tparam table layers
+-- @treturn layer
+-- @usage nn.residual{nn.conv2d{16, kernel = 3, padding = 1}, nn.relu()}
+function make.residual(layers)
+  local inner = list("nn.residual", layers)
+  if #inner == 0 then
+    options.fail("nn.residual", "no layers: expected some, such as nn.dense(4)")
+  end
+  return layer { kind = "residual", layers = inner }
+end
+
+--- Branches over one input, their outputs one after the other along the first dimension (channels).
+-- @tparam table branches each a layer or a list of layers; an empty list passes the input on
+-- @treturn layer
+-- @usage nn.concat{nn.conv2d{8, kernel = 1}, {nn.conv2d{8, kernel = 3, padding = 1}, nn.relu()}}
+function make.concat(branches)
+  local inner = {}
+  if type(branches) ~= "table" or #branches < 2 then
+    options.fail("nn.concat", "expected at least two branches, each a layer or a list of layers")
+  end
+  for i, branch in ipairs(branches) do
+    inner[i] = M.is_layer(branch) and { branch } or list("nn.concat: branch " .. i, branch)
+  end
+  return layer { kind = "concat", branches = inner }
+end
+
+-- ---- showing ------------------------------------------------------------------------------------
+
+local function joined(layers)
+  local parts = {}
+  for i, inner in ipairs(layers) do
+    parts[i] = tostring(inner)
+  end
+  return #parts > 0 and table.concat(parts, " → ") or "identity"
+end
+
+local function sides_text(pair)
+  return ("%d×%d"):format(pair[1], pair[2])
+end
+
+local function window_text(self)
+  local parts = { sides_text(self.kernel) }
+  local usual = self.kind == "conv2d" and { 1, 1 } or self.kernel
+  if self.stride[1] ~= usual[1] or self.stride[2] ~= usual[2] then
+    parts[#parts + 1] = "stride " .. sides_text(self.stride)
+  end
+  if self.padding[1] ~= 0 or self.padding[2] ~= 0 then
+    parts[#parts + 1] = "padding " .. sides_text(self.padding)
+  end
+  return table.concat(parts, ", ")
+end
+
+--- `conv2d(16, 3×3)`, `residual(dense(4) → relu)`.
+function Layer:__tostring()
+  local inside
+  if self.kind == "dense" then
+    inside = tostring(self.outputs)
+  elseif self.kind == "reshape" then
+    inside = table.concat(self.shape, "×")
+  elseif self.kind == "residual" then
+    inside = joined(self.layers)
+  elseif self.kind == "concat" then
+    local branches = {}
+    for i, branch in ipairs(self.branches) do
+      branches[i] = joined(branch)
+    end
+    inside = table.concat(branches, " | ")
+  elseif self.kernel then
+    inside = (self.outputs and self.outputs .. ", " or "") .. window_text(self)
+  end
+  return inside and ("%s(%s)"):format(self.kind, inside) or self.kind
+end
+
+-- ---- saved and made again -----------------------------------------------------------------------
+
+--- A layer as a plain table, for checkpoints.
+function M.describe(self)
+  local plain = {}
+  for key, value in pairs(self) do
+    if key == "layers" then
+      value = M.describe_list(value)
+    elseif key == "branches" then
+      local branches = {}
+      for i, branch in ipairs(value) do
+        branches[i] = M.describe_list(branch)
+      end
+      value = branches
+    end
+    plain[key] = value
+  end
+  return plain
+end
+
+function M.describe_list(layers)
+  local plain = {}
+  for i, inner in ipairs(layers) do
+    plain[i] = M.describe(inner)
+  end
+  return plain
+end
+
+--- The layer again, by its constructor, which checks it.
+-- @treturn layer|nil nil where `plain` is no layer known here
+function M.restore(plain)
+  local constructor = type(plain) == "table" and make[plain.kind]
+  if not constructor then
+    return nil
+  elseif plain.kind == "dense" then
+    return constructor(plain.outputs)
+  elseif plain.kind == "reshape" then
+    return constructor(plain.shape)
+  elseif plain.kind == "residual" then
+    return constructor(M.restore_list(plain.layers))
+  elseif plain.kind == "concat" then
+    local branches = {}
+    for i, branch in ipairs(type(plain.branches) == "table" and plain.branches or {}) do
+      branches[i] = M.restore_list(branch)
+    end
+    return constructor(branches)
+  elseif plain.kernel then
+    return constructor { plain.outputs, kernel = plain.kernel, stride = plain.stride,
+      padding = plain.padding }
+  end
+  return constructor()
+end
+
+-- What is no layer stays a `false` that the constructor above it refuses.
+function M.restore_list(plain)
+  local layers = {}
+  for i, inner in ipairs(type(plain) == "table" and plain or {}) do
+    layers[i] = M.restore(inner) or false
+  end
+  return layers
+end
+
+-- ---- for the core -------------------------------------------------------------------------------
+
+local append_list
+
+-- Appends what computes `self` from value `source` to the flat list; the value that it gives. Value
+-- 0 is the input of the network, value i what entry i of the list gives.
+local function append(flat, self, source, name)
+  local function push(fields)
+    fields.name = ("%s (%s)"):format(name, self.kind)
+    flat[#flat + 1] = fields
+    return #flat
+  end
+  if self.kind == "residual" then
+    local inner = append_list(flat, self.layers, source, name .. " (residual), ")
+    return push { kind = "add", sources = { inner, source } }
+  elseif self.kind == "concat" then
+    local sources = {}
+    for i, branch in ipairs(self.branches) do
+      local prefix = ("%s (concat), branch %d, "):format(name, i)
+      sources[i] = append_list(flat, branch, source, prefix)
+    end
+    return push { kind = "concat", sources = sources }
+  end
+  return push {
+    kind = self.kind == "flatten" and "reshape" or self.kind,
+    outputs = self.outputs, kernel = self.kernel, stride = self.stride, padding = self.padding,
+    shape = self.shape, sources = { source },
+  }
+end
+
+function append_list(flat, layers, source, prefix)
+  for i, inner in ipairs(layers) do
+    source = append(flat, inner, source, ("%slayer %d"):format(prefix, i))
+  end
+  return source
+end
+
+--- The flat list of layers, with their sources, that the core makes a network of.
+function M.compile(layers)
+  local flat = {}
+  append_list(flat, layers, 0, "")
+  return flat
+end
+
+return M

@@ -1,0 +1,306 @@
+/* From layers to nodes: the graph of a network, every shape worked out and checked. Layers that
+ * compute nothing (reshape, identity) leave no node: later ones see the same value in another
+ * shape. Concatenation of many is a chain of pairs.
+ */
+
+#include "net.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What a layer gives: the output of node − 1, or the input of the network (0), as seen from here.
+ */
+typedef struct {
+    size_t node;
+    mgd_extent extent;
+    bool used;
+} value;
+
+typedef struct {
+    mgd_context *ctx;
+    mgd_net *net;
+    const mgd_layer *layers;
+    size_t at; /* the layer at work */
+    value *values;
+} builder;
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+static const char *layer_label(const builder *b, char *buffer, size_t capacity) {
+    const mgd_layer *layer = &b->layers[b->at];
+    if (layer->name)
+        return layer->name;
+    snprintf(buffer, capacity, "layer %zu (%s)", b->at + 1, mgd_layer_name(layer->kind));
+    return buffer;
+}
+
+__attribute__((format(printf, 3, 4))) static mgd_status
+fail_layer(const builder *b, mgd_status code, const char *format, ...) {
+    char label[96], text[MGD_MESSAGE_SIZE - 128];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return mgd_fail(b->ctx, code, "network: %s: %s", layer_label(b, label, sizeof label), text);
+}
+
+static const char *shape_of(const mgd_extent *extent, char *buffer) {
+    return mgd_shape_format(buffer, 96, extent->ndim, extent->size);
+}
+
+/* ---- shapes ---------------------------------------------------------------------------------- */
+
+/* Fewer than 2^32 features, none of the sizes 0. */
+static bool extent_of(size_t ndim, const size_t *size, mgd_extent *out) {
+    *out = (mgd_extent){.ndim = ndim, .features = 1};
+    for (size_t i = 0; i < ndim; i++) {
+        out->size[i] = size[i];
+        if (size[i] < 1 || __builtin_mul_overflow(out->features, size[i], &out->features) ||
+            out->features >= UINT32_MAX)
+            return false;
+    }
+    return true;
+}
+
+static mgd_status need_image(const builder *b, const mgd_extent *in) {
+    char shape[96];
+    if (in->ndim == 3)
+        return MGD_OK;
+    return fail_layer(
+        b, MGD_ERR_SHAPE,
+        "its input has the shape %s: expected channels×height×width, as the input of the "
+        "network or a reshape gives it",
+        shape_of(in, shape));
+}
+
+/* The output of windows over an image, `channels` of it. */
+static mgd_status slide(const builder *b, mgd_node *node, size_t channels) {
+    MGD_TRY(need_image(b, &node->in));
+    const mgd_layer *layer = &b->layers[b->at];
+    size_t size[3] = {channels};
+    char shape[96];
+    for (size_t side = 0; side < 2; side++) {
+        size_t in = node->in.size[1 + side], k = layer->kernel[side], pad = layer->padding[side];
+        if (k < 1 || k > UINT16_MAX || layer->stride[side] < 1 || pad > UINT16_MAX)
+            return fail_layer(
+                b, MGD_ERR_ARGUMENT,
+                "kernel %zu×%zu, stride %zu×%zu, padding %zu×%zu: expected kernel and "
+                "stride of at least 1, and less than 65,536 each",
+                layer->kernel[0], layer->kernel[1], layer->stride[0], layer->stride[1],
+                layer->padding[0], layer->padding[1]);
+        if (pad >= k && layer->kind != MGD_LAYER_CONV2D)
+            return fail_layer(
+                b, MGD_ERR_ARGUMENT,
+                "padding %zu×%zu with a kernel of %zu×%zu: some windows would lie outside "
+                "of the image; expected less padding than kernel",
+                layer->padding[0], layer->padding[1], layer->kernel[0], layer->kernel[1]);
+        if (k > in + 2 * pad)
+            return fail_layer(b, MGD_ERR_SHAPE,
+                              "a kernel of %zu×%zu does not fit into its input of %s with padding "
+                              "%zu×%zu",
+                              layer->kernel[0], layer->kernel[1], shape_of(&node->in, shape),
+                              layer->padding[0], layer->padding[1]);
+        node->kernel[side] = k;
+        node->stride[side] = layer->stride[side];
+        node->padding[side] = pad;
+        size[1 + side] = (in + 2 * pad - k) / layer->stride[side] + 1;
+    }
+    if (!extent_of(3, size, &node->out))
+        return fail_layer(b, MGD_ERR_SHAPE, "its output has no, or more than 2^32, features");
+    return MGD_OK;
+}
+
+/* ---- parameters ------------------------------------------------------------------------------ */
+
+/* `outputs` biases and `each` weights for every one of them. */
+static mgd_status take_parameters(const builder *b, mgd_node *node, size_t outputs, size_t each) {
+    mgd_net *net = b->net;
+    if (outputs < 1 || outputs > UINT32_MAX || each >= UINT32_MAX ||
+        outputs * (each + 1) > UINT32_MAX - net->num_parameters)
+        return fail_layer(
+            b, MGD_ERR_ARGUMENT,
+            "%zu outputs of %zu weights each: expected at least one output and fewer than "
+            "2^32 parameters in all",
+            outputs, each);
+    node->first = net->num_parameters;
+    node->count = outputs * (each + 1);
+    net->num_parameters += node->count;
+    return MGD_OK;
+}
+
+/* ---- layers ---------------------------------------------------------------------------------- */
+
+static mgd_status add_dense(const builder *b, mgd_node *node) {
+    size_t outputs = b->layers[b->at].outputs;
+    MGD_TRY(take_parameters(b, node, outputs, node->in.features));
+    extent_of(1, &outputs, &node->out);
+    return MGD_OK;
+}
+
+static mgd_status add_conv2d(const builder *b, mgd_node *node) {
+    size_t outputs = b->layers[b->at].outputs;
+    if (outputs < 1 || outputs > UINT32_MAX)
+        return fail_layer(b, MGD_ERR_ARGUMENT, "%zu channels: expected at least 1", outputs);
+    MGD_TRY(slide(b, node, outputs));
+    return take_parameters(b, node, outputs, node->in.size[0] * node->kernel[0] * node->kernel[1]);
+}
+
+static mgd_status add_affine(const builder *b, mgd_node *node) {
+    node->out = node->in;
+    return take_parameters(b, node, node->in.size[0], 1);
+}
+
+static mgd_status check_pair(const builder *b, mgd_node *node, const mgd_extent *other) {
+    char left[96], right[96];
+    const mgd_extent *in = &node->in;
+    bool add = node->kind == MGD_LAYER_ADD, alike = in->ndim == other->ndim;
+    for (size_t i = add ? 0 : 1; alike && i < in->ndim; i++)
+        alike = in->size[i] == other->size[i];
+    if (!alike)
+        return fail_layer(b, MGD_ERR_SHAPE, "its branches have the shapes %s and %s: expected %s",
+                          shape_of(in, left), shape_of(other, right),
+                          add ? "the same" : "the same but for the first dimension");
+    size_t size[MGD_MAX_DIMS];
+    memcpy(size, in->size, sizeof size);
+    size[0] += add ? 0 : other->size[0];
+    if (!extent_of(in->ndim, size, &node->out))
+        return fail_layer(b, MGD_ERR_SHAPE, "its output has more than 2^32 features");
+    return MGD_OK;
+}
+
+static mgd_status add_node(const builder *b, mgd_node *node) {
+    switch (node->kind) {
+    case MGD_LAYER_DENSE:
+        return add_dense(b, node);
+    case MGD_LAYER_CONV2D:
+        return add_conv2d(b, node);
+    case MGD_LAYER_MAXPOOL2D:
+    case MGD_LAYER_AVGPOOL2D:
+        MGD_TRY(need_image(b, &node->in));
+        return slide(b, node, node->in.size[0]);
+    case MGD_LAYER_AFFINE:
+        return add_affine(b, node);
+    default: /* activations */
+        node->out = node->in;
+        return MGD_OK;
+    }
+}
+
+/* The value `given`, in the shape that the layer asks for. */
+static mgd_status reshape(const builder *b, const value *given, value *out) {
+    const mgd_layer *layer = &b->layers[b->at];
+    char from[96], to[96];
+    bool flat = layer->ndim == 0;
+    *out = *given;
+    out->used = false;
+    if (layer->ndim < MGD_MAX_DIMS &&
+        extent_of(flat ? 1 : layer->ndim, flat ? &given->extent.features : layer->shape,
+                  &out->extent) &&
+        out->extent.features == given->extent.features)
+        return MGD_OK;
+    return fail_layer(b, MGD_ERR_SHAPE, "%s does not have the features of its input %s",
+                      mgd_shape_format(to, sizeof to, layer->ndim, layer->shape),
+                      shape_of(&given->extent, from));
+}
+
+/* The i-th value that the layer takes. */
+static mgd_status source_of(const builder *b, size_t i, value **out) {
+    const mgd_layer *layer = &b->layers[b->at];
+    size_t source = layer->num_sources ? layer->sources[i] : b->at;
+    if (source > b->at)
+        return fail_layer(b, MGD_ERR_ARGUMENT,
+                          "source %zu comes after it: expected an earlier layer", source);
+    b->values[source].used = true;
+    *out = &b->values[source];
+    return MGD_OK;
+}
+
+static value push_node(const builder *b, const mgd_node *node) {
+    mgd_net *net = b->net;
+    net->nodes[net->num_nodes++] = *node;
+    return (value){.node = net->num_nodes, .extent = node->out};
+}
+
+/* Sums and concatenations, a pair at a time. */
+static mgd_status join(const builder *b, value *out) {
+    const mgd_layer *layer = &b->layers[b->at];
+    value *first, *next;
+    if (layer->num_sources < 2)
+        return fail_layer(b, MGD_ERR_ARGUMENT, "it takes %zu values: expected at least two",
+                          layer->num_sources);
+    MGD_TRY(source_of(b, 0, &first));
+    value sum = *first;
+    for (size_t i = 1; i < layer->num_sources; i++) {
+        MGD_TRY(source_of(b, i, &next));
+        mgd_node node = {.kind = layer->kind,
+                         .in = sum.extent,
+                         .num_sources = 2,
+                         .source = {sum.node, next->node}};
+        MGD_TRY(check_pair(b, &node, &next->extent));
+        sum = push_node(b, &node);
+    }
+    *out = sum;
+    return MGD_OK;
+}
+
+static mgd_status add_layer(const builder *b, value *out) {
+    const mgd_layer *layer = &b->layers[b->at];
+    value *given;
+    if ((unsigned)layer->kind >= MGD_LAYER_COUNT)
+        return mgd_fail(b->ctx, MGD_ERR_ARGUMENT, "network: layer %zu has an unknown kind %d",
+                        b->at + 1, (int)layer->kind);
+    if (layer->kind == MGD_LAYER_ADD || layer->kind == MGD_LAYER_CONCAT)
+        return join(b, out);
+    if (layer->num_sources > 1)
+        return fail_layer(b, MGD_ERR_ARGUMENT, "it takes one value, got %zu", layer->num_sources);
+    MGD_TRY(source_of(b, 0, &given));
+    if (layer->kind == MGD_LAYER_RESHAPE)
+        return reshape(b, given, out);
+    *out = *given;
+    out->used = false;
+    if (layer->kind == MGD_LAYER_IDENTITY)
+        return MGD_OK;
+    mgd_node node = {
+        .kind = layer->kind, .in = given->extent, .num_sources = 1, .source = {given->node}};
+    MGD_TRY(add_node(b, &node));
+    *out = push_node(b, &node);
+    return MGD_OK;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static mgd_status add_layers(builder *b, size_t num_layers) {
+    mgd_net *net = b->net;
+    b->values[0] = (value){.node = 0, .extent = net->input};
+    for (b->at = 0; b->at < num_layers; b->at++)
+        MGD_TRY(add_layer(b, &b->values[b->at + 1]));
+    if (net->num_parameters == 0)
+        return mgd_fail(b->ctx, MGD_ERR_ARGUMENT,
+                        "network: no layer has parameters: expected at least one, such as dense or "
+                        "conv2d");
+    for (b->at = 0; b->at + 1 < num_layers; b->at++)
+        if (!b->values[b->at + 1].used)
+            return fail_layer(b, MGD_ERR_ARGUMENT, "nothing takes its output");
+    value *last = &b->values[num_layers];
+    if (last->node != net->num_nodes) /* it looks at an earlier value, in another shape */
+        return mgd_fail(b->ctx, MGD_ERR_ARGUMENT,
+                        "network: the last layer does not use the one computed before it");
+    net->outputs = last->extent.features;
+    return MGD_OK;
+}
+
+mgd_status mgd_graph_build(mgd_context *ctx, mgd_net *net, size_t num_layers,
+                           const mgd_layer *layers) {
+    size_t most = 0; /* nodes: a layer gives one, a concatenation one for each pair */
+    for (size_t i = 0; i < num_layers; i++)
+        most += layers[i].num_sources > 2 ? layers[i].num_sources - 1 : 1;
+    void *nodes, *values;
+    MGD_TRY(mgd_allocate(ctx, "network", most, sizeof(mgd_node), &nodes));
+    net->nodes = nodes;
+    MGD_TRY(mgd_allocate(ctx, "network", num_layers + 1, sizeof(value), &values));
+    builder b = {.ctx = ctx, .net = net, .layers = layers, .values = values};
+    mgd_status status = add_layers(&b, num_layers);
+    mgd_free(values);
+    return status;
+}

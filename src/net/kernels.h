@@ -1,0 +1,95 @@
+/* kernels.h: what the kernel files of net share: how their functions are named, and activations in
+ * registers. One file for each kind of layer; kernels.c holds the table.
+ */
+#ifndef MGD_NET_KERNELS_H
+#define MGD_NET_KERNELS_H
+
+#include "../base/simd.h"
+#include "net.h"
+
+#include <stdbool.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* NET_KERNEL(conv_shared) is mgd_conv_shared_kernels_avx512_f32, and so on. */
+#define NET_KERNEL(name) MGD_KERNEL_TABLE(name)
+
+mgd_forward_kernel NET_KERNEL(dense_shared), NET_KERNEL(dense_private);
+mgd_forward_kernel NET_KERNEL(conv_shared), NET_KERNEL(conv_private);
+mgd_forward_kernel NET_KERNEL(affine_shared), NET_KERNEL(affine_private);
+mgd_forward_kernel NET_KERNEL(maxpool), NET_KERNEL(avgpool);
+mgd_backward_kernel NET_KERNEL(dense_backward), NET_KERNEL(conv_backward);
+mgd_backward_kernel NET_KERNEL(affine_backward);
+mgd_backward_kernel NET_KERNEL(maxpool_backward), NET_KERNEL(avgpool_backward);
+
+/* y ← act(y), n values, n a multiple of VEC_LANES; and delta ← delta·act'(y), from y alone */
+void NET_KERNEL(activate)(mgd_layer_kind kind, real *y, size_t n);
+void NET_KERNEL(activate_backward)(mgd_layer_kind kind, const real *y, real *delta, size_t n);
+
+void NET_KERNEL(cost_lanes)(const mgd_cost *cost, size_t outputs, size_t width, const void *y,
+                            const void *target, double *value);
+void NET_KERNEL(cost_gradient)(const mgd_cost *cost, size_t outputs, size_t width, const void *y,
+                               const void *target, const double *weight, void *delta);
+void NET_KERNEL(hits)(size_t outputs, size_t width, const void *y, const void *target, double *hit);
+
+/* Two activations cost nothing in the registers that a result stands in; the others are a pass over
+ * what was stored. relu(−0) is +0, so that relu and the largest of a window can be swapped; a NaN
+ * stays one. */
+INLINE bool in_registers(mgd_layer_kind kind) {
+    return kind == MGD_LAYER_IDENTITY || kind == MGD_LAYER_RELU;
+}
+
+INLINE vec relu_vec(vec x) {
+#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
+    return (vec)_mm512_maskz_mov_ps(_mm512_cmp_ps_mask((__m512)x, _mm512_setzero_ps(), _CMP_NLE_UQ),
+                                    (__m512)x);
+#elif defined(MGD_KERNEL_AVX512)
+    return (vec)_mm512_maskz_mov_pd(
+        _mm512_cmp_pd_mask((__m512d)x, _mm512_setzero_pd(), _CMP_NLE_UQ), (__m512d)x);
+#else
+    return (vec)(~(x <= splat(0)) & (vec_int)x);
+#endif
+}
+
+/* The larger, the first of equals but for zeros; a NaN wins. */
+INLINE vec larger(vec a, vec b) {
+#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
+    __m512 x = (__m512)a, y = (__m512)b; /* mm512_max gives y where one of them is a NaN */
+    return (vec)_mm512_mask_mov_ps(_mm512_max_ps(x, y), _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+#elif defined(MGD_KERNEL_AVX512)
+    __m512d x = (__m512d)a, y = (__m512d)b;
+    return (vec)_mm512_mask_mov_pd(_mm512_max_pd(x, y), _mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q), x);
+#else
+    return pick((a > b) | (a != a), a, b);
+#endif
+}
+
+/* Sum of a tile's lanes: halves are added until one is left. */
+INLINE real tile_sum(real *tile) {
+    for (size_t half = LANES / 2; half > 0; half /= 2)
+        for (size_t lane = 0; lane < half; lane++)
+            tile[lane] += tile[lane + half];
+    return tile[0];
+}
+
+/* Σ over lanes of a, tile by tile lane-wise first, then across the lanes */
+INLINE real sum_lanes(const real *a, size_t width) {
+    real tile[LANES] = {0};
+    for (size_t lane = 0; lane < width; lane++)
+        tile[lane % LANES] += a[lane];
+    return tile_sum(tile);
+}
+
+/* Σ over lanes of a·b, tile by tile lane-wise first, then across the lanes */
+INLINE real dot_lanes(const real *a, const real *b, size_t width) {
+    real tile[LANES];
+    for (size_t part = 0; part < LANES; part += VEC_LANES) {
+        vec sum = splat(0);
+        for (size_t lane = part; lane < width; lane += LANES)
+            sum = fma_vec(load(a + lane), load(b + lane), sum);
+        store(tile + part, sum);
+    }
+    return tile_sum(tile);
+}
+
+#endif

@@ -1,0 +1,176 @@
+/* Dense layers: register blocks of outputs × vectors of lanes, accumulated over the inputs in order
+ * from the bias. Inputs are taken in parts that stay in the first-level cache while all outputs use
+ * them; sums wait in y between the parts, which does not change their bits.
+ *
+ * One multiply-add needs one load (of w when private, of a broadcast w when shared), so the private
+ * kind runs at the speed of loads and the shared one near the peak of the multipliers.
+ */
+
+#include "kernels.h"
+
+#define MAX_OB 8
+#define MAX_VB (VEC_BYTES == 64 ? 4 : 2)
+#define PART 64 /* inputs of one part: 16 KiB in MAX_VB vectors */
+
+typedef struct {
+    const real *w, *b; /* shared: (O × I), (O); private: the same × W, from the block's lane on */
+    const real *x;     /* (I × W), from the lane on */
+    real *y;           /* (O × W) */
+    size_t inputs, width;
+    size_t first, last; /* the part of the inputs */
+    bool relu;
+} layer;
+
+/* Outputs o … o + ob − 1 for vb vectors. */
+INLINE void block(const layer *l, size_t o, const bool private, const int ob, const int vb) {
+    vec sum[MAX_OB][4];
+    const size_t width = l->width, inputs = l->inputs;
+    real *y = l->y + o * width;
+    for (int i = 0; i < ob; i++)
+        for (int v = 0; v < vb; v++) {
+            size_t lane = (size_t)v * VEC_LANES, at = (o + (size_t)i) * width + lane;
+            sum[i][v] = l->first > 0 ? load(l->y + at)
+                        : private    ? load(l->b + at)
+                                     : splat(l->b[o + (size_t)i]);
+        }
+    const real *w = l->w + o * inputs * (private ? width : 1);
+    for (size_t k = l->first; k < l->last; k++)
+        for (int i = 0; i < ob; i++) {
+            size_t at = (size_t)i * inputs + k;
+            vec shared = private ? splat(0) : splat(w[at]);
+            for (int v = 0; v < vb; v++) {
+                size_t lane = (size_t)v * VEC_LANES;
+                vec weight = private ? load(w + at * width + lane) : shared;
+                sum[i][v] = fma_vec(weight, load(l->x + k * width + lane), sum[i][v]);
+            }
+        }
+    for (int i = 0; i < ob; i++)
+        for (int v = 0; v < vb; v++)
+            store(y + (size_t)i * width + (size_t)v * VEC_LANES,
+                  l->relu && l->last == inputs ? relu_vec(sum[i][v]) : sum[i][v]);
+}
+
+/* All outputs of one part of the inputs. */
+INLINE void outputs_of(const layer *l, size_t outputs, const bool private, const int most,
+                       const int vb) {
+    size_t o = 0;
+    for (; o + (size_t)most <= outputs; o += (size_t)most)
+        block(l, o, private, most, vb);
+    for (; most > 4 && o + 4 <= outputs; o += 4)
+        block(l, o, private, 4, vb);
+    for (; o + 2 <= outputs; o += 2)
+        block(l, o, private, 2, vb);
+    if (o < outputs)
+        block(l, o, private, 1, vb);
+}
+
+/* Many vectors share a weight and few outputs do, or the other way around: enough independent sums
+ * to hide the latency, within the registers. */
+INLINE void columns(layer l, size_t outputs, const bool private, const int vb) {
+    for (l.first = 0; l.first < l.inputs; l.first = l.last) {
+        l.last = l.inputs - l.first < PART ? l.inputs : l.first + PART;
+        if (vb == 1)
+            outputs_of(&l, outputs, private, VEC_BYTES == 64 ? 8 : 4, vb);
+        else
+            outputs_of(&l, outputs, private, 4, vb);
+    }
+}
+
+INLINE void dense(const mgd_op *op, const void *thetas, void *arena, size_t width,
+                  const bool private) {
+    const real *theta = thetas;
+    const size_t inputs = op->node.in.features, outputs = op->node.out.features;
+    layer l = {.w = theta,
+               .b = theta + outputs * inputs * (private ? width : 1),
+               .x = (const real *)arena + op->x[0] * width,
+               .y = (real *)arena + op->y * width,
+               .inputs = inputs,
+               .width = width,
+               .relu = op->activation == MGD_LAYER_RELU};
+    size_t lane = 0, step;
+    for (; lane < width; lane += step) {
+        bool wide = lane + MAX_VB * VEC_LANES <= width;
+        step = wide ? MAX_VB * VEC_LANES : VEC_LANES;
+        if (wide)
+            columns(l, outputs, private, MAX_VB);
+        else
+            columns(l, outputs, private, 1);
+        l.x += step;
+        l.y += step;
+        l.w += private ? step : 0;
+        l.b += private ? step : 0;
+    }
+    if (!in_registers(op->activation))
+        NET_KERNEL(activate)(op->activation, (real *)arena + op->y * width, outputs * width);
+}
+
+void NET_KERNEL(dense_shared)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+    dense(op, theta, arena, width, false);
+}
+
+void NET_KERNEL(dense_private)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+    dense(op, theta, arena, width, true);
+}
+
+/* ---- backward -------------------------------------------------------------------------------- */
+
+/* dx += Wᵀ·delta */
+static void spread_back(size_t inputs, size_t outputs, const real *w, const real *delta, real *dx,
+                        size_t width) {
+    for (size_t i = 0; i < inputs; i++)
+        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+            vec sum = load(dx + i * width + lane);
+            for (size_t o = 0; o < outputs; o++)
+                sum = fma_vec(splat(w[o * inputs + i]), load(delta + o * width + lane), sum);
+            store(dx + i * width + lane, sum);
+        }
+}
+
+/* dot_lanes for VEC_LANES rows of b at once, added to sum (VEC_LANES): the lanes' sums are
+ * transposed, so that the tree runs down the vectors. */
+INLINE void dot_lanes_rows(const real *a, const real *b, size_t width, double *sum) {
+    vec tile[LANES];
+    for (size_t part = 0; part < LANES; part += VEC_LANES) {
+        vec rows[VEC_LANES];
+        for (size_t k = 0; k < VEC_LANES; k++)
+            rows[k] = splat(0);
+        for (size_t lane = part; lane < width; lane += LANES) {
+            vec left = load(a + lane);
+            for (size_t k = 0; k < VEC_LANES; k++)
+                rows[k] = fma_vec(left, load(b + k * width + lane), rows[k]);
+        }
+        transpose(rows);
+        memcpy(tile + part, rows, sizeof rows);
+    }
+    for (size_t half = LANES / 2; half > 0; half /= 2)
+        for (size_t lane = 0; lane < half; lane++)
+            tile[lane] += tile[lane + half];
+    for (size_t k = 0; k < VEC_LANES; k++)
+        sum[k] += (double)tile[0][k];
+}
+
+/* gradient += delta·xᵀ and delta */
+static void gradient_of(size_t inputs, size_t outputs, const real *delta, const real *x,
+                        double *gradient, size_t width) {
+    size_t i = 0;
+    for (; i + VEC_LANES <= inputs; i += VEC_LANES)
+        for (size_t o = 0; o < outputs; o++)
+            dot_lanes_rows(delta + o * width, x + i * width, width, gradient + o * inputs + i);
+    for (; i < inputs; i++)
+        for (size_t o = 0; o < outputs; o++)
+            gradient[o * inputs + i] += (double)dot_lanes(delta + o * width, x + i * width, width);
+    for (size_t o = 0; o < outputs; o++)
+        gradient[outputs * inputs + o] += (double)sum_lanes(delta + o * width, width);
+}
+
+void NET_KERNEL(dense_backward)(const mgd_op *op, const void *theta, const void *arena,
+                                void *deltas, double *gradient, size_t width) {
+    const size_t inputs = op->node.in.features, outputs = op->node.out.features;
+    const real *y = (const real *)arena + op->y * width,
+               *x = (const real *)arena + op->x[0] * width;
+    real *delta = (real *)deltas + op->y * width, *dx = (real *)deltas + op->x[0] * width;
+    NET_KERNEL(activate_backward)(op->activation, y, delta, outputs * width);
+    gradient_of(inputs, outputs, delta, x, gradient, width);
+    if (op->x[0] != 0) /* nobody asks for the delta of the network's input */
+        spread_back(inputs, outputs, theta, delta, dx, width);
+}

@@ -1,0 +1,334 @@
+/* The plan of a network: its nodes as a flat list of kernel calls, activations and pools fused into
+ * the call before them, and a place for every value in one arena.
+ *
+ * Invariant: a place is free when the last op that reads its value has run, and never before; the
+ * input keeps its place throughout, so that several passes can share what was gathered.
+ */
+
+#include "net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CACHE_BYTES 262144 /* of the arena: a part of the second-level cache */
+#define MAX_TILES 8
+
+/* ---- fusing ---------------------------------------------------------------------------------- */
+
+static bool is_activation(mgd_layer_kind kind) {
+    return kind >= MGD_LAYER_IDENTITY && kind <= MGD_LAYER_SOFTPLUS;
+}
+
+/* The one node that takes value v and nothing else does; NULL when it has several readers or is the
+ * output. */
+static const mgd_node *only_reader(const mgd_net *net, size_t v) {
+    const mgd_node *reader = NULL;
+    if (v == net->num_nodes)
+        return NULL;
+    for (size_t i = v; i < net->num_nodes; i++)
+        for (size_t k = 0; k < net->nodes[i].num_sources; k++)
+            if (net->nodes[i].source[k] == v) {
+                if (reader)
+                    return NULL;
+                reader = &net->nodes[i];
+            }
+    return reader;
+}
+
+/* Windows of 2×2 side by side over the image that a convolution gives. */
+static bool pools_pairs(const mgd_op *op, const mgd_node *pool) {
+    if (op->node.kind != MGD_LAYER_CONV2D || op->pool != MGD_LAYER_IDENTITY ||
+        (pool->kind != MGD_LAYER_MAXPOOL2D && pool->kind != MGD_LAYER_AVGPOOL2D))
+        return false;
+    for (size_t side = 0; side < 2; side++)
+        if (pool->kernel[side] != 2 || pool->stride[side] != 2 || pool->padding[side] != 0)
+            return false;
+    return op->activation == MGD_LAYER_IDENTITY || op->activation == MGD_LAYER_RELU;
+}
+
+/* Whether `next` can join the op. relu and the largest of a window can be swapped. */
+static bool joins(const mgd_op *op, const mgd_node *next, bool keep) {
+    if (is_activation(next->kind)) {
+        bool first = !is_activation(op->node.kind) && op->activation == MGD_LAYER_IDENTITY;
+        return first && (op->pool == MGD_LAYER_IDENTITY ||
+                         (op->pool == MGD_LAYER_MAXPOOL2D && next->kind == MGD_LAYER_RELU));
+    }
+    return !keep && pools_pairs(op, next);
+}
+
+/* The op that begins with node i, and those that join it are done; *last is the value it gives. */
+static mgd_op fuse(const mgd_net *net, size_t i, bool keep, bool *done, size_t *last) {
+    mgd_op op = {.node = net->nodes[i],
+                 .activation = MGD_LAYER_IDENTITY,
+                 .pool = MGD_LAYER_IDENTITY,
+                 .out = net->nodes[i].out};
+    *last = i + 1;
+    const mgd_node *next;
+    while ((next = only_reader(net, *last)) && joins(&op, next, keep)) {
+        if (is_activation(next->kind))
+            op.activation = next->kind;
+        else
+            op.pool = next->kind;
+        op.out = next->out;
+        done[next - net->nodes] = true;
+        *last = (size_t)(next - net->nodes) + 1;
+    }
+    return op;
+}
+
+/* ---- placing --------------------------------------------------------------------------------- */
+
+/* A value in the arena, or on its way there. */
+typedef struct {
+    size_t place, features;
+    size_t last; /* index of the last op that reads it; SIZE_MAX: kept */
+    bool placed;
+} resident;
+
+static size_t lowest_gap(const resident *values, size_t count, size_t features) {
+    size_t place = 0;
+    bool moved = true;
+    while (moved) {
+        moved = false;
+        for (size_t v = 0; v < count; v++)
+            if (values[v].placed && values[v].place < place + features &&
+                place < values[v].place + values[v].features) {
+                place = values[v].place + values[v].features;
+                moved = true;
+            }
+    }
+    return place;
+}
+
+/* Kernels that read and write element by element may write where they read. */
+static bool works_in_place(const mgd_op *op) {
+    return is_activation(op->node.kind) || op->node.kind == MGD_LAYER_ADD;
+}
+
+static void place_op(mgd_plan *plan, size_t index, size_t given, resident *values, size_t count) {
+    mgd_op *op = &plan->ops[index];
+    for (size_t k = 0; k < op->node.num_sources; k++)
+        op->x[k] = values[op->node.source[k]].place;
+    resident *y = &values[given], *x = &values[op->node.source[0]];
+    if (works_in_place(op) && x->last == index)
+        y->place = x->place;
+    else
+        y->place = lowest_gap(values, count, y->features);
+    y->placed = true;
+    op->y = y->place;
+    if (plan->arena < y->place + y->features)
+        plan->arena = y->place + y->features;
+    for (size_t v = 0; v < count; v++)
+        if (values[v].placed && values[v].last == index)
+            values[v].placed = false;
+    y->placed = true;
+}
+
+/* ---- the plan -------------------------------------------------------------------------------- */
+
+/* given[i]: the value that op i gives. */
+static void list_ops(const mgd_net *net, bool keep, mgd_plan *plan, size_t *given, bool *done) {
+    for (size_t i = 0; i < net->num_nodes; i++)
+        if (!done[i]) {
+            plan->ops[plan->num_ops] = fuse(net, i, keep, done, &given[plan->num_ops]);
+            plan->num_ops++;
+        }
+}
+
+static void place_values(const mgd_net *net, bool keep, mgd_plan *plan, const size_t *given,
+                         resident *values) {
+    size_t count = net->num_nodes + 1;
+    for (size_t i = 0; i < plan->num_ops; i++) {
+        values[given[i]].features = plan->ops[i].out.features;
+        for (size_t k = 0; k < plan->ops[i].node.num_sources; k++)
+            values[plan->ops[i].node.source[k]].last = i;
+    }
+    for (size_t v = 0; v < count; v++)
+        if (keep || v == 0 || v == net->num_nodes)
+            values[v].last = SIZE_MAX;
+    values[0].features = plan->arena = net->input.features;
+    values[0].placed = true;
+    for (size_t i = 0; i < plan->num_ops; i++)
+        place_op(plan, i, given[i], values, count);
+    plan->output = values[net->num_nodes].place;
+}
+
+mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, bool keep, mgd_plan *out) {
+    mgd_plan plan = {0};
+    size_t nodes = net->num_nodes;
+    size_t *given = NULL;
+    bool *done = NULL;
+    resident *values = NULL;
+    mgd_status status = MGD_OK;
+    if (mgd_take(&plan.ops, nodes, sizeof(mgd_op)) && mgd_take(&given, nodes, sizeof *given) &&
+        mgd_take(&done, nodes, sizeof *done) && mgd_take(&values, nodes + 1, sizeof *values)) {
+        list_ops(net, keep, &plan, given, done);
+        place_values(net, keep, &plan, given, values);
+        *out = plan;
+    } else {
+        status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: the plan of %zu layers", nodes);
+        mgd_plan_close(&plan);
+    }
+    mgd_free(given);
+    mgd_free(done);
+    mgd_free(values);
+    return status;
+}
+
+void mgd_plan_close(mgd_plan *plan) {
+    mgd_free(plan->ops);
+    *plan = (mgd_plan){0};
+}
+
+size_t mgd_net_tiles(const mgd_net *net, size_t most) {
+    size_t tile = net->plan.arena * net->kernels->lanes * mgd_dtype_size(net->dtype);
+    size_t fitting = CACHE_BYTES / tile;
+    size_t tiles = fitting < MAX_TILES ? fitting : MAX_TILES;
+    tiles = tiles < most ? tiles : most;
+    return tiles > 0 ? tiles : 1;
+}
+
+void mgd_plan_forward(const mgd_net *net, const mgd_plan *plan, const void *theta, void *arena,
+                      size_t width) {
+    size_t real = mgd_dtype_size(net->dtype);
+    for (size_t i = 0; i < plan->num_ops; i++) {
+        const mgd_op *op = &plan->ops[i];
+        net->kernels->forward[op->node.kind][0](op, (const char *)theta + op->node.first * real,
+                                                arena, width);
+    }
+}
+
+/* ---- looking at it --------------------------------------------------------------------------- */
+
+/* Σ over windows along one side of the pixels of each that lie in the image, for `out` windows. */
+static double pixels_along(const mgd_node *node, size_t side, size_t out) {
+    double sum = 0;
+    for (size_t i = 0; i < out; i++)
+        for (size_t k = 0; k < node->kernel[side]; k++) {
+            size_t at = i * node->stride[side] + k;
+            sum += at >= node->padding[side] && at - node->padding[side] < node->in.size[1 + side];
+        }
+    return sum;
+}
+
+double mgd_op_flop(const mgd_op *op) {
+    const mgd_node *n = &op->node;
+    double outputs = (double)op->out.features, pooled = op->pool == MGD_LAYER_IDENTITY ? 1 : 4;
+    double flop = op->activation == MGD_LAYER_IDENTITY ? 0 : outputs * pooled;
+    flop += op->pool == MGD_LAYER_IDENTITY ? 0 : outputs * pooled;
+    size_t scale = op->pool == MGD_LAYER_IDENTITY ? 1 : 2;
+    switch (n->kind) {
+    case MGD_LAYER_DENSE:
+        return flop + 2 * outputs * (double)n->in.features;
+    case MGD_LAYER_CONV2D: /* what a fused pool leaves out at the edge is not computed */
+        return flop + 2 * (double)n->out.size[0] * (double)n->in.size[0] *
+                          pixels_along(n, 0, op->out.size[1] * scale) *
+                          pixels_along(n, 1, op->out.size[2] * scale);
+    case MGD_LAYER_MAXPOOL2D:
+    case MGD_LAYER_AVGPOOL2D:
+        return flop + (double)n->out.size[0] * pixels_along(n, 0, n->out.size[1]) *
+                          pixels_along(n, 1, n->out.size[2]);
+    case MGD_LAYER_AFFINE:
+        return flop + 2 * outputs;
+    case MGD_LAYER_CONCAT:
+        return flop;
+    default: /* a sum, an activation */
+        return flop + outputs;
+    }
+}
+
+/* "conv2d 3×3 + relu + maxpool2d 2×2" */
+static void kernel_name(const mgd_op *op, char *buffer, size_t capacity) {
+    const mgd_node *n = &op->node;
+    char window[32] = "", then[2][32] = {"", ""};
+    if (n->kind == MGD_LAYER_CONV2D || n->kind == MGD_LAYER_MAXPOOL2D ||
+        n->kind == MGD_LAYER_AVGPOOL2D)
+        snprintf(window, sizeof window, " %zu×%zu", n->kernel[0], n->kernel[1]);
+    if (op->activation != MGD_LAYER_IDENTITY)
+        snprintf(then[0], sizeof then[0], " + %s", mgd_layer_name(op->activation));
+    if (op->pool != MGD_LAYER_IDENTITY)
+        snprintf(then[1], sizeof then[1], " + %s 2×2", mgd_layer_name(op->pool));
+    snprintf(buffer, capacity, "%s%s%s%s", mgd_layer_name(n->kind), window, then[0], then[1]);
+}
+
+size_t mgd_net_plan_size(const mgd_net *net) {
+    return net->plan.num_ops;
+}
+
+size_t mgd_net_plan_arena(const mgd_net *net) {
+    return net->plan.arena;
+}
+
+mgd_plan_entry mgd_net_plan_entry(const mgd_net *net, size_t i) {
+    const mgd_op *op = &net->plan.ops[i];
+    mgd_plan_entry entry = {.ndim = op->out.ndim,
+                            .parameters = op->node.count,
+                            .flop = mgd_op_flop(op),
+                            .activations = op->node.in.features + op->out.features,
+                            .offset = op->y};
+    if (op->node.kind == MGD_LAYER_ADD)
+        entry.activations += op->out.features;
+    else if (op->node.kind == MGD_LAYER_CONCAT)
+        entry.activations = 2 * op->out.features;
+    memcpy(entry.shape, op->out.size, sizeof entry.shape);
+    kernel_name(op, entry.kernel, sizeof entry.kernel);
+    return entry;
+}
+
+/* ---- timing it ------------------------------------------------------------------------------- */
+
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Small values everywhere: subnormal and special ones would take other times. */
+static void fill_small(mgd_dtype dtype, void *values, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        double value = (double)(i * 2654435761u % 1024) / 8192 - 0.0625;
+        if (dtype == MGD_F32)
+            ((float *)values)[i] = (float)value;
+        else
+            ((double *)values)[i] = value;
+    }
+}
+
+mgd_status mgd_net_plan_time(mgd_context *ctx, const mgd_net *net, size_t tiles,
+                             bool private_parameters, size_t rounds, double *seconds,
+                             size_t *lanes) {
+    const mgd_plan *plan = &net->plan;
+    size_t width = tiles * net->kernels->lanes, real = mgd_dtype_size(net->dtype);
+    size_t each = private_parameters ? width : 1;
+    char *arena = NULL, *theta = NULL;
+    double *times = NULL;
+    mgd_status status = MGD_OK;
+    if (tiles < 1 || rounds < 1)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "plan: tiles and rounds must be at least 1");
+    if (!mgd_take(&arena, plan->arena, width * real) ||
+        !mgd_take(&theta, net->num_parameters, each * real) ||
+        !mgd_take(&times, plan->num_ops, rounds * sizeof(double)))
+        status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: %zu lanes of %zu features", width,
+                          plan->arena);
+    if (status == MGD_OK) {
+        fill_small(net->dtype, arena, plan->arena * width);
+        fill_small(net->dtype, theta, net->num_parameters * each);
+        for (size_t round = 0; round < rounds; round++)
+            for (size_t i = 0; i < plan->num_ops; i++) {
+                const mgd_op *op = &plan->ops[i];
+                double begin = mgd_clock();
+                net->kernels->forward[op->node.kind][private_parameters](
+                    op, theta + op->node.first * each * real, arena, width);
+                times[i * rounds + round] = mgd_clock() - begin;
+            }
+        for (size_t i = 0; i < plan->num_ops; i++) {
+            qsort(times + i * rounds, rounds, sizeof(double), compare);
+            seconds[i] = times[i * rounds + rounds / 2];
+        }
+        *lanes = width;
+    }
+    mgd_free(arena);
+    mgd_free(theta);
+    mgd_free(times);
+    return status;
+}
