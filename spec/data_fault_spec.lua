@@ -192,7 +192,14 @@ describe("a faulty Fashion-MNIST", function()
     contains(message, "Searched: /nonexistent")
   end)
 
-  it("says which file a folder lacks", function()
+  it("says which files a folder lacks", function()
+    contains(
+      failure(function()
+        mgd.data.fashion_mnist { path = "/nonexistent" }
+      end),
+      "/nonexistent, which lacks train-images-idx3-ubyte, train-labels-idx1-ubyte, "
+        .. "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
+    )
     contains(load_failure { ["t10k-labels-idx1-ubyte"] = false }, "lacks t10k-labels-idx1-ubyte")
   end)
 
