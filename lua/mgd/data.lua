@@ -204,7 +204,12 @@ local function folders_of(source, path)
     places[#places + 1] = home .. "/mgd-lua/" .. source.folder
     places[#places + 1] = source.system
   end
-  return places
+  local folders = {}
+  for _, place in ipairs(places) do
+    folders[#folders + 1] = place
+    folders[#folders + 1] = source.subfolder and place .. "/" .. source.subfolder
+  end
+  return folders
 end
 
 local function lacking(folder, names)
@@ -301,6 +306,54 @@ end
 -- @raise on a file that is missing, cut short, corrupt or longer than its header says
 function data.read_idx(path)
   return core.data.idx_read(path)
+end
+
+-- ---- CIFAR-10 ---------------------------------------------------------------------------------
+
+local CIFAR10 = {
+  folder = "cifar10",
+  subfolder = "cifar-10-batches-bin", -- as the official archive unpacks
+  names = {
+    "data_batch_1.bin",
+    "data_batch_2.bin",
+    "data_batch_3.bin",
+    "data_batch_4.bin",
+    "data_batch_5.bin",
+    "test_batch.bin",
+  },
+  bring = "`scripts/fetch-data cifar-10` brings it; or unpack the binary version "
+    .. "(cifar-10-binary.tar.gz) from https://www.cs.toronto.edu/~kriz/cifar.html into a folder "
+    .. "named here",
+}
+
+--- CIFAR-10 (Krizhevsky 2009): 32×32 colour images of animals and vehicles, ten classes.
+-- x (50000, 3, 32, 32) in [0, 1], the channels being red, green, blue; y (50000, 10), one-hot in
+-- the order airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck; test: 10,000
+-- more.
+--
+-- The six files of the binary version are taken from the first of these folders that has them:
+-- `path` (then no other); `$MGD_DATA/cifar10`; `data/cifar10`; `$XDG_DATA_HOME/mgd-lua/cifar10`
+-- (`~/.local/share` where that is unset), which is where `scripts/fetch-data` puts them; in each
+-- of them, or in its subfolder `cifar-10-batches-bin`, as the archive unpacks. Files with fewer
+-- records are taken as they are, so excerpts work.
+-- @tparam[opt] table opts
+-- @tparam[opt] string opts.path  folder that holds the six files
+-- @tparam[opt="f32"] string opts.dtype  "f32" or "f64"
+-- @treturn dataset
+-- @raise when files are missing (all named, with what brings them), hold no whole number of records
+-- of 3073 bytes, or a label above 9
+-- @usage local set = mgd.data.cifar10{path = "/data/cifar-10-batches-bin"}
+function data.cifar10(opts)
+  local where = "mgd.data.cifar10"
+  local opt = options.check(where, {
+    { "path", type = "string", doc = "Folder that holds the six binary files." },
+    DTYPE,
+  }, opts)
+  local files = find_files(where, CIFAR10, opt.path)
+  local test = {}
+  test.x, test.y = core.data.cifar10(opt.dtype, files[6])
+  local x, y = core.data.cifar10(opt.dtype, files[1], files[2], files[3], files[4], files[5])
+  return make("cifar10", copy(opts), { x = x, y = y, test = test })
 end
 
 -- ---- tensors of the user's own ----------------------------------------------------------------
@@ -448,6 +501,7 @@ local makers = {
   parity = data.parity,
   nist7x7 = data.nist7x7,
   fashion_mnist = data.fashion_mnist,
+  cifar10 = data.cifar10,
 }
 
 function makers.subset(opt)
