@@ -4,6 +4,7 @@
 local mgd = require "mgd"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
+local cifar = require "spec.support.cifar_files"
 
 local function live()
   collectgarbage()
@@ -192,7 +193,14 @@ describe("a faulty Fashion-MNIST", function()
     contains(message, "Searched: /nonexistent")
   end)
 
-  it("says which file a folder lacks", function()
+  it("says which files a folder lacks", function()
+    contains(
+      failure(function()
+        mgd.data.fashion_mnist { path = "/nonexistent" }
+      end),
+      "/nonexistent, which lacks train-images-idx3-ubyte, train-labels-idx1-ubyte, "
+        .. "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
+    )
     contains(load_failure { ["t10k-labels-idx1-ubyte"] = false }, "lacks t10k-labels-idx1-ubyte")
   end)
 
@@ -232,6 +240,143 @@ describe("a faulty Fashion-MNIST", function()
     contains(
       load_failure { ["train-images-idx3-ubyte"] = cut },
       "cut short: the header promises 5x28x28 (3920 bytes), 3919 are there"
+    )
+  end)
+end)
+
+describe("a faulty CIFAR-10", function()
+  after_each(files.clean)
+
+  local function load_failure(change)
+    local folder = cifar.folder(change)
+    local message = failure(function()
+      mgd.data.cifar10 { path = folder }
+    end)
+    assert.truthy(message:find "data_fault_spec%.lua:%d+: ")
+    contains(message, folder)
+    return message
+  end
+
+  it("says how to bring it, and all files, where it is missing", function()
+    local message = failure(function()
+      mgd.data.cifar10 { path = "/nonexistent" }
+    end)
+    contains(message, "mgd.data.cifar10: the data set is not here")
+    contains(message, "`scripts/fetch-data cifar-10`")
+    contains(message, "https://www.cs.toronto.edu/~kriz/cifar.html")
+    contains(
+      message,
+      "Searched: /nonexistent, which lacks data_batch_1.bin, data_batch_2.bin, "
+        .. "data_batch_3.bin, data_batch_4.bin, data_batch_5.bin and test_batch.bin; "
+        .. "/nonexistent/cifar-10-batches-bin"
+    )
+  end)
+
+  it("says which files a folder lacks", function()
+    contains(
+      load_failure { ["data_batch_2.bin"] = false, ["test_batch.bin"] = false },
+      ", which lacks data_batch_2.bin and test_batch.bin; "
+    )
+    local outer = files.folder()
+    cifar.folder({ ["data_batch_5.bin"] = false }, outer .. "/cifar-10-batches-bin")
+    local message = failure(function()
+      mgd.data.cifar10 { path = outer }
+    end)
+    contains(message, outer .. "; ")
+    contains(message, "/cifar-10-batches-bin, which lacks data_batch_5.bin")
+  end)
+
+  it("says why a file that is there cannot be opened", function()
+    local folder = cifar.folder { ["data_batch_3.bin"] = false }
+    local loop = folder .. "/data_batch_3.bin"
+    assert(os.execute("ln -s data_batch_3.bin " .. loop))
+    local message = failure(function()
+      mgd.data.cifar10 { path = folder }
+    end)
+    os.remove(loop)
+    contains(message, ", which lacks data_batch_3.bin (Too many levels of symbolic links)")
+  end)
+
+  it("is refused when a file is a folder", function()
+    local folder = cifar.folder { ["data_batch_4.bin"] = false }
+    files.folder(folder .. "/data_batch_4.bin")
+    contains(
+      failure(function()
+        mgd.data.cifar10 { path = folder }
+      end),
+      "/data_batch_4.bin: Is a directory"
+    )
+  end)
+
+  it("is refused when a file is no regular file", function()
+    local folder = cifar.folder { ["test_batch.bin"] = false }
+    local device = folder .. "/test_batch.bin"
+    assert(os.execute("ln -s /dev/null " .. device))
+    local message = failure(function()
+      mgd.data.cifar10 { path = folder }
+    end)
+    os.remove(device)
+    contains(message, "/test_batch.bin: not a regular file")
+  end)
+
+  it("is refused when a file is empty", function()
+    for _, name in ipairs(cifar.names) do
+      contains(
+        load_failure { [name] = "" },
+        "/" .. name .. ": not a CIFAR-10 file: it is empty"
+      )
+    end
+  end)
+
+  it("is refused when a file is no whole number of records", function()
+    local two = cifar.records(2, 0)
+    for _, case in ipairs {
+      { two:sub(1, 1), "its 1 bytes are 0 records of 3073 bytes and 1 bytes left over" },
+      { two:sub(1, 3072), "its 3072 bytes are 0 records of 3073 bytes and 3072 bytes left over" },
+      { two:sub(1, -2), "its 6145 bytes are 1 records of 3073 bytes and 3072 bytes left over" },
+      { two .. "x", "its 6147 bytes are 2 records of 3073 bytes and 1 bytes left over" },
+    } do
+      for _, name in ipairs { "data_batch_5.bin", "test_batch.bin" } do
+        local message = load_failure { [name] = case[1] }
+        contains(message, "/" .. name .. ": cut short, or not a CIFAR-10 file: " .. case[2])
+      end
+    end
+  end)
+
+  it("is refused when a label is out of range", function()
+    for _, label in ipairs { 10, 255 } do
+      local bad = cifar.records(69, 0) .. cifar.record(label, 0) .. cifar.records(1, 0)
+      contains(
+        load_failure { ["data_batch_2.bin"] = bad },
+        "/data_batch_2.bin: the label of record 70 is "
+          .. label
+          .. ", which is not one of 0 to 9"
+      )
+    end
+    contains(
+      load_failure { ["test_batch.bin"] = cifar.record(17, 0) },
+      "/test_batch.bin: the label of record 1 is 17, which is not one of 0 to 9"
+    )
+  end)
+
+  it("is refused with wrong options", function()
+    contains(
+      failure(function()
+        mgd.data.cifar10 { path = "x", dtype = "u8" }
+      end),
+      "mgd.data.cifar10: option 'dtype' must be 'f32' or 'f64'"
+    )
+    contains(
+      failure(function()
+        mgd.data.cifar10 { folder = "x" }
+      end),
+      "mgd.data.cifar10: unknown option 'folder'"
+    )
+    contains(
+      failure(function()
+        mgd.data.cifar10 { path = cifar.folder() .. "\0" }
+      end),
+      "mgd.data.cifar10: the path holds a zero byte"
     )
   end)
 end)
@@ -389,6 +534,15 @@ describe("no memory", function()
     exhaust(function()
       mgd.data.fashion_mnist { path = folder }
     end)
+  end)
+
+  it("leaks nothing while loading CIFAR-10", function()
+    for _, dtype in ipairs { "f32", "f64" } do
+      local folder = cifar.folder()
+      exhaust(function()
+        mgd.data.cifar10 { path = folder, dtype = dtype }
+      end)
+    end
   end)
 
   it("leaks nothing while checking tensors", function()

@@ -1,6 +1,7 @@
 local mgd = require "mgd"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
+local cifar = require "spec.support.cifar_files"
 
 local function fashion_is_here()
   return (pcall(mgd.data.fashion_mnist))
@@ -173,6 +174,153 @@ describe("mgd.data.fashion_mnist", function()
       "data set fashion_mnist: 60000 samples of 1×28×28, targets 10, test 10000",
       tostring(set)
     )
+  end)
+end)
+
+describe("mgd.data.cifar10", function()
+  after_each(files.clean)
+
+  -- The image at `place` is image n of the files, under label n % 10.
+  local function check_sample(set, place, n)
+    for _, at in ipairs { { 0, 0, 0 }, { 0, 0, 31 }, { 0, 1, 0 }, { 1, 17, 4 }, { 2, 31, 31 } } do
+      local c, i, j = at[1], at[2], at[3]
+      local expected = cifar.pixel(n, c, i, j) / 255
+      assert.near(expected, set.x[{ place, c + 1, i + 1, j + 1 }], 1e-7)
+    end
+    for class = 0, 9 do
+      assert.equal(class == n % 10 and 1 or 0, set.y[place][class + 1])
+    end
+  end
+
+  it("reads the six files of a folder, in order", function()
+    local set = mgd.data.cifar10 { path = cifar.folder() }
+    assert.same({ 15, 3, 32, 32 }, set.x.shape)
+    assert.same({ 15, 10 }, set.y.shape)
+    assert.same({ 2, 3, 32, 32 }, set.test.x.shape)
+    assert.same({ 2, 10 }, set.test.y.shape)
+    assert.equal("f32", set.x.dtype)
+    assert.equal("f32", set.y.dtype)
+    for n = 0, 14 do
+      check_sample(set, n + 1, n)
+    end
+    check_sample(set.test, 1, 20)
+    check_sample(set.test, 2, 21)
+    assert.equal(
+      "data set cifar10: 15 samples of 3×32×32, targets 10, test 2",
+      tostring(set)
+    )
+  end)
+
+  it("has every pixel of red, green and blue, row by row", function()
+    local set = mgd.data.cifar10 { path = cifar.folder(), dtype = "f64" }
+    local image = set.x[3]:totable() -- the second record of the second file
+    for c = 0, 2 do
+      for i = 0, 31 do
+        for j = 0, 31 do
+          assert.equal(cifar.pixel(2, c, i, j) / 255, image[c + 1][i + 1][j + 1])
+        end
+      end
+    end
+  end)
+
+  it("maps 0 and 255 to 0 and 1 exactly", function()
+    local record = "\9" .. ("\0"):rep(3071) .. "\255"
+    local set = mgd.data.cifar10 { path = cifar.folder { ["test_batch.bin"] = record } }
+    assert.equal(1, set.test.x[1][3][32][32])
+    assert.equal(1, set.test.x:sum())
+    assert.equal(1, set.test.y[1][10])
+  end)
+
+  it("comes in f64 too", function()
+    local set = mgd.data.cifar10 { path = cifar.folder(), dtype = "f64" }
+    assert.equal("f64", set.x.dtype)
+    assert.equal("f64", set.y.dtype)
+    assert.equal("f64", set.test.x.dtype)
+    assert.equal("f64", set.test.y.dtype)
+    assert.equal(cifar.pixel(14, 2, 31, 31) / 255, set.x[15][3][32][32])
+    assert.equal(15, set.y:sum())
+  end)
+
+  it("reads a file of more records than are read at once", function()
+    local many = cifar.records(10, 0):rep(13) -- 130 records
+    local set = mgd.data.cifar10 { path = cifar.folder { ["data_batch_1.bin"] = many } }
+    assert.equal(144, #set)
+    for _, place in ipairs { 1, 64, 65, 128, 129, 130 } do
+      check_sample(set, place, (place - 1) % 10)
+    end
+    check_sample(set, 131, 1)
+  end)
+
+  it("is found in the folder that the archive unpacks to", function()
+    local outer = files.folder()
+    cifar.folder(nil, outer .. "/cifar-10-batches-bin")
+    assert.equal(15, #mgd.data.cifar10 { path = outer })
+  end)
+
+  it("is looked for in $MGD_DATA, then in $XDG_DATA_HOME", function()
+    local ours, home = files.folder(), files.folder()
+    files.folder(home .. "/mgd-lua")
+    cifar.folder(nil, home .. "/mgd-lua/cifar10")
+    local variables = { MGD_DATA = ours, XDG_DATA_HOME = home }
+    local getenv = stub(os, "getenv", function(name)
+      return variables[name]
+    end)
+    finally(function()
+      getenv:revert()
+    end)
+    if not io.open("data/cifar10", "rb") then -- which comes between the two
+      assert.equal(15, #mgd.data.cifar10())
+    end
+    cifar.folder({ ["data_batch_5.bin"] = cifar.records(1, 0) }, ours .. "/cifar10")
+    assert.equal(11, #mgd.data.cifar10())
+  end)
+
+  it("is made again from its recipe, whole or in part", function()
+    local set = mgd.data.cifar10 { path = cifar.folder(), dtype = "f64" }
+    local part = set:subset { first = 4, last = 6 }
+    assert.same({ 3, 3, 32, 32 }, part.x.shape)
+    check_sample(part, 1, 3)
+    for _, one in ipairs { set, part } do
+      local again = mgd.data.restore(one.recipe)
+      assert.equal(one:fingerprint(), again:fingerprint())
+      assert.equal(tostring(one), tostring(again))
+    end
+  end)
+
+  it("trains, and a checkpoint brings it back", function()
+    local path = os.tmpname()
+    finally(function()
+      os.remove(path)
+    end)
+    local run = mgd.train {
+      net = mgd.nn.mlp { 3072, 10, output = "identity" },
+      data = mgd.data.cifar10 { path = cifar.folder() },
+      cost = "cross_entropy",
+      perturbation = { code = "random", amplitude = 1e-3 },
+      eta = 1e-4,
+      batch = 4,
+    }
+    run:run { steps = 2 }
+    run:save(path)
+    local again = mgd.resume(path)
+    run:run { steps = 3 }
+    again:run { steps = 3 }
+    assert.same(run:theta():totable(), again:theta():totable())
+  end)
+
+  it("has 50,000 and 10,000 images, 5,000 and 1,000 of each class", function()
+    local here, set = pcall(mgd.data.cifar10)
+    if not here or #set < 50000 then
+      pending "the data set is not on this machine"
+      return
+    end
+    assert.same({ 50000, 3, 32, 32 }, set.x.shape)
+    assert.same({ 10000, 3, 32, 32 }, set.test.x.shape)
+    for class = 1, 10 do
+      assert.equal(5000, set.y:sum(1)[class])
+      assert.equal(1000, set.test.y:sum(1)[class])
+    end
+    assert.equal(1, set.y[1][7]) -- the first training image is a frog
   end)
 end)
 

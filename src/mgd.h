@@ -547,6 +547,13 @@ MGD_API const mgd_tensor *mgd_checkpoint_tensor(const mgd_checkpoint *checkpoint
  * missing, left over or corrupt is MGD_ERR_FORMAT. */
 MGD_API mgd_status mgd_idx_read(mgd_context *ctx, const char *path, mgd_tensor **out);
 
+/* Reads CIFAR-10 files of the binary version, one after the other: x (N, 3, 32, 32) in [0, 1] and y
+ * (N, 10) one-hot, in f32 or f64, N being all their records together. A size that is no whole
+ * number of records and a label above 9 are MGD_ERR_FORMAT. Takes no memory but the two tensors and
+ * one buffer. */
+MGD_API mgd_status mgd_cifar10_read(mgd_context *ctx, size_t files, const char *const *paths,
+                                    mgd_dtype dtype, mgd_tensor **x, mgd_tensor **y);
+
 /* u8 pixels to [0, 1]: value / 255, in f32 or f64. */
 MGD_API mgd_status mgd_data_unit(mgd_context *ctx, const mgd_tensor *t, mgd_dtype dtype,
                                  mgd_tensor **out);

@@ -157,31 +157,31 @@ function data.nist7x7(opts)
   return converted("nist7x7", opts, opt.dtype, core.data.nist7x7())
 end
 
--- ---- Fashion-MNIST ----------------------------------------------------------------------------
+-- ---- files ------------------------------------------------------------------------------------
 
-local FASHION = {
-  "train-images-idx3-ubyte",
-  "train-labels-idx1-ubyte",
-  "t10k-images-idx3-ubyte",
-  "t10k-labels-idx1-ubyte",
-}
+local ENOENT, ENOTDIR = 2, 20
 
+-- Whether a file can be opened; where it cannot, but is not simply absent, the reason.
 local function exists(path)
-  local file = io.open(path, "rb")
-  return file ~= nil and file:close()
+  local file, message, code = io.open(path, "rb")
+  if file then
+    return file:close()
+  end
+  return false, code ~= ENOENT and code ~= ENOTDIR and message:sub(#path + 3) or nil
 end
 
--- The paths of the four files in `folder`, gzipped or not; or nil and those that are missing.
-local function fashion_files(folder)
+-- The paths of a source's files in `folder`; or nil and the names of those that are missing.
+local function files_in(folder, source)
   local found, missing = {}, {}
-  for i, name in ipairs(FASHION) do
-    local plain = folder .. "/" .. name
-    if exists(plain .. ".gz") then
-      found[i] = plain .. ".gz"
-    elseif exists(plain) then
-      found[i] = plain
+  for _, name in ipairs(source.names) do
+    local path = folder .. "/" .. name
+    local here, reason = exists(path)
+    if source.gzipped and exists(path .. ".gz") then
+      found[#found + 1] = path .. ".gz"
+    elseif here then
+      found[#found + 1] = path
     else
-      missing[#missing + 1] = name
+      missing[#missing + 1] = reason and name .. " (" .. reason .. ")" or name
     end
   end
   if #missing > 0 then
@@ -190,42 +190,76 @@ local function fashion_files(folder)
   return found
 end
 
-local function fashion_folders(path)
-  if path then
-    return { path }
+-- Where to look, in order.
+local function folders_of(source, path)
+  local places, home = { path }, os.getenv "XDG_DATA_HOME"
+  if not path then
+    if not home or home == "" then
+      home = (os.getenv "HOME" or "") .. "/.local/share"
+    end
+    if os.getenv "MGD_DATA" then
+      places[1] = os.getenv "MGD_DATA" .. "/" .. source.folder
+    end
+    places[#places + 1] = "data/" .. source.folder
+    places[#places + 1] = home .. "/mgd-lua/" .. source.folder
+    places[#places + 1] = source.system
   end
-  local folders, home = {}, os.getenv "XDG_DATA_HOME"
-  if not home or home == "" then
-    home = (os.getenv "HOME" or "") .. "/.local/share"
+  local folders = {}
+  for _, place in ipairs(places) do
+    folders[#folders + 1] = place
+    folders[#folders + 1] = source.subfolder and place .. "/" .. source.subfolder
   end
-  if os.getenv "MGD_DATA" then
-    folders[1] = os.getenv "MGD_DATA" .. "/fashion-mnist"
-  end
-  folders[#folders + 1] = "data/fashion-mnist"
-  folders[#folders + 1] = home .. "/mgd-lua/fashion-mnist"
-  folders[#folders + 1] = "/usr/share/datasets/fashion-mnist"
   return folders
 end
 
-local function find_fashion(where, path)
-  local folders, searched = fashion_folders(path), {}
+local function lacking(folder, names)
+  local last = names[#names]
+  if #names > 1 then
+    last = table.concat(names, ", ", 1, #names - 1) .. " and " .. last
+  end
+  return folder .. ", which lacks " .. last
+end
+
+-- The paths of a source's files, all of them from the first folder that has all.
+local function find_files(where, source, path)
+  local folders, searched = folders_of(source, path), {}
+  local begun, first = false, nil -- begun: some folder has some of them
   for i, folder in ipairs(folders) do
-    local found, missing = fashion_files(folder)
+    local found, missing = files_in(folder, source)
     if found then
       return found
     end
-    searched[i] = folder
-    if #missing < #FASHION then
-      searched[i] = folder .. ", which lacks " .. table.concat(missing, " and ")
+    searched[i], first = folder, first or missing
+    if #missing < #source.names then
+      searched[i] = lacking(folder, missing)
+      begun = true
     end
+  end
+  if path and not begun then
+    searched[1] = lacking(path, first)
   end
   return options.fail(
     where,
-    "the data set is not here. `apt install dataset-fashion-mnist` or "
-      .. "`scripts/fetch-data fashion-mnist` brings it. Searched: %s",
+    "the data set is not here. %s. Searched: %s",
+    source.bring,
     table.concat(searched, "; ")
   )
 end
+
+-- ---- Fashion-MNIST ----------------------------------------------------------------------------
+
+local FASHION = {
+  folder = "fashion-mnist",
+  system = "/usr/share/datasets/fashion-mnist",
+  names = {
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+  },
+  gzipped = true,
+  bring = "`apt install dataset-fashion-mnist` or `scripts/fetch-data fashion-mnist` brings it",
+}
 
 local function load_pair(where, images, labels, dtype)
   local x = core.data.idx_images(images, dtype)
@@ -259,7 +293,7 @@ function data.fashion_mnist(opts)
     { "path", type = "string", doc = "Folder that holds the four IDX files." },
     DTYPE,
   }, opts)
-  local files = find_fashion(where, opt.path)
+  local files = find_files(where, FASHION, opt.path)
   local test = {}
   test.x, test.y = load_pair(where, files[3], files[4], opt.dtype)
   local x, y = load_pair(where, files[1], files[2], opt.dtype)
@@ -272,6 +306,54 @@ end
 -- @raise on a file that is missing, cut short, corrupt or longer than its header says
 function data.read_idx(path)
   return core.data.idx_read(path)
+end
+
+-- ---- CIFAR-10 ---------------------------------------------------------------------------------
+
+local CIFAR10 = {
+  folder = "cifar10",
+  subfolder = "cifar-10-batches-bin", -- as the official archive unpacks
+  names = {
+    "data_batch_1.bin",
+    "data_batch_2.bin",
+    "data_batch_3.bin",
+    "data_batch_4.bin",
+    "data_batch_5.bin",
+    "test_batch.bin",
+  },
+  bring = "`scripts/fetch-data cifar-10` brings it; or unpack the binary version "
+    .. "(cifar-10-binary.tar.gz) from https://www.cs.toronto.edu/~kriz/cifar.html into a folder "
+    .. "named here",
+}
+
+--- CIFAR-10 (Krizhevsky 2009): 32×32 colour images of animals and vehicles, ten classes.
+-- x (50000, 3, 32, 32) in [0, 1], the channels being red, green, blue; y (50000, 10), one-hot in
+-- the order airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck; test: 10,000
+-- more.
+--
+-- The six files of the binary version are taken from the first of these folders that has them:
+-- `path` (then no other); `$MGD_DATA/cifar10`; `data/cifar10`; `$XDG_DATA_HOME/mgd-lua/cifar10`
+-- (`~/.local/share` where that is unset), which is where `scripts/fetch-data` puts them; in each
+-- of them, or in its subfolder `cifar-10-batches-bin`, as the archive unpacks. Files with fewer
+-- records are taken as they are, so excerpts work.
+-- @tparam[opt] table opts
+-- @tparam[opt] string opts.path  folder that holds the six files
+-- @tparam[opt="f32"] string opts.dtype  "f32" or "f64"
+-- @treturn dataset
+-- @raise when files are missing (all named, with what brings them), hold no whole number of records
+-- of 3073 bytes, or a label above 9
+-- @usage local set = mgd.data.cifar10{path = "/data/cifar-10-batches-bin"}
+function data.cifar10(opts)
+  local where = "mgd.data.cifar10"
+  local opt = options.check(where, {
+    { "path", type = "string", doc = "Folder that holds the six binary files." },
+    DTYPE,
+  }, opts)
+  local files = find_files(where, CIFAR10, opt.path)
+  local test = {}
+  test.x, test.y = core.data.cifar10(opt.dtype, files[6])
+  local x, y = core.data.cifar10(opt.dtype, files[1], files[2], files[3], files[4], files[5])
+  return make("cifar10", copy(opts), { x = x, y = y, test = test })
 end
 
 -- ---- tensors of the user's own ----------------------------------------------------------------
@@ -419,6 +501,7 @@ local makers = {
   parity = data.parity,
   nist7x7 = data.nist7x7,
   fashion_mnist = data.fashion_mnist,
+  cifar10 = data.cifar10,
 }
 
 function makers.subset(opt)

@@ -13,9 +13,12 @@ function files.write(bytes, path)
   return path
 end
 
-function files.folder()
-  local path = os.tmpname()
-  os.remove(path)
+-- A new folder, with a name of its own unless `path` gives one.
+function files.folder(path)
+  if not path then
+    path = os.tmpname()
+    os.remove(path)
+  end
   assert(os.execute("mkdir " .. path))
   folders[#folders + 1] = path
   return path
@@ -88,8 +91,8 @@ function files.clean()
   for _, path in ipairs(written) do
     os.remove(path)
   end
-  for _, path in ipairs(folders) do
-    os.remove(path)
+  for i = #folders, 1, -1 do -- the inner ones first
+    os.remove(folders[i])
   end
   written, folders = {}, {}
 end

@@ -45,7 +45,7 @@ static mgd_status contiguous(mgd_context *ctx, const mgd_tensor *t, mgd_tensor *
     return MGD_OK;
 }
 
-static mgd_status check_float(mgd_context *ctx, const char *what, mgd_dtype dtype) {
+mgd_status mgd_data_check_float(mgd_context *ctx, const char *what, mgd_dtype dtype) {
     if (dtype == MGD_F32 || dtype == MGD_F64)
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: dtype must be f32 or f64, got %s", what,
@@ -54,26 +54,30 @@ static mgd_status check_float(mgd_context *ctx, const char *what, mgd_dtype dtyp
 
 /* ---- pixels ---------------------------------------------------------------------------------- */
 
+void mgd_data_scale(const unsigned char *pixels, size_t n, mgd_tensor *out, size_t first) {
+    if (mgd_tensor_dtype(out) == MGD_F32) {
+        float *singles = (float *)mgd_tensor_data(out) + first;
+        for (size_t i = 0; i < n; i++)
+            singles[i] = (float)pixels[i] / 255.0f;
+    } else {
+        double *doubles = (double *)mgd_tensor_data(out) + first;
+        for (size_t i = 0; i < n; i++)
+            doubles[i] = pixels[i] / 255.0;
+    }
+}
+
 static mgd_status scale_pixels(mgd_context *ctx, const unsigned char *in, size_t size,
                                mgd_tensor *out) {
-    bool single = mgd_tensor_dtype(out) == MGD_F32;
-    float *singles = mgd_tensor_data(out);
-    double *doubles = mgd_tensor_data(out);
     for (size_t start = 0; start < size; start += MGD_DATA_CHUNK) {
         MGD_TRY(mgd_interrupt_answer(ctx));
-        size_t end = size - start < MGD_DATA_CHUNK ? size : start + MGD_DATA_CHUNK;
-        if (single)
-            for (size_t i = start; i < end; i++)
-                singles[i] = (float)in[i] / 255.0f;
-        else
-            for (size_t i = start; i < end; i++)
-                doubles[i] = in[i] / 255.0;
+        size_t n = size - start < MGD_DATA_CHUNK ? size - start : MGD_DATA_CHUNK;
+        mgd_data_scale(in + start, n, out, start);
     }
     return MGD_OK;
 }
 
 mgd_status mgd_data_unit(mgd_context *ctx, const mgd_tensor *t, mgd_dtype dtype, mgd_tensor **out) {
-    MGD_TRY(check_float(ctx, "pixels", dtype));
+    MGD_TRY(mgd_data_check_float(ctx, "pixels", dtype));
     if (mgd_tensor_dtype(t) != MGD_U8)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "pixels: expected a u8 tensor, got %s",
                         mgd_dtype_name(mgd_tensor_dtype(t)));
@@ -110,12 +114,16 @@ static double label_at(const mgd_tensor *t, size_t i) {
     }
 }
 
+void mgd_data_set_one(mgd_tensor *out, size_t index) {
+    if (mgd_tensor_dtype(out) == MGD_F32)
+        ((float *)mgd_tensor_data(out))[index] = 1;
+    else
+        ((double *)mgd_tensor_data(out))[index] = 1;
+}
+
 static mgd_status write_rows(mgd_context *ctx, const char *what, const mgd_tensor *labels, int base,
                              size_t classes, mgd_tensor *out) {
     size_t n = mgd_tensor_size(labels);
-    bool single = mgd_tensor_dtype(out) == MGD_F32;
-    float *singles = mgd_tensor_data(out);  /* (N, K) */
-    double *doubles = mgd_tensor_data(out); /* (N, K) */
     for (size_t i = 0; i < n; i++) {
         double label = label_at(labels, i) - base;
         if (!(label >= 0 && label < (double)classes && label == floor(label)))
@@ -123,18 +131,14 @@ static mgd_status write_rows(mgd_context *ctx, const char *what, const mgd_tenso
                             "%s: label %.9g at [%zu] is not one of the integers %d to %lld",
                             mgd_data_path_tail(what), label + base, i + 1, base,
                             (long long)classes - 1 + base);
-        size_t at = i * classes + (size_t)label;
-        if (single)
-            singles[at] = 1;
-        else
-            doubles[at] = 1;
+        mgd_data_set_one(out, i * classes + (size_t)label); /* (N, K) */
     }
     return MGD_OK;
 }
 
 mgd_status mgd_data_one_hot(mgd_context *ctx, const char *what, const mgd_tensor *labels, int base,
                             size_t classes, mgd_dtype dtype, mgd_tensor **out) {
-    MGD_TRY(check_float(ctx, what, dtype));
+    MGD_TRY(mgd_data_check_float(ctx, what, dtype));
     char shape[192];
     if (mgd_tensor_ndim(labels) != 1)
         return mgd_fail(ctx, MGD_ERR_SHAPE, "%s: labels must have one dimension, got shape %s",

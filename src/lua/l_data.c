@@ -74,6 +74,23 @@ static int data_idx_labels(lua_State *L) {
     return 1;
 }
 
+/* cifar10(dtype, path, …) → x (N, 3, 32, 32) in [0, 1], y (N, 10) one-hot: all files as one. */
+static int data_cifar10(lua_State *L) {
+    mgd_dtype dtype = check_float(L, 1, "mgd.data.cifar10");
+    int files = lua_gettop(L) - 1;
+    luaL_argcheck(L, files > 0, 2, "a path is expected");
+    const char **paths = lua_newuserdatauv(L, (size_t)files * sizeof *paths, 0);
+    for (int i = 0; i < files; i++) /* the strings stay on the stack */
+        paths[i] = check_path(L, 2 + i, "mgd.data.cifar10");
+    mgd_context ctx = {0};
+    mgd_tensor **x = l_push_tensor_box(L);
+    mgd_tensor **y = l_push_tensor_box(L);
+    l_check(L, mgd_cifar10_read(&ctx, (size_t)files, paths, dtype, x, y), &ctx);
+    l_tensor_filled(L, *x);
+    l_tensor_filled(L, *y);
+    return 2;
+}
+
 /* one_hot(what, labels, classes, dtype) → one-hot rows (N, classes) of labels 1 … classes. */
 static int data_one_hot(lua_State *L) {
     const char *what = luaL_checkstring(L, 1);
@@ -145,6 +162,7 @@ static const luaL_Reg functions[] = {
     {"idx_read", data_idx_read},
     {"idx_images", data_idx_images},
     {"idx_labels", data_idx_labels},
+    {"cifar10", data_cifar10},
     {"one_hot", data_one_hot},
     {"check_finite", data_check_finite},
     {"is_contiguous", data_is_contiguous},
