@@ -259,7 +259,8 @@ local function worst(a, b)
 end
 
 describe("forward agrees with plain Lua for", function()
-  -- Sums of at most 54 products of order 1, a few layers deep: some tens of units in the last place.
+  -- Sums of at most 54 products of order 1, a few layers deep: some tens of units in the last
+  -- place.
   local TOLERANCE = { f64 = 2e-14, f32 = 2e-5 }
   for _, case in ipairs(CASES) do
     for _, dtype in ipairs { "f64", "f32" } do
@@ -543,8 +544,8 @@ describe("an error names layer and shapes for", function()
       network_of({ 2, 4, 4 }, nn.residual { nn.conv2d { 3, kernel = 1 } }, nn.dense(1)) },
     ["branches of unlike images"] = {
       "layer 1 (concat): its branches have the shapes 3x4x4 and 3x2x2: expected the same but for",
-      network_of({ 2, 4, 4 }, nn.concat { nn.conv2d { 3, kernel = 1 }, nn.conv2d { 3, kernel = 3 } },
-        nn.dense(1)) },
+      network_of({ 2, 4, 4 },
+        nn.concat { nn.conv2d { 3, kernel = 1 }, nn.conv2d { 3, kernel = 3 } }, nn.dense(1)) },
     ["a layer within a branch"] = {
       "layer 2 (concat), branch 2, layer 1 (conv2d): a kernel of 7×7 does not fit",
       network_of({ 2, 4, 4 }, nn.relu(),

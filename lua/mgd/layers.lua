@@ -1,5 +1,5 @@
---- Layers: what networks are made of, as plain data, and how a nest of them becomes the flat list of
--- layers and sources that the core takes.
+--- Layers: what networks are made of, as plain data, and how a nest of them becomes the flat list
+-- of layers and sources that the core takes.
 -- @module mgd.layers
 
 local options = require "mgd.options"
@@ -84,8 +84,8 @@ local function window(where, given, stride)
   }, opt
 end
 
---- Convolution over an image (C, height, width), as networks mean it: y[o] = b[o] + Σ w[o, c, i, j] ·
--- x[c, row + i, column + j], zeros around the image. (O, C, height, width) weights, then O biases.
+--- Convolution over an image (C, height, width), as networks mean it: y[o] = b[o] +
+-- Σ w[o, c, i, j] · x[c, row + i, column + j], zeros around the image. (O, C, height, width) weights, then O biases.
 -- The output has ⌊(side + 2·padding − kernel)/stride⌋ + 1 pixels along each side.
 -- @tparam table opts the number of output channels first; `kernel` (required), `stride` (1),
 --   `padding` (0): an integer for both sides, or {height, width}

@@ -140,7 +140,8 @@ local TIME_OPTIONS = {
     doc = "Tiles of 16 (f32) or 8 (f64) lanes side by side." },
   { "private", type = "boolean", default = false,
     doc = "Parameters of each lane's own, as in an ensemble, instead of shared ones." },
-  { "rounds", type = "integer", default = 101, min = 1, doc = "Passes, of which the median counts." },
+  { "rounds", type = "integer", default = 101, min = 1,
+    doc = "Passes, of which the median counts." },
 }
 
 --- Time each kernel call.
