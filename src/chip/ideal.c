@@ -87,15 +87,21 @@ static void gather_samples(const ideal_session *s, scratch *w, const uint32_t *i
     w->gathered = index;
 }
 
-/* Costs of the lanes into value (W). Small networks fetch all parameters at once, larger ones those
- * of one op at a time, so that what is fetched stays in the cache. */
+/* All parameters at once, for small networks; NULL: each op fetches its own, so that what is
+ * fetched stays in the cache. */
+static const char *fetch_whole(const ideal_session *s, const mgd_request *r, size_t worker,
+                               const mgd_point *point, fetch_parameters *fetch) {
+    return s->whole ? fetch(s, r, worker, point, 0, s->net->num_parameters, s->scratch[worker].pack)
+                    : NULL;
+}
+
+/* Costs of the lanes into value (W); `all` as fetch_whole gave it. */
 static void pass(const ideal_session *s, const mgd_request *r, size_t worker,
-                 const mgd_point *point, fetch_parameters *fetch, double *value) {
+                 const mgd_point *point, fetch_parameters *fetch, const char *all, double *value) {
     const mgd_net *net = s->net;
     const mgd_plan *plan = &net->plan;
     const bool private = s->arrangement != SAMPLES;
     scratch *w = &s->scratch[worker];
-    const char *all = s->whole ? fetch(s, r, worker, point, 0, net->num_parameters, w->pack) : NULL;
     for (size_t i = 0; i < plan->num_ops; i++) {
         const mgd_op *op = &plan->ops[i];
         const void *theta = all ? all + op->node.first * s->pack_row : NULL;
@@ -118,11 +124,12 @@ static bool measure_replicas(const ideal_session *s, const mgd_request *r) {
     for (size_t p = 0; p < r->num_points; p++) {
         const mgd_point *point = &r->points[p];
         double *cost = r->cost + p * width;
+        const char *all = fetch_whole(s, r, r->worker, point, fetch_point);
         for (size_t b = 0; b < s->batch; b++) {
             if (mgd_interrupt_pending())
                 return false;
             gather_samples(s, w, point->samples + b * width);
-            pass(s, r, r->worker, point, fetch_point, b == 0 ? cost : w->value);
+            pass(s, r, r->worker, point, fetch_point, all, b == 0 ? cost : w->value);
             for (size_t lane = 0; lane < width && b > 0; lane++)
                 cost[lane] += w->value[lane];
         }
@@ -149,17 +156,26 @@ static void gather_points(const ideal_session *s, scratch *w, const mgd_point *p
     gather_samples(s, w, w->index);
 }
 
+/* Work that the threads of a request's pool share. */
+typedef struct {
+    const ideal_session *session;
+    const mgd_request *request;
+    size_t groups; /* SAMPLES: parts into which the points of a chunk are cut */
+    atomic_bool incomplete;
+} shared_job;
+
 /* Points `first` … of the request, as many as there are lanes; spare lanes repeat the last. */
-static bool measure_points(const ideal_session *s, const mgd_request *r, size_t first,
-                           size_t used) {
-    scratch *w = &s->scratch[r->worker];
+static bool measure_points(const ideal_session *s, const mgd_request *r, size_t worker,
+                           size_t first, size_t used) {
+    scratch *w = &s->scratch[worker];
     const mgd_point *points = r->points + first;
     double *cost = r->cost + first;
+    const char *all = fetch_whole(s, r, worker, points, fetch_points);
     for (size_t b = 0; b < s->batch; b++) {
         if (mgd_interrupt_pending())
             return false;
         gather_points(s, w, points, used, b);
-        pass(s, r, r->worker, points, fetch_points, w->value);
+        pass(s, r, worker, points, fetch_points, all, w->value);
         for (size_t lane = 0; lane < used; lane++)
             cost[lane] = b == 0 ? w->value[lane] : cost[lane] + w->value[lane];
     }
@@ -168,42 +184,61 @@ static bool measure_points(const ideal_session *s, const mgd_request *r, size_t 
     return true;
 }
 
-typedef struct {
-    const ideal_session *session;
-    const mgd_request *request;
-    atomic_bool incomplete;
-} chunk_job;
+static void measure_tile(void *arg, size_t tile, size_t pool_worker) {
+    shared_job *job = arg;
+    const ideal_session *s = job->session;
+    const mgd_request *r = job->request;
+    size_t first = tile * s->width, rest = r->num_points - first;
+    if (!measure_points(s, r, r->pool ? pool_worker : r->worker, first,
+                        rest < s->width ? rest : s->width))
+        atomic_store(&job->incomplete, true);
+}
 
-/* One chunk of the batch for every point of the request, so that points on the same samples share
- * what was gathered. */
-static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
-    chunk_job *job = arg;
+static bool measure_tiles_of_points(const ideal_session *s, const mgd_request *r) {
+    shared_job job = {.session = s, .request = r};
+    mgd_pool_run(r->pool, measure_tile, &job, (r->num_points + s->width - 1) / s->width);
+    return !atomic_load(&job.incomplete);
+}
+
+/* The samples of the point in this chunk of its batch; spare lanes repeat the last. */
+static void gather_chunk(const ideal_session *s, scratch *w, const mgd_point *point, size_t first) {
+    for (size_t lane = 0; lane < s->width; lane++) {
+        size_t b = first + lane < s->batch ? first + lane : s->batch - 1;
+        w->index[lane] = point->samples[b];
+    }
+    w->gathered = NULL;
+    gather_samples(s, w, w->index);
+}
+
+/* One chunk of the batch for one group of the request's points; those on the same samples, as C₀
+ * and C of a step, share what was gathered. */
+static void measure_chunk(void *arg, size_t index, size_t pool_worker) {
+    shared_job *job = arg;
     const ideal_session *s = job->session;
     const mgd_request *r = job->request;
     size_t worker = r->pool ? pool_worker : r->worker;
-    scratch *w = &s->scratch[worker];
-    size_t first = chunk * s->width;
-    for (size_t p = 0; p < r->num_points; p++) {
+    size_t chunk = index / job->groups, group = index % job->groups;
+    size_t first = group * r->num_points / job->groups;
+    size_t last = (group + 1) * r->num_points / job->groups;
+    for (size_t p = first; p < last; p++) {
         if (mgd_interrupt_pending()) {
             atomic_store(&job->incomplete, true);
             return;
         }
         const mgd_point *point = &r->points[p];
-        for (size_t lane = 0; lane < s->width; lane++) {
-            size_t b = first + lane < s->batch ? first + lane : s->batch - 1;
-            w->index[lane] = point->samples[b];
-        }
-        if (p == 0 || point->samples != point[-1].samples)
-            w->gathered = NULL;
-        gather_samples(s, w, w->index);
-        pass(s, r, worker, point, fetch_point,
+        if (p == first || point->samples != point[-1].samples)
+            gather_chunk(s, &s->scratch[worker], point, chunk * s->width);
+        pass(s, r, worker, point, fetch_point, fetch_whole(s, r, worker, point, fetch_point),
              s->scratch[r->worker].point_cost + (p * s->chunks + chunk) * s->width);
     }
 }
 
 static bool measure_samples(const ideal_session *s, const mgd_request *r) {
-    chunk_job job = {s, r, false};
-    mgd_pool_run(r->pool, measure_chunk, &job, s->chunks);
+    shared_job job = {.session = s, .request = r, .groups = 1};
+    size_t threads = r->pool ? mgd_pool_threads(r->pool) : 1;
+    while (job.groups * s->chunks < threads && job.groups < r->num_points)
+        job.groups++;
+    mgd_pool_run(r->pool, measure_chunk, &job, s->chunks * job.groups);
     if (atomic_load(&job.incomplete))
         return false;
     for (size_t p = 0; p < r->num_points; p++) {
@@ -212,15 +247,6 @@ static bool measure_samples(const ideal_session *s, const mgd_request *r) {
         for (size_t b = 1; b < s->batch; b++)
             sum += cost[b];
         r->cost[p] = sum / (double)s->batch;
-    }
-    return true;
-}
-
-static bool measure_tiles_of_points(const ideal_session *s, const mgd_request *r) {
-    for (size_t first = 0; first < r->num_points; first += s->width) {
-        size_t rest = r->num_points - first;
-        if (!measure_points(s, r, first, rest < s->width ? rest : s->width))
-            return false;
     }
     return true;
 }
@@ -315,19 +341,22 @@ static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t 
                     s->batch, net->num_parameters, bytes);
 }
 
-/* Which way to fill the lanes: the one that looks cheaper. In multiply-adds, a pass with shared
- * parameters takes P and one with parameters of each lane's own about 4P, most of them to form
- * those; a pass of any kind costs PASS more. Measured on 2-2-1 and 49-4-4. */
+/* Which way to fill the lanes: the one that looks cheaper. Beside the multiply-adds of the network,
+ * a pass with parameters of each lane's own takes about 3P to form those, and a pass of any kind
+ * costs PASS more. Measured on 2-2-1 and 49-4-4. */
 static void arrange(ideal_session *s, const mgd_task_spec *task) {
     size_t lanes = s->net->kernels->lanes;
     size_t batch_tiles = (task->batch + lanes - 1) / lanes;
     size_t point_tiles = (task->max_points + lanes - 1) / lanes;
+    double work = PASS, forming = 3 * (double)s->net->num_parameters;
+    for (size_t i = 0; i < s->net->plan.num_ops; i++)
+        work += mgd_op_flop(&s->net->plan.ops[i]) / 2;
     s->chunks = 0;
     if (task->width) {
         s->arrangement = REPLICAS;
         s->width = task->width;
-    } else if (batch_tiles * task->max_points * (s->net->num_parameters + PASS) <=
-               point_tiles * task->batch * (4 * s->net->num_parameters + PASS)) {
+    } else if ((double)(batch_tiles * task->max_points) * work <=
+               (double)(point_tiles * task->batch) * (work + forming)) {
         size_t most = mgd_net_tiles(s->net, batch_tiles);
         s->arrangement = SAMPLES;
         s->chunks = (batch_tiles + most - 1) / most;
