@@ -3,8 +3,8 @@
 usage: peers.py numpy|torch THREADS [--default-malloc]   serves requests (peers.lua starts it so)
        peers.py --check      compares both with each other, and lets them learn XOR
 
-Answers its first line with "ready VERSION" or "absent: REASON"; from then on each line "TASK N" with
-the seconds that N pieces of work took, or with "error: REASON".
+Answers its first line, whatever it says, with "ready VERSION" or "absent: REASON"; from then on
+each line "TASK N" with the seconds that N pieces of work took, or with "error: REASON".
 """
 
 import ctypes
@@ -67,9 +67,9 @@ TASKS = {
     "mlp": spec(**MLP, two_sided=True, adam=True),
     "fashion": spec(**FASHION),
     "cifar": spec(**CIFAR),
-    "mlp_forward": spec(**MLP, forward=True),
-    "fashion_forward": spec(**FASHION, forward=True),
-    "cifar_forward": spec(**CIFAR, forward=True),
+    "mlp_forward": spec(**{**MLP, "samples": 128}, forward=True),
+    "fashion_forward": spec(**{**FASHION, "samples": 1000}, forward=True),
+    "cifar_forward": spec(**{**CIFAR, "samples": 100}, forward=True),
 }
 
 
@@ -94,10 +94,11 @@ def blas():
 
 
 def serve(library, threads):
+    sys.stdin.readline()
     try:
         module = load(library, threads)
     except ImportError as error:
-        print("absent:", error, flush=True)
+        print("absent:", str(error).splitlines()[0], flush=True)
         return
     print("ready", f"{module.VERSION} ({blas()})", flush=True)
     tasks = {}
@@ -131,7 +132,8 @@ def check():
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends without a word
+    for number in signal.SIGINT, signal.SIGPIPE:
+        signal.signal(number, signal.SIG_DFL)  # ends without a word
     if sys.argv[1:] == ["--check"]:
         check()
     elif len(sys.argv) == 3 or sys.argv[3:] == ["--default-malloc"]:
