@@ -43,12 +43,12 @@ function contenders.clocked(name, work, per)
   }
 end
 
---- FLOP that the machine can do at most.
-function contenders.peak(threads)
+--- FLOP that the machine can do at most, or works of so many FLOP.
+function contenders.peak(threads, work)
   local _, flop = native.peak(threads, 1)
   return {
     name = "FMA peak, " .. contenders.threads(threads),
-    per = flop,
+    per = flop / (work or 1),
     time = function(n)
       return (native.peak(threads, n))
     end,

@@ -8,7 +8,7 @@ local native = require "bench.native"
 local peers = {
   AMPLITUDE = 0.01,
   ETA = 0.05,
-  versions = {}, -- of those that were started
+  versions = {}, -- of those that were started, each once
 }
 
 local PYTHONS = { "python3", "/usr/bin/python3" } -- packages serve the system's own
@@ -29,6 +29,15 @@ function peers.scalar(task)
   return contender("scalar C -O2", "o2"), contender("scalar C -O3 native", "native")
 end
 
+local function note(version)
+  for _, noted in ipairs(peers.versions) do
+    if noted == version then
+      return
+    end
+  end
+  table.insert(peers.versions, version)
+end
+
 -- A child by the first Python that has the library, or nil and why there is none.
 local function start(library, ...)
   local reason
@@ -40,7 +49,7 @@ local function start(library, ...)
     end
     local version = hello and hello:match "^ready (.*)"
     if version then
-      peers.versions[#peers.versions + 1] = version
+      note(version)
       return child
     end
     reason = hello and hello:gsub("^absent: ", "") or why

@@ -120,6 +120,18 @@ tasks.cifar = {
   end),
 }
 
+--- FLOP of its forward pass for one sample; of an odd side, pooling leaves the last one out.
+function tasks.convolution_flop(task)
+  local inputs, side = task.input[1], task.input[2]
+  local flop = 0
+  for _, outputs in ipairs(task.channels) do
+    local pooled = (side - 2) // 2
+    flop = flop + 2 * (2 * pooled) ^ 2 * outputs * 9 * inputs
+    inputs, side = outputs, pooled
+  end
+  return flop + 2 * side ^ 2 * inputs * 10
+end
+
 --- A run of one of the two.
 function tasks.convolution(task, extra)
   local net = convolutional(task.input, task.channels)
