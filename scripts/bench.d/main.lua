@@ -7,6 +7,7 @@ assert(package.loadlib(package.searchpath("mgd.core", package.cpath), "*"))
 local core = require "mgd.core"
 local measure = require "measure"
 local native = require "bench.native"
+local peers = require "peers"
 local report = require "report"
 
 local FILE = "out/bench.json"
@@ -62,40 +63,43 @@ local function machine()
   return m
 end
 
--- Whether a row met its target, and the target in words.
-local function judge(row)
-  local target = row.target
-  if not target then
-    return nil
+-- What a target asks of an entry: in words, and whether it is met.
+local function judge_entry(target, entry, unit)
+  if target.at_least then
+    return ("≥ %s against %s"):format(target.at_least, entry.name),
+      entry.ratio and entry.ratio.median >= target.at_least
   end
+  return ("%s below %g %s"):format(entry.name, target.below, unit), entry.median < target.below
+end
+
+-- Of all entries: {at_most =}; of one entry: {against =, at_least =}, or {against =, below =}.
+local function judge(target, row)
+  local met = true
   for _, entry in ipairs(row.entries) do
-    if target.at_most and entry.median > target.at_most then
-      return { text = ("≤ %g"):format(target.at_most), met = false }
-    elseif entry.name == target.against and target.at_least then
-      return {
-        text = ("≥ %g against %s"):format(target.at_least, target.against),
-        met = entry.ratio.median >= target.at_least,
-      }
-    elseif entry.name == target.against and target.below then
-      return {
-        text = ("%s below %g %s"):format(entry.name, target.below, row.unit),
-        met = entry.median < target.below,
-      }
+    if target.at_most then
+      met = met and entry.median <= target.at_most
+    elseif entry.name == target.against then
+      local text, entry_met = judge_entry(target, entry, row.unit)
+      return { text = text, met = entry_met }
     end
   end
-  return { text = ("≤ %g"):format(target.at_most), met = true }
+  assert(target.at_most, "the target names no contender")
+  return { text = ("≤ %g"):format(target.at_most), met = met }
 end
 
 local function measured(row, given)
-  local done = { id = row.id, title = row.title, unit = row.unit, target = row.target }
+  local done = { id = row.id, title = row.title, unit = row.unit, targets = {} }
   if row.entries then
     done.entries = row.entries()
   else
-    local results = measure.compare(row.make(),
-      { rounds = given.rounds * (row.more_rounds or 1), slice = given.slice * (row.share or 1) })
-    done.entries = report.entries(results, row.unit)
+    done.entries = report.entries(measure.compare(row.make(), {
+      rounds = math.ceil(given.rounds * (row.more_rounds or 1)),
+      slice = given.slice * (row.share or 1),
+    }), row.unit)
   end
-  done.target = judge(done)
+  for i, target in ipairs(row.targets or {}) do
+    done.targets[i] = judge(target, done)
+  end
   collectgarbage()
   return done
 end
@@ -113,6 +117,11 @@ for _, row in ipairs(require "rows") do
     io.flush()
   end
 end
+result.peers = peers.versions
+if table.concat(peers.versions):find("reference BLAS", 1, true) then
+  io.stderr:write "bench: scripts/deps --bench brings OpenBLAS, which makes these peers faster\n"
+end
+io.write(report.foot(peers.versions))
 result.seconds = core.base.clock() - begin
 os.execute "mkdir -p out"
 local file = assert(io.open(FILE, "w"))

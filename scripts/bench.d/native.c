@@ -1,9 +1,10 @@
-/* native.c: the part of the bench that must be C: clocks around C calls, the scalar loop, the peak
- * of the machine, child processes. A Lua module that takes the library from mgd/core.so, so that
- * there is one copy of it and the engine under test is the one that scripts use.
+/* native.c: the part of the bench that must be C: clocks around C calls, the scalar loop, what the
+ * machine can do at most, child processes. A Lua module that takes the library from mgd/core.so, so
+ * that there is one copy of it and the engine under test is the one that scripts use.
  */
 
 #include "../../src/mgd.h"
+#include "child.h"
 #include "peak.h"
 #include "scalar.h"
 
@@ -122,27 +123,70 @@ static int scalar_theta(lua_State *L) {
 
 /* ---- the machine ----------------------------------------------------------------------------- */
 
-static void *peak_thread(void *times) {
-    peak_work(*(size_t *)times);
+/* A share of the work of several threads: so many times. */
+typedef struct {
+    void (*work)(void *memory, size_t bytes, size_t times);
+    void *memory;
+    size_t bytes, times;
+} share;
+
+static void *work_on(void *argument) {
+    const share *s = argument;
+    s->work(s->memory, s->bytes, s->times);
     return NULL;
+}
+
+/* Does the shares at once, the first one itself → seconds. */
+static double in_threads(lua_State *L, share *shares, int threads) {
+    pthread_t thread[MAX_THREADS];
+    double begin = mgd_clock();
+    int started = 1;
+    while (started < threads && !pthread_create(&thread[started], NULL, work_on, &shares[started]))
+        started++;
+    work_on(&shares[0]);
+    for (int i = 1; i < started; i++)
+        pthread_join(thread[i], NULL);
+    if (started < threads)
+        luaL_error(L, "cannot start %d threads", threads);
+    return mgd_clock() - begin;
+}
+
+static int check_threads(lua_State *L, int index) {
+    lua_Integer threads = luaL_checkinteger(L, index);
+    luaL_argcheck(L, threads >= 1 && threads <= MAX_THREADS, index, "too many threads");
+    return (int)threads;
 }
 
 /* peak(threads, times) → seconds, floating-point operations */
 static int native_peak(lua_State *L) {
-    int threads = (int)luaL_checkinteger(L, 1);
+    int threads = check_threads(L, 1);
     size_t times = (size_t)luaL_checkinteger(L, 2);
-    pthread_t thread[MAX_THREADS];
-    luaL_argcheck(L, threads >= 1 && threads <= MAX_THREADS, 1, "too many threads");
-    double begin = mgd_clock();
-    int started = 1;
-    while (started < threads && !pthread_create(&thread[started], NULL, peak_thread, &times))
-        started++;
-    peak_work(times);
-    for (int i = 1; i < started; i++)
-        pthread_join(thread[i], NULL);
-    lua_pushnumber(L, mgd_clock() - begin);
-    lua_pushnumber(L, peak_flops(times) * started);
+    share shares[MAX_THREADS];
+    for (int i = 0; i < threads; i++)
+        shares[i] = (share){peak_multiply, NULL, 0, times};
+    lua_pushnumber(L, in_threads(L, shares, threads));
+    lua_pushnumber(L, peak_flops(times) * threads);
     return 2;
+}
+
+/* buffer(bytes) → memory whose pages are there */
+static int native_buffer(lua_State *L) {
+    size_t bytes = (size_t)luaL_checkinteger(L, 1);
+    memset(lua_newuserdatauv(L, bytes, 0), 1, bytes);
+    return 1;
+}
+
+/* read(buffer, threads, times) → seconds; each thread reads a part of its own */
+static int native_read(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TUSERDATA);
+    char *buffer = lua_touserdata(L, 1);
+    int threads = check_threads(L, 2);
+    size_t times = (size_t)luaL_checkinteger(L, 3), part = lua_rawlen(L, 1) / (size_t)threads;
+    share shares[MAX_THREADS];
+    for (int i = 0; i < threads; i++)
+        shares[i] = (share){peak_read, buffer + (size_t)i * part, part, times};
+    lua_pushnumber(L, in_threads(L, shares, threads));
+    return 1;
 }
 
 /* Runs a program found on PATH, its output thrown away: spawn(program, argument, …) → seconds, or
@@ -196,11 +240,15 @@ int luaopen_bench_native(lua_State *L) {
         {"processor_time", native_processor_time},
         {"scalar", native_scalar},
         {"peak", native_peak},
+        {"buffer", native_buffer},
+        {"read", native_read},
+        {"child", child_start},
         {"spawn", native_spawn},
         {"machine", native_machine},
 
         {NULL, NULL},
     };
+    child_register(L);
     luaL_newmetatable(L, "bench.scalar");
     luaL_newlib(L, scalar_methods);
     lua_setfield(L, -2, "__index");

@@ -1,6 +1,6 @@
-/* The machine's peak of fused multiply-adds in f32: independent chains in registers, as many as
- * hide the latency. Compiled with -march=native -ffp-contract=fast, so that the vectors are the
- * widest there are.
+/* What the machine can do at most: fused multiply-adds in f32, independent chains in registers, as
+ * many as hide the latency; and reading, as sums of whole cache lines. Compiled with -march=native
+ * -ffp-contract=fast, so that the vectors are the widest there are.
  */
 
 #include "peak.h"
@@ -25,7 +25,8 @@ int peak_vector_bits(void) {
     return 8 * BYTES;
 }
 
-void peak_work(size_t times) {
+void peak_multiply(void *memory, size_t bytes, size_t times) {
+    (void)memory, (void)bytes;
     vec sum[CHAINS], factor = {0}, term = {0};
     for (int i = 0; i < CHAINS; i++)
         sum[i] = factor + (float)i;
@@ -40,4 +41,21 @@ void peak_work(size_t times) {
     for (int i = 1; i < CHAINS; i++)
         sum[0] += sum[i];
     __asm__ volatile("" : : "m"(sum[0]));
+}
+
+#define LINES 8 /* at once, so that additions never wait */
+
+void peak_read(void *memory, size_t bytes, size_t times) {
+    typedef float line __attribute__((vector_size(64), aligned(4), may_alias));
+    const line *from = memory;
+    size_t lines = bytes / sizeof(line) / LINES * LINES;
+    line sum[LINES] = {{0}};
+    for (size_t n = 0; n < times; n++) {
+        for (size_t k = 0; k < lines; k += LINES)
+#pragma GCC unroll 8
+            for (size_t i = 0; i < LINES; i++)
+                sum[i] += from[k + i];
+        __asm__ volatile("" : : : "memory"); /* reads it again */
+    }
+    __asm__ volatile("" : : "m"(sum));
 }

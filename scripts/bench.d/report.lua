@@ -1,7 +1,8 @@
 --- Reporting: rows of results as a table for terminals, as Markdown, and as JSON.
 --
 -- A row is {id =, title =, unit =, entries = {{name =, median =, min =, max =, ratio =}, …},
--- target = {text =, met =}}; ratio is a spread; min, max and ratio may be missing.
+-- targets = {{text =, met =}, …}}; ratio is a spread; min, max and ratio may be missing. An entry
+-- {name =, absent =} says why it has no figures; `met` is missing from a target against it.
 
 local report = {}
 
@@ -11,21 +12,30 @@ local UNITS = {
   ["µs"] = function(seconds) return seconds * 1e6 end,
   ms = function(seconds) return seconds * 1e3 end,
   ["GFLOP/s"] = function(seconds) return 1e-9 / seconds end,
+  ["GB/s"] = function(seconds) return 1e-9 / seconds end,
 }
+
+local function entry(result, show)
+  if result.absent then
+    return { name = result.name, absent = result.absent }
+  end
+  local low, high = show(result.seconds.min), show(result.seconds.max)
+  return {
+    name = result.name,
+    median = show(result.seconds.median),
+    min = math.min(low, high),
+    max = math.max(low, high),
+    ratio = result.ratio,
+  }
+end
 
 --- Entries of a row from what measure.compare returned.
 function report.entries(results, unit)
-  local show, entries = UNITS[unit], {}
+  local entries = {}
   for i, result in ipairs(results) do
-    local low, high = show(result.seconds.min), show(result.seconds.max)
-    entries[i] = {
-      name = result.name,
-      median = show(result.seconds.median),
-      min = math.min(low, high),
-      max = math.max(low, high),
-      ratio = i > 1 and result.ratio or nil,
-    }
+    entries[i] = entry(result, UNITS[unit])
   end
+  entries[1].ratio = nil
   return entries
 end
 
@@ -40,13 +50,14 @@ local function number(value)
   return ("%." .. digits .. "f"):format(value)
 end
 
-local function ratio(entry)
-  local r = entry.ratio
+local function ratio(e)
+  local r = e.ratio
   return r and ("%s (%s … %s)"):format(number(r.median), number(r.min), number(r.max)) or ""
 end
 
-local function target(row)
-  return row.target and row.target.text .. (row.target.met and ", met" or ", MISSED") or ""
+local function verdict(target)
+  local met = target.met
+  return target.text .. (met == nil and ", not measured" or met and ", met" or ", MISSED")
 end
 
 -- ---- terminal ----------------------------------------------------------------------------------
@@ -64,12 +75,13 @@ end
 --- The lines of one row.
 function report.terminal(row)
   local lines = { ("%-4s%s"):format(row.id, row.title) }
-  for i, e in ipairs(row.entries) do
-    lines[#lines + 1] = line("      " .. e.name, row.unit, number(e.median), number(e.min),
-      number(e.max), ratio(e))
-    if i == #row.entries and row.target then
-      lines[#lines + 1] = "      target: " .. target(row)
-    end
+  for _, e in ipairs(row.entries) do
+    local name = "      " .. e.name
+    lines[#lines + 1] = e.absent and pad(name, 36) .. "  absent: " .. e.absent
+      or line(name, row.unit, number(e.median), number(e.min), number(e.max), ratio(e))
+  end
+  for _, target in ipairs(row.targets) do
+    lines[#lines + 1] = "      target: " .. verdict(target)
   end
   return table.concat(lines, "\n") .. "\n"
 end
@@ -84,6 +96,11 @@ function report.machine(m)
     m.load or "unknown", m.isa, m.compiler, m.date)
 end
 
+--- The line below the last row: the versions of the peers.
+function report.foot(versions)
+  return #versions > 0 and "\nPeers: " .. table.concat(versions, ", ") .. ".\n" or ""
+end
+
 -- ---- Markdown ----------------------------------------------------------------------------------
 
 function report.markdown_head(machine)
@@ -92,12 +109,16 @@ function report.markdown_head(machine)
 end
 
 function report.markdown(row)
-  local lines = {}
+  local lines, verdicts = {}, {}
+  for i, target in ipairs(row.targets) do
+    verdicts[i] = verdict(target)
+  end
   for i, e in ipairs(row.entries) do
     lines[i] = "| " .. table.concat({
       i == 1 and ("**%s** %s"):format(row.id, row.title) or "",
-      e.name, number(e.median), number(e.min), number(e.max), row.unit, ratio(e),
-      i == #row.entries and target(row) or "",
+      e.name, number(e.median), number(e.min), number(e.max), e.absent and "" or row.unit,
+      e.absent and "absent: " .. e.absent or ratio(e),
+      i == #row.entries and table.concat(verdicts, "; ") or "",
     }, " | ") .. " |"
   end
   return table.concat(lines, "\n") .. "\n"
