@@ -2,16 +2,21 @@
 
 local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
 
-local function run(example)
-  local pipe = assert(io.popen(("'%s' examples/%s 2>&1"):format(mgd_lua, example)))
+local cifar = require "spec.support.cifar_files"
+local files = require "spec.support.idx_files"
+
+-- `example` may carry arguments; `environment` is put before the command.
+local function run(example, environment)
+  local command = ("%s '%s' examples/%s 2>&1"):format(environment or "", mgd_lua, example)
+  local pipe = assert(io.popen(command))
   local text = pipe:read "a"
   local _, _, code = pipe:close()
   return text, code
 end
 
 -- Runs an example and expects these patterns in its output, in this order.
-local function shows(example, patterns)
-  local text, code = run(example)
+local function shows(example, patterns, environment)
+  local text, code = run(example, environment)
   assert.equal(0, code, text)
   local from = 1
   for _, pattern in ipairs(patterns) do
@@ -56,5 +61,17 @@ describe("example", function()
       "a Lua function of 18 parameters",
       "root%-mean%-square error 0%.0[0-4]%d, after %d+ evaluations",
     })
+  end)
+
+  it("06_cnn trains on whatever CIFAR-10 folder it is given", function()
+    finally(files.clean)
+    shows("06_cnn.lua cifar10 " .. cifar.folder(), {
+      "cifar10: 15 samples of 3×32×32",
+      "conv2d 3×3 %+ relu %+ maxpool2d 2×2",
+      "multiplexed gradient descent: 40 steps of 15 images",
+      "history of 11 rows",
+      "back%-propagation: 4 steps",
+      "test accuracy%s+%d+%.%d %%%s+%d+%.%d %%",
+    }, "STEPS=40")
   end)
 end)

@@ -86,7 +86,8 @@ end
 
 --- Convolution over an image (C, height, width), as networks mean it: y[o] = b[o] +
 -- Σ w[o, c, i, j] · x[c, row + i, column + j], zeros around the image. Parameters: the weights
--- (O, C, height, width), then the biases (O). The output has ⌊(side + 2·padding − kernel)/stride⌋ + 1 pixels along each side.
+-- (O, C, height, width), then the biases (O). The output has
+-- ⌊(side + 2·padding − kernel)/stride⌋ + 1 pixels along each side.
 -- @tparam table opts the number of output channels first; `kernel` (required), `stride` (1),
 --   `padding` (0): an integer for both sides, or {height, width}
 -- @treturn layer

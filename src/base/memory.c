@@ -7,6 +7,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define ASK_BYTES                                                                                  \
+    ((size_t)1 << 28) /* blocks from this size on are held against the machine's memory */
 
 typedef struct {
     size_t bytes;
@@ -39,11 +43,18 @@ static header *header_of(void *pointer) {
     return (header *)(void *)((char *)pointer - MGD_ALIGNMENT);
 }
 
+/* Systems hand out more memory than they have and end the process that then touches it. */
+static bool fits_machine(size_t bytes) {
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    return bytes < ASK_BYTES || pages < 1 || page < 1 ||
+           ((double)bytes + (double)atomic_load(&live_bytes)) < (double)pages * (double)page;
+}
+
 /* From calloc, which knows fresh pages to be zero already: they are touched when they are used. */
 void *mgd_calloc(size_t count, size_t size) {
     size_t bytes, padded;
     if (must_fail() || __builtin_mul_overflow(count, size, &bytes) ||
-        __builtin_add_overflow(bytes, (size_t)2 * MGD_ALIGNMENT, &padded))
+        __builtin_add_overflow(bytes, (size_t)2 * MGD_ALIGNMENT, &padded) || !fits_machine(bytes))
         return NULL;
     char *block = calloc(1, padded);
     if (!block)

@@ -65,6 +65,11 @@ struct mgd_session {
     mgd_status (*evaluate)(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
                            const void *theta, const mgd_tensor *x, const mgd_tensor *y,
                            double *cost, double *accuracy);
+    /* The same for `units` units in lanes, θ (units × P × W): cost and accuracy (units × W). NULL
+     * where the chip does not evaluate replicas side by side. */
+    mgd_status (*evaluate_lanes)(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                                 size_t units, const void *theta, const mgd_tensor *x,
+                                 const mgd_tensor *y, double *cost, double *accuracy);
     /* Σ weight[s]·∂C_s/∂θ (P) over the training samples, as exactly as the chip can tell. */
     mgd_status (*gradient)(mgd_context *ctx, mgd_session *session, const void *theta,
                            const double *weight, double *gradient);

@@ -29,6 +29,7 @@ typedef struct {
     char *arena;              /* (the plan's arena × W), the input first */
     char *target;             /* (K × W) */
     double *value;            /* (W) */
+    double *hit;              /* (W) */
     uint32_t *index;          /* (W) */
     const uint32_t *gathered; /* the index that input and target were gathered by; NULL: none */
     double *point_cost;       /* SAMPLES: (max_points × chunks·W) */
@@ -95,9 +96,10 @@ static const char *fetch_whole(const ideal_session *s, const mgd_request *r, siz
                     : NULL;
 }
 
-/* Costs of the lanes into value (W); `all` as fetch_whole gave it. */
-static void pass(const ideal_session *s, const mgd_request *r, size_t worker,
-                 const mgd_point *point, fetch_parameters *fetch, const char *all, double *value) {
+/* The outputs (O × W) of what was gathered, with parameters as `fetch` gives them op by op, or all
+ * at once where `all` is not NULL. */
+static const void *forward(const ideal_session *s, const mgd_request *r, size_t worker,
+                           const mgd_point *point, fetch_parameters *fetch, const char *all) {
     const mgd_net *net = s->net;
     const mgd_plan *plan = &net->plan;
     const bool private = s->arrangement != SAMPLES;
@@ -109,8 +111,14 @@ static void pass(const ideal_session *s, const mgd_request *r, size_t worker,
             theta = fetch(s, r, worker, point, op->node.first, op->node.count, w->pack);
         net->kernels->forward[op->node.kind][private](op, theta, w->arena, s->width);
     }
-    net->kernels->cost(&s->cost, net->outputs, s->width,
-                       mgd_net_place(net, w->arena, plan->output, s->width), w->target, value);
+    return mgd_net_place(net, w->arena, plan->output, s->width);
+}
+
+/* Costs of the lanes into value (W). */
+static void pass(const ideal_session *s, const mgd_request *r, size_t worker,
+                 const mgd_point *point, fetch_parameters *fetch, const char *all, double *value) {
+    const void *y = forward(s, r, worker, point, fetch, all);
+    s->net->kernels->cost(&s->cost, s->net->outputs, s->width, y, s->scratch[worker].target, value);
 }
 
 /* ---- the three arrangements ------------------------------------------------------------------ */
@@ -292,6 +300,65 @@ static mgd_status ideal_evaluate(mgd_context *ctx, mgd_session *session, mgd_poo
     return status;
 }
 
+typedef struct {
+    const ideal_session *session;
+    const mgd_samples *set;
+    const char *theta;       /* (units × P × W) */
+    double *cost, *accuracy; /* (units × W) */
+    atomic_bool incomplete;
+} unit_evaluation;
+
+/* Sample after sample for all replicas of a unit. */
+static void evaluate_unit(void *arg, size_t unit, size_t worker) {
+    unit_evaluation *e = arg;
+    const ideal_session *s = e->session;
+    const mgd_samples *set = e->set;
+    const mgd_net *net = s->net;
+    const mgd_net_kernels *k = net->kernels;
+    scratch *w = &s->scratch[worker];
+    const char *theta = e->theta + unit * net->num_parameters * s->pack_row;
+    const char *x = mgd_tensor_data(set->x), *y = mgd_tensor_data(set->y);
+    double *cost = e->cost + unit * s->width, *accuracy = e->accuracy + unit * s->width;
+    w->gathered = NULL;
+    memset(cost, 0, s->width * sizeof *cost);
+    memset(accuracy, 0, s->width * sizeof *accuracy);
+    for (size_t i = 0; i < set->samples; i++) {
+        if (mgd_interrupt_pending()) {
+            atomic_store(&e->incomplete, true);
+            return;
+        }
+        k->spread(x + i * set->features * s->real, set->features, w->arena, s->width);
+        k->spread(y + i * set->targets * s->real, set->targets, w->target, s->width);
+        const void *answer = forward(s, NULL, worker, NULL, NULL, theta);
+        k->cost(&s->cost, net->outputs, s->width, answer, w->target, w->value);
+        k->hits(net->outputs, s->width, answer, w->target, w->hit);
+        for (size_t lane = 0; lane < s->width; lane++) {
+            cost[lane] += w->value[lane];
+            accuracy[lane] += w->hit[lane];
+        }
+    }
+    for (size_t lane = 0; lane < s->width; lane++) {
+        cost[lane] /= (double)set->samples;
+        accuracy[lane] /= (double)set->samples;
+    }
+}
+
+static mgd_status ideal_evaluate_lanes(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                                       size_t units, const void *theta, const mgd_tensor *x,
+                                       const mgd_tensor *y, double *cost, double *accuracy) {
+    const ideal_session *s = (const ideal_session *)session;
+    mgd_samples set;
+    MGD_TRY(mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &set));
+    unit_evaluation e = {
+        .session = s, .set = &set, .theta = theta, .cost = cost, .accuracy = accuracy};
+    mgd_pool_run(pool, evaluate_unit, &e, units);
+    mgd_samples_close(&set);
+    if (!atomic_load(&e.incomplete))
+        return MGD_OK;
+    mgd_interrupt_clear();
+    return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
+}
+
 static mgd_status ideal_gradient(mgd_context *ctx, mgd_session *session, const void *theta,
                                  const double *weight, double *gradient) {
     const ideal_session *s = (const ideal_session *)session;
@@ -306,6 +373,7 @@ static void scratch_close(scratch *w) {
     mgd_free(w->arena);
     mgd_free(w->target);
     mgd_free(w->value);
+    mgd_free(w->hit);
     mgd_free(w->index);
     mgd_free(w->point_cost);
 }
@@ -329,6 +397,7 @@ static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t 
     if (mgd_take(&w->pack, largest, s->pack_row) && mgd_take(&w->arena, net->plan.arena, row) &&
         mgd_take(&w->target, s->samples.targets, row) &&
         mgd_take(&w->value, s->width, sizeof(double)) &&
+        mgd_take(&w->hit, s->width, sizeof(double)) &&
         mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
         mgd_take(&w->point_cost, max_points * s->chunks, s->width * sizeof(double)))
         return MGD_OK;
@@ -401,7 +470,11 @@ static mgd_status ideal_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_sp
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(ideal_session), &memory));
     ideal_session *s = memory;
-    s->session = (mgd_session){ideal_measure, NULL, ideal_evaluate, ideal_gradient, ideal_close};
+    s->session = (mgd_session){.measure = ideal_measure,
+                               .evaluate = ideal_evaluate,
+                               .evaluate_lanes = task->width ? ideal_evaluate_lanes : NULL,
+                               .gradient = ideal_gradient,
+                               .close = ideal_close};
     s->net = net;
     s->cost = task->cost;
     s->batch = task->batch;

@@ -256,7 +256,8 @@ mgd_status mgd_responder_open(mgd_context *ctx, const mgd_chip *chip, mgd_respon
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(responder), &memory));
     responder *s = memory;
-    s->session = (mgd_session){measure, NULL, evaluate, gradient, close_session};
+    s->session = (mgd_session){
+        .measure = measure, .evaluate = evaluate, .gradient = gradient, .close = close_session};
     s->respond = respond;
     s->user = user;
     s->dtype = chip->dtype;

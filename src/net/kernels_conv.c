@@ -234,7 +234,9 @@ void NET_KERNEL(conv_private)(const mgd_op *op, const void *theta, void *arena, 
 
 /* Only in the reference plan: no pool, parameters shared, all lanes of a block at once. */
 
-#define BACK 8 /* channels that are summed side by side */
+#define BACK 8 /* channels that are summed side by side, … */
+#define ACROSS                                                                                     \
+    (VEC_BYTES == 64 ? 3 : 1) /* … for so many taps of a row, where there are registers */
 
 /* The outputs whose windows hold input pixel `at` of one side under some tap: for output i that is
  * tap at + padding − i·stride. */
@@ -295,55 +297,63 @@ static void outputs_seeing(const conv *c, size_t side, size_t tap, size_t *first
         --*last;
 }
 
-/* Gradients of weight (channel, ky, kx) of outputs o … o + n − 1: over pixels and tiles lane-wise,
- * then across the lanes. */
+/* Gradients of the weights (channel, ky, kx … kx + across − 1) of outputs o … o + n − 1, for taps
+ * that the same outputs see: over pixels and tiles lane-wise, then across the lanes. */
 INLINE void weight_gradient(const conv *c, const real *delta, size_t o, size_t channel, size_t ky,
-                            size_t kx, double *gradient, const int n) {
+                            size_t kx, double *gradient, const int n, const int across) {
     const size_t image = c->out[0] * c->out[1], area = c->kernel[0] * c->kernel[1];
-    real tile[BACK][LANES];
+    real tile[BACK][ACROSS][LANES];
     size_t rows[2], columns[2];
     outputs_seeing(c, 0, ky, &rows[0], &rows[1]);
     outputs_seeing(c, 1, kx, &columns[0], &columns[1]);
     for (size_t part = 0; part < LANES; part += VEC_LANES) {
-        vec sum[BACK];
+        vec sum[BACK][ACROSS];
         for (int i = 0; i < n; i++)
-            sum[i] = splat(0);
+            for (int t = 0; t < across; t++)
+                sum[i][t] = splat(0);
         for (size_t row = rows[0]; row < rows[1]; row++)
             for (size_t column = columns[0]; column < columns[1]; column++) {
                 size_t under =
                     channel * c->in[0] * c->in[1] + corner_of(c, row, column) + ky * c->in[1] + kx;
                 const real *x = c->x + under * c->width + part;
                 const real *d = delta + (o * image + row * c->out[1] + column) * c->width + part;
-                for (size_t lane = 0; lane < c->width; lane += LANES) {
-                    vec pixel = load(x + lane);
-                    for (int i = 0; i < n; i++)
-                        sum[i] =
-                            fma_vec(load(d + (size_t)i * image * c->width + lane), pixel, sum[i]);
-                }
+                for (size_t lane = 0; lane < c->width; lane += LANES)
+                    for (int i = 0; i < n; i++) {
+                        vec left = load(d + (size_t)i * image * c->width + lane);
+                        for (int t = 0; t < across; t++)
+                            sum[i][t] =
+                                fma_vec(left, load(x + (size_t)t * c->width + lane), sum[i][t]);
+                    }
             }
         for (int i = 0; i < n; i++)
-            store(tile[i] + part, sum[i]);
+            for (int t = 0; t < across; t++)
+                store(tile[i][t] + part, sum[i][t]);
     }
     for (int i = 0; i < n; i++)
-        gradient[((o + (size_t)i) * c->channels + channel) * area + ky * c->kernel[1] + kx] +=
-            (double)tile_sum(tile[i]);
+        for (int t = 0; t < across; t++)
+            gradient[((o + (size_t)i) * c->channels + channel) * area + ky * c->kernel[1] + kx +
+                     (size_t)t] += (double)tile_sum(tile[i][t]);
 }
 
 static void weight_gradients(const conv *c, const real *delta, double *gradient) {
+    /* without padding every output sees every tap */
+    const bool alike = c->padding[1] == 0 && c->kernel[1] % ACROSS == 0;
     for (size_t channel = 0; channel < c->channels; channel++)
         for (size_t ky = 0; ky < c->kernel[0]; ky++)
-            for (size_t kx = 0; kx < c->kernel[1]; kx++) {
+            for (size_t kx = 0; kx < c->kernel[1]; kx += alike ? ACROSS : 1) {
                 size_t o = 0;
-                for (; o + BACK <= c->outputs; o += BACK)
-                    weight_gradient(c, delta, o, channel, ky, kx, gradient, BACK);
+                for (; alike && o + BACK <= c->outputs; o += BACK)
+                    weight_gradient(c, delta, o, channel, ky, kx, gradient, BACK, ACROSS);
+                for (; !alike && o + BACK <= c->outputs; o += BACK)
+                    weight_gradient(c, delta, o, channel, ky, kx, gradient, BACK, 1);
                 for (; o < c->outputs; o++)
-                    weight_gradient(c, delta, o, channel, ky, kx, gradient, 1);
+                    for (size_t t = 0; t < (alike ? ACROSS : 1); t++)
+                        weight_gradient(c, delta, o, channel, ky, kx + t, gradient, 1, 1);
             }
     double *bias = gradient + (c->b - c->w);
     const size_t image = c->out[0] * c->out[1];
-    for (size_t o = 0; o < c->outputs; o++) {
+    for (size_t o = 0; o < c->outputs; o++)
         bias[o] += (double)sum_lanes(delta + o * image * c->width, image * c->width);
-    }
 }
 
 void NET_KERNEL(conv_backward)(const mgd_op *op, const void *theta, const void *arena, void *deltas,
