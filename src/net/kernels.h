@@ -51,14 +51,36 @@ INLINE vec relu_vec(vec x) {
 #endif
 }
 
-/* The larger, the first of equals but for zeros; a NaN wins. */
+/* a where it is larger (smaller) than b, else b; so where one of them is a NaN, b. */
+INLINE vec maximum(vec a, vec b) {
+#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(MGD_KERNEL_AVX512)
+    return (vec)_mm512_max_pd((__m512d)a, (__m512d)b);
+#else
+    return pick(a > b, a, b);
+#endif
+}
+
+INLINE vec minimum(vec a, vec b) {
+#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
+    return (vec)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(MGD_KERNEL_AVX512)
+    return (vec)_mm512_min_pd((__m512d)a, (__m512d)b);
+#else
+    return pick(a < b, a, b);
+#endif
+}
+
+/* The larger; a NaN wins. */
 INLINE vec larger(vec a, vec b) {
 #if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
-    __m512 x = (__m512)a, y = (__m512)b; /* mm512_max gives y where one of them is a NaN */
-    return (vec)_mm512_mask_mov_ps(_mm512_max_ps(x, y), _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+    return (vec)_mm512_mask_mov_ps(
+        (__m512)maximum(a, b), _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_UNORD_Q), (__m512)a);
 #elif defined(MGD_KERNEL_AVX512)
-    __m512d x = (__m512d)a, y = (__m512d)b;
-    return (vec)_mm512_mask_mov_pd(_mm512_max_pd(x, y), _mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q), x);
+    return (vec)_mm512_mask_mov_pd((__m512d)maximum(a, b),
+                                   _mm512_cmp_pd_mask((__m512d)a, (__m512d)a, _CMP_UNORD_Q),
+                                   (__m512d)a);
 #else
     return pick((a > b) | (a != a), a, b);
 #endif
