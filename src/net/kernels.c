@@ -5,42 +5,10 @@
 
 #include "kernels.h"
 
-DEFINE_FUNCTION(exp_vec, exp, u10)
 DEFINE_FUNCTION(tanh_vec, tanh, u35)
 DEFINE_FUNCTION(log1p_vec, log1p, u10)
 
 /* ---- activations ----------------------------------------------------------------------------- */
-
-#if MGD_REAL_BITS == 32
-
-/* e^x for |x| ≤ 87: e^r = 1 + r + r²·q(r) on |r| ≤ ln2/2, q a minimax polynomial of degree 4
- * (3·10⁻⁹), times 2^n by the exponent's bits. */
-INLINE vec exp_reduced(vec x) {
-    const vec to_integer = splat(0x1.8p23f);
-    vec n = fma_vec(x, splat(0x1.715476p0f), to_integer);
-    vec whole = n - to_integer;
-    vec r = fma_vec(whole, splat(-0x1.62e4p-1f), x);
-    r = fma_vec(whole, splat(-0x1.7f7d1cp-20f), r);
-    vec q = fma_vec(splat(0x1.6a2434p-10f), r, splat(0x1.1239e2p-7f));
-    q = fma_vec(q, r, splat(0x1.5558f2p-5f));
-    q = fma_vec(q, r, splat(0x1.555492p-3f));
-    q = fma_vec(q, r, splat(0x1.fffffcp-2f));
-    vec e = fma_vec(r * r, q, r) + splat(1);
-    return (vec)((vec_int)e + ((vec_int)n << 23));
-}
-
-#endif
-
-/* 1 / (1 + e^−x). In f32 with an exponential of our own, because a call for each vector costs as
- * much as the rest of a small network; |x| is cut at 87, where the result is 2·10⁻³⁸, or 1. */
-INLINE vec sigmoid_vec(vec x) {
-#if MGD_REAL_BITS == 32
-    vec t = maximum(splat(-87), minimum(splat(87), x)); /* a NaN stays one */
-    return splat(1) / (splat(1) + exp_reduced(-t));
-#else
-    return splat(1) / (splat(1) + exp_vec(-x));
-#endif
-}
 
 #define EACH_VEC(p, n) for (real *p##_end = (p) + (n); (p) < p##_end; (p) += VEC_LANES)
 

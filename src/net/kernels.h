@@ -32,13 +32,9 @@ void NET_KERNEL(cost_gradient)(const mgd_cost *cost, size_t outputs, size_t widt
                                const void *target, const double *weight, void *delta);
 void NET_KERNEL(hits)(size_t outputs, size_t width, const void *y, const void *target, double *hit);
 
-/* Two activations cost nothing in the registers that a result stands in; the others are a pass over
- * what was stored. relu(−0) is +0, so that relu and the largest of a window can be swapped; a NaN
- * stays one. */
-INLINE bool in_registers(mgd_layer_kind kind) {
-    return kind == MGD_LAYER_IDENTITY || kind == MGD_LAYER_RELU;
-}
+DEFINE_FUNCTION(exp_vec, exp, u10)
 
+/* relu(−0) is +0, so that relu and the largest of a window can be swapped; a NaN stays one. */
 INLINE vec relu_vec(vec x) {
 #if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
     return (vec)_mm512_maskz_mov_ps(_mm512_cmp_ps_mask((__m512)x, _mm512_setzero_ps(), _CMP_NLE_UQ),
@@ -112,6 +108,52 @@ INLINE real dot_lanes(const real *a, const real *b, size_t width) {
         store(tile + part, sum);
     }
     return tile_sum(tile);
+}
+
+#if MGD_REAL_BITS == 32
+
+/* e^x for |x| ≤ 87: e^r = 1 + r + r²·q(r) on |r| ≤ ln2/2, q a minimax polynomial of degree 4
+ * (3·10⁻⁹), times 2^n by the exponent's bits. */
+INLINE vec exp_reduced(vec x) {
+    const vec to_integer = splat(0x1.8p23f);
+    vec n = fma_vec(x, splat(0x1.715476p0f), to_integer);
+    vec whole = n - to_integer;
+    vec r = fma_vec(whole, splat(-0x1.62e4p-1f), x);
+    r = fma_vec(whole, splat(-0x1.7f7d1cp-20f), r);
+    vec q = fma_vec(splat(0x1.6a2434p-10f), r, splat(0x1.1239e2p-7f));
+    q = fma_vec(q, r, splat(0x1.5558f2p-5f));
+    q = fma_vec(q, r, splat(0x1.555492p-3f));
+    q = fma_vec(q, r, splat(0x1.fffffcp-2f));
+    vec e = fma_vec(r * r, q, r) + splat(1);
+    return (vec)((vec_int)e + ((vec_int)n << 23));
+}
+
+#endif
+
+/* 1 / (1 + e^−x). In f32 with an exponential of our own, because a call for each vector costs as
+ * much as the rest of a small network; |x| is cut at 87, where the result is 2·10⁻³⁸, or 1. */
+INLINE vec sigmoid_vec(vec x) {
+#if MGD_REAL_BITS == 32
+    vec t = maximum(splat(-87), minimum(splat(87), x)); /* a NaN stays one */
+    return splat(1) / (splat(1) + exp_reduced(-t));
+#else
+    return splat(1) / (splat(1) + exp_vec(-x));
+#endif
+}
+
+/* Activations that a result can pass through before it is stored; the others are a pass over what
+ * was stored, because the functions that they call leave no register alone. */
+INLINE bool in_registers(mgd_layer_kind kind) {
+    return kind == MGD_LAYER_IDENTITY || kind == MGD_LAYER_RELU ||
+           (MGD_REAL_BITS == 32 && kind == MGD_LAYER_SIGMOID);
+}
+
+INLINE vec activated(mgd_layer_kind kind, vec x) {
+    if (kind == MGD_LAYER_RELU)
+        return relu_vec(x);
+    if (MGD_REAL_BITS == 32 && kind == MGD_LAYER_SIGMOID)
+        return sigmoid_vec(x);
+    return x;
 }
 
 #endif

@@ -87,17 +87,17 @@ INLINE void accumulate(const conv *c, size_t o, const group *g, vec sum[MAX_OUTP
         }
 }
 
-INLINE vec activated(const conv *c, vec v) {
+INLINE vec rectified(const conv *c, vec v) {
     return c->relu ? relu_vec(v) : v;
 }
 
 /* The pool over four pixels. relu of the largest is the largest of the relus. */
 INLINE vec pooled(const conv *c, const vec v[PIXELS]) {
     if (c->max)
-        return activated(c, larger(larger(larger(v[0], v[1]), v[2]), v[3]));
-    vec sum = activated(c, v[0]);
+        return rectified(c, larger(larger(larger(v[0], v[1]), v[2]), v[3]));
+    vec sum = rectified(c, v[0]);
     for (int p = 1; p < PIXELS; p++)
-        sum += activated(c, v[p]);
+        sum += rectified(c, v[p]);
     return sum * splat((real)0.25);
 }
 
@@ -113,7 +113,7 @@ INLINE void group_block(const conv *c, size_t o, const group *g, size_t at, cons
             store(y, pooled(c, sum[i]));
         else
             for (int p = 0; p < np; p++)
-                store(y + (size_t)p * c->width, activated(c, sum[i][p]));
+                store(y + (size_t)p * c->width, rectified(c, sum[i][p]));
     }
 }
 
@@ -217,7 +217,7 @@ INLINE void convolve(const mgd_op *op, const void *theta, void *arena, size_t wi
         c.w += private ? VEC_LANES : 0;
         c.b += private ? VEC_LANES : 0;
     }
-    if (!in_registers(op->activation))
+    if (!c.relu) /* others are a pass over what was stored */
         NET_KERNEL(activate)
     (op->activation, (real *)arena + op->y * width, op->out.features * width);
 }

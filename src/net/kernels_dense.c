@@ -17,8 +17,8 @@ typedef struct {
     const real *x;     /* (I × W), from the lane on */
     real *y;           /* (O × W) */
     size_t inputs, width;
-    size_t first, last; /* the part of the inputs */
-    bool relu;
+    size_t first, last;        /* the part of the inputs */
+    mgd_layer_kind activation; /* after the last part */
 } layer;
 
 /* Outputs o … o + ob − 1 for vb vectors. */
@@ -44,10 +44,10 @@ INLINE void block(const layer *l, size_t o, const bool private, const int ob, co
                 sum[i][v] = fma_vec(weight, load(l->x + k * width + lane), sum[i][v]);
             }
         }
+    const mgd_layer_kind last = l->last == inputs ? l->activation : MGD_LAYER_IDENTITY;
     for (int i = 0; i < ob; i++)
         for (int v = 0; v < vb; v++)
-            store(y + (size_t)i * width + (size_t)v * VEC_LANES,
-                  l->relu && l->last == inputs ? relu_vec(sum[i][v]) : sum[i][v]);
+            store(y + (size_t)i * width + (size_t)v * VEC_LANES, activated(last, sum[i][v]));
 }
 
 /* All outputs of one part of the inputs. */
@@ -86,7 +86,7 @@ INLINE void dense(const mgd_op *op, const void *thetas, void *arena, size_t widt
                .y = (real *)arena + op->y * width,
                .inputs = inputs,
                .width = width,
-               .relu = op->activation == MGD_LAYER_RELU};
+               .activation = op->activation};
     size_t lane = 0, step;
     for (; lane < width; lane += step) {
         bool wide = lane + MAX_VB * VEC_LANES <= width;
