@@ -55,6 +55,32 @@ function contenders.peak(threads, work)
   }
 end
 
+--- All kernels of a network's plan, then each of them, then the machine's peak for so many FLOP: the
+-- time of one sample. `tiles` of lanes side by side.
+function contenders.kernels(net, flop, tiles)
+  local plan = net:plan()
+  local function contender(name, share)
+    return {
+      name = name,
+      pieces = 100,
+      time = function(n)
+        local seconds, lanes = plan:time { tiles = tiles, rounds = n }
+        local sum = 0
+        for i, call in ipairs(seconds) do
+          sum = sum + (share(i) and call or 0)
+        end
+        return n * sum / lanes
+      end,
+    }
+  end
+  local list = { contender("all kernels", function() return true end) }
+  for i, call in ipairs(plan) do
+    list[i + 1] = contender(("%d: %s"):format(i, call.kernel), function(k) return k == i end)
+  end
+  table.insert(list, contenders.peak(1, flop))
+  return list
+end
+
 --- Bytes that threads can read at most, over and over from so many.
 function contenders.reading(threads, bytes)
   local buffer = native.buffer(bytes)

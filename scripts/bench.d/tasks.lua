@@ -132,9 +132,14 @@ function tasks.convolution_flop(task)
   return flop + 2 * side ^ 2 * inputs * 10
 end
 
+--- The network of one of the two.
+function tasks.convolution_net(task)
+  return convolutional(task.input, task.channels)
+end
+
 --- A run of one of the two.
 function tasks.convolution(task, extra)
-  local net = convolutional(task.input, task.channels)
+  local net = tasks.convolution_net(task)
   return mgd.train(trained(net, task.set(), merged({ batch = task.batch }, extra)))
 end
 

@@ -56,6 +56,15 @@ table.insert(rows, {
   end,
 })
 
+table.insert(rows, {
+  id = "d7", title = "784-32-10: its kernels, 64 samples at once, a sample", unit = "ns",
+  targets = { { against = "FMA peak, 1 thread", at_least = 0.6 } },
+  make = function()
+    local options = tasks.large_options()
+    return contenders.kernels(options.net, tasks.LARGE_FLOP, 4)
+  end,
+})
+
 if CORES > 1 then
   table.insert(rows, {
     id = "d5", title = "784-32-10, batch 128, two-sided, adam: all threads over one, a step",
