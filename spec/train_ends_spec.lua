@@ -300,7 +300,7 @@ describe("a cost that is not finite", function()
     end)()
     local seen = 0
     local chip = mgd.chip{parameters = 1, evaluate = function(theta)
-      if seen < 3 and theta[1] > limit + 0.02 then
+      if seen < 2 and theta[1] > limit + 0.02 then -- C₀ and C of its first step
         seen = seen + 1
         return mgd.full({1, 1}, 0 / 0)
       end

@@ -24,10 +24,14 @@
 #if MGD_REAL_BITS == 32
 typedef float real;
 typedef int32_t real_int;
+typedef uint32_t real_uint;
 #else
 typedef double real;
 typedef int64_t real_int;
+typedef uint64_t real_uint;
 #endif
+
+#define INLINE static inline __attribute__((always_inline))
 
 #define TILE_BYTES 64
 #define LANES ((size_t)(TILE_BYTES / sizeof(real)))
@@ -61,6 +65,64 @@ static inline void store(real *p, vec v) {
 
 static inline vec splat(real x) {
     return x - (vec){0};
+}
+
+/* Doubles, in which costs are, whatever the precision of the kernels. */
+typedef double vec_f64 __attribute__((vector_size(VEC_BYTES), may_alias));
+typedef int64_t vec_i64 __attribute__((vector_size(VEC_BYTES), may_alias));
+typedef real reals_of_doubles
+    __attribute__((vector_size(VEC_BYTES / sizeof(double) * sizeof(real)), may_alias));
+#define DOUBLE_LANES ((size_t)(VEC_BYTES / sizeof(double)))
+
+static inline vec_f64 pick_doubles(vec_i64 mask, vec_f64 yes, vec_f64 no) {
+    return (vec_f64)((mask & (vec_i64)yes) | (~mask & (vec_i64)no));
+}
+
+/* Words of 32 bits: a vector of them, half a vector, and in lanes of 64 bits. */
+typedef uint32_t vec_u32 __attribute__((vector_size(VEC_BYTES), may_alias));
+typedef uint32_t words_half __attribute__((vector_size(VEC_BYTES / 2), may_alias));
+typedef uint64_t vec_u64 __attribute__((vector_size(VEC_BYTES), may_alias));
+#define WORD_LANES ((size_t)(VEC_BYTES / sizeof(uint32_t)))
+
+/* a·b in each lane of 64 bits, of which the lower halves are the factors */
+static inline vec_u64 multiply_words(vec_u64 a, uint32_t b) {
+    const vec_u64 factor = b - (vec_u64){0};
+#if defined(MGD_KERNEL_AVX512)
+    return (vec_u64)_mm512_mul_epu32((__m512i)a, (__m512i)factor);
+#elif defined(MGD_KERNEL_AVX2)
+    return (vec_u64)_mm256_mul_epu32((__m256i)a, (__m256i)factor);
+#elif defined(__SSE2__)
+    return (vec_u64)_mm_mul_epu32((__m128i)a, (__m128i)factor);
+#else
+    return (a & UINT32_MAX) * factor;
+#endif
+}
+
+/* A vector's worth of words as the integers of `vec` */
+static inline vec_int load_words(const uint32_t *words) {
+#if MGD_REAL_BITS == 32
+    vec_int v;
+    memcpy(&v, words, sizeof v);
+    return v;
+#else
+    words_half v;
+    memcpy(&v, words, sizeof v);
+    return (vec_int) __builtin_convertvector(v, vec_u64);
+#endif
+}
+
+/* whether any bit of any lane is set */
+static inline int any_word(vec_u32 v) {
+#if defined(MGD_KERNEL_AVX512)
+    return _mm512_test_epi32_mask((__m512i)v, (__m512i)v) != 0;
+#elif defined(MGD_KERNEL_AVX2)
+    return !_mm256_testz_si256((__m256i)v, (__m256i)v);
+#else
+    uint32_t any = 0;
+    for (size_t lane = 0; lane < WORD_LANES; lane++)
+        any |= v[lane];
+    return any != 0;
+#endif
 }
 
 /* mask lanes are all ones or all zeros, as vector comparisons give them */

@@ -156,6 +156,67 @@ void mgd_code_close(mgd_code *code) {
     *code = (mgd_code){0};
 }
 
+/* ---- kept words ------------------------------------------------------------------------------ */
+
+#define MAX_KEPT 16 /* Philox blocks; what steps of a block further apart need is drawn again */
+
+bool mgd_code_is_signs(const mgd_code *code) {
+    return code->kind == MGD_CODE_RANDOM && !code->zero_below;
+}
+
+mgd_status mgd_code_cache_open(mgd_context *ctx, const mgd_code *code, size_t slots, size_t width,
+                               mgd_code_cache *out) {
+    mgd_code_cache cache = {0};
+    if (mgd_code_is_signs(code)) {
+        cache.kept = (size_t)power_of_two_from(slots < MAX_KEPT ? slots : MAX_KEPT);
+        cache.indices = (code->parameters + MGD_BLOCK_BITS - 1) / MGD_BLOCK_BITS;
+        if (!mgd_take(&cache.block, cache.kept, sizeof(uint64_t)) ||
+            !mgd_take(&cache.words, cache.kept * 4 * cache.indices + 1, width * sizeof(uint32_t))) {
+            mgd_code_cache_close(&cache);
+            return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: signs of %zu parameters",
+                            code->parameters);
+        }
+        mgd_code_cache_forget(&cache);
+    }
+    *out = cache;
+    return MGD_OK;
+}
+
+void mgd_code_cache_close(mgd_code_cache *cache) {
+    mgd_free(cache->block);
+    mgd_free(cache->words);
+    *cache = (mgd_code_cache){0};
+}
+
+void mgd_code_cache_forget(mgd_code_cache *cache) {
+    for (size_t i = 0; i < cache->kept; i++)
+        cache->block[i] = UINT64_MAX;
+}
+
+/* A slot finds its bits in block number slot / 2^log_slots, behind those of the slots before. */
+mgd_pattern mgd_code_signs(const mgd_code *code, mgd_code_cache *cache,
+                           const mgd_random_kernels *kernels, const uint64_t *replica,
+                           uint64_t slot, size_t width) {
+    mgd_pattern signs = {.kind = MGD_PATTERN_SIGNS};
+    if (cache->kept == 0)
+        return signs;
+    uint64_t block = slot >> code->log_slots;
+    size_t entry = (size_t)block & (cache->kept - 1);
+    uint32_t *words = cache->words + entry * 4 * cache->indices * width;
+    if (cache->block[entry] != block) {
+        if (width == 1)
+            kernels->block_words(code->seed, MGD_STREAM_CODE, *replica, block, cache->indices,
+                                 words);
+        for (size_t i = 0; i < cache->indices && width > 1; i++)
+            kernels->words(code->seed, MGD_STREAM_CODE, replica, block, (uint32_t)i, width,
+                           words + i * 4 * width);
+        cache->block[entry] = block;
+    }
+    signs.words = words;
+    signs.bit = ((size_t)slot & (((size_t)1 << code->log_slots) - 1)) << code->log_bits;
+    return signs;
+}
+
 mgd_status mgd_code_pattern(mgd_context *ctx, const mgd_train *train, size_t parameters,
                             uint64_t first, size_t slots, mgd_tensor **out) {
     mgd_isa isa;
@@ -168,13 +229,17 @@ mgd_status mgd_code_pattern(mgd_context *ctx, const mgd_train *train, size_t par
     mgd_status status = mgd_tensor_new(ctx, MGD_F64, 2, (size_t[]){slots, parameters}, &t);
     if (status == MGD_OK && !row)
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a pattern of %zu", parameters);
-    uint32_t words[4];
-    mgd_code_cache cache = {.block = UINT64_MAX, .words = words};
+    mgd_code_cache cache = {0};
+    if (status == MGD_OK)
+        status = mgd_code_cache_open(ctx, &code, 1, 1, &cache);
     for (size_t k = 0; k < slots && status == MGD_OK; k++) {
-        kernels->row(&code, &cache, train->replica, first + k, 0, parameters, row);
+        mgd_pattern signs =
+            mgd_code_signs(&code, &cache, kernels->random, &train->replica, first + k, 1);
+        kernels->row(&code, &signs, train->replica, first + k, 0, parameters, row);
         memcpy((double *)mgd_tensor_data(t) + k * parameters, row, parameters * sizeof(double));
     }
     mgd_free(row);
+    mgd_code_cache_close(&cache);
     mgd_code_close(&code);
     if (status == MGD_OK)
         *out = t;

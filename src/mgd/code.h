@@ -1,6 +1,7 @@
 /* Perturbation codes. A code gives the unit pattern s of a slot; the perturbation is θ̃ = a·s with
- * the amplitude a. Nothing is stored: a pattern is computed where it is needed, from (code,
- * replica, slot), as often as it is needed.
+ * the amplitude a. A pattern is computed where it is needed, from (code, replica, slot), as often
+ * as it is needed. What a worker keeps of it is at most one bit per parameter, and lane, and slot:
+ * the signs of the dense random code.
  */
 #ifndef MGD_MGD_CODE_H
 #define MGD_MGD_CODE_H
@@ -31,12 +32,31 @@ mgd_status mgd_code_open(mgd_context *ctx, const mgd_train *train, size_t parame
                          mgd_code *out);
 void mgd_code_close(mgd_code *code);
 
-/* Random bits of W replicas, kept because a Philox block serves several slots or 128 parameters. */
+/* Random words of a worker's replicas in some slots: their patterns' signs, one bit each. */
 typedef struct {
-    uint64_t block; /* which one `words` holds; UINT64_MAX: none */
-    uint32_t index;
-    uint32_t *words; /* (4 × W); in rows W = 1 */
+    size_t kept;     /* Philox blocks in the order of slots, a power of two; 0: another code */
+    size_t indices;  /* Philox blocks side by side that make up a pattern */
+    uint64_t *block; /* (kept) which one each entry holds; UINT64_MAX: none */
+    uint32_t *words; /* (kept × 4·indices × W); in rows W = 1 */
 } mgd_code_cache;
+
+/* Whether a pattern is nothing but signs, drawn as random bits: the dense random code's. */
+bool mgd_code_is_signs(const mgd_code *code);
+
+mgd_status mgd_code_cache_open(mgd_context *ctx, const mgd_code *code, size_t slots, size_t width,
+                               mgd_code_cache *out);
+void mgd_code_cache_close(mgd_code_cache *cache);
+/* For another unit: what is kept belongs to other replicas. */
+void mgd_code_cache_forget(mgd_code_cache *cache);
+
+/* The pattern of some parameters, for the kernels that multiply with it. In rows it is `values`
+ * (count), several at once in a vector; in lanes one of the three. */
+typedef struct {
+    enum { MGD_PATTERN_OWN, MGD_PATTERN_SHARED, MGD_PATTERN_SIGNS } kind;
+    const void *values;    /* OWN: (count × W), SHARED: (count), in the kernels' precision */
+    const uint32_t *words; /* SIGNS: (… × W), the first parameter's at … */
+    size_t bit;            /* … this bit of W words side by side, the others' following */
+} mgd_pattern;
 
 /* Signals beyond this may make θ overflow when it is written. */
 #define MGD_HUGE_SIGNAL 1e15
@@ -46,23 +66,47 @@ typedef struct {
     bool nonfinite, huge;
 } mgd_alarm;
 
+/* Kernels that draw. `replica` is an array of replica numbers, one for each lane. */
+typedef struct {
+    /* out (4 × width): a Philox block for each replica */
+    void (*words)(uint64_t seed, mgd_stream stream, const uint64_t *replica, uint64_t step,
+                  uint32_t index, size_t width, uint32_t *out);
+    /* out (blocks × 4): blocks of index 0, 1, … of one replica */
+    void (*block_words)(uint64_t seed, mgd_stream stream, uint64_t replica, uint64_t step,
+                        size_t blocks, uint32_t *out);
+    /* Feistel permutations of n places with keys (4 × lanes), the smallest square of 2^half that
+     * holds n being their range. samples (count × lanes) ← where places place … go to. */
+    void (*walk)(uint64_t n, unsigned half, const uint32_t *keys, size_t lanes, uint32_t place,
+                 size_t count, uint32_t *samples);
+    /* Swaps row i of the table (… × lanes), in each lane, with one of the rows up to i that is
+     * chosen by what is `left` of a random word (lanes). */
+    void (*exchange)(uint8_t *table, uint32_t *left, size_t lanes, size_t i);
+} mgd_random_kernels;
+
+/* What the kernels know of a unit's replicas. */
+typedef struct {
+    const double *alive;      /* (lanes) 1, or 0: everything of it stays as it is */
+    double *c0, *c, *c_tilde; /* (lanes) */
+    double *sums;             /* (2 × lanes) Σ|C̃|, Σ|C| */
+} mgd_signals;
+
 typedef struct {
     size_t lanes;
-
-    /* words (4 × width): a Philox block for each replica replica … replica + width − 1 */
-    void (*words)(uint64_t seed, mgd_stream stream, uint64_t replica, uint64_t step, uint32_t index,
-                  size_t width, uint32_t *words);
+    const mgd_random_kernels *random;
 
     /* out (count): the pattern of one replica, parameters first …; there is room for a tile more.
-     * A cache serves one replica (here) or one unit (below) and starts with block = UINT64_MAX. */
-    void (*row)(const mgd_code *code, mgd_code_cache *cache, uint64_t replica, uint64_t slot,
+     * `words` are those of the whole pattern, of the dense random code, from bit `bit` on. */
+    void (*row)(const mgd_code *code, const mgd_pattern *signs, uint64_t replica, uint64_t slot,
                 size_t first, size_t count, void *out);
-    /* out (count × width): the pattern of replicas replica … replica + width − 1 */
-    void (*replicas)(const mgd_code *code, mgd_code_cache *cache, uint64_t replica, uint64_t slot,
-                     size_t first, size_t count, size_t width, void *out);
+    /* out (count × width): the pattern of the sparse random code for each replica */
+    void (*sparse)(const mgd_code *code, const uint64_t *replica, uint64_t slot, size_t first,
+                   size_t count, size_t width, void *out);
 
-    /* out ← θ + factor·s, n values */
-    void (*perturb)(const void *theta, const void *s, double factor, size_t n, void *out);
+    /* out ← θ + factor·s, n values of one replica */
+    void (*perturb_row)(const void *theta, const void *s, double factor, size_t n, void *out);
+    /* out (count × width) ← θ (count × width) + factor·s */
+    void (*perturb)(const void *theta, const mgd_pattern *s, double factor, size_t count,
+                    size_t width, void *out);
     /* out (count × lanes) ← θ (count) + factor (lanes)·s (count), factor in the kernels' precision
      */
     void (*perturb_slot)(const void *theta, const void *s, const void *factor, size_t count,
@@ -72,28 +116,37 @@ typedef struct {
                           void *out);
 
     /* C̃ of every lane: plus − against, half of it when two-sided, or plus alone without a baseline;
-     * and signal ← C̃·scale in the kernels' precision. Both are 0 where the lane is not alive or not
-     * finite. All (lanes), but signal (width): one lane fills a whole tile with its value. Adds |C̃|
-     * and |C| to sums (2 × lanes). */
+     * and signal ← C̃·scale in the kernels' precision. The signal is 0 where the lane is not alive
+     * or not finite, and nothing else of a lane that is not alive changes. plus and against
+     * (lanes); signal (width): one lane fills a whole tile with its value. */
     mgd_alarm (*demodulate)(mgd_baseline baseline, const double *plus, const double *against,
-                            const double *alive, double scale, size_t lanes, size_t width,
-                            double *c_tilde, void *signal, double *sums);
-    /* g (count × width) += signal (width)·s (count × width); `set`: = instead of += */
-    void (*accumulate)(void *g, const void *s, const void *signal, bool set, size_t count,
-                       size_t width);
+                            double scale, size_t lanes, size_t width, const mgd_signals *unit,
+                            void *signal);
+    /* G (count × width) += signal (width)·s; `set`: = instead of += */
+    void (*integrate)(void *g, const mgd_pattern *s, const void *signal, bool set, size_t count,
+                      size_t width);
+    /* The same at the end of a window, and θ ← θ − eta (width)·G instead of keeping G. */
+    void (*integrate_sgd)(void *theta, const void *g, const mgd_pattern *s, const void *signal,
+                          const void *eta, bool set, size_t count, size_t width);
 
-    /* out (width) ← eta·alive (lanes); one lane fills a whole tile with its value */
-    void (*rates)(double eta, const double *alive, size_t lanes, size_t width, void *out);
-    /* Updates of θ (count × width) from G; eta (width) */
+    /* out (width) ← factor·alive (lanes); one lane fills a whole tile with its value */
+    void (*rates)(double factor, const double *alive, size_t lanes, size_t width, void *out);
+    /* Updates of θ (count × width) from G; eta (width), 0 where θ is to stay; lives (width), 0
+     * where the moments are */
     void (*sgd)(void *theta, const void *g, const void *eta, size_t count, size_t width);
-    void (*momentum)(void *theta, const void *g, void *v, const void *eta, double momentum,
-                     size_t count, size_t width);
+    void (*momentum)(void *theta, const void *g, void *v, const void *eta, const void *lives,
+                     double momentum, size_t count, size_t width);
     /* correction: 1/(1 − β₁ᵗ), 1/(1 − β₂ᵗ) */
-    void (*adam)(void *theta, const void *g, void *m, void *v, const void *eta, double beta1,
-                 double beta2, double epsilon, const double correction[2], size_t count,
-                 size_t width);
+    void (*adam)(void *theta, const void *g, void *m, void *v, const void *eta, const void *lives,
+                 double beta1, double beta2, double epsilon, const double correction[2],
+                 size_t count, size_t width);
 } mgd_engine_kernels;
 
 const mgd_engine_kernels *mgd_engine_kernels_get(mgd_isa isa, mgd_dtype dtype);
+
+/* The words of a slot's pattern for `width` replicas, drawn unless they are kept. */
+mgd_pattern mgd_code_signs(const mgd_code *code, mgd_code_cache *cache,
+                           const mgd_random_kernels *kernels, const uint64_t *replica,
+                           uint64_t slot, size_t width);
 
 #endif

@@ -35,7 +35,7 @@ typedef struct {
 typedef struct {
     const mgd_run *run;
     const char *theta;
-    uint64_t replica; /* number of the first replica in the unit */
+    const uint64_t *replica; /* (lanes) numbers of its replicas */
 } unit_source;
 
 static uint64_t min_u64(uint64_t a, uint64_t b) {
@@ -53,26 +53,51 @@ static inline bool begins(uint64_t n, uint64_t tau) {
 
 /* ---- parameters for the chip ----------------------------------------------------------------- */
 
-/* The pattern of parameters first … first + n − 1: what the worker's buffer holds, when it is that.
- * A small network's pattern is formed once for both the evaluation and the integration. */
-static const void *pattern_of(const mgd_run *run, mgd_worker *w, uint64_t replica, uint64_t slot,
-                              size_t first, size_t n) {
-    if (w->held_slot == slot && w->held_first == first && w->held_count == n)
-        return w->pattern;
-    if (run->in_lanes)
-        run->kernels->replicas(&run->code, &w->code, replica, slot, first, n, run->width,
-                               w->pattern);
-    else
-        run->kernels->row(&run->code, &w->code, replica, slot, first, n, w->pattern);
+/* Whether the worker's buffer holds the pattern of these parameters; it will from now on. A small
+ * network's pattern is formed once for both the evaluation and the integration. */
+static bool held(mgd_worker *w, uint64_t slot, size_t first, size_t n) {
+    bool same = w->held_slot == slot && w->held_first == first && w->held_count == n;
     w->held_slot = slot;
     w->held_first = first;
     w->held_count = n;
+    return same;
+}
+
+/* The pattern of parameters first … first + n − 1 of one replica, (n). */
+static const void *row_of(const mgd_run *run, mgd_worker *w, uint64_t replica, uint64_t slot,
+                          size_t first, size_t n) {
+    if (!held(w, slot, first, n)) {
+        mgd_pattern signs =
+            mgd_code_signs(&run->code, &w->code, run->kernels->random, &replica, slot, 1);
+        run->kernels->row(&run->code, &signs, replica, slot, first, n, w->pattern);
+    }
     return w->pattern;
 }
 
-/* Parameters whose patterns fit in the worker's buffer, from `first` on, of `last`. */
+/* The same of all replicas of a unit in lanes. */
+static mgd_pattern lanes_of(const mgd_run *run, mgd_worker *w, const uint64_t *replica,
+                            uint64_t slot, size_t first, size_t n) {
+    if (mgd_code_is_signs(&run->code)) {
+        mgd_pattern signs =
+            mgd_code_signs(&run->code, &w->code, run->kernels->random, replica, slot, run->width);
+        signs.bit += first;
+        return signs;
+    }
+    bool own = run->code.kind == MGD_CODE_RANDOM;
+    if (!held(w, slot, first, n)) {
+        if (own)
+            run->kernels->sparse(&run->code, replica, slot, first, n, run->width, w->pattern);
+        else
+            run->kernels->row(&run->code, NULL, *replica, slot, first, n, w->pattern);
+    }
+    return (mgd_pattern){.kind = own ? MGD_PATTERN_OWN : MGD_PATTERN_SHARED, .values = w->pattern};
+}
+
+/* Parameters whose pattern is taken at once, from `first` on, of `last`. */
 static size_t part(const mgd_run *run, size_t first, size_t last) {
-    size_t most = run->in_lanes ? MGD_PATTERN_ROWS : MGD_PATTERN_ROW;
+    size_t most = !run->in_lanes                  ? MGD_PATTERN_ROW
+                  : mgd_code_is_signs(&run->code) ? SIZE_MAX
+                                                  : MGD_PATTERN_ROWS;
     return last - first < most ? last - first : most;
 }
 
@@ -81,13 +106,20 @@ static void source_perturbed(const void *self, size_t worker, const mgd_point *p
                              size_t count, void *out) {
     const unit_source *u = self;
     const mgd_run *run = u->run;
+    mgd_worker *w = &run->workers[worker];
     double factor = point->sign * run->amplitude;
-    size_t reals = run->in_lanes ? run->width : 1, row = reals * run->real, last = first + count;
+    size_t row = (run->in_lanes ? run->width : 1) * run->real, last = first + count;
     for (size_t at = first, n; at < last; at += n) {
         n = part(run, at, last);
-        const void *s = pattern_of(run, &run->workers[worker], u->replica, point->slot, at, n);
-        run->kernels->perturb(u->theta + at * row, s, factor, n * reals,
-                              (char *)out + (at - first) * row);
+        const char *theta = u->theta + at * row;
+        char *to = (char *)out + (at - first) * row;
+        if (run->in_lanes) {
+            mgd_pattern s = lanes_of(run, w, u->replica, point->slot, at, n);
+            run->kernels->perturb(theta, &s, factor, n, run->width, to);
+        } else {
+            const void *s = row_of(run, w, *u->replica, point->slot, at, n);
+            run->kernels->perturb_row(theta, s, factor, n, to);
+        }
     }
 }
 
@@ -116,8 +148,10 @@ static void rows_of_points(const unit_source *u, mgd_worker *w, const mgd_point 
     w->held_count = 0;
     for (size_t lane = 0; lane < width; lane++) {
         if (lane < used && (lane == 0 || points[lane].slot != points[lane - 1].slot)) {
+            mgd_pattern signs = mgd_code_signs(&run->code, &w->code, run->kernels->random,
+                                               u->replica, points[lane].slot, 1);
             row = w->pattern + lane * MGD_PATTERN_ROWS * run->real;
-            run->kernels->row(&run->code, &w->code, u->replica, points[lane].slot, first, n, row);
+            run->kernels->row(&run->code, &signs, *u->replica, points[lane].slot, first, n, row);
         }
         rows[lane] = row;
     }
@@ -137,7 +171,7 @@ static void source_points(const void *self, size_t worker, const mgd_point *poin
         const char *theta = u->theta + at * run->real;
         char *to = (char *)out + (at - first) * width * run->real;
         if (same) {
-            const void *s = pattern_of(run, w, u->replica, points[0].slot, at, n);
+            const void *s = row_of(run, w, *u->replica, points[0].slot, at, n);
             run->kernels->perturb_slot(theta, s, factor, n, to);
         } else {
             rows_of_points(u, w, points, used, width, at, n, rows);
@@ -148,17 +182,10 @@ static void source_points(const void *self, size_t worker, const mgd_point *poin
 
 /* ---- a block of steps ------------------------------------------------------------------------ */
 
-/* Places of a block's points among its costs. */
-typedef struct {
-    size_t plus, minus, base; /* index of the point; base: the latest one, when any */
-    bool has_base;
-} step_points;
-
 void mgd_run_samples(const mgd_run *run, size_t unit, uint64_t step, uint32_t *out) {
     uint64_t place = periods(step, run->train.tau_x) * run->train.batch;
-    mgd_order_fill(&run->order, run->kernels, &run->cache[unit],
-                   run->train.replica + unit * run->lanes, run->lanes, place, run->train.batch,
-                   out);
+    mgd_order_fill(&run->order, run->kernels->random, &run->cache[unit],
+                   run->number + unit * run->lanes, run->lanes, place, run->train.batch, out);
 }
 
 /* The same for batch number `batch`, out of what was prepared while the one before was at work;
@@ -182,7 +209,7 @@ static void take_samples(const mgd_run *run, mgd_worker *w, size_t unit, uint64_
 
 /* Lists the points of steps first … first + steps − 1, in the order of time; returns how many. */
 static size_t list_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t first,
-                          size_t steps, step_points *places) {
+                          size_t steps, mgd_places *places) {
     const mgd_train *t = &run->train;
     size_t points = 0, base = 0, batches = 0;
     bool has_base = false;
@@ -202,7 +229,7 @@ static size_t list_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64
             w->points[points++] = point;
         }
         point.sign = 1;
-        places[j] = (step_points){.plus = points, .base = base, .has_base = has_base};
+        places[j] = (mgd_places){.plus = points, .base = base, .has_base = has_base};
         w->points[points++] = point;
         if (t->baseline == MGD_BASELINE_TWO_SIDED) {
             point.sign = -1;
@@ -213,66 +240,47 @@ static size_t list_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64
     return points;
 }
 
-/* θ of replica index r stays as it is from here on; `cost` is what was not finite. */
-static void stop_nonfinite(mgd_run *run, size_t r, uint64_t step, double cost) {
-    run->alive[r] = 0;
-    run->stopped[r] = (double)step;
-    run->finite[r] = 0;
-    run->fatal[r] = cost;
+/* θ of the replica stays as it is from here on; `cost` is what was not finite. */
+static void stop_nonfinite(mgd_run *run, size_t slot, uint64_t step, double cost) {
+    run->alive[slot] = 0;
+    run->stopped[slot] = (double)step;
+    run->finite[slot] = 0;
+    run->fatal[slot] = cost;
 }
 
 static void stop_lanes(mgd_run *run, size_t unit, uint64_t step, const double *plus,
                        const double *against) {
     for (size_t lane = 0; lane < run->lanes; lane++) {
-        size_t r = unit * run->lanes + lane;
-        if (run->alive[r] != 0 && !(isfinite(plus[lane]) && isfinite(against[lane])))
-            stop_nonfinite(run, r, step, isfinite(plus[lane]) ? against[lane] : plus[lane]);
+        size_t slot = unit * run->lanes + lane;
+        if (run->alive[slot] != 0 && !(isfinite(plus[lane]) && isfinite(against[lane])))
+            stop_nonfinite(run, slot, step, isfinite(plus[lane]) ? against[lane] : plus[lane]);
     }
 }
 
 /* Costs into signals, (steps × width); rows repeat the one value in every lane of a tile. */
 static void demodulate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps,
-                             const step_points *places) {
+                             const mgd_places *places) {
     mgd_baseline baseline = run->train.baseline;
     size_t lanes = run->lanes, at = unit * lanes;
-    const double *plus = w->cost, *c0 = run->c0 + at;
+    mgd_signals state = {run->alive + at, run->c0 + at, run->c + at, run->c_tilde + at,
+                         run->sums + 2 * at};
     for (size_t j = 0; j < steps; j++) {
-        plus = w->cost + places[j].plus * lanes;
-        const double *against = plus;
+        const double *plus = w->cost + places[j].plus * lanes, *against = plus;
         if (baseline == MGD_BASELINE_TWO_SIDED)
             against = w->cost + places[j].minus * lanes;
+        else if (baseline == MGD_BASELINE_MEASURED && places[j].has_base)
+            against = w->cost + places[j].base * lanes;
         else if (baseline == MGD_BASELINE_MEASURED)
-            against = places[j].has_base ? w->cost + places[j].base * lanes : c0;
+            against = memcpy(w->against, state.c0, lanes * sizeof(double));
         char *signal = w->signal + j * run->width * run->real;
-        mgd_alarm alarm =
-            run->kernels->demodulate(baseline, plus, against, run->alive + at, run->scale, lanes,
-                                     run->width, run->c_tilde + at, signal, run->sums + 2 * at);
-        if (alarm.nonfinite)
+        mgd_alarm alarm = run->kernels->demodulate(baseline, plus, against, run->scale, lanes,
+                                                   run->width, &state, signal);
+        if (alarm.nonfinite) {
             stop_lanes(run, unit, first + j, plus, against);
+            w->eta_held = NAN;
+        }
         if (alarm.huge)
             run->careful[unit] = 1;
-        if (j + 1 == steps && places[j].has_base)
-            memcpy(run->c0 + at, against, lanes * sizeof(double));
-    }
-    memcpy(run->c + at, plus, lanes * sizeof(double));
-}
-
-/* G += Σ_j signal_j·s_j, the patterns formed again where they are not at hand; the first step of a
- * window sets G. In rows the spare end of the last tile integrates leftovers that nothing reads. */
-static void integrate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t n, size_t steps,
-                            const step_points *places) {
-    char *gradient = run->gradient + unit * mgd_run_unit_bytes(run);
-    uint64_t replica = run->train.replica + unit * run->lanes;
-    for (size_t first = 0, count; first < run->parameters; first += count) {
-        count = part(run, first, run->parameters);
-        size_t rows = run->in_lanes ? count : (count + run->width - 1) / run->width;
-        char *g = gradient + first * (run->in_lanes ? run->width : 1) * run->real;
-        for (size_t j = 0; j < steps; j++) {
-            uint64_t slot = w->points[places[j].plus].slot;
-            const void *s = pattern_of(run, w, replica, slot, first, count);
-            run->kernels->accumulate(g, s, w->signal + j * run->width * run->real,
-                                     begins(n + j, run->train.tau_theta), rows, run->width);
-        }
     }
 }
 
@@ -284,9 +292,9 @@ static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *
     char *theta = run->theta + unit * mgd_run_unit_bytes(run);
     size_t stride = run->in_lanes ? run->width : 1;
     for (size_t lane = 0; lane < run->lanes; lane++) {
-        size_t r = unit * run->lanes + lane;
+        size_t slot = unit * run->lanes + lane;
         bool finite = true;
-        if (run->alive[r] == 0) /* θ did not move */
+        if (run->alive[slot] == 0) /* θ did not move */
             continue;
         for (size_t i = 0; i < run->parameters && finite; i++)
             finite = isfinite(mgd_run_real(run, theta, i * stride + lane));
@@ -295,7 +303,7 @@ static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *
         for (size_t i = 0; i < run->parameters; i++)
             memcpy(theta + (i * stride + lane) * run->real,
                    before + (i * stride + lane) * run->real, run->real);
-        stop_nonfinite(run, r, step, INFINITY); /* as it would be with that θ */
+        stop_nonfinite(run, slot, step, INFINITY); /* as it would be with that θ */
     }
 }
 
@@ -322,36 +330,89 @@ static double power(double base, double exponent) {
     return Sleef_cinz_powd1_u10purec(base, exponent);
 }
 
-static void write_theta(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write, double eta) {
+/* θ of a unit from its G. */
+static void update(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write) {
     const mgd_engine_kernels *k = run->kernels;
     const mgd_train *t = &run->train;
-    size_t bytes = mgd_run_unit_bytes(run), at = unit * bytes;
+    size_t at = unit * mgd_run_unit_bytes(run);
     char *theta = run->theta + at, *gradient = run->gradient + at;
-    char *etas = w->signal; /* the signals of this block have been used */
-    bool careful = run->careful[unit] || !(fabs(eta) < MGD_HUGE_SIGNAL);
-    k->rates(eta, run->alive + unit * run->lanes, run->lanes, run->width, etas);
-    if (careful)
-        memcpy(w->before, theta, bytes);
-    if (run->window_gradient)
-        keep_window(run, unit, theta, gradient);
     double time = (double)write + 1;
     switch (t->optimizer) {
     case MGD_OPTIMIZER_SGD:
-        k->sgd(theta, gradient, etas, run->count, run->width);
+        k->sgd(theta, gradient, w->eta, run->count, run->width);
         break;
     case MGD_OPTIMIZER_MOMENTUM:
-        k->momentum(theta, gradient, run->first_moment + at, etas, t->momentum, run->count,
-                    run->width);
+        k->momentum(theta, gradient, run->first_moment + at, w->eta, w->lives, t->momentum,
+                    run->count, run->width);
         break;
     case MGD_OPTIMIZER_ADAM:
-        k->adam(theta, gradient, run->first_moment + at, run->second_moment + at, etas, t->beta1,
-                t->beta2, t->epsilon,
+        k->adam(theta, gradient, run->first_moment + at, run->second_moment + at, w->eta, w->lives,
+                t->beta1, t->beta2, t->epsilon,
                 (double[]){1 / (1 - power(t->beta1, time)), 1 / (1 - power(t->beta2, time))},
                 run->count, run->width);
         break;
     }
+}
+
+/* ---- integration ----------------------------------------------------------------------------- */
+
+/* G += Σ_j signal_j·s_j, the patterns formed again where they are not at hand; the first step of a
+ * window sets G. With `write`, the last step's share goes with G straight into θ. In rows the spare
+ * end of the last tile integrates leftovers that nothing reads. */
+static void integrate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t n, size_t steps,
+                            bool write) {
+    const mgd_engine_kernels *k = run->kernels;
+    const uint64_t *replica = run->number + unit * run->lanes;
+    size_t base = unit * mgd_run_unit_bytes(run);
+    size_t row = (run->in_lanes ? run->width : 1) * run->real;
+    for (size_t first = 0, count; first < run->parameters; first += count) {
+        count = part(run, first, run->parameters);
+        size_t rows = run->in_lanes ? count : (count + run->width - 1) / run->width;
+        char *g = run->gradient + base + first * row, *theta = run->theta + base + first * row;
+        for (size_t j = 0; j < steps; j++) {
+            uint64_t slot = w->points[w->places[j].plus].slot;
+            mgd_pattern s = {.kind = MGD_PATTERN_OWN};
+            if (run->in_lanes)
+                s = lanes_of(run, w, replica, slot, first, count);
+            else
+                s.values = row_of(run, w, *replica, slot, first, count);
+            const char *signal = w->signal + j * run->width * run->real;
+            bool set = begins(n + j, run->train.tau_theta);
+            if (write && j + 1 == steps)
+                k->integrate_sgd(theta, g, &s, signal, w->eta, set, rows, run->width);
+            else
+                k->integrate(g, &s, signal, set, rows, run->width);
+        }
+    }
+}
+
+/* Takes a block into G and, where its last step ends a window, writes θ. */
+static void integrate_and_write(mgd_run *run, mgd_worker *w, size_t unit, uint64_t n,
+                                size_t steps) {
+    const mgd_train *t = &run->train;
+    size_t bytes = mgd_run_unit_bytes(run), at = unit * bytes;
+    bool writes = begins(n + steps, t->tau_theta);
+    bool at_once = writes && t->optimizer == MGD_OPTIMIZER_SGD && !run->window_gradient;
+    bool careful = writes && (run->careful[unit] || !(fabs(run->eta) < MGD_HUGE_SIGNAL));
+    if (writes && w->eta_held != run->eta) {
+        run->kernels->rates(run->eta, run->alive + unit * run->lanes, run->lanes, run->width,
+                            w->eta);
+        run->kernels->rates(1, run->alive + unit * run->lanes, run->lanes, run->width, w->lives);
+        w->eta_held = run->eta;
+    }
     if (careful)
-        undo_overflow(run, unit, (write + 1) * t->tau_theta - 1, w->before);
+        memcpy(w->before, run->theta + at, bytes);
+    integrate_block(run, w, unit, n, steps, at_once);
+    if (!writes)
+        return;
+    if (run->window_gradient)
+        keep_window(run, unit, run->theta + at, run->gradient + at);
+    if (!at_once)
+        update(run, w, unit, periods(n, t->tau_theta));
+    if (careful) {
+        undo_overflow(run, unit, n + steps - 1, w->before);
+        w->eta_held = NAN;
+    }
     run->careful[unit] = 0;
 }
 
@@ -364,37 +425,40 @@ static bool unit_lives(const mgd_run *run, size_t unit) {
     return false;
 }
 
+/* What the worker holds is of another unit, or of a time when other replicas ran. */
+static void forget(mgd_worker *w) {
+    mgd_code_cache_forget(&w->code);
+    w->held_count = 0;
+    w->factor_signs = 0;
+    w->ahead_batch = UINT64_MAX;
+    w->eta_held = NAN;
+}
+
 static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
     mgd_run *run = s->run;
     const mgd_train *t = &run->train;
     mgd_worker *w = &run->workers[worker];
     unit_source source = {.run = run,
                           .theta = run->theta + unit * mgd_run_unit_bytes(run),
-                          .replica = t->replica + unit * run->lanes};
+                          .replica = run->number + unit * run->lanes};
     mgd_request request = {.worker = worker,
                            .pool = s->inner,
                            .points = w->points,
                            .source = {&source, source.theta, source_perturbed, source_points},
                            .cost = w->cost};
-    w->code.block = UINT64_MAX;
-    w->held_count = 0;
-    w->factor_signs = 0;
-    w->ahead_batch = UINT64_MAX;
+    forget(w);
     while (run->done[unit] < s->last) {
         uint64_t n = run->done[unit];
-        step_points places[MGD_MAX_LANES];
         uint64_t to_write = t->tau_theta == 1 ? 1 : t->tau_theta - n % t->tau_theta;
         size_t steps = (size_t)min_u64(min_u64(s->last - n, to_write), run->block_steps);
-        request.num_points = list_points(run, w, unit, n, steps, places);
-        MGD_TRY(run->session->measure(&s->ctx[unit], run->session, &request));
-        demodulate_block(run, w, unit, n, steps, places);
-        integrate_block(run, w, unit, n, steps, places);
-        if (steps == to_write)
-            write_theta(run, w, unit, periods(n, t->tau_theta), run->eta);
         if (!unit_lives(run, unit)) { /* nothing is left to ask the chip for */
             run->done[unit] = s->last;
             break;
         }
+        request.num_points = list_points(run, w, unit, n, steps, w->places);
+        MGD_TRY(run->session->measure(&s->ctx[unit], run->session, &request));
+        demodulate_block(run, w, unit, n, steps, w->places);
+        integrate_and_write(run, w, unit, n, steps);
         run->done[unit] = n + steps;
     }
     return MGD_OK;
@@ -436,14 +500,16 @@ static mgd_status advance_segment(mgd_run *run, segment *s) {
     if (run->units == 1)
         s->status[0] = advance_unit(s, 0, 0);
     else if (run->chip->caller_only || run->train.cost.kind == MGD_COST_FUNCTION)
-        for (size_t unit = 0; unit < run->units; unit++)
+        for (size_t unit = 0; unit < run->live_units; unit++)
             s->status[unit] = advance_unit(s, unit, 0);
     else
-        mgd_pool_run(run->pool, advance_task, s, run->units);
+        mgd_pool_run(run->pool, advance_task, s, run->live_units);
+    for (size_t unit = run->live_units; unit < run->units; unit++)
+        run->done[unit] = s->last;
     run->step = UINT64_MAX;
     for (size_t unit = 0; unit < run->units; unit++)
         run->step = min_u64(run->step, run->done[unit]);
-    for (size_t unit = 0; unit < run->units; unit++)
+    for (size_t unit = 0; unit < run->live_units; unit++)
         if (s->status[unit] != MGD_OK)
             return s->status[unit];
     return MGD_OK;
@@ -451,8 +517,9 @@ static mgd_status advance_segment(mgd_run *run, segment *s) {
 
 static mgd_status fail_nonfinite(mgd_context *ctx, const mgd_run *run) {
     char cost[32] = "nan"; /* whatever its sign */
-    if (!isnan(run->fatal[0]))
-        snprintf(cost, sizeof cost, "%g", run->fatal[0]);
+    double fatal = run->fatal[run->slot[0]];
+    if (!isnan(fatal))
+        snprintf(cost, sizeof cost, "%g", fatal);
     return mgd_fail(ctx, MGD_ERR_NONFINITE,
                     "the cost became %s at step %llu (seed %llu, replica %llu%s): θ is kept as it "
                     "was before that step; %s",
@@ -468,25 +535,28 @@ static mgd_status fail_nonfinite(mgd_context *ctx, const mgd_run *run) {
 static bool all_stopped(mgd_run *run) {
     double last = 0;
     for (size_t r = 0; r < run->train.replicas; r++) {
-        if (run->alive[r] != 0)
+        if (run->alive[run->slot[r]] != 0)
             return false;
-        last = fmax(last, run->stopped[r]);
+        last = fmax(last, run->stopped[run->slot[r]]);
     }
     run->step = (uint64_t)last;
     return true;
 }
 
 void mgd_run_go_on(mgd_run *run) {
-    for (size_t r = 0; r < run->train.replicas; r++)
-        if (run->finite[r]) {
-            run->alive[r] = 1;
-            run->stopped[r] = NAN;
+    for (size_t r = 0; r < run->train.replicas; r++) {
+        size_t slot = run->slot[r];
+        if (run->finite[slot]) {
+            run->alive[slot] = 1;
+            run->stopped[slot] = NAN;
         }
+    }
+    run->live_units = run->units;
 }
 
 static bool all_nonfinite(const mgd_run *run) {
     for (size_t r = 0; r < run->train.replicas; r++)
-        if (run->finite[r])
+        if (run->finite[run->slot[r]])
             return false;
     return true;
 }
@@ -524,15 +594,16 @@ static void warn_of_signal(mgd_run *run, double tilde, double cost) {
 static void check_signal(mgd_run *run) {
     uint64_t steps = run->step - run->sums_from;
     for (size_t r = 0; r < run->train.replicas && run->step == 1; r++)
-        run->first_cost += fabs(run->c[r]) / (double)run->train.replicas;
+        run->first_cost += fabs(run->c[run->slot[r]]) / (double)run->train.replicas;
     if (run->warned || run->step % SIGNAL_STEPS != 0 || steps == 0)
         return;
     double tilde = 0, cost = 0, living = 0;
-    for (size_t r = 0; r < run->units * run->lanes; r++) {
-        const double *sums = run->sums + 2 * (r - r % run->lanes) + r % run->lanes;
-        tilde += run->alive[r] != 0 ? sums[0] : 0;
-        cost += run->alive[r] != 0 ? sums[run->lanes] : 0;
-        living += run->alive[r];
+    for (size_t r = 0; r < run->train.replicas; r++) {
+        size_t slot = run->slot[r], lane = slot % run->lanes;
+        const double *sums = run->sums + 2 * (slot - lane) + lane;
+        tilde += run->alive[slot] != 0 ? sums[0] : 0;
+        cost += run->alive[slot] != 0 ? sums[run->lanes] : 0;
+        living += run->alive[slot];
     }
     tilde /= living * (double)steps;
     cost /= living * (double)steps;
@@ -546,12 +617,13 @@ static void check_signal(mgd_run *run) {
 static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, uint64_t *length) {
     mgd_run *run = s->run;
     double begin = mgd_clock();
+    mgd_run_compact(run);
     s->first = run->step;
     s->last = segment_end(run, target, *length);
     if (s->last % run->train.tau_theta == 0)
         MGD_TRY(prepare_eta(ctx, run, s->first));
     mgd_status status = advance_segment(run, s);
-    for (size_t unit = 0; unit < run->units && status != MGD_OK; unit++)
+    for (size_t unit = 0; unit < run->live_units && status != MGD_OK; unit++)
         if (s->status[unit] == status)
             return mgd_fail(ctx, status, "%s", s->ctx[unit].message);
     check_signal(run);

@@ -5,15 +5,15 @@
 #include "../base/simd.h"
 #include "code.h"
 
-#include <Random123/philox.h>
 #include <float.h>
 #include <stdbool.h>
 
 DEFINE_FUNCTION(sinpi_vec, sinpi, u05)
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* ---- random signs ---------------------------------------------------------------------------- */
+
+extern const mgd_random_kernels MGD_KERNEL_TABLE(random);
+static const mgd_random_kernels *const random_kernels = &MGD_KERNEL_TABLE(random);
 
 #define SIGN_SHIFT ((int)(8 * sizeof(real)) - 1)
 
@@ -30,42 +30,23 @@ INLINE vec_int iota(void) {
     return v;
 }
 
-/* Where slot k of a dense random code finds its bits: which block, and from which bit on. */
-INLINE uint64_t block_of(const mgd_code *code, uint64_t slot, unsigned *bit) {
-    *bit = ((unsigned)slot & ((1u << code->log_slots) - 1)) << code->log_bits;
-    return slot >> code->log_slots;
-}
-
-/* Bits at … at + 31 of a Philox block, zeros beyond its end */
-INLINE uint32_t bits_at(const uint32_t words[4], size_t at) {
-    uint64_t high = at / 32 < 3 ? words[at / 32 + 1] : 0;
-    return (uint32_t)((high << 32 | words[at / 32]) >> at % 32);
-}
-
-/* Stores whole vectors: `out` has room for VEC_LANES − 1 reals more than `count`. */
-static void random_row(const mgd_code *code, mgd_code_cache *cache, uint64_t replica, uint64_t slot,
-                       size_t first, size_t count, real *out) {
+/* Stores whole vectors: `out` has room for VEC_LANES − 1 reals more than `count`, and `words` for
+ * one more than the pattern has. */
+static void random_row(const mgd_pattern *signs, size_t first, size_t count, real *out) {
     const vec_int steps = iota();
-    unsigned bit;
-    uint64_t block = block_of(code, slot, &bit);
-    for (size_t done = 0; done < count;) {
-        size_t at = first + done, from = at % MGD_BLOCK_BITS;
-        size_t n = MGD_BLOCK_BITS - from < count - done ? MGD_BLOCK_BITS - from : count - done;
-        uint32_t index = (uint32_t)(at / MGD_BLOCK_BITS);
-        if (cache->block != block || cache->index != index) {
-            mgd_random_words(code->seed, MGD_STREAM_CODE, replica, block, index, cache->words);
-            cache->block = block;
-            cache->index = index;
-        }
-        for (size_t i = 0; i < n; i += VEC_LANES) {
-            vec_int bits = (real_int)bits_at(cache->words, bit + from + i) - (vec_int){0};
-            store(out + done + i, sign_of(bits >> steps));
-        }
-        done += n;
+    for (size_t i = 0; i < count; i += VEC_LANES) {
+        size_t place = signs->bit + first + i;
+        const uint32_t *words = signs->words + place / 32;
+        uint32_t bits = (uint32_t)(((uint64_t)words[1] << 32 | words[0]) >> place % 32);
+        store(out + i, sign_of(((real_int)bits - (vec_int){0}) >> steps));
     }
 }
 
 /* A word for each parameter: its top bit is the sign, the others decide on zero. */
+INLINE real sparse_value(const mgd_code *code, uint32_t word) {
+    return (word & 0x7fffffff) < code->zero_below ? 0 : word >> 31 ? -1 : 1;
+}
+
 static void sparse_row(const mgd_code *code, uint64_t replica, uint64_t slot, size_t first,
                        size_t count, real *out) {
     uint32_t words[4];
@@ -73,64 +54,23 @@ static void sparse_row(const mgd_code *code, uint64_t replica, uint64_t slot, si
         size_t at = first + i;
         if (i == 0 || at % 4 == 0)
             mgd_random_words(code->seed, MGD_STREAM_CODE, replica, slot, (uint32_t)(at / 4), words);
-        uint32_t word = words[at % 4];
-        out[i] = (word & 0x7fffffff) < code->zero_below ? 0 : word >> 31 ? -1 : 1;
+        out[i] = sparse_value(code, words[at % 4]);
     }
 }
 
-static void random_words(uint64_t seed, mgd_stream stream, uint64_t replica, uint64_t step,
-                         uint32_t index, size_t width, uint32_t *words) {
-    philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
-    for (size_t lane = 0; lane < width; lane++) {
-        philox4x32_ctr_t counter;
-        mgd_random_counter(stream, replica + lane, step, index, counter.v);
-        philox4x32_ctr_t drawn = philox4x32(counter, key);
-        for (size_t i = 0; i < 4; i++)
-            words[i * width + lane] = drawn.v[i];
-    }
-}
-
-/* A vector's worth of 32-bit words as the integers of `vec` */
-INLINE vec_int load_words(const uint32_t *words) {
-    vec_int v;
-    for (size_t lane = 0; lane < VEC_LANES; lane++)
-        v[lane] = (real_int)words[lane];
-    return v;
-}
-
-static void random_replicas(const mgd_code *code, mgd_code_cache *cache, uint64_t replica,
-                            uint64_t slot, size_t first, size_t count, size_t width, real *out) {
-    unsigned bit;
-    uint64_t block = block_of(code, slot, &bit);
-    for (size_t i = 0; i < count; i++) {
-        size_t at = first + i;
-        uint32_t index = (uint32_t)(at / MGD_BLOCK_BITS);
-        if (cache->block != block || cache->index != index) {
-            random_words(code->seed, MGD_STREAM_CODE, replica, block, index, width, cache->words);
-            cache->block = block;
-            cache->index = index;
+static void sparse(const mgd_code *code, const uint64_t *replica, uint64_t slot, size_t first,
+                   size_t count, size_t width, void *out) {
+    real *s = out;
+    uint32_t words[4 * LANES];
+    for (size_t lane = 0; lane < width; lane += LANES)
+        for (size_t i = 0; i < count; i++) {
+            size_t at = first + i;
+            if (i == 0 || at % 4 == 0)
+                random_kernels->words(code->seed, MGD_STREAM_CODE, replica + lane, slot,
+                                      (uint32_t)(at / 4), LANES, words);
+            for (size_t k = 0; k < LANES; k++)
+                s[i * width + lane + k] = sparse_value(code, words[at % 4 * LANES + k]);
         }
-        size_t place = bit + at % MGD_BLOCK_BITS;
-        const uint32_t *words = cache->words + place / 32 * width;
-        for (size_t lane = 0; lane < width; lane += VEC_LANES)
-            store(out + i * width + lane, sign_of(load_words(words + lane) >> (int)(place % 32)));
-    }
-}
-
-static void sparse_replicas(const mgd_code *code, mgd_code_cache *cache, uint64_t replica,
-                            uint64_t slot, size_t first, size_t count, size_t width, real *out) {
-    for (size_t i = 0; i < count; i++) {
-        size_t at = first + i;
-        if (i == 0 || at % 4 == 0)
-            random_words(code->seed, MGD_STREAM_CODE, replica, slot, (uint32_t)(at / 4), width,
-                         cache->words);
-        for (size_t lane = 0; lane < width; lane++) {
-            uint32_t word = cache->words[at % 4 * width + lane];
-            out[i * width + lane] = (word & 0x7fffffff) < code->zero_below ? 0
-                                    : word >> 31                           ? -1
-                                                                           : 1;
-        }
-    }
 }
 
 /* ---- deterministic codes --------------------------------------------------------------------- */
@@ -169,7 +109,7 @@ static void sine_row(const mgd_code *code, uint64_t slot, size_t first, size_t c
 
 /* ---- patterns of any code -------------------------------------------------------------------- */
 
-static void pattern_row(const mgd_code *code, mgd_code_cache *cache, uint64_t replica,
+static void pattern_row(const mgd_code *code, const mgd_pattern *signs, uint64_t replica,
                         uint64_t slot, size_t first, size_t count, void *out) {
     switch (code->kind) {
     case MGD_CODE_SEQUENTIAL:
@@ -182,7 +122,7 @@ static void pattern_row(const mgd_code *code, mgd_code_cache *cache, uint64_t re
         if (code->zero_below)
             sparse_row(code, replica, slot, first, count, out);
         else
-            random_row(code, cache, replica, slot, first, count, out);
+            random_row(signs, first, count, out);
         break;
     case MGD_CODE_SINE:
         sine_row(code, slot, first, count, out);
@@ -190,29 +130,68 @@ static void pattern_row(const mgd_code *code, mgd_code_cache *cache, uint64_t re
     }
 }
 
-static void pattern_replicas(const mgd_code *code, mgd_code_cache *cache, uint64_t replica,
-                             uint64_t slot, size_t first, size_t count, size_t width, void *out) {
-    if (code->kind == MGD_CODE_RANDOM && code->zero_below) {
-        sparse_replicas(code, cache, replica, slot, first, count, width, out);
-        return;
-    }
-    if (code->kind == MGD_CODE_RANDOM) {
-        random_replicas(code, cache, replica, slot, first, count, width, out);
-        return;
-    }
-    real row[MGD_BLOCK_BITS + VEC_LANES]; /* the same for all replicas */
-    for (size_t done = 0; done < count; done += MGD_BLOCK_BITS) {
-        size_t n = count - done < MGD_BLOCK_BITS ? count - done : MGD_BLOCK_BITS;
-        pattern_row(code, cache, replica, slot, first + done, n, row);
-        for (size_t i = 0; i < n; i++)
-            for (size_t lane = 0; lane < width; lane += VEC_LANES)
-                store((real *)out + (done + i) * width + lane, splat(row[i]));
-    }
+/* ---- reading a pattern ----------------------------------------------------------------------- */
+
+/* Walks down a pattern's parameters for the vector of lanes from `lane` on. Kernels go through a
+ * pattern in runs within which a cursor needs no new word: for (…; i += run_of(…)). */
+typedef struct {
+    vec_int signs; /* that of the present parameter on top once it is turned by one */
+    const real *values;
+} cursor;
+
+INLINE size_t run_of(const mgd_pattern *s, const int kind, size_t i, size_t count) {
+    size_t run = kind == MGD_PATTERN_SIGNS ? 32 - (s->bit + i) % 32 : count;
+    return run < count - i ? run : count - i;
 }
+
+INLINE vec_int turn(vec_int word, unsigned by) {
+    typedef real_uint vec_uint __attribute__((vector_size(VEC_BYTES)));
+    vec_uint w = (vec_uint)word;
+    return (vec_int)(w >> by | w << (8 * sizeof(real) - by));
+}
+
+INLINE cursor cursor_at(const mgd_pattern *s, const int kind, size_t i, size_t lane, size_t width) {
+    cursor c = {0};
+    if (kind == MGD_PATTERN_SIGNS) {
+        size_t place = s->bit + i;
+        c.signs = load_words(s->words + place / 32 * width + lane) >> (int)(place % 32);
+    } else {
+        c.values = s->values;
+        c.values += kind == MGD_PATTERN_OWN ? i * width + lane : i;
+    }
+    return c;
+}
+
+/* factor·s + addend for the present parameter, and on to the next one */
+INLINE vec multiply_add(cursor *c, const int kind, vec factor, vec addend, size_t width) {
+    if (kind == MGD_PATTERN_SIGNS) { /* factor·s is exact: no need to fuse */
+        const vec_int sign = (vec_int)splat((real)-0.0);
+        c->signs = turn(c->signs, 1);
+        return (vec)((vec_int)factor ^ (c->signs & sign)) + addend;
+    }
+    vec s = kind == MGD_PATTERN_OWN ? load(c->values) : splat(*c->values);
+    c->values += kind == MGD_PATTERN_OWN ? width : 1;
+    return fma_vec(factor, s, addend);
+}
+
+/* Calls a kernel that is written for any kind with its kind as a constant. */
+#define FOR_KIND(s, kernel, ...)                                                                   \
+    switch ((s)->kind) {                                                                           \
+    case MGD_PATTERN_OWN:                                                                          \
+        kernel(MGD_PATTERN_OWN, __VA_ARGS__);                                                      \
+        break;                                                                                     \
+    case MGD_PATTERN_SHARED:                                                                       \
+        kernel(MGD_PATTERN_SHARED, __VA_ARGS__);                                                   \
+        break;                                                                                     \
+    case MGD_PATTERN_SIGNS:                                                                        \
+        kernel(MGD_PATTERN_SIGNS, __VA_ARGS__);                                                    \
+        break;                                                                                     \
+    }
 
 /* ---- perturbation ---------------------------------------------------------------------------- */
 
-static void perturb(const void *thetas, const void *patterns, double factor, size_t n, void *out) {
+static void perturb_row(const void *thetas, const void *patterns, double factor, size_t n,
+                        void *out) {
     const real *theta = thetas, *s = patterns;
     const vec f = splat((real)factor);
     size_t i = 0;
@@ -222,6 +201,25 @@ static void perturb(const void *thetas, const void *patterns, double factor, siz
         vec one = fma_vec(f, splat(s[i]), splat(theta[i]));
         ((real *)out)[i] = one[0];
     }
+}
+
+INLINE void perturb_kind(const int kind, const real *theta, const mgd_pattern *s, vec factor,
+                         size_t count, size_t width, real *out) {
+    for (size_t i = 0, run; i < count; i += run) {
+        run = run_of(s, kind, i, count);
+        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+            cursor c = cursor_at(s, kind, i, lane, width);
+            size_t end = (i + run) * width + lane;
+            for (size_t at = i * width + lane; at < end; at += width)
+                store(out + at, multiply_add(&c, kind, factor, load(theta + at), width));
+        }
+    }
+}
+
+static void perturb(const void *theta, const mgd_pattern *s, double factor, size_t count,
+                    size_t width, void *out) {
+    const vec f = splat((real)factor);
+    FOR_KIND(s, perturb_kind, theta, s, f, count, width, out)
 }
 
 static void perturb_slot(const void *thetas, const void *pattern, const void *factors, size_t count,
@@ -256,39 +254,87 @@ INLINE void fill_tile(real *out, size_t lanes, size_t width) {
         store(out + lane, all);
 }
 
-static mgd_alarm demodulate(mgd_baseline baseline, const double *restrict plus,
-                            const double *restrict against, const double *restrict alive,
-                            double scale, size_t lanes, size_t width, double *restrict c_tilde,
-                            void *restrict signals, double *restrict sums) {
-    real *restrict signal = signals;
-    const double share = baseline == MGD_BASELINE_NONE ? 0 : 1; /* of what is subtracted */
-    const double half = baseline == MGD_BASELINE_TWO_SIDED ? 0.5 : 1;
-    int64_t bad = 0, huge = 0;
-    for (size_t lane = 0; lane < lanes; lane++) {
-        double tilde = half * (plus[lane] - share * against[lane]);
-        bool finite = __builtin_fabs(tilde) <= DBL_MAX, lives = alive[lane] != 0;
-        bad |= (int64_t)(lives & !finite);
-        tilde = finite & lives ? tilde : 0;
-        huge |= (int64_t)(__builtin_fabs(tilde * scale) > MGD_HUGE_SIGNAL);
-        c_tilde[lane] = tilde;
-        signal[lane] = (real)(tilde * scale);
-        sums[lane] += __builtin_fabs(tilde);
-        sums[lanes + lane] += finite ? __builtin_fabs(plus[lane]) : 0;
-    }
-    fill_tile(signal, lanes, width);
-    return (mgd_alarm){bad != 0, huge != 0};
+/* A vector's worth of doubles; in rows there is one. */
+INLINE vec_f64 load_doubles(const double *p, size_t lanes) {
+    vec_f64 v = *p - (vec_f64){0};
+    if (lanes > 1)
+        memcpy(&v, p, sizeof v);
+    return v;
 }
 
-static void accumulate(void *gs, const void *patterns, const void *signals, bool set, size_t count,
-                       size_t width) {
-    real *g = gs;
-    const real *s = patterns, *signal = signals;
-    for (size_t i = 0; i < count * width; i += width)
-        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
-            vec before = set ? splat(0) : load(g + i + lane);
-            store(g + i + lane, fma_vec(load(signal + lane), load(s + i + lane), before));
-        }
+INLINE void store_doubles(double *p, size_t lanes, vec_f64 v) {
+    if (lanes > 1)
+        memcpy(p, &v, sizeof v);
+    else
+        *p = v[0];
 }
+
+INLINE vec_f64 abs_doubles(vec_f64 v) {
+    return (vec_f64)((vec_i64)v & INT64_MAX);
+}
+
+INLINE bool any_double(vec_i64 mask) {
+    int64_t any = 0;
+    for (size_t lane = 0; lane < DOUBLE_LANES; lane++)
+        any |= mask[lane];
+    return any != 0;
+}
+
+static mgd_alarm demodulate(mgd_baseline baseline, const double *plus, const double *against,
+                            double scale, size_t lanes, size_t width, const mgd_signals *unit,
+                            void *signals) {
+    real *signal = signals;
+    const vec_f64 zero = {0};
+    const double share = baseline == MGD_BASELINE_NONE ? 0 : 1; /* of what is subtracted */
+    const double half = baseline == MGD_BASELINE_TWO_SIDED ? 0.5 : 1;
+    vec_i64 bad = {0}, huge = {0};
+    for (size_t at = 0; at < lanes; at += DOUBLE_LANES) {
+        vec_f64 cost = load_doubles(plus + at, lanes), before = load_doubles(against + at, lanes);
+        vec_f64 tilde = half * (cost - share * before);
+        vec_i64 finite = abs_doubles(tilde) <= zero + DBL_MAX;
+        vec_i64 lives = load_doubles(unit->alive + at, lanes) != zero;
+        bad |= lives & ~finite;
+        finite &= lives;
+        tilde = pick_doubles(finite, tilde, zero);
+        huge |= abs_doubles(tilde * scale) > zero + MGD_HUGE_SIGNAL;
+        reals_of_doubles scaled = __builtin_convertvector(tilde * scale, reals_of_doubles);
+        if (lanes > 1)
+            memcpy(signal + at, &scaled, sizeof scaled);
+        else
+            *signal = scaled[0];
+        double *const kept[] = {unit->c0 + at, unit->c + at, unit->c_tilde + at};
+        const vec_f64 now[] = {before, cost, tilde};
+        for (size_t i = 0; i < 3; i++)
+            store_doubles(kept[i], lanes,
+                          pick_doubles(lives, now[i], load_doubles(kept[i], lanes)));
+        double *sums = unit->sums + at;
+        store_doubles(sums, lanes, load_doubles(sums, lanes) + abs_doubles(tilde));
+        sums += lanes;
+        store_doubles(sums, lanes,
+                      load_doubles(sums, lanes) + pick_doubles(finite, abs_doubles(cost), zero));
+    }
+    fill_tile(signal, lanes, width);
+    return (mgd_alarm){any_double(bad), any_double(huge)};
+}
+
+INLINE void integrate_kind(const int kind, real *g, const mgd_pattern *s, const real *signal,
+                           bool set, size_t count, size_t width) {
+    for (size_t i = 0, run; i < count; i += run) {
+        run = run_of(s, kind, i, count);
+        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+            cursor c = cursor_at(s, kind, i, lane, width);
+            const vec e = load(signal + lane);
+            size_t end = (i + run) * width + lane;
+            for (size_t at = i * width + lane; at < end; at += width) {
+                vec before = set ? splat(0) : load(g + at);
+                store(g + at, multiply_add(&c, kind, e, before, width));
+            }
+        }
+    }
+}
+
+static void integrate(void *g, const mgd_pattern *s, const void *signal, bool set, size_t count,
+                      size_t width){FOR_KIND(s, integrate_kind, g, s, signal, set, count, width)}
 
 /* ---- updates --------------------------------------------------------------------------------- */
 
@@ -297,9 +343,32 @@ INLINE vec stepped(vec theta, vec eta, vec step) {
     return pick(eta != splat(0), fma_vec(-eta, step, theta), theta);
 }
 
-static void rates(double eta, const double *alive, size_t lanes, size_t width, void *out) {
+INLINE void integrate_sgd_kind(const int kind, real *theta, const real *g, const mgd_pattern *s,
+                               const real *signal, const real *eta, bool set, size_t count,
+                               size_t width) {
+    for (size_t i = 0, run; i < count; i += run) {
+        run = run_of(s, kind, i, count);
+        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+            cursor c = cursor_at(s, kind, i, lane, width);
+            const vec e = load(signal + lane), rate = load(eta + lane);
+            size_t end = (i + run) * width + lane;
+            for (size_t at = i * width + lane; at < end; at += width) {
+                vec before = set ? splat(0) : load(g + at);
+                vec slope = multiply_add(&c, kind, e, before, width);
+                store(theta + at, stepped(load(theta + at), rate, slope));
+            }
+        }
+    }
+}
+
+static void integrate_sgd(void *theta, const void *g, const mgd_pattern *s, const void *signal,
+                          const void *eta, bool set, size_t count, size_t width) {
+    FOR_KIND(s, integrate_sgd_kind, theta, g, s, signal, eta, set, count, width)
+}
+
+static void rates(double factor, const double *alive, size_t lanes, size_t width, void *out) {
     for (size_t lane = 0; lane < lanes; lane++)
-        ((real *)out)[lane] = (real)(eta * alive[lane]);
+        ((real *)out)[lane] = (real)(factor * alive[lane]);
     fill_tile(out, lanes, width);
 }
 
@@ -312,49 +381,58 @@ static void sgd(void *thetas, const void *gs, const void *etas, size_t count, si
                   stepped(load(theta + i + lane), load(eta + lane), load(g + i + lane)));
 }
 
-static void momentum(void *thetas, const void *gs, void *vs, const void *etas, double mu,
-                     size_t count, size_t width) {
+static void momentum(void *thetas, const void *gs, void *vs, const void *etas, const void *lives,
+                     double mu, size_t count, size_t width) {
     real *theta = thetas, *v = vs;
     const real *g = gs, *eta = etas;
-    for (size_t i = 0; i < count * width; i += width)
-        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
-            vec speed = fma_vec(splat((real)mu), load(v + i + lane), load(g + i + lane));
-            store(v + i + lane, speed);
-            store(theta + i + lane, stepped(load(theta + i + lane), load(eta + lane), speed));
+    for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+        const vec rate = load(eta + lane);
+        const vec_int moves = load((const real *)lives + lane) != splat(0);
+        for (size_t at = lane; at < count * width; at += width) {
+            vec before = load(v + at);
+            vec speed = fma_vec(splat((real)mu), before, load(g + at));
+            store(v + at, pick(moves, speed, before));
+            store(theta + at, stepped(load(theta + at), rate, speed));
         }
+    }
 }
 
-static void adam(void *thetas, const void *gs, void *ms, void *vs, const void *etas, double beta1,
-                 double beta2, double epsilon, const double correction[2], size_t count,
-                 size_t width) {
+static void adam(void *thetas, const void *gs, void *ms, void *vs, const void *etas,
+                 const void *lives, double beta1, double beta2, double epsilon,
+                 const double correction[2], size_t count, size_t width) {
     real *theta = thetas, *m = ms, *v = vs;
     const real *g = gs, *eta = etas;
     const vec b1 = splat((real)beta1), a1 = splat((real)(1 - beta1));
     const vec b2 = splat((real)beta2), a2 = splat((real)(1 - beta2));
     const vec c1 = splat((real)correction[0]), c2 = splat((real)correction[1]);
-    for (size_t i = 0; i < count * width; i += width)
-        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
-            vec slope = load(g + i + lane);
-            vec first = fma_vec(b1, load(m + i + lane), a1 * slope);
-            vec second = fma_vec(b2, load(v + i + lane), a2 * slope * slope);
-            store(m + i + lane, first);
-            store(v + i + lane, second);
+    for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+        const vec rate = load(eta + lane);
+        const vec_int moves = load((const real *)lives + lane) != splat(0);
+        for (size_t at = lane; at < count * width; at += width) {
+            vec slope = load(g + at), m_before = load(m + at), v_before = load(v + at);
+            vec first = fma_vec(b1, m_before, a1 * slope);
+            vec second = fma_vec(b2, v_before, a2 * slope * slope);
+            store(m + at, pick(moves, first, m_before));
+            store(v + at, pick(moves, second, v_before));
             vec step = c1 * first / (sqrt_vec(c2 * second) + splat((real)epsilon));
-            store(theta + i + lane, stepped(load(theta + i + lane), load(eta + lane), step));
+            store(theta + at, stepped(load(theta + at), rate, step));
         }
+    }
 }
 
 extern const mgd_engine_kernels MGD_KERNEL_TABLE(engine);
 const mgd_engine_kernels MGD_KERNEL_TABLE(engine) = {
     .lanes = LANES,
-    .words = random_words,
+    .random = &MGD_KERNEL_TABLE(random),
     .row = pattern_row,
-    .replicas = pattern_replicas,
+    .sparse = sparse,
+    .perturb_row = perturb_row,
     .perturb = perturb,
     .perturb_slot = perturb_slot,
     .perturb_slots = perturb_slots,
     .demodulate = demodulate,
-    .accumulate = accumulate,
+    .integrate = integrate,
+    .integrate_sgd = integrate_sgd,
     .rates = rates,
     .sgd = sgd,
     .momentum = momentum,

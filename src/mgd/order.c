@@ -37,13 +37,6 @@ void mgd_order_close(mgd_order_cache *cache) {
 
 /* ---- small sets ------------------------------------------------------------------------------ */
 
-/* A choice among `range` from what is left of a word: its leading digit in base `range`. */
-static size_t choose(uint32_t *word, size_t range) {
-    uint64_t scaled = (uint64_t)*word * range;
-    *word = (uint32_t)scaled;
-    return (size_t)(scaled >> 32);
-}
-
 /* Whether one word is enough to shuffle n samples; four epochs then share a Philox block. */
 static bool one_word(uint64_t n) {
     uint64_t range = 1;
@@ -52,8 +45,9 @@ static bool one_word(uint64_t n) {
     return range <= WORD_RANGE;
 }
 
-static void shuffle_lanes(const mgd_order *order, const mgd_engine_kernels *kernels,
-                          mgd_order_cache *cache, uint64_t replica, size_t lanes, uint64_t epoch) {
+static void shuffle_lanes(const mgd_order *order, const mgd_random_kernels *kernels,
+                          mgd_order_cache *cache, const uint64_t *replica, size_t lanes,
+                          uint64_t epoch) {
     size_t n = (size_t)order->samples, used = 0, range = WORD_RANGE;
     bool shared = one_word(n);
     for (size_t i = 0; i < n; i++)
@@ -68,24 +62,11 @@ static void shuffle_lanes(const mgd_order *order, const mgd_engine_kernels *kern
             memcpy(cache->left, cache->words + at % 4 * lanes, lanes * sizeof *cache->left);
             range = shared ? 1 : i + 1;
         }
-        uint8_t *last = cache->table + i * lanes;
-        for (size_t lane = 0; lane < lanes; lane++) {
-            uint8_t *other = cache->table + choose(&cache->left[lane], i + 1) * lanes;
-            uint8_t swap = last[lane];
-            last[lane] = other[lane];
-            other[lane] = swap;
-        }
+        kernels->exchange(cache->table, cache->left, lanes, i);
     }
 }
 
 /* ---- large sets ------------------------------------------------------------------------------ */
-
-/* A well-mixing function of 32 bits: two rounds of multiply and xor-shift. */
-static uint32_t mix(uint32_t x) {
-    x = (x ^ x >> 16) * 0x7feb352du;
-    x = (x ^ x >> 15) * 0x846ca68bu;
-    return x ^ x >> 16;
-}
 
 /* Half the bits of the smallest square power of two that holds n. */
 static unsigned half_bits(uint64_t n) {
@@ -95,24 +76,11 @@ static unsigned half_bits(uint64_t n) {
     return half;
 }
 
-static uint32_t walk(uint64_t n, unsigned half, const uint32_t *key, size_t lanes, uint64_t place) {
-    const uint32_t mask = (uint32_t)((UINT64_C(1) << half) - 1);
-    do {
-        uint32_t left = (uint32_t)(place >> half), right = (uint32_t)place & mask;
-        for (size_t round = 0; round < 4; round++) {
-            uint32_t next = left ^ (mix(right ^ key[round * lanes]) & mask);
-            left = right;
-            right = next;
-        }
-        place = (uint64_t)left << half | right;
-    } while (place >= n);
-    return (uint32_t)place;
-}
-
 /* ---- any ------------------------------------------------------------------------------------- */
 
-static void begin_epoch(const mgd_order *order, const mgd_engine_kernels *kernels,
-                        mgd_order_cache *cache, uint64_t replica, size_t lanes, uint64_t epoch) {
+static void begin_epoch(const mgd_order *order, const mgd_random_kernels *kernels,
+                        mgd_order_cache *cache, const uint64_t *replica, size_t lanes,
+                        uint64_t epoch) {
     cache->epoch = epoch;
     if (cache->table)
         shuffle_lanes(order, kernels, cache, replica, lanes, epoch);
@@ -120,22 +88,32 @@ static void begin_epoch(const mgd_order *order, const mgd_engine_kernels *kernel
         kernels->words(order->seed, MGD_STREAM_ORDER, replica, epoch, 0, lanes, cache->words);
 }
 
-void mgd_order_fill(const mgd_order *order, const mgd_engine_kernels *kernels,
-                    mgd_order_cache *cache, uint64_t replica, size_t lanes, uint64_t place,
+static void fill_from_table(const uint8_t *table, size_t lanes, size_t count, uint32_t *samples) {
+    for (size_t i = 0; i < count * lanes; i++)
+        samples[i] = table[i];
+}
+
+static void fill_in_order(uint64_t place, size_t lanes, size_t count, uint32_t *samples) {
+    for (size_t i = 0; i < count; i++)
+        for (size_t lane = 0; lane < lanes; lane++)
+            samples[i * lanes + lane] = (uint32_t)(place + i);
+}
+
+void mgd_order_fill(const mgd_order *order, const mgd_random_kernels *kernels,
+                    mgd_order_cache *cache, const uint64_t *replica, size_t lanes, uint64_t place,
                     size_t count, uint32_t *samples) {
     uint64_t n = order->samples, epoch = place / n;
-    unsigned half = cache->table ? 0 : half_bits(n);
     place -= epoch * n;
-    for (size_t b = 0; b < count; b++, samples += lanes) {
+    for (size_t done = 0, some; done < count; done += some, place = 0, epoch++) {
+        some = n - place < count - done ? (size_t)(n - place) : count - done; /* of this epoch */
+        uint32_t *out = samples + done * lanes;
         if (order->shuffle && cache->epoch != epoch)
             begin_epoch(order, kernels, cache, replica, lanes, epoch);
-        for (size_t lane = 0; lane < lanes; lane++)
-            samples[lane] = !order->shuffle ? (uint32_t)place
-                            : cache->table  ? cache->table[place * lanes + lane]
-                                            : walk(n, half, cache->words + lane, lanes, place);
-        if (++place == n) {
-            place = 0;
-            epoch++;
-        }
+        if (!order->shuffle)
+            fill_in_order(place, lanes, some, out);
+        else if (cache->table)
+            fill_from_table(cache->table + place * lanes, lanes, some, out);
+        else
+            kernels->walk(n, half_bits(n), cache->words, lanes, (uint32_t)place, some, out);
     }
 }

@@ -23,10 +23,10 @@ mgd_status mgd_order_open(mgd_context *ctx, const mgd_order *order, size_t lanes
 void mgd_order_close(mgd_order_cache *cache);
 
 /* samples (count × lanes) ← the samples (0-based) at places `place` … `place + count − 1` of the
- * endless sequence of epochs, for replicas replica … replica + lanes − 1. Any place can be asked
- * for, in any order; each epoch shows every sample once. */
-void mgd_order_fill(const mgd_order *order, const mgd_engine_kernels *kernels,
-                    mgd_order_cache *cache, uint64_t replica, size_t lanes, uint64_t place,
+ * endless sequence of epochs, one lane for each number in `replica`. Any place can be asked for, in
+ * any order; each epoch shows every sample once. */
+void mgd_order_fill(const mgd_order *order, const mgd_random_kernels *kernels,
+                    mgd_order_cache *cache, const uint64_t *replica, size_t lanes, uint64_t place,
                     size_t count, uint32_t *samples);
 
 #endif

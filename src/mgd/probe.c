@@ -66,7 +66,7 @@ mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
 static void window_weights(const mgd_run *run, size_t r, uint64_t end, double *weight) {
     const mgd_train *t = &run->train;
     uint32_t *samples = run->workers[0].samples; /* (B × lanes), free between segments */
-    size_t unit = r / run->lanes, lane = r % run->lanes;
+    size_t unit = run->slot[r] / run->lanes, lane = run->slot[r] % run->lanes;
     memset(weight, 0, run->order.samples * sizeof *weight);
     double share = 1 / ((double)t->tau_theta * (double)t->batch);
     for (uint64_t n = end - t->tau_theta; n < end;) {
@@ -126,7 +126,8 @@ mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set, double 
     if (!w.row || !w.weight || !w.truth)
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: the angle probe");
     for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++) {
-        double last = isnan(run->stopped[r]) ? (double)run->step : run->stopped[r];
+        double stopped = run->stopped[run->slot[r]];
+        double last = isnan(stopped) ? (double)run->step : stopped;
         uint64_t end = (uint64_t)last / tau * tau; /* of its last completed window */
         if (end > run->window_from)
             status = angle_of(ctx, run, r, whole_set, end, &w, &angle[r]);

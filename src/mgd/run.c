@@ -7,9 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_UNIT_TILES 8       /* tiles of replicas in a unit, while their θ stays in cache */
-#define UNIT_CACHE_BYTES 32768 /* bytes of θ in a unit, unless one tile is larger already */
-
 mgd_train mgd_train_defaults(void) {
     return (mgd_train){.cost = {.kind = MGD_COST_MSE},
                        .batch = 1,
@@ -84,100 +81,46 @@ static mgd_status check_train(mgd_context *ctx, const mgd_train *t) {
     return check_amplitude(ctx, t);
 }
 
-/* ---- layout ---------------------------------------------------------------------------------- */
-
-/* Lanes when that takes fewer passes through the chip than one replica after the other. Passes with
- * samples in the lanes count half: their parameters are shared. */
-static bool prefer_lanes(const mgd_run *run, size_t points) {
-    const mgd_train *t = &run->train;
-    size_t lanes = run->chip->lanes;
-    if (lanes == 0 || t->replicas == 1 || t->cost.kind == MGD_COST_FUNCTION)
-        return false;
-    double tiles = ceil((double)t->replicas / (double)lanes);
-    double side_by_side = tiles * (double)(points * t->batch);
-    double by_samples = 0.5 * ceil((double)t->batch / (double)lanes) * (double)points;
-    double by_points = ceil((double)points / (double)lanes) * (double)t->batch;
-    return side_by_side <= (double)t->replicas * fmin(by_samples, by_points);
-}
-
-static size_t least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
-static void choose_layout(mgd_run *run) {
-    const mgd_train *t = &run->train;
-    size_t lanes = run->kernels->lanes, threads = mgd_pool_threads(run->pool);
-    size_t per_step = t->baseline == MGD_BASELINE_NONE ? 1 : 2;
-    run->block_steps = t->tau_theta < lanes ? (size_t)t->tau_theta : lanes;
-    run->in_lanes = prefer_lanes(run, per_step * run->block_steps);
-    if (run->in_lanes) {
-        size_t tiles = (t->replicas + lanes - 1) / lanes;
-        size_t fitting = UNIT_CACHE_BYTES / (run->parameters * MGD_ALIGNMENT);
-        size_t each = least(least(MAX_UNIT_TILES, fitting), (tiles + threads - 1) / threads);
-        run->lanes = (each < 1 ? 1 : each) * lanes;
-        run->block_steps = least(run->block_steps, 4);
-        run->width = run->lanes;
-        run->count = run->parameters;
-    } else {
-        run->lanes = 1;
-        run->width = lanes;
-        run->count = (run->parameters + lanes - 1) / lanes;
-    }
-    run->units = (t->replicas + run->lanes - 1) / run->lanes;
-    run->max_points = per_step * run->block_steps;
-    run->num_workers = threads;
-}
-
-size_t mgd_run_unit_bytes(const mgd_run *run) {
-    return run->count * run->width * run->real;
-}
-
-void mgd_run_row_get(const mgd_run *run, const char *array, size_t r, void *row) {
-    const char *unit = array + r / run->lanes * mgd_run_unit_bytes(run);
-    size_t stride = run->in_lanes ? run->width : 1, lane = r % run->lanes;
-    for (size_t i = 0; i < run->parameters; i++)
-        memcpy((char *)row + i * run->real, unit + (i * stride + lane) * run->real, run->real);
-}
-
-void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row) {
-    char *unit = array + r / run->lanes * mgd_run_unit_bytes(run);
-    size_t stride = run->in_lanes ? run->width : 1, lane = r % run->lanes;
-    for (size_t i = 0; i < run->parameters; i++)
-        memcpy(unit + (i * stride + lane) * run->real, (const char *)row + i * run->real,
-               run->real);
-}
-
 /* ---- making ---------------------------------------------------------------------------------- */
 
 static mgd_status open_worker(mgd_context *ctx, const mgd_run *run, mgd_worker *w) {
     size_t lanes = run->lanes, batches = run->block_steps * run->train.batch;
     size_t pattern = MGD_PATTERN_ROWS * run->width;
     pattern = (pattern > MGD_PATTERN_ROW ? pattern : MGD_PATTERN_ROW) + run->kernels->lanes;
-    w->code.block = UINT64_MAX;
+    MGD_TRY(mgd_code_cache_open(ctx, &run->code, run->block_steps, lanes, &w->code));
     if (mgd_take(&w->points, run->max_points, sizeof(mgd_point)) &&
+        mgd_take(&w->places, run->block_steps, sizeof *w->places) &&
         mgd_take(&w->cost, run->max_points * lanes, sizeof(double)) &&
+        mgd_take(&w->against, lanes, sizeof(double)) &&
         mgd_take(&w->samples, batches, lanes * sizeof(uint32_t)) &&
         mgd_take(&w->ahead, run->train.batch, lanes * sizeof(uint32_t)) &&
         mgd_take(&w->before, 1, mgd_run_unit_bytes(run)) &&
         mgd_take(&w->signal, run->block_steps * run->width, run->real) &&
+        mgd_take(&w->eta, run->width, run->real) && mgd_take(&w->lives, run->width, run->real) &&
         mgd_take(&w->pattern, pattern, run->real) &&
-        mgd_take(&w->factor, run->kernels->lanes, run->real) &&
-        mgd_take(&w->code.words, 4 * lanes, sizeof(uint32_t)))
+        mgd_take(&w->factor, run->kernels->lanes, run->real))
         return MGD_OK;
-    return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a batch of %zu in %zu lanes",
-                    run->train.batch, lanes);
+    return mgd_fail(ctx, MGD_ERR_MEMORY,
+                    "out of memory: the samples of a batch of %zu, shown up to %zu at once, need "
+                    "%.0f bytes for each thread",
+                    run->train.batch, run->block_steps,
+                    (double)(batches + run->train.batch) * (double)lanes * sizeof(uint32_t));
 }
 
 static void close_worker(mgd_worker *w) {
     mgd_free(w->points);
+    mgd_free(w->places);
     mgd_free(w->cost);
+    mgd_free(w->against);
     mgd_free(w->samples);
     mgd_free(w->ahead);
     mgd_free(w->before);
     mgd_free(w->signal);
+    mgd_free(w->eta);
+    mgd_free(w->lives);
     mgd_free(w->pattern);
     mgd_free(w->factor);
-    mgd_free(w->code.words);
+    mgd_code_cache_close(&w->code);
 }
 
 static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
@@ -187,6 +130,8 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
     if (!(mgd_take(&run->theta, run->units, unit) && mgd_take(&run->gradient, run->units, unit) &&
           (!first || mgd_take(&run->first_moment, run->units, unit)) &&
           (!second || mgd_take(&run->second_moment, run->units, unit)) &&
+          mgd_take(&run->slot, t->replicas, sizeof(size_t)) &&
+          mgd_take(&run->number, all, sizeof(uint64_t)) &&
           mgd_take(&run->c0, all, sizeof(double)) && mgd_take(&run->c, all, sizeof(double)) &&
           mgd_take(&run->c_tilde, all, sizeof(double)) &&
           mgd_take(&run->alive, all, sizeof(double)) &&
@@ -204,11 +149,15 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
         MGD_TRY(open_worker(ctx, run, &run->workers[i]));
     for (size_t i = 0; i < run->units; i++)
         MGD_TRY(mgd_order_open(ctx, &run->order, run->lanes, &run->cache[i]));
-    for (size_t r = 0; r < all; r++) {
-        run->alive[r] = r < t->replicas;
-        run->stopped[r] = NAN;
-        run->finite[r] = 1;
+    for (size_t slot = 0; slot < all; slot++) {
+        size_t r = slot < t->replicas ? slot : t->replicas - 1;
+        run->number[slot] = t->replica + r;
+        run->slot[r] = slot < t->replicas ? slot : run->slot[r];
+        run->alive[slot] = slot < t->replicas;
+        run->stopped[slot] = NAN;
+        run->finite[slot] = 1;
     }
+    run->live_units = run->units;
     memset(run->careful, 1, run->units); /* a resumed window holds what is not known */
     return MGD_OK;
 }
@@ -219,17 +168,17 @@ static mgd_status fill_theta(mgd_context *ctx, mgd_run *run) {
     void *row;
     MGD_TRY(mgd_allocate(ctx, "parameters", run->parameters, run->real, &row));
     mgd_status status = MGD_OK;
-    for (size_t r = 0; r < run->units * run->lanes && status == MGD_OK; r++) {
+    for (size_t slot = 0; slot < run->units * run->lanes && status == MGD_OK; slot++) {
         if (t->init) {
             mgd_init init = *t->init;
             init.seed = t->seed;
-            init.replica = t->replica + (r < t->replicas ? r : t->replicas - 1);
+            init.replica = run->number[slot];
             status = run->chip->draw(ctx, run->chip, &init, row);
-        } else if (r == 0) {
+        } else if (slot == 0) {
             run->chip->theta(run->chip, row);
         }
         if (status == MGD_OK)
-            mgd_run_row_set(run, run->theta, r, row);
+            mgd_run_slot_set(run, run->theta, slot, row);
     }
     mgd_free(row);
     return status;
@@ -266,7 +215,7 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
     run->amplitude = t->norm != 0 ? t->norm / sqrt(run->code.square_sum) : t->amplitude;
     run->scale = signal_scale(run);
     run->eta = t->eta;
-    choose_layout(run);
+    mgd_run_choose_layout(run);
     MGD_TRY(open_session(ctx, run));
     run->order = (mgd_order){t->shuffle, t->seed, mgd_tensor_shape(t->x)[0]};
     MGD_TRY(allocate_state(ctx, run));
@@ -314,6 +263,8 @@ void mgd_run_free(mgd_run *run) {
                       run->second_moment,
                       run->window_gradient,
                       run->window_theta,
+                      run->slot,
+                      run->number,
                       run->c0,
                       run->c,
                       run->c_tilde,
@@ -344,20 +295,24 @@ size_t mgd_run_replicas(const mgd_run *run) {
 }
 
 void mgd_run_stop(mgd_run *run, size_t r) {
-    if (run->alive[r] == 0)
+    size_t slot = run->slot[r];
+    if (run->alive[slot] == 0)
         return;
-    run->alive[r] = 0;
-    run->stopped[r] = (double)run->step;
+    run->alive[slot] = 0;
+    run->stopped[slot] = (double)run->step;
 }
 
 uint64_t mgd_run_stopped(const mgd_run *run, size_t r, bool *finite) {
-    *finite = run->finite[r] != 0;
-    return isnan(run->stopped[r]) ? UINT64_MAX : (uint64_t)run->stopped[r];
+    size_t slot = run->slot[r];
+    *finite = run->finite[slot] != 0;
+    return isnan(run->stopped[slot]) ? UINT64_MAX : (uint64_t)run->stopped[slot];
 }
 
 void mgd_run_signal(const mgd_run *run, double *c, double *c_tilde) {
-    memcpy(c, run->c, run->train.replicas * sizeof(double));
-    memcpy(c_tilde, run->c_tilde, run->train.replicas * sizeof(double));
+    for (size_t r = 0; r < run->train.replicas; r++) {
+        c[r] = run->c[run->slot[r]];
+        c_tilde[r] = run->c_tilde[run->slot[r]];
+    }
 }
 
 const char *mgd_run_warning(const mgd_run *run) {

@@ -5,6 +5,11 @@
  * rounded up to whole tiles. In lanes a unit is W replicas side by side and its arrays are (P × W).
  * Either way a unit's array is `count` × `width` reals: kernels of the engine see no difference.
  * The last unit may have lanes without a replica; they run along, not alive.
+ *
+ * A *slot* is one lane of one unit. Replicas that have stopped make room: in lanes they change
+ * places with living ones, so that those fill the first `live_units` units and the rest is not
+ * advanced. What concerns a replica is found by its slot; everything that users see is in the order
+ * of replicas.
  */
 #ifndef MGD_MGD_RUN_H
 #define MGD_MGD_RUN_H
@@ -13,24 +18,35 @@
 #include "code.h"
 #include "order.h"
 
+/* Places of a step's points among those of its block. */
+typedef struct {
+    size_t plus, minus, base; /* index of the point; base: the latest one, when any */
+    bool has_base;
+} mgd_places;
+
 /* What one worker needs for a block of steps. */
 typedef struct {
     mgd_point *points;    /* (max_points) */
+    mgd_places *places;   /* (block_steps) */
     double *cost;         /* (max_points × lanes of a unit) */
+    double *against;      /* (lanes of a unit) C₀ of an earlier block */
     uint32_t *ahead;      /* (B × lanes) samples of batch number `ahead_batch`, prefetched */
     uint64_t ahead_batch; /* UINT64_MAX: none */
     uint32_t *samples;    /* (block_steps × B × lanes of a unit) */
     char *before;         /* (a unit's θ) θ as it was before a write that may overflow */
     char *signal;         /* (block_steps × width) C̃·scale, in the kernels' precision */
+    char *eta, *lives;    /* (width) η and 1 of replicas that run, 0 of others, … */
+    double eta_held;      /* … for this η; NaN: to be made again */
     uint64_t held_slot;   /* what `pattern` holds: of which slot, … */
     size_t held_first, held_count; /* … and which parameters; count 0: nothing */
     char *pattern;                 /* one part: see MGD_PATTERN_ROWS */
     char *factor;                  /* (lanes of a tile) in rows: ±a or 0 of each point, … */
     uint64_t factor_signs;         /* … for these signs; 0: none */
-    mgd_code_cache code;           /* random bits of the present block */
+    mgd_code_cache code;           /* random words of the present unit */
 } mgd_worker;
 
-/* Parameters are perturbed and integrated so many rows at a time, within the first-level cache. */
+/* Parameters are perturbed and integrated so many rows at a time, within the first-level cache,
+ * where their pattern has to be stored: that of any code but the dense random one in lanes. */
 #define MGD_MAX_LANES 16 /* in a tile, of any precision */
 #define MGD_PATTERN_ROWS 32
 #define MGD_PATTERN_ROW 512 /* the same in rows: parameters of one replica */
@@ -61,7 +77,12 @@ struct mgd_run {
     char *window_gradient, *window_theta; /* of the last completed window, when kept */
     uint64_t window_from;                 /* kept since this step */
 
-    /* (units × lanes) */
+    size_t live_units; /* units from here on have no replica that runs */
+    size_t *slot;      /* (replicas) where each stands: unit × lanes + lane */
+    uint64_t *number;  /* (units × lanes) the number of the replica there; the last one's where
+                        * there is none */
+
+    /* by slot, (units × lanes) */
     double *c0, *c, *c_tilde;
     double *alive;          /* 1, or 0 once stopped and in lanes without a replica */
     double *stopped;        /* step at which the replica stopped; NaN while it runs */
@@ -85,9 +106,16 @@ struct mgd_run {
 /* Bytes of a unit's array. */
 size_t mgd_run_unit_bytes(const mgd_run *run);
 
-/* Copies θ-like state between a unit's layout and a row (P) of replica index r. */
+/* Rows or lanes, and the size of a unit. */
+void mgd_run_choose_layout(mgd_run *run);
+
+/* Copies θ-like state between a unit's layout and a row (P) of replica index r, or of a slot. */
+void mgd_run_slot_set(const mgd_run *run, char *array, size_t slot, const void *row);
 void mgd_run_row_get(const mgd_run *run, const char *array, size_t r, void *row);
 void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row);
+
+/* Moves living replicas to the front, where that leaves fewer units to advance. */
+void mgd_run_compact(mgd_run *run);
 
 /* Value number i of an array of reals. */
 static inline double mgd_run_real(const mgd_run *run, const void *reals, size_t i) {

@@ -44,13 +44,14 @@ const char *mgd_run_state_name(const mgd_run *run, size_t i) {
 
 static void columns_get(const mgd_run *run, double *columns) {
     for (size_t r = 0; r < run->train.replicas; r++, columns += COLUMNS) {
-        columns[C0] = run->c0[r];
-        columns[C] = run->c[r];
-        columns[C_TILDE] = run->c_tilde[r];
-        columns[STOPPED] = run->stopped[r];
-        columns[FINITE] = run->finite[r];
-        columns[FATAL] = run->fatal[r];
-        columns[DONE] = (double)run->done[r / run->lanes];
+        size_t slot = run->slot[r];
+        columns[C0] = run->c0[slot];
+        columns[C] = run->c[slot];
+        columns[C_TILDE] = run->c_tilde[slot];
+        columns[STOPPED] = run->stopped[slot];
+        columns[FINITE] = run->finite[slot];
+        columns[FATAL] = run->fatal[slot];
+        columns[DONE] = (double)run->done[slot / run->lanes];
         columns[STEP] = (double)run->step;
         columns[WINDOW_FROM] = (double)run->window_from;
     }
@@ -58,17 +59,19 @@ static void columns_get(const mgd_run *run, double *columns) {
 
 static void columns_set(mgd_run *run, const double *columns) {
     for (size_t r = 0; r < run->train.replicas; r++, columns += COLUMNS) {
-        run->c0[r] = columns[C0];
-        run->c[r] = columns[C];
-        run->c_tilde[r] = columns[C_TILDE];
-        run->stopped[r] = columns[STOPPED];
-        run->finite[r] = columns[FINITE] != 0;
-        run->fatal[r] = columns[FATAL];
-        run->alive[r] = isnan(columns[STOPPED]) ? 1 : 0;
-        run->done[r / run->lanes] = (uint64_t)columns[DONE];
+        size_t slot = run->slot[r];
+        run->c0[slot] = columns[C0];
+        run->c[slot] = columns[C];
+        run->c_tilde[slot] = columns[C_TILDE];
+        run->stopped[slot] = columns[STOPPED];
+        run->finite[slot] = columns[FINITE] != 0;
+        run->fatal[slot] = columns[FATAL];
+        run->alive[slot] = isnan(columns[STOPPED]) ? 1 : 0;
+        run->done[slot / run->lanes] = (uint64_t)columns[DONE];
         run->step = (uint64_t)columns[STEP];
         run->window_from = (uint64_t)columns[WINDOW_FROM];
     }
+    run->live_units = run->units;
     memset(run->sums, 0, 2 * run->units * run->lanes * sizeof(double));
     run->sums_from = run->step;
 }

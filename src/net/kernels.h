@@ -9,8 +9,6 @@
 
 #include <stdbool.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* NET_KERNEL(conv_shared) is mgd_conv_shared_kernels_avx512_f32, and so on. */
 #define NET_KERNEL(name) MGD_KERNEL_TABLE(name)
 
