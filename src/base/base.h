@@ -34,6 +34,9 @@ const char *mgd_shape_format(char *buffer, size_t capacity, size_t ndim, const s
 
 #define MGD_ALIGNMENT 64 /* bytes: one cache line, one tile of lanes */
 
+/* For structures in arrays that threads write to, each its own: a cache line of their own, too. */
+#define MGD_OWN_LINE __attribute__((aligned(MGD_ALIGNMENT)))
+
 /* The only way to memory below src/lua. Zeroed, aligned to MGD_ALIGNMENT; NULL when it fails or
  * when count * size overflows. `mgd_free(NULL)` does nothing. */
 void *mgd_calloc(size_t count, size_t size);
@@ -90,9 +93,9 @@ void mgd_pool_free(mgd_pool *pool);
 size_t mgd_pool_threads(const mgd_pool *pool);
 
 /* Runs task(arg, 0 … count − 1, worker), each index once, and returns when all are done; `worker`
- * in [0, threads) names the scratch memory that the call may use. Indices are handed out in
- * contiguous ranges fixed by `count` and the number of threads. Not re-entrant. A NULL pool runs
- * everything on the calling thread. */
+ * in [0, threads) names the scratch memory that the call may use. Indices are handed out in order,
+ * to whichever thread is free: which one runs a task must not matter. Not re-entrant. A NULL pool
+ * runs everything on the calling thread. */
 typedef void mgd_task(void *arg, size_t index, size_t worker);
 void mgd_pool_run(mgd_pool *pool, mgd_task *task, void *arg, size_t count);
 

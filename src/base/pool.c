@@ -19,10 +19,17 @@ struct worker {
     pthread_t thread;
 };
 
+/* Indices that belong to one worker: next, …, last − 1 are still to be run. */
+struct share {
+    atomic_size_t next;
+    size_t last;
+} MGD_OWN_LINE;
+
 struct mgd_pool {
     size_t wanted;          /* as asked for */
     size_t threads;         /* that run, the caller included: 1 until there is work for more */
     struct worker *workers; /* threads − 1 of them; worker 0 is the caller */
+    struct share *shares;   /* (threads) */
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     atomic_size_t generation; /* raised once per run; workers wait for it to change */
@@ -30,7 +37,6 @@ struct mgd_pool {
     atomic_bool closing;
     mgd_task *task;
     void *arg;
-    size_t count;
 };
 
 static void cpu_relax(void) {
@@ -41,12 +47,21 @@ static void cpu_relax(void) {
 #endif
 }
 
-/* Worker w of W runs the indices [count·w/W, count·(w+1)/W). */
-static void run_share(mgd_pool *pool, size_t worker) {
-    size_t first = pool->count * worker / pool->threads;
-    size_t last = pool->count * (worker + 1) / pool->threads;
-    for (size_t i = first; i < last; i++)
+/* Runs what is left of a share. */
+static void run_share(mgd_pool *pool, struct share *share, size_t worker) {
+    for (;;) {
+        size_t i = atomic_fetch_add_explicit(&share->next, 1, memory_order_relaxed);
+        if (i >= share->last)
+            return;
         pool->task(pool->arg, i, worker);
+    }
+}
+
+/* A worker's own share is the same from run to run, so that what it works on stays in its cache;
+ * then it helps those that have not come so far. */
+static void run_shares(mgd_pool *pool, size_t worker) {
+    for (size_t i = 0; i < pool->threads; i++)
+        run_share(pool, &pool->shares[(worker + i) % pool->threads], worker);
 }
 
 /* Waits, first spinning and then asleep, until the generation is no longer `seen`. */
@@ -71,7 +86,7 @@ static void *worker_main(void *arg) {
         await_generation(pool, seen);
         if (atomic_load(&pool->closing))
             return NULL;
-        run_share(pool, self->index);
+        run_shares(pool, self->index);
         atomic_fetch_sub_explicit(&pool->running, 1, memory_order_release);
     }
 }
@@ -89,7 +104,9 @@ mgd_status mgd_pool_new(mgd_context *ctx, size_t threads, mgd_pool **out) {
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "thread pool", 1, sizeof(mgd_pool), &memory));
     mgd_pool *pool = memory;
-    if (!mgd_take(&pool->workers, threads, sizeof(struct worker))) {
+    if (!mgd_take(&pool->workers, threads, sizeof(struct worker)) ||
+        !mgd_take(&pool->shares, threads, sizeof(struct share))) {
+        mgd_free(pool->workers);
         mgd_free(pool);
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a pool of %zu threads", threads);
     }
@@ -125,6 +142,7 @@ void mgd_pool_free(mgd_pool *pool) {
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->mutex);
     mgd_free(pool->workers);
+    mgd_free(pool->shares);
     mgd_free(pool);
 }
 
@@ -142,10 +160,14 @@ void mgd_pool_run(mgd_pool *pool, mgd_task *task, void *arg, size_t count) {
     }
     pool->task = task;
     pool->arg = arg;
-    pool->count = count;
+    for (size_t i = 0; i < pool->threads; i++) {
+        atomic_store_explicit(&pool->shares[i].next, count * i / pool->threads,
+                              memory_order_relaxed);
+        pool->shares[i].last = count * (i + 1) / pool->threads;
+    }
     atomic_store(&pool->running, pool->threads - 1);
     next_generation(pool);
-    run_share(pool, 0);
+    run_shares(pool, 0);
     for (size_t spins = 1; atomic_load_explicit(&pool->running, memory_order_acquire) > 0; spins++)
         if (spins % 4096 == 0)
             sched_yield(); /* the processor may be the one that a worker waits for */

@@ -33,7 +33,7 @@ typedef struct {
     uint32_t *index;          /* (W) */
     const uint32_t *gathered; /* the index that input and target were gathered by; NULL: none */
     double *point_cost;       /* SAMPLES: (max_points × chunks·W) */
-} scratch;
+} MGD_OWN_LINE scratch;
 
 enum arrangement { REPLICAS, POINTS, SAMPLES };
 

@@ -21,7 +21,11 @@
     2e-3 /* how long the engine works between two looks at the interrupt flag                      \
           */
 #define MAX_SEGMENT (1u << 20)
-#define SIGNAL_STEPS 128 /* C̃ is looked at after every so many steps, whatever the clock says */
+/* C̃ is looked at after fixed numbers of steps, whatever the clock says: a few and all their
+ * doubles, then every so many, because what threads have summed is far away from the one that
+ * looks. */
+#define FIRST_LOOK 128
+#define LOOK_STEPS 1024
 
 typedef struct {
     mgd_run *run;
@@ -413,7 +417,8 @@ static void integrate_and_write(mgd_run *run, mgd_worker *w, size_t unit, uint64
         undo_overflow(run, unit, n + steps - 1, w->before);
         w->eta_held = NAN;
     }
-    run->careful[unit] = 0;
+    if (run->careful[unit]) /* its neighbours belong to other threads */
+        run->careful[unit] = 0;
 }
 
 /* ---- units and segments ---------------------------------------------------------------------- */
@@ -446,22 +451,26 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
                            .points = w->points,
                            .source = {&source, source.theta, source_perturbed, source_points},
                            .cost = w->cost};
+    mgd_status status = MGD_OK;
+    uint64_t n = run->done[unit]; /* written back once: its neighbours belong to other threads */
     forget(w);
-    while (run->done[unit] < s->last) {
-        uint64_t n = run->done[unit];
+    while (n < s->last) {
         uint64_t to_write = t->tau_theta == 1 ? 1 : t->tau_theta - n % t->tau_theta;
         size_t steps = (size_t)min_u64(min_u64(s->last - n, to_write), run->block_steps);
         if (!unit_lives(run, unit)) { /* nothing is left to ask the chip for */
-            run->done[unit] = s->last;
+            n = s->last;
             break;
         }
         request.num_points = list_points(run, w, unit, n, steps, w->places);
-        MGD_TRY(run->session->measure(&s->ctx[unit], run->session, &request));
+        status = run->session->measure(&s->ctx[unit], run->session, &request);
+        if (status != MGD_OK)
+            break;
         demodulate_block(run, w, unit, n, steps, w->places);
         integrate_and_write(run, w, unit, n, steps);
-        run->done[unit] = n + steps;
+        n += steps;
     }
-    return MGD_OK;
+    run->done[unit] = n;
+    return status;
 }
 
 static void advance_task(void *arg, size_t unit, size_t worker) {
@@ -485,12 +494,20 @@ static mgd_status prepare_eta(mgd_context *ctx, mgd_run *run, uint64_t first) {
     return MGD_OK;
 }
 
+/* The first look at C̃ after step `step`. */
+static uint64_t next_look(uint64_t step) {
+    uint64_t look = FIRST_LOOK;
+    while (look <= step && look < LOOK_STEPS)
+        look *= 2;
+    return look > step ? look : (step / LOOK_STEPS + 1) * LOOK_STEPS;
+}
+
 /* Where a segment of `length` steps ends: at the latest where C̃ is looked at and, when η is a
  * function, at the next write, so that it is asked when θ is written and not before. */
 static uint64_t segment_end(const mgd_run *run, uint64_t target, uint64_t length) {
     uint64_t last = run->step + min_u64(target - run->step, length);
     if (!run->warned)
-        last = min_u64(last, (run->step / SIGNAL_STEPS + 1) * SIGNAL_STEPS);
+        last = min_u64(last, next_look(run->step));
     uint64_t write = (run->step / run->train.tau_theta + 1) * run->train.tau_theta;
     return run->train.eta_function ? min_u64(last, write) : last;
 }
@@ -595,7 +612,7 @@ static void check_signal(mgd_run *run) {
     uint64_t steps = run->step - run->sums_from;
     for (size_t r = 0; r < run->train.replicas && run->step == 1; r++)
         run->first_cost += fabs(run->c[run->slot[r]]) / (double)run->train.replicas;
-    if (run->warned || run->step % SIGNAL_STEPS != 0 || steps == 0)
+    if (run->warned || run->step == 0 || next_look(run->step - 1) != run->step || steps == 0)
         return;
     double tilde = 0, cost = 0, living = 0;
     for (size_t r = 0; r < run->train.replicas; r++) {

@@ -16,7 +16,7 @@ typedef struct {
     uint8_t *table;  /* small N: (N × lanes) the permutations; else NULL */
     uint32_t *words; /* (4 × lanes) random words; for large N the keys of the permutations */
     uint32_t *left;  /* small N: (lanes) what is left of a word */
-} mgd_order_cache;
+} MGD_OWN_LINE mgd_order_cache;
 
 mgd_status mgd_order_open(mgd_context *ctx, const mgd_order *order, size_t lanes,
                           mgd_order_cache *out);

@@ -43,7 +43,7 @@ typedef struct {
     char *factor;                  /* (lanes of a tile) in rows: ±a or 0 of each point, … */
     uint64_t factor_signs;         /* … for these signs; 0: none */
     mgd_code_cache code;           /* random words of the present unit */
-} mgd_worker;
+} MGD_OWN_LINE mgd_worker;
 
 /* Parameters are perturbed and integrated so many rows at a time, within the first-level cache,
  * where their pattern has to be stored: that of any code but the dense random one in lanes. */
