@@ -75,12 +75,30 @@ static void sparse(const mgd_code *code, const uint64_t *replica, uint64_t slot,
 
 /* ---- deterministic codes --------------------------------------------------------------------- */
 
-/* s_i = (−1)^popcount((i + 1) & k): row i + 1 of the Hadamard matrix in natural order */
+/* Parities of j & k for j = 0 … 31, as bits: each bit of k doubles what the lower ones gave. */
+INLINE uint32_t parities(uint32_t k) {
+    uint32_t word = 0;
+    for (unsigned b = 0; b < 5; b++) {
+        uint32_t lower = word & (((uint32_t)1 << (1u << b)) - 1);
+        word = lower | (k >> b & 1 ? ~lower : lower) << (1u << b);
+    }
+    return word;
+}
+
+/* s_i = (−1)^popcount((i + 1) & k): row i + 1 of the Hadamard matrix in natural order. Stores whole
+ * vectors, as random_row does. */
 static void walsh_row(const mgd_code *code, uint64_t slot, size_t first, size_t count, real *out) {
     const uint32_t k = (uint32_t)(slot & (code->period - 1));
-    const real flip = code->alternate && (slot / code->period & 1) ? -1 : 1;
-    for (size_t i = 0; i < count; i++)
-        out[i] = __builtin_parity((uint32_t)(first + i + 1) & k) ? -flip : flip;
+    const uint32_t flip = code->alternate && (slot / code->period & 1) ? UINT32_MAX : 0;
+    const uint32_t low = parities(k) ^ flip;
+    const vec_int steps = iota();
+    for (size_t i = 0; i < count; i += VEC_LANES) {
+        uint32_t at = (uint32_t)(first + i + 1), block = at & ~(uint32_t)31;
+        uint64_t here = low ^ -(uint32_t)__builtin_parity(block & k);
+        uint64_t next = low ^ -(uint32_t)__builtin_parity((block + 32) & k);
+        uint32_t bits = (uint32_t)((next << 32 | here) >> at % 32);
+        store(out + i, sign_of(((real_int)bits - (vec_int){0}) >> steps));
+    }
 }
 
 static void sequential_row(const mgd_code *code, uint64_t slot, size_t first, size_t count,

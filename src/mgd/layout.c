@@ -50,6 +50,8 @@ void mgd_run_choose_layout(mgd_run *run) {
         run->count = (run->parameters + lanes - 1) / lanes;
     }
     run->units = (t->replicas + run->lanes - 1) / run->lanes;
+    if (run->units == 1 && !run->in_lanes) /* threads share the evaluations of a window */
+        run->block_steps = (size_t)least(t->tau_theta, lanes * threads);
     run->max_points = per_step * run->block_steps;
     run->num_workers = threads;
 }
