@@ -213,7 +213,28 @@ describe("a history", function()
       assert.same({3, 3}, history[name].shape)
     end
     assert.same({3}, history.stopped.shape)
-    assert.is_truthy(tostring(history):find("medians of 3 replicas", 1, true))
+    assert.is_truthy(tostring(history):find("quantiles of 3 replicas", 1, true))
+    assert.is_truthy(tostring(history):find("cost 10%", 1, true))
+  end)
+
+  it("gives quantiles over the replicas", function()
+    local run = mgd.train{net = net, data = set, replicas = 5, init = {}}
+    local history = run:run{steps = 2, every = 1, probes = {"cost"}}
+    for t = 1, 3 do
+      local row = history.cost[t]:totable()
+      table.sort(row)
+      assert.equal(row[1], history:quantile("cost", 0)[t])
+      assert.equal(row[3], history:quantile("cost", 0.5)[t])
+      assert.equal(row[5], history:quantile("cost", 1)[t])
+      local between = row[1] + 0.4 * (row[2] - row[1]) -- at 1 + 0.1·4
+      assert.is_true(math.abs(between - history:quantile("cost", 0.1)[t]) < 1e-15)
+      row[2] = 0 / 0
+      history.cost[t] = mgd.tensor(row)
+      assert.equal((row[3] + row[4]) / 2, history:quantile("cost", 0.5)[t], "NaN counts for nothing")
+    end
+    support.fails("unknown option 'coste' (did you mean 'cost'?)", history.quantile, history,
+      "coste", 0.5)
+    support.fails("q must be a number from 0 to 1, got 1.5", history.quantile, history, "cost", 1.5)
   end)
 
   it("can be written as CSV", function()

@@ -126,41 +126,91 @@ function History:save_csv(path)
   return self
 end
 
--- Median of a row of an ensemble, or the value.
-local function middle(value)
-  if type(value) == "number" then
-    return value
+-- ---- quantiles ----------------------------------------------------------------------------------
+
+-- Quantile q of a list of numbers without its NaNs, between order statistics linearly; NaN of none.
+local function quantile_of(list, q)
+  local sorted = {}
+  for _, value in ipairs(list) do
+    if value == value then
+      sorted[#sorted + 1] = value
+    end
   end
-  local list = value:totable()
-  table.sort(list, function(a, b)
-    return a < b or (a == a and b ~= b)
-  end)
-  local n = #list
-  return (list[math.floor((n + 1) / 2)] + list[math.floor(n / 2) + 1]) / 2
+  table.sort(sorted)
+  local at = 1 + q * (#sorted - 1)
+  local low = math.floor(at)
+  local share = at - low
+  if #sorted == 0 then
+    return 0 / 0
+  end
+  return share == 0 and sorted[low] or sorted[low] + share * (sorted[low + 1] - sorted[low])
 end
 
-local SHOWN = 6 -- rows at each end
+--- A quantile of a probe over the replicas, row by row; replicas whose value is NaN do not count.
+-- @tparam string name of a column, such as "cost"
+-- @tparam number q from 0 (the smallest) to 1 (the largest); 0.5 is the median
+-- @treturn tensor (T); NaN where no replica has a value
+-- @usage print(history:quantile("accuracy", 0.5))
+function History:quantile(name, q)
+  local where = "history:quantile"
+  local known = {}
+  for i, column in ipairs(self.names) do
+    known[i] = { column, type = "any" }
+  end
+  if type(name) ~= "string" then
+    options.fail(where, "expected the name of a column, got %s", options.type_name(name))
+  end
+  options.check(where, known, { [name] = true })
+  if type(q) ~= "number" or not (q >= 0 and q <= 1) then
+    options.fail(where, "q must be a number from 0 to 1, got %s", tostring(q))
+  end
+  local column, out = self[name], {}
+  for t = 1, column.shape[1] do
+    local row = column[t]
+    out[t] = quantile_of(type(row) == "number" and { row } or row:totable(), q)
+  end
+  return core.tensor.tensor(out)
+end
 
---- A table of the rows, elided in the middle; an ensemble shows its medians.
+-- ---- a table ------------------------------------------------------------------------------------
+
+local SHOWN = 6 -- rows at each end
+local QUANTILES = { 0.1, 0.5, 0.9 }
+
+-- Headings and values (T) of what is shown: an ensemble's probes by quantiles.
+local function shown_columns(history)
+  local columns = {}
+  for _, name in ipairs(history.names) do
+    if history[name].ndim == 1 then
+      columns[#columns + 1] = { name, history[name] }
+    else
+      for _, q in ipairs(QUANTILES) do
+        columns[#columns + 1] = { ("%s %d%%"):format(name, 100 * q), history:quantile(name, q) }
+      end
+    end
+  end
+  return columns
+end
+
+--- A table of the rows, elided in the middle; an ensemble shows quantiles over its replicas.
 function History:__tostring()
-  local rows, lines = self.step.size, {}
-  local ensemble = self.stopped.size > 1
-  lines[1] = ("history of %d rows%s"):format(rows, ensemble
-    and (", medians of %d replicas"):format(self.stopped.size) or "")
+  local rows, lines, columns = self.step.size, {}, shown_columns(self)
+  lines[1] = ("history of %d rows%s"):format(rows, self.stopped.size > 1
+    and (", quantiles of %d replicas"):format(self.stopped.size) or "")
   local heading = {}
-  for i, name in ipairs(self.names) do
-    heading[i] = ("%12s"):format(name)
+  for i, column in ipairs(columns) do
+    heading[i] = ("%14s"):format(column[1])
   end
   lines[2] = table.concat(heading)
   for t = 1, rows do
     if rows <= 2 * SHOWN or t <= SHOWN or t > rows - SHOWN then
       local line = {}
-      for i, name in ipairs(self.names) do
-        line[i] = (name == "step" and "%12d" or "%12.5g"):format(middle(self[name][t]))
+      for i, column in ipairs(columns) do
+        line[i] = (column[1] == "step" and "%14d" or "%14.5g"):format(column[2][t])
       end
       lines[#lines + 1] = table.concat(line)
     elseif t == SHOWN + 1 then
-      lines[#lines + 1] = ("%12s"):format("…")
+      lines[#lines + 1] = ("%14s"):format("…")
     end
   end
   return table.concat(lines, "\n")

@@ -99,8 +99,9 @@ size_t mgd_pool_threads(const mgd_pool *pool);
 typedef void mgd_task(void *arg, size_t index, size_t worker);
 void mgd_pool_run(mgd_pool *pool, mgd_task *task, void *arg, size_t count);
 
-/* Number of processors that this process may use; MGD_THREADS overrides. */
-size_t mgd_threads_default(void);
+/* Number of processors that this process may use, or what MGD_THREADS says; fails when that is no
+ * number of threads. */
+mgd_status mgd_threads_default(mgd_context *ctx, size_t *out);
 
 /* Set by a signal handler; see mgd_interrupt_request. */
 extern volatile sig_atomic_t mgd_interrupt_flag;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define SPIN_SECONDS 50e-6
+#define MAX_THREADS 1024
 
 struct worker {
     mgd_pool *pool;
@@ -99,8 +100,9 @@ static void next_generation(mgd_pool *pool) {
 }
 
 mgd_status mgd_pool_new(mgd_context *ctx, size_t threads, mgd_pool **out) {
-    if (threads < 1 || threads > 1024)
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "threads: expected 1 to 1024, got %zu", threads);
+    if (threads < 1 || threads > MAX_THREADS)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "threads: expected 1 to %d, got %zu", MAX_THREADS,
+                        threads);
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "thread pool", 1, sizeof(mgd_pool), &memory));
     mgd_pool *pool = memory;
@@ -175,14 +177,26 @@ void mgd_pool_run(mgd_pool *pool, mgd_task *task, void *arg, size_t count) {
             cpu_relax();
 }
 
-size_t mgd_threads_default(void) {
-    const char *wanted = getenv("MGD_THREADS");
-    long threads = wanted && *wanted ? strtol(wanted, NULL, 10) : 0;
-    if (threads >= 1)
-        return (size_t)threads;
+static size_t processors(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         return (size_t)CPU_COUNT(&set);
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online >= 1 ? (size_t)online : 1;
+}
+
+mgd_status mgd_threads_default(mgd_context *ctx, size_t *out) {
+    const char *wanted = getenv("MGD_THREADS");
+    if (!wanted || !*wanted) {
+        *out = processors();
+        return MGD_OK;
+    }
+    char *end;
+    long threads = strtol(wanted, &end, 10);
+    if (*end || threads < 1 || threads > MAX_THREADS)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "MGD_THREADS=%s: expected a number of threads from 1 to %d, or nothing",
+                        wanted, MAX_THREADS);
+    *out = (size_t)threads;
+    return MGD_OK;
 }

@@ -86,7 +86,10 @@ static int base_isa(lua_State *L) {
 }
 
 static int base_threads(lua_State *L) {
-    lua_pushinteger(L, (lua_Integer)mgd_threads_default());
+    mgd_context ctx = {0};
+    size_t threads;
+    l_check(L, mgd_threads_default(&ctx, &threads), &ctx);
+    lua_pushinteger(L, (lua_Integer)threads);
     return 1;
 }
 

@@ -210,7 +210,10 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
     run->kernels = mgd_engine_kernels_get(isa, run->chip->dtype);
     run->real = mgd_dtype_size(run->chip->dtype);
     run->parameters = run->chip->num_parameters;
-    MGD_TRY(mgd_pool_new(ctx, t->threads ? t->threads : mgd_threads_default(), &run->pool));
+    size_t threads = t->threads;
+    if (threads == 0)
+        MGD_TRY(mgd_threads_default(ctx, &threads));
+    MGD_TRY(mgd_pool_new(ctx, threads, &run->pool));
     MGD_TRY(mgd_code_open(ctx, t, run->parameters, &run->code));
     run->amplitude = t->norm != 0 ? t->norm / sqrt(run->code.square_sum) : t->amplitude;
     run->scale = signal_scale(run);
