@@ -75,7 +75,12 @@ typedef real reals_of_doubles
 #define DOUBLE_LANES ((size_t)(VEC_BYTES / sizeof(double)))
 
 static inline vec_f64 pick_doubles(vec_i64 mask, vec_f64 yes, vec_f64 no) {
+#if defined(MGD_KERNEL_AVX512)
+    return (vec_f64)_mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)mask), (__m512d)no,
+                                         (__m512d)yes);
+#else
     return (vec_f64)((mask & (vec_i64)yes) | (~mask & (vec_i64)no));
+#endif
 }
 
 /* Words of 32 bits: a vector of them, half a vector, and in lanes of 64 bits. */
@@ -127,7 +132,14 @@ static inline int any_word(vec_u32 v) {
 
 /* mask lanes are all ones or all zeros, as vector comparisons give them */
 static inline vec pick(vec_int mask, vec yes, vec no) {
+#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
+    return (vec)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)mask), (__m512)no, (__m512)yes);
+#elif defined(MGD_KERNEL_AVX512)
+    return (vec)_mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)mask), (__m512d)no,
+                                     (__m512d)yes);
+#else
     return (vec)((mask & (vec_int)yes) | (~mask & (vec_int)no));
+#endif
 }
 
 static inline vec vec_abs(vec x) {

@@ -81,6 +81,9 @@ typedef struct {
     /* Swaps row i of the table (… × lanes), in each lane, with one of the rows up to i that is
      * chosen by what is `left` of a random word (lanes). */
     void (*exchange)(uint8_t *table, uint32_t *left, size_t lanes, size_t i);
+    /* samples (count × lanes) ← first, first + 1, …, alike in all lanes; or (n) ← a table's */
+    void (*count_up)(uint32_t first, size_t count, size_t lanes, uint32_t *samples);
+    void (*widen)(const uint8_t *table, size_t n, uint32_t *samples);
 } mgd_random_kernels;
 
 /* What the kernels know of a unit's replicas. */

@@ -164,10 +164,25 @@ static void exchange(uint8_t *restrict table, uint32_t *restrict left, size_t la
     }
 }
 
+/* ---- any order ------------------------------------------------------------------------------- */
+
+static void count_up(uint32_t first, size_t count, size_t lanes, uint32_t *samples) {
+    for (size_t i = 0; i < count; i++, samples += lanes)
+        for (size_t lane = 0; lane < lanes; lane++)
+            samples[lane] = first + (uint32_t)i;
+}
+
+static void widen(const uint8_t *table, size_t n, uint32_t *samples) {
+    for (size_t i = 0; i < n; i++)
+        samples[i] = table[i];
+}
+
 extern const mgd_random_kernels MGD_KERNEL_TABLE(random);
 const mgd_random_kernels MGD_KERNEL_TABLE(random) = {
     .words = words,
     .block_words = block_words,
     .walk = walk,
     .exchange = exchange,
+    .count_up = count_up,
+    .widen = widen,
 };

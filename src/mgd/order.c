@@ -88,17 +88,6 @@ static void begin_epoch(const mgd_order *order, const mgd_random_kernels *kernel
         kernels->words(order->seed, MGD_STREAM_ORDER, replica, epoch, 0, lanes, cache->words);
 }
 
-static void fill_from_table(const uint8_t *table, size_t lanes, size_t count, uint32_t *samples) {
-    for (size_t i = 0; i < count * lanes; i++)
-        samples[i] = table[i];
-}
-
-static void fill_in_order(uint64_t place, size_t lanes, size_t count, uint32_t *samples) {
-    for (size_t i = 0; i < count; i++)
-        for (size_t lane = 0; lane < lanes; lane++)
-            samples[i * lanes + lane] = (uint32_t)(place + i);
-}
-
 void mgd_order_fill(const mgd_order *order, const mgd_random_kernels *kernels,
                     mgd_order_cache *cache, const uint64_t *replica, size_t lanes, uint64_t place,
                     size_t count, uint32_t *samples) {
@@ -110,9 +99,9 @@ void mgd_order_fill(const mgd_order *order, const mgd_random_kernels *kernels,
         if (order->shuffle && cache->epoch != epoch)
             begin_epoch(order, kernels, cache, replica, lanes, epoch);
         if (!order->shuffle)
-            fill_in_order(place, lanes, some, out);
+            kernels->count_up((uint32_t)place, some, lanes, out);
         else if (cache->table)
-            fill_from_table(cache->table + place * lanes, lanes, some, out);
+            kernels->widen(cache->table + place * lanes, some * lanes, out);
         else
             kernels->walk(n, half_bits(n), cache->words, lanes, (uint32_t)place, some, out);
     }
