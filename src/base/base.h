@@ -83,6 +83,14 @@ void mgd_random_uniform2(uint64_t seed, mgd_stream stream, uint64_t replica, uin
 void mgd_random_normal2(uint64_t seed, mgd_stream stream, uint64_t replica, uint64_t step,
                         uint32_t index, double out[2]);
 
+/* A perturbation of W replicas side by side as signs: that of parameter i in lane w is −amplitude
+ * where bit (bit + i) % 32 of words[(bit + i) / 32 · W + w] is set, else +amplitude. */
+typedef struct {
+    const uint32_t *words;
+    size_t bit;
+    double amplitude;
+} mgd_signs;
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 typedef struct mgd_pool mgd_pool;

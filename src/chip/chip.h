@@ -33,6 +33,9 @@ typedef struct {
     /* Rows: out (count × width), one point per lane; lanes from `used` on repeat the last. */
     void (*points)(const void *self, size_t worker, const mgd_point *points, size_t used,
                    size_t width, size_t first, size_t count, void *out);
+    /* Lanes: the point's perturbation of all parameters as signs, for chips that form θ ± θ̃ by
+     * themselves; false when it is no such thing. Good until the same worker asks again. */
+    bool (*signs)(const void *self, size_t worker, const mgd_point *point, mgd_signs *out);
 } mgd_source;
 
 typedef struct {

@@ -27,8 +27,9 @@ typedef struct {
 typedef struct {
     char *pack;               /* (largest op × W) perturbed parameters */
     char *arena;              /* (the plan's arena × W), the input first */
+    char *other;              /* the same for the second of a pair of evaluations, else NULL */
     char *target;             /* (K × W) */
-    double *value;            /* (W) */
+    double *value;            /* (2 × W) */
     double *hit;              /* (W) */
     uint32_t *index;          /* (W) */
     const uint32_t *gathered; /* the index that input and target were gathered by; NULL: none */
@@ -48,7 +49,8 @@ typedef struct {
     size_t chunks;   /* SAMPLES: parts of `width` lanes that make up the batch */
     size_t real;     /* bytes of a real */
     size_t pack_row; /* bytes of one parameter for the lanes */
-    bool whole;      /* parameters are fetched for all ops at once */
+    bool pairs; /* REPLICAS: C₀ and C, or both sides, are evaluated together where they can be */
+    bool whole; /* parameters are fetched for all ops at once */
     size_t workers;
     scratch *scratch;
 } ideal_session;
@@ -125,23 +127,65 @@ static void pass(const ideal_session *s, const mgd_request *r, size_t worker,
 
 /* Each answers whether it measured everything: an interrupt makes it leave out what is left. */
 
+/* Whether point p and the next one are θ and θ + θ̃, or θ + θ̃ and θ − θ̃, on the same samples, and θ̃
+ * is given as signs. */
+static bool pair_at(const ideal_session *s, const mgd_request *r, size_t p, mgd_signs *signs) {
+    if (!s->pairs || p + 1 >= r->num_points)
+        return false;
+    const mgd_point *a = &r->points[p], *b = &r->points[p + 1];
+    bool together = (a->sign == 0 && b->sign == 1) || (a->sign == 1 && b->sign == -1);
+    return together && a->samples == b->samples && (a->sign == 0 || a->slot == b->slot) &&
+           r->source.signs(r->source.self, r->worker, b, signs);
+}
+
+/* Costs of the two points of a pair for the samples that were gathered, into cost[0] and cost[1].
+ */
+static void pass_pair(const ideal_session *s, const mgd_request *r, const mgd_signs *signs,
+                      bool two_sided, double *const cost[2]) {
+    const mgd_net *net = s->net;
+    const mgd_net_kernels *k = net->kernels;
+    scratch *w = &s->scratch[r->worker];
+    void *const arenas[2] = {w->arena, w->other};
+    for (size_t i = 0; i < net->plan.num_ops; i++) {
+        const mgd_op *op = &net->plan.ops[i];
+        if (op->node.count > 0)
+            k->dense_pair(op, r->source.theta, signs, two_sided, arenas, s->width);
+        for (size_t e = 0; e < 2 && op->node.count == 0; e++)
+            k->forward[op->node.kind][1](op, NULL, arenas[e], s->width);
+    }
+    for (size_t e = 0; e < 2; e++)
+        k->cost(&s->cost, net->outputs, s->width,
+                mgd_net_place(net, arenas[e], net->plan.output, s->width), w->target, cost[e]);
+}
+
+static void add_costs(double *sum, const double *cost, size_t width) {
+    for (size_t lane = 0; lane < width; lane++)
+        sum[lane] += cost[lane];
+}
+
 static bool measure_replicas(const ideal_session *s, const mgd_request *r) {
     scratch *w = &s->scratch[r->worker];
-    size_t width = s->width;
+    size_t width = s->width, together;
     w->gathered = NULL;
-    for (size_t p = 0; p < r->num_points; p++) {
+    for (size_t p = 0; p < r->num_points; p += together) {
         const mgd_point *point = &r->points[p];
         double *cost = r->cost + p * width;
-        const char *all = fetch_whole(s, r, r->worker, point, fetch_point);
+        mgd_signs signs;
+        together = pair_at(s, r, p, &signs) ? 2 : 1;
+        const char *all = together == 1 ? fetch_whole(s, r, r->worker, point, fetch_point) : NULL;
         for (size_t b = 0; b < s->batch; b++) {
             if (mgd_interrupt_pending())
                 return false;
+            double *to = b == 0 ? cost : w->value;
             gather_samples(s, w, point->samples + b * width);
-            pass(s, r, r->worker, point, fetch_point, all, b == 0 ? cost : w->value);
-            for (size_t lane = 0; lane < width && b > 0; lane++)
-                cost[lane] += w->value[lane];
+            if (together == 2)
+                pass_pair(s, r, &signs, point->sign != 0, (double *const[]){to, to + width});
+            else
+                pass(s, r, r->worker, point, fetch_point, all, to);
+            if (b > 0)
+                add_costs(cost, w->value, together * width);
         }
-        for (size_t lane = 0; lane < width && s->batch > 1; lane++)
+        for (size_t lane = 0; lane < together * width && s->batch > 1; lane++)
             cost[lane] /= (double)s->batch;
     }
     return true;
@@ -371,6 +415,7 @@ static mgd_status ideal_gradient(mgd_context *ctx, mgd_session *session, const v
 static void scratch_close(scratch *w) {
     mgd_free(w->pack);
     mgd_free(w->arena);
+    mgd_free(w->other);
     mgd_free(w->target);
     mgd_free(w->value);
     mgd_free(w->hit);
@@ -395,8 +440,9 @@ static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t 
     for (size_t i = 0; i < net->num_nodes; i++)
         largest = net->nodes[i].count > largest ? net->nodes[i].count : largest;
     if (mgd_take(&w->pack, largest, s->pack_row) && mgd_take(&w->arena, net->plan.arena, row) &&
+        (!s->pairs || mgd_take(&w->other, net->plan.arena, row)) &&
         mgd_take(&w->target, s->samples.targets, row) &&
-        mgd_take(&w->value, s->width, sizeof(double)) &&
+        mgd_take(&w->value, 2 * s->width, sizeof(double)) &&
         mgd_take(&w->hit, s->width, sizeof(double)) &&
         mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
         mgd_take(&w->point_cost, max_points * s->chunks, s->width * sizeof(double)))
@@ -408,6 +454,19 @@ static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t 
                     "out of memory: a batch of %zu in a network of %zu parameters needs %.0f "
                     "bytes for each thread",
                     s->batch, net->num_parameters, bytes);
+}
+
+/* Whether the kernels of a pair do for the whole plan: parameters in dense layers alone, and
+ * nothing but these reads the input, which is in the first arena only. */
+static bool can_pair(const mgd_net *net) {
+    for (size_t i = 0; i < net->plan.num_ops; i++) {
+        const mgd_op *op = &net->plan.ops[i];
+        bool dense = op->node.kind == MGD_LAYER_DENSE;
+        bool input = op->x[0] == 0 || (op->node.num_sources == 2 && op->x[1] == 0);
+        if (!dense && (op->node.count > 0 || input))
+            return false;
+    }
+    return true;
 }
 
 /* Which way to fill the lanes: the one that looks cheaper. Beside the multiply-adds of the network,
@@ -437,6 +496,7 @@ static void arrange(ideal_session *s, const mgd_task_spec *task) {
         s->arrangement = POINTS;
         s->width = lanes;
     }
+    s->pairs = s->arrangement == REPLICAS && can_pair(s->net);
     s->real = mgd_dtype_size(s->net->dtype);
     s->pack_row = s->real * (s->arrangement == SAMPLES ? 1 : s->width);
     s->whole = s->net->num_parameters * s->pack_row <= WHOLE_BYTES;

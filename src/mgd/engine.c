@@ -127,6 +127,17 @@ static void source_perturbed(const void *self, size_t worker, const mgd_point *p
     }
 }
 
+static bool source_signs(const void *self, size_t worker, const mgd_point *point, mgd_signs *out) {
+    const unit_source *u = self;
+    const mgd_run *run = u->run;
+    if (!run->in_lanes || !mgd_code_is_signs(&run->code))
+        return false;
+    mgd_pattern s = mgd_code_signs(&run->code, &run->workers[worker].code, run->kernels->random,
+                                   u->replica, point->slot, run->width);
+    *out = (mgd_signs){.words = s.words, .bit = s.bit, .amplitude = run->amplitude};
+    return true;
+}
+
 /* Each lane's factor ±a or 0, kept while the signs stay the same: they repeat from step to step. */
 static const void *factors_of(const mgd_run *run, mgd_worker *w, const mgd_point *points,
                               size_t used, size_t width) {
@@ -446,11 +457,12 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
     unit_source source = {.run = run,
                           .theta = run->theta + unit * mgd_run_unit_bytes(run),
                           .replica = run->number + unit * run->lanes};
-    mgd_request request = {.worker = worker,
-                           .pool = s->inner,
-                           .points = w->points,
-                           .source = {&source, source.theta, source_perturbed, source_points},
-                           .cost = w->cost};
+    mgd_request request = {
+        .worker = worker,
+        .pool = s->inner,
+        .points = w->points,
+        .source = {&source, source.theta, source_perturbed, source_points, source_signs},
+        .cost = w->cost};
     mgd_status status = MGD_OK;
     uint64_t n = run->done[unit]; /* written back once: its neighbours belong to other threads */
     forget(w);

@@ -196,6 +196,7 @@ const mgd_net_kernels MGD_KERNEL_TABLE(net) = {
             [MGD_LAYER_ADD] = join_backward,
             [MGD_LAYER_CONCAT] = join_backward,
         },
+    .dense_pair = NET_KERNEL(dense_pair),
     .spread = spread,
     .gather = gather,
     .cost = NET_KERNEL(cost_lanes),

@@ -13,6 +13,7 @@
 #define NET_KERNEL(name) MGD_KERNEL_TABLE(name)
 
 mgd_forward_kernel NET_KERNEL(dense_shared), NET_KERNEL(dense_private);
+mgd_pair_kernel NET_KERNEL(dense_pair);
 mgd_forward_kernel NET_KERNEL(conv_shared), NET_KERNEL(conv_private);
 mgd_forward_kernel NET_KERNEL(affine_shared), NET_KERNEL(affine_private);
 mgd_forward_kernel NET_KERNEL(maxpool), NET_KERNEL(avgpool);

@@ -112,6 +112,125 @@ void NET_KERNEL(dense_private)(const mgd_op *op, const void *theta, void *arena,
     dense(op, theta, arena, width, true);
 }
 
+/* ---- two evaluations at once ----------------------------------------------------------------- */
+
+#define PAIR_OUTPUTS 4 /* twice as many sums, their signs and a weight stay in registers */
+
+typedef struct {
+    const real *w, *b;       /* (O × I × W), (O × W) from the lane on */
+    const real *x[2];        /* (I × W) */
+    real *y[2];              /* (O × W) */
+    const mgd_signs *signs;  /* of the whole network … */
+    size_t first_w, first_b; /* … where w and b begin at these parameters */
+    size_t inputs, width, lane;
+    mgd_layer_kind activation;
+} pair;
+
+/* Walks over the signs of parameters one after the other. */
+typedef struct {
+    const uint32_t *words; /* of the lane */
+    size_t place;          /* of the next sign, in bits */
+    vec_int turned;        /* its word, with the bit below the top that comes next */
+} sign_cursor;
+
+INLINE vec_int turn(vec_int word, unsigned by) {
+    typedef real_uint vec_uint __attribute__((vector_size(VEC_BYTES)));
+    vec_uint w = (vec_uint)word;
+    return (vec_int)(w >> by | w << (8 * sizeof(real) - by));
+}
+
+INLINE sign_cursor cursor_at(const pair *l, size_t parameter) {
+    sign_cursor c = {.words = l->signs->words + l->lane, .place = l->signs->bit + parameter};
+    c.turned = load_words(c.words + c.place / 32 * l->width) >> (int)(c.place % 32);
+    return c;
+}
+
+/* ±amplitude of the next parameter */
+INLINE vec next_step(sign_cursor *c, vec amplitude, size_t width) {
+    if (c->place % 32 == 0)
+        c->turned = load_words(c->words + c->place / 32 * width);
+    c->place++;
+    c->turned = turn(c->turned, 1);
+    return (vec)((vec_int)amplitude ^ (c->turned & (vec_int)splat((real)-0.0)));
+}
+
+INLINE void pair_block(const pair *l, size_t o, const bool two_sided, const bool one_input,
+                       const int ob) {
+    const size_t width = l->width, inputs = l->inputs;
+    const vec amplitude = splat((real)l->signs->amplitude);
+    sign_cursor c[PAIR_OUTPUTS];
+    vec sum[2][PAIR_OUTPUTS];
+    for (int i = 0; i < ob; i++) {
+        c[i] = cursor_at(l, l->first_b + o + (size_t)i);
+        vec b = load(l->b + (o + (size_t)i) * width), step = next_step(&c[i], amplitude, width);
+        sum[0][i] = two_sided ? (vec)(b + step) : b;
+        sum[1][i] = two_sided ? (vec)(b - step) : (vec)(b + step);
+        c[i] = cursor_at(l, l->first_w + (o + (size_t)i) * inputs);
+    }
+    const real *w = l->w + o * inputs * width;
+    for (size_t k = 0; k < inputs; k++) {
+        const vec x = load(l->x[0] + k * width), other = one_input ? x : load(l->x[1] + k * width);
+        for (int i = 0; i < ob; i++) {
+            vec weight = load(w + ((size_t)i * inputs + k) * width);
+            vec step = next_step(&c[i], amplitude, width);
+            vec left = two_sided ? (vec)(weight + step) : weight;
+            vec right = two_sided ? (vec)(weight - step) : (vec)(weight + step);
+            sum[0][i] = fma_vec(left, x, sum[0][i]);
+            sum[1][i] = fma_vec(right, other, sum[1][i]);
+        }
+    }
+    for (int i = 0; i < ob; i++)
+        for (int e = 0; e < 2; e++)
+            store(l->y[e] + (o + (size_t)i) * width, activated(l->activation, sum[e][i]));
+}
+
+INLINE void pair_outputs(const pair *l, size_t outputs, const bool two_sided,
+                         const bool one_input) {
+    size_t o = 0;
+    for (; o + PAIR_OUTPUTS <= outputs; o += PAIR_OUTPUTS)
+        pair_block(l, o, two_sided, one_input, PAIR_OUTPUTS);
+    for (; o + 2 <= outputs; o += 2)
+        pair_block(l, o, two_sided, one_input, 2);
+    if (o < outputs)
+        pair_block(l, o, two_sided, one_input, 1);
+}
+
+void NET_KERNEL(dense_pair)(const mgd_op *op, const void *thetas, const mgd_signs *signs,
+                            bool two_sided, void *const arenas[2], size_t width) {
+    const size_t inputs = op->node.in.features, outputs = op->node.out.features;
+    const real *theta = (const real *)thetas + op->node.first * width;
+    pair l = {.w = theta,
+              .b = theta + outputs * inputs * width,
+              .signs = signs,
+              .first_w = op->node.first,
+              .first_b = op->node.first + outputs * inputs,
+              .inputs = inputs,
+              .width = width,
+              .activation = op->activation};
+    for (size_t e = 0; e < 2; e++) {
+        l.x[e] = (const real *)arenas[e] + op->x[0] * width;
+        l.y[e] = (real *)arenas[e] + op->y * width;
+    }
+    for (; l.lane < width; l.lane += VEC_LANES) {
+        if (op->x[0] == 0 && two_sided)
+            pair_outputs(&l, outputs, true, true);
+        else if (op->x[0] == 0)
+            pair_outputs(&l, outputs, false, true);
+        else if (two_sided)
+            pair_outputs(&l, outputs, true, false);
+        else
+            pair_outputs(&l, outputs, false, false);
+        l.w += VEC_LANES;
+        l.b += VEC_LANES;
+        for (size_t e = 0; e < 2; e++) {
+            l.x[e] += VEC_LANES;
+            l.y[e] += VEC_LANES;
+        }
+    }
+    for (size_t e = 0; e < 2 && !in_registers(op->activation); e++)
+        NET_KERNEL(activate)(op->activation, (real *)arenas[e] + op->y * width, outputs * width);
+}
+
 /* ---- backward -------------------------------------------------------------------------------- */
 
 /* dx += Wᵀ·delta */

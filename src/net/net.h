@@ -47,6 +47,11 @@ typedef struct {
 
 /* y ← op(x), θ being the parameters of this op alone. Values are in the arena. */
 typedef void mgd_forward_kernel(const mgd_op *op, const void *theta, void *arena, size_t width);
+/* Two evaluations at once, of parameters private to each lane, θ being those of the whole network:
+ * in the first arena at θ, in the second at θ + θ̃; or, two-sided, at θ + θ̃ and θ − θ̃. The sums θ ±
+ * θ̃ are formed in registers and never stored. The input is read from the first arena alone. */
+typedef void mgd_pair_kernel(const mgd_op *op, const void *theta, const mgd_signs *signs,
+                             bool two_sided, void *const arenas[2], size_t width);
 /* From the delta of the output, those of the sources (added to) and the gradient (count), added to,
  * summed over lanes by a fixed tree; deltas lie as the values do. The output's delta is spoilt. */
 typedef void mgd_backward_kernel(const mgd_op *op, const void *theta, const void *arena,
@@ -58,6 +63,7 @@ typedef struct {
     /* by kind of layer; [0] parameters shared by the lanes, [1] private */
     mgd_forward_kernel *forward[MGD_LAYER_COUNT][2];
     mgd_backward_kernel *backward[MGD_LAYER_COUNT];
+    mgd_pair_kernel *dense_pair;
 
     /* out (F × W): every lane gets `row` (F) */
     void (*spread)(const void *row, size_t features, void *out, size_t width);
