@@ -172,3 +172,25 @@ describe("every instruction set gives the same bits", function()
     assert.is_truthy(out:find("MGD_ISA=avx1024 is not available", 1, true), out)
   end)
 end)
+
+describe("MGD_THREADS that is no number of threads", function()
+  for _, value in ipairs {"0", "two", "-1", "3.5", "100000"} do
+    it("is refused: " .. value, function()
+      local out = subprocess("local mgd = require 'mgd' "
+        .. "mgd.train{net = mgd.nn.mlp{2, 1}, data = mgd.data.xor()}", "MGD_THREADS=" .. value)
+      assert.is_truthy(out:find("MGD_THREADS=" .. value .. ": expected a number of threads", 1,
+        true), out)
+    end)
+  end
+end)
+
+describe("a batch that memory cannot hold", function()
+  it("is refused with the bytes that it needs, and nothing is lost", function()
+    local net, set = mgd.nn.mlp{2, 1}, mgd.data.xor()
+    collectgarbage()
+    local before = core.base.memory().live_bytes
+    support.fails("bytes for each thread", mgd.train, {net = net, data = set, batch = 4e9})
+    collectgarbage()
+    assert.equal(before, core.base.memory().live_bytes)
+  end)
+end)

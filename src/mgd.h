@@ -472,8 +472,10 @@ MGD_API void mgd_run_free(mgd_run *run);
 MGD_API mgd_status mgd_run_advance(mgd_context *ctx, mgd_run *run, uint64_t steps);
 MGD_API uint64_t mgd_run_steps_done(const mgd_run *run);
 MGD_API size_t mgd_run_replicas(const mgd_run *run);
+/* Units that replicas are kept in, and how many of them the last steps advanced. */
+MGD_API size_t mgd_run_units(const mgd_run *run, size_t *active);
 
-/* Stops replica index r (0-based) where it stands: its θ does not change any more. */
+/* Stops replica index r (0-based) where it stands: nothing of it changes any more. */
 MGD_API void mgd_run_stop(mgd_run *run, size_t r);
 /* Lets all stopped replicas go on from where they stand, but those whose cost was not finite. */
 MGD_API void mgd_run_go_on(mgd_run *run);
@@ -493,9 +495,11 @@ MGD_API mgd_status mgd_run_gradient(mgd_context *ctx, const mgd_run *run, mgd_te
 MGD_API void mgd_run_signal(const mgd_run *run, double *c, double *c_tilde);
 
 /* Mean cost and accuracy of every replica (R entries each) over a data set; without the run's own
- * cost noise. Accuracy: argmax against argmax, or a threshold at ½ where there is one output. */
+ * cost noise. Accuracy: argmax against argmax, or a threshold at ½ where there is one output.
+ * Replicas whose entry of `known` (R, or NULL) is set are left out: they keep what stands there. */
 MGD_API mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
-                                    const mgd_tensor *y, double *cost, double *accuracy);
+                                    const mgd_tensor *y, const bool *known, double *cost,
+                                    double *accuracy);
 
 /* Angle in degrees between G of the last completed window and the true gradient at the θ it was
  * measured at: over the samples of that window, or over the whole training set; R entries. NaN

@@ -21,16 +21,17 @@ local function norms(t, replicas)
   return values
 end
 
--- A group answers one list of R numbers for each of its probes.
+-- A group answers one list of R numbers for each of its probes. It may be given lists of those that
+-- are known already: of replicas that have stopped.
 local GROUPS = {
   { probes = { "cost", "accuracy" },
-    measure = function(run)
+    measure = function(run, cost, accuracy)
       local set = run.options.data.test or run.options.data
-      return run.core:evaluate(set.x, set.y)
+      return run.core:evaluate(set.x, set.y, cost, accuracy)
     end },
   { probes = { "train_cost", "train_accuracy" },
-    measure = function(run)
-      return run.core:evaluate(run.options.data.x, run.options.data.y)
+    measure = function(run, cost, accuracy)
+      return run.core:evaluate(run.options.data.x, run.options.data.y, cost, accuracy)
     end },
   { probes = { "C", "C_tilde" },
     measure = function(run)
@@ -109,18 +110,33 @@ function M.prepare(run, names, stop)
   return self
 end
 
+-- What the last row shows of replicas that had stopped by then: their θ has not changed since.
+local function known(last, run, name)
+  local values = {}
+  for r, value in ipairs(last and last[name] or {}) do
+    local step = run.core:stopped(r)
+    values[r] = step and step <= last.step and value or nil
+  end
+  return values
+end
+
 --- Take a row: `step`, `time`, `wall`, and for each probe a list of R numbers.
 function Probes:row(wall)
   local run = self.run
   local row = { step = run.steps_done, time = run.steps_done * run.options.dt, wall = wall }
   for _, group in ipairs(GROUPS) do
     if self.groups[group] then
-      local measured = { group.measure(run) }
+      local before = {}
+      for i, name in ipairs(group.probes) do
+        before[i] = known(self.last, run, name)
+      end
+      local measured = { group.measure(run, before[1], before[2]) }
       for i, name in ipairs(group.probes) do
         row[name] = measured[i]
       end
     end
   end
+  self.last = row
   return row
 end
 

@@ -215,15 +215,31 @@ static double *new_values(lua_State *L, const l_run *box) {
     return lua_newuserdatauv(L, (mgd_run_replicas(box->run) + 1) * sizeof(double), 1);
 }
 
-/* evaluate(x, y) → {cost of each replica}, {accuracy of each replica} */
+/* Entry r + 1 of the table at `index`, where there is one. */
+static bool known_value(lua_State *L, int index, size_t r, double *value) {
+    if (!lua_istable(L, index))
+        return false;
+    lua_rawgeti(L, index, (int)r + 1);
+    bool known = lua_type(L, -1) == LUA_TNUMBER;
+    if (known)
+        *value = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return known;
+}
+
+/* evaluate(x, y[, {cost}, {accuracy}]) → {cost of each replica}, {accuracy of each replica}; those
+ * that the tables have are taken from there */
 static int run_evaluate(lua_State *L) {
     mgd_context ctx = {0};
     l_run *box = check_run(L);
     mgd_tensor *x = l_check_tensor(L, 2, "evaluate: x");
     mgd_tensor *y = l_check_tensor(L, 3, "evaluate: y");
     double *cost = new_values(L, box), *accuracy = new_values(L, box);
+    bool *known = lua_newuserdatauv(L, mgd_run_replicas(box->run) * sizeof(bool), 1);
+    for (size_t r = 0; r < mgd_run_replicas(box->run); r++)
+        known[r] = known_value(L, 4, r, &cost[r]) && known_value(L, 5, r, &accuracy[r]);
     l_callback outer = enter(L, box);
-    mgd_status status = mgd_run_evaluate(&ctx, box->run, x, y, cost, accuracy);
+    mgd_status status = mgd_run_evaluate(&ctx, box->run, x, y, known, cost, accuracy);
     leave(box, outer);
     l_check(L, status, &ctx);
     push_values(L, box, cost);
@@ -283,6 +299,15 @@ static int run_steps_done(lua_State *L) {
     l_run *box = luaL_checkudata(L, 1, L_RUN);
     lua_pushinteger(L, box->run ? (lua_Integer)mgd_run_steps_done(box->run) : 0);
     return 1;
+}
+
+/* units() → how many there are, and how many of them are advanced */
+static int run_units(lua_State *L) {
+    l_run *box = check_run(L);
+    size_t active, units = mgd_run_units(box->run, &active);
+    lua_pushinteger(L, (lua_Integer)units);
+    lua_pushinteger(L, (lua_Integer)active);
+    return 2;
 }
 
 static int run_warning(lua_State *L) {
@@ -380,6 +405,7 @@ static const luaL_Reg methods[] = {
     {"gradient", run_gradient},
     {"keep_gradient", run_keep_gradient},
     {"steps_done", run_steps_done},
+    {"units", run_units},
     {"warning", run_warning},
     {"stop", run_stop},
     {"go_on", run_go_on},

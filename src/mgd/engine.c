@@ -572,17 +572,6 @@ static bool all_stopped(mgd_run *run) {
     return true;
 }
 
-void mgd_run_go_on(mgd_run *run) {
-    for (size_t r = 0; r < run->train.replicas; r++) {
-        size_t slot = run->slot[r];
-        if (run->finite[slot]) {
-            run->alive[slot] = 1;
-            run->stopped[slot] = NAN;
-        }
-    }
-    run->live_units = run->units;
-}
-
 static bool all_nonfinite(const mgd_run *run) {
     for (size_t r = 0; r < run->train.replicas; r++)
         if (run->finite[run->slot[r]])

@@ -81,6 +81,13 @@ void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row)
     mgd_run_slot_set(run, array, run->slot[r], row);
 }
 
+bool mgd_run_in_window(const mgd_run *run, size_t r) {
+    uint64_t tau = run->train.tau_theta;
+    double stopped = run->stopped[run->slot[r]];
+    uint64_t stands = isnan(stopped) ? run->step : (uint64_t)stopped;
+    return stands % tau != 0 && stands / tau == run->step / tau;
+}
+
 /* ---- compaction ------------------------------------------------------------------------------ */
 
 static void swap_bytes(void *a, void *b, size_t n) {
@@ -133,4 +140,18 @@ void mgd_run_compact(mgd_run *run) {
         run->cache[to / run->lanes].epoch = run->cache[from / run->lanes].epoch = UINT64_MAX;
     }
     run->live_units = units;
+}
+
+void mgd_run_go_on(mgd_run *run) {
+    for (size_t r = 0; r < run->train.replicas; r++) {
+        size_t slot = run->slot[r];
+        if (!run->finite[slot])
+            continue;
+        bool begins_anew = !isnan(run->stopped[slot]) && !mgd_run_in_window(run, r);
+        for (size_t i = 0; i < run->parameters && begins_anew; i++)
+            memset(run->gradient + place_of(run, slot, i), 0, run->real);
+        run->alive[slot] = 1;
+        run->stopped[slot] = NAN;
+    }
+    run->live_units = run->units;
 }

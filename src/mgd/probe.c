@@ -46,9 +46,10 @@ mgd_status mgd_run_keep_gradient(mgd_context *ctx, mgd_run *run) {
     return MGD_OK;
 }
 
-/* Replicas side by side, unit by unit; units in which nobody runs any more are left out. */
+/* Replicas side by side, in the units where some run: those of them that are not known. */
 static mgd_status evaluate_lanes(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
-                                 const mgd_tensor *y, double *cost, double *accuracy) {
+                                 const mgd_tensor *y, const bool *known, double *cost,
+                                 double *accuracy) {
     size_t slots = run->live_units * run->lanes;
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "costs", 2 * slots, sizeof(double), &memory));
@@ -56,7 +57,7 @@ static mgd_status evaluate_lanes(mgd_context *ctx, mgd_run *run, const mgd_tenso
     mgd_status status = run->session->evaluate_lanes(ctx, run->session, run->pool, run->live_units,
                                                      run->theta, x, y, costs, accuracies);
     for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++)
-        if (run->slot[r] < slots) {
+        if (run->slot[r] < slots && !(known && known[r])) {
             cost[r] = costs[run->slot[r]];
             accuracy[r] = accuracies[run->slot[r]];
         }
@@ -64,26 +65,24 @@ static mgd_status evaluate_lanes(mgd_context *ctx, mgd_run *run, const mgd_tenso
     return status;
 }
 
-static mgd_status evaluate_row(mgd_context *ctx, mgd_run *run, size_t r, void *row,
-                               const mgd_tensor *x, const mgd_tensor *y, double *cost,
-                               double *accuracy) {
-    mgd_run_row_get(run, run->theta, r, row);
-    return run->session->evaluate(ctx, run->session, run->pool, row, x, y, cost, accuracy);
-}
-
 mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
-                            const mgd_tensor *y, double *cost, double *accuracy) {
+                            const mgd_tensor *y, const bool *known, double *cost,
+                            double *accuracy) {
     size_t first = 0; /* of the slots whose replicas are evaluated one by one */
     void *row;
     MGD_TRY(mgd_allocate(ctx, "parameters", run->parameters, run->real, &row));
     mgd_status status = MGD_OK;
     if (run->session->evaluate_lanes) {
-        status = evaluate_lanes(ctx, run, x, y, cost, accuracy);
+        status = evaluate_lanes(ctx, run, x, y, known, cost, accuracy);
         first = run->live_units * run->lanes;
     }
-    for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++)
-        if (run->slot[r] >= first)
-            status = evaluate_row(ctx, run, r, row, x, y, &cost[r], &accuracy[r]);
+    for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++) {
+        if (run->slot[r] < first || (known && known[r]))
+            continue;
+        mgd_run_row_get(run, run->theta, r, row);
+        status =
+            run->session->evaluate(ctx, run->session, run->pool, row, x, y, &cost[r], &accuracy[r]);
+    }
     mgd_free(row);
     return status;
 }

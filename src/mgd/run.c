@@ -297,6 +297,11 @@ size_t mgd_run_replicas(const mgd_run *run) {
     return run->train.replicas;
 }
 
+size_t mgd_run_units(const mgd_run *run, size_t *active) {
+    *active = run->live_units;
+    return run->units;
+}
+
 void mgd_run_stop(mgd_run *run, size_t r) {
     size_t slot = run->slot[r];
     if (run->alive[slot] == 0)

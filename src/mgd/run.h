@@ -114,6 +114,10 @@ void mgd_run_slot_set(const mgd_run *run, char *array, size_t slot, const void *
 void mgd_run_row_get(const mgd_run *run, const char *array, size_t r, void *row);
 void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row);
 
+/* Whether replica r stands within the window that is under way, so that its G counts: one that
+ * stopped in a window that has ended since begins anew. */
+bool mgd_run_in_window(const mgd_run *run, size_t r);
+
 /* Moves living replicas to the front, where that leaves fewer units to advance. */
 void mgd_run_compact(mgd_run *run);
 

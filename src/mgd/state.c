@@ -87,8 +87,9 @@ mgd_status mgd_run_state_get(mgd_context *ctx, const mgd_run *run, size_t i, mgd
     if (columns)
         columns_get(run, mgd_tensor_data(t));
     for (size_t r = 0; r < replicas && !columns; r++)
-        mgd_run_row_get(run, arrays[i], r,
-                        (char *)mgd_tensor_data(t) + r * run->parameters * run->real);
+        if (arrays[i] != run->gradient || mgd_run_in_window(run, r))
+            mgd_run_row_get(run, arrays[i], r,
+                            (char *)mgd_tensor_data(t) + r * run->parameters * run->real);
     *out = t;
     return MGD_OK;
 }
