@@ -230,7 +230,7 @@ describe("a history", function()
       assert.is_true(math.abs(between - history:quantile("cost", 0.1)[t]) < 1e-15)
       row[2] = 0 / 0
       history.cost[t] = mgd.tensor(row)
-      assert.equal((row[3] + row[4]) / 2, history:quantile("cost", 0.5)[t], "NaN counts for nothing")
+      assert.equal((row[3] + row[4]) / 2, history:quantile("cost", 0.5)[t], "NaN counts")
     end
     support.fails("unknown option 'coste' (did you mean 'cost'?)", history.quantile, history,
       "coste", 0.5)
