@@ -203,23 +203,27 @@ void mgd_run_samples(const mgd_run *run, size_t unit, uint64_t step, uint32_t *o
                    run->number + unit * run->lanes, run->lanes, place, run->train.batch, out);
 }
 
-/* The same for batch number `batch`, out of what was prepared while the one before was at work;
- * then prepares the next. */
+/* Makes sure that batch number `batch` is among those worked out ahead; where it lies. */
+static const uint32_t *ahead(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t batch) {
+    if (batch < w->ahead_batch || batch - w->ahead_batch >= MGD_AHEAD) {
+        mgd_order_fill(&run->order, run->kernels->random, &run->cache[unit],
+                       run->number + unit * run->lanes, run->lanes, batch * run->train.batch,
+                       MGD_AHEAD * run->train.batch, w->ahead);
+        w->ahead_batch = batch;
+    }
+    return w->ahead + (batch - w->ahead_batch) * run->train.batch * run->lanes;
+}
+
+/* The same for batch number `batch`; where the chip wants to know, it is told the next one. */
 static void take_samples(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t batch,
                          uint32_t *out) {
     size_t count = run->train.batch * run->lanes;
-    uint64_t tau_x = run->train.tau_x;
     if (!run->session->prefetch) {
-        mgd_run_samples(run, unit, batch * tau_x, out);
+        mgd_run_samples(run, unit, batch * run->train.tau_x, out);
         return;
     }
-    if (w->ahead_batch == batch)
-        memcpy(out, w->ahead, count * sizeof *out);
-    else
-        mgd_run_samples(run, unit, batch * tau_x, out);
-    mgd_run_samples(run, unit, (batch + 1) * tau_x, w->ahead);
-    w->ahead_batch = batch + 1;
-    run->session->prefetch(run->session, w->ahead, count);
+    memcpy(out, ahead(run, w, unit, batch), count * sizeof *out);
+    run->session->prefetch(run->session, ahead(run, w, unit, batch + 1), count);
 }
 
 /* Lists the points of steps first … first + steps − 1, in the order of time; returns how many. */

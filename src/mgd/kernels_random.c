@@ -75,35 +75,45 @@ INLINE vec_u32 mix(vec_u32 x) {
     return x ^ x >> 16;
 }
 
+#define WALKS 4 /* vectors of places at once: one alone would wait for its own multiplications */
+
 /* The keyed bijection on squares of 2^half, walked until it lands at `last` or below. */
-INLINE vec_u32 walk_from(vec_u32 place, uint32_t last, unsigned half, const vec_u32 key[4]) {
+INLINE void walk_from(vec_u32 place[WALKS], uint32_t last, unsigned half, const vec_u32 key[4]) {
     const uint32_t mask = (1u << half) - 1;
-    vec_u32 outside = ~(vec_u32){0};
+    vec_u32 outside[WALKS], any;
+    for (size_t k = 0; k < WALKS; k++)
+        outside[k] = ~(vec_u32){0};
     do {
-        vec_u32 left = place >> half, right = place & mask;
-        for (size_t round = 0; round < 4; round++) {
-            vec_u32 next = left ^ (mix(right ^ key[round]) & mask);
-            left = right;
-            right = next;
+        any = (vec_u32){0};
+        for (size_t k = 0; k < WALKS; k++) {
+            vec_u32 left = place[k] >> half, right = place[k] & mask;
+            for (size_t round = 0; round < 4; round++) {
+                vec_u32 next = left ^ (mix(right ^ key[round]) & mask);
+                left = right;
+                right = next;
+            }
+            place[k] = (outside[k] & (left << half | right)) | (~outside[k] & place[k]);
+            outside[k] &= (vec_u32)(place[k] > last);
+            any |= outside[k];
         }
-        place = (outside & (left << half | right)) | (~outside & place);
-        outside &= (vec_u32)(place > last);
-    } while (any_word(outside));
-    return place;
+    } while (any_word(any));
 }
 
 /* Of one replica: the lanes are places. */
 static void walk_row(uint32_t last, unsigned half, const uint32_t *keys, uint32_t place,
                      size_t count, uint32_t *samples) {
-    vec_u32 key[4], at = {0};
+    enum { MOST = WALKS * WORD_LANES };
+    vec_u32 key[4], at[WALKS] = {{0}};
+    uint32_t found[MOST];
     for (size_t round = 0; round < 4; round++)
         key[round] = keys[round] - (vec_u32){0};
-    for (size_t i = 0; i < count; i += WORD_LANES) {
-        size_t n = count - i < WORD_LANES ? count - i : WORD_LANES;
-        for (size_t lane = 0; lane < WORD_LANES; lane++)
-            at[lane] = place + (uint32_t)(i + (lane < n ? lane : 0));
-        vec_u32 found = walk_from(at, last, half, key);
-        memcpy(samples + i, &found, n * sizeof *samples);
+    for (size_t i = 0; i < count; i += MOST) {
+        size_t n = count - i < MOST ? count - i : MOST;
+        for (size_t k = 0; k < MOST; k++)
+            found[k] = place + (uint32_t)(i + (k < n ? k : 0));
+        memcpy(at, found, sizeof at);
+        walk_from(at, last, half, key);
+        memcpy(samples + i, at, n * sizeof *samples);
     }
 }
 
@@ -118,10 +128,13 @@ static void walk(uint64_t n, unsigned half, const uint32_t *keys, size_t lanes, 
         vec_u32 key[4] = {{0}};
         for (size_t round = 0; round < 4; round++)
             memcpy(&key[round], keys + round * lanes + lane, AT_ONCE * sizeof *keys);
-        for (size_t i = 0; i < count; i++) {
-            vec_u32 at = (place + (uint32_t)i) - (vec_u32){0};
-            vec_u32 found = walk_from(at, last, half, key);
-            memcpy(samples + i * lanes + lane, &found, AT_ONCE * sizeof *samples);
+        for (size_t i = 0; i < count; i += WALKS) {
+            vec_u32 at[WALKS];
+            for (size_t k = 0; k < WALKS; k++)
+                at[k] = (place + (uint32_t)(i + k < count ? i + k : i)) - (vec_u32){0};
+            walk_from(at, last, half, key);
+            for (size_t k = 0; k < WALKS && i + k < count; k++)
+                memcpy(samples + (i + k) * lanes + lane, &at[k], AT_ONCE * sizeof *samples);
         }
     }
 }

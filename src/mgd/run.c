@@ -93,7 +93,7 @@ static mgd_status open_worker(mgd_context *ctx, const mgd_run *run, mgd_worker *
         mgd_take(&w->cost, run->max_points * lanes, sizeof(double)) &&
         mgd_take(&w->against, lanes, sizeof(double)) &&
         mgd_take(&w->samples, batches, lanes * sizeof(uint32_t)) &&
-        mgd_take(&w->ahead, run->train.batch, lanes * sizeof(uint32_t)) &&
+        mgd_take(&w->ahead, MGD_AHEAD * run->train.batch, lanes * sizeof(uint32_t)) &&
         mgd_take(&w->before, 1, mgd_run_unit_bytes(run)) &&
         mgd_take(&w->signal, run->block_steps * run->width, run->real) &&
         mgd_take(&w->eta, run->width, run->real) && mgd_take(&w->lives, run->width, run->real) &&
@@ -104,7 +104,8 @@ static mgd_status open_worker(mgd_context *ctx, const mgd_run *run, mgd_worker *
                     "out of memory: the samples of a batch of %zu, shown up to %zu at once, need "
                     "%.0f bytes for each thread",
                     run->train.batch, run->block_steps,
-                    (double)(batches + run->train.batch) * (double)lanes * sizeof(uint32_t));
+                    (double)(batches + MGD_AHEAD * run->train.batch) * (double)lanes *
+                        sizeof(uint32_t));
 }
 
 static void close_worker(mgd_worker *w) {

@@ -30,8 +30,8 @@ typedef struct {
     mgd_places *places;   /* (block_steps) */
     double *cost;         /* (max_points × lanes of a unit) */
     double *against;      /* (lanes of a unit) C₀ of an earlier block */
-    uint32_t *ahead;      /* (B × lanes) samples of batch number `ahead_batch`, prefetched */
-    uint64_t ahead_batch; /* UINT64_MAX: none */
+    uint32_t *ahead;      /* (MGD_AHEAD × B × lanes) samples of the batches from … */
+    uint64_t ahead_batch; /* … this number on; UINT64_MAX: none */
     uint32_t *samples;    /* (block_steps × B × lanes of a unit) */
     char *before;         /* (a unit's θ) θ as it was before a write that may overflow */
     char *signal;         /* (block_steps × width) C̃·scale, in the kernels' precision */
@@ -47,6 +47,7 @@ typedef struct {
 
 /* Parameters are perturbed and integrated so many rows at a time, within the first-level cache,
  * where their pattern has to be stored: that of any code but the dense random one in lanes. */
+#define MGD_AHEAD 4      /* batches whose samples are worked out together */
 #define MGD_MAX_LANES 16 /* in a tile, of any precision */
 #define MGD_PATTERN_ROWS 32
 #define MGD_PATTERN_ROW 512 /* the same in rows: parameters of one replica */
