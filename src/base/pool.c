@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define SPIN_SECONDS 50e-6
+#define SPIN_SECONDS 1e-3 /* longer than what is done between two runs of a training step */
+#define SPINS 256         /* before the processor is offered to others */
 #define MAX_THREADS 1024
 
 struct worker {
@@ -68,12 +69,14 @@ static void run_shares(mgd_pool *pool, size_t worker) {
 /* Waits, first spinning and then asleep, until the generation is no longer `seen`. */
 static void await_generation(mgd_pool *pool, size_t seen) {
     double deadline = mgd_clock() + SPIN_SECONDS;
-    while (mgd_clock() < deadline)
-        for (int spin = 0; spin < 64; spin++) {
+    while (mgd_clock() < deadline) {
+        for (int spin = 0; spin < SPINS; spin++) {
             if (atomic_load_explicit(&pool->generation, memory_order_acquire) != seen)
                 return;
             cpu_relax();
         }
+        sched_yield(); /* the processor may be the one that the caller waits for */
+    }
     pthread_mutex_lock(&pool->mutex);
     while (atomic_load(&pool->generation) == seen)
         pthread_cond_wait(&pool->wake, &pool->mutex);
@@ -171,7 +174,7 @@ void mgd_pool_run(mgd_pool *pool, mgd_task *task, void *arg, size_t count) {
     next_generation(pool);
     run_shares(pool, 0);
     for (size_t spins = 1; atomic_load_explicit(&pool->running, memory_order_acquire) > 0; spins++)
-        if (spins % 4096 == 0)
+        if (spins % SPINS == 0)
             sched_yield(); /* the processor may be the one that a worker waits for */
         else
             cpu_relax();

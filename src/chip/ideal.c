@@ -16,6 +16,7 @@
 #define WHOLE_BYTES 32768   /* up to so much, the parameters of all stages are fetched at once */
 #define PREFETCH_ROW 512    /* bytes of the largest row that is prefetched … */
 #define PREFETCH_SET 262144 /* … and of the smallest set whose rows are */
+#define FEW_CHUNKS 4        /* for each thread: one more or less makes a difference */
 #define PASS 400            /* multiply-adds that one pass costs besides its own */
 
 typedef struct {
@@ -290,6 +291,8 @@ static bool measure_samples(const ideal_session *s, const mgd_request *r) {
     size_t threads = r->pool ? mgd_pool_threads(r->pool) : 1;
     while (job.groups * s->chunks < threads && job.groups < r->num_points)
         job.groups++;
+    if (s->chunks % threads != 0 && s->chunks < FEW_CHUNKS * threads && r->num_points > 1)
+        job.groups = job.groups < 2 ? 2 : job.groups; /* better gathered twice than waited for */
     mgd_pool_run(r->pool, measure_chunk, &job, s->chunks * job.groups);
     if (atomic_load(&job.incomplete))
         return false;

@@ -58,6 +58,12 @@ typedef struct {
     size_t bit;            /* … this bit of W words side by side, the others' following */
 } mgd_pattern;
 
+/* 32 bits of a row of words from bit `at` on; there is one word more than the pattern needs. */
+static inline uint32_t mgd_code_bits(const uint32_t *words, size_t at) {
+    words += at / 32;
+    return (uint32_t)(((uint64_t)words[1] << 32 | words[0]) >> at % 32);
+}
+
 /* Signals beyond this may make θ overflow when it is written. */
 #define MGD_HUGE_SIGNAL 1e15
 
@@ -114,6 +120,9 @@ typedef struct {
      */
     void (*perturb_slot)(const void *theta, const void *s, const void *factor, size_t count,
                          void *out);
+    /* The same with signs of each lane's own */
+    void (*perturb_points)(const void *theta, const mgd_pattern *signs, const void *factor,
+                           size_t count, void *out);
     /* The same with a pattern s[lane] (count) for each lane */
     void (*perturb_slots)(const void *theta, const void *const *s, const void *factor, size_t count,
                           void *out);

@@ -139,8 +139,8 @@ static bool source_signs(const void *self, size_t worker, const mgd_point *point
 }
 
 /* Each lane's factor ±a or 0, kept while the signs stay the same: they repeat from step to step. */
-static const void *factors_of(const mgd_run *run, mgd_worker *w, const mgd_point *points,
-                              size_t used, size_t width) {
+static void set_factors(const mgd_run *run, mgd_worker *w, const mgd_point *points, size_t used,
+                        size_t width) {
     uint64_t signs = used;
     for (size_t lane = 0; lane < used; lane++)
         signs = signs << 2 | (uint64_t)(points[lane].sign + 1);
@@ -151,7 +151,6 @@ static const void *factors_of(const mgd_run *run, mgd_worker *w, const mgd_point
         run->kernels->rates(1, factor, width, width, w->factor);
         w->factor_signs = signs;
     }
-    return w->factor;
 }
 
 /* The patterns of one part for each lane, in rows of MGD_PATTERN_ROWS; lanes in the same slot as
@@ -163,12 +162,39 @@ static void rows_of_points(const unit_source *u, mgd_worker *w, const mgd_point 
     w->held_count = 0;
     for (size_t lane = 0; lane < width; lane++) {
         if (lane < used && (lane == 0 || points[lane].slot != points[lane - 1].slot)) {
-            mgd_pattern signs = mgd_code_signs(&run->code, &w->code, run->kernels->random,
-                                               u->replica, points[lane].slot, 1);
             row = w->pattern + lane * MGD_PATTERN_ROWS * run->real;
-            run->kernels->row(&run->code, &signs, *u->replica, points[lane].slot, first, n, row);
+            run->kernels->row(&run->code, NULL, *u->replica, points[lane].slot, first, n, row);
         }
         rows[lane] = row;
+    }
+}
+
+/* The signs of one part for each lane, side by side as if the lanes were replicas. */
+static mgd_pattern signs_of_points(const unit_source *u, mgd_worker *w, const mgd_point *points,
+                                   size_t used, size_t width, size_t first, size_t n) {
+    const mgd_run *run = u->run;
+    for (size_t lane = 0; lane < width; lane++) {
+        uint64_t slot = points[lane < used ? lane : used - 1].slot;
+        mgd_pattern own =
+            mgd_code_signs(&run->code, &w->code, run->kernels->random, u->replica, slot, 1);
+        for (size_t i = 0; i < n; i += 32)
+            w->signs[i / 32 * width + lane] = mgd_code_bits(own.words, own.bit + first + i);
+    }
+    return (mgd_pattern){.kind = MGD_PATTERN_SIGNS, .words = w->signs};
+}
+
+/* θ + factor·s of one part, whose patterns differ from lane to lane. */
+static void perturb_slots(const unit_source *u, mgd_worker *w, const mgd_point *points, size_t used,
+                          size_t width, size_t first, size_t n, void *out) {
+    const mgd_engine_kernels *k = u->run->kernels;
+    const char *theta = u->theta + first * u->run->real;
+    const void *rows[MGD_MAX_LANES];
+    if (mgd_code_is_signs(&u->run->code)) {
+        mgd_pattern signs = signs_of_points(u, w, points, used, width, first, n);
+        k->perturb_points(theta, &signs, w->factor, n, out);
+    } else {
+        rows_of_points(u, w, points, used, width, first, n, rows);
+        k->perturb_slots(theta, rows, w->factor, n, out);
     }
 }
 
@@ -177,20 +203,18 @@ static void source_points(const void *self, size_t worker, const mgd_point *poin
     const unit_source *u = self;
     const mgd_run *run = u->run;
     mgd_worker *w = &run->workers[worker];
-    const void *rows[MGD_MAX_LANES];
-    const void *factor = factors_of(run, w, points, used, width);
     bool same = points[0].slot == points[used - 1].slot; /* in the order of time */
-    size_t most = same ? MGD_PATTERN_ROW : MGD_PATTERN_ROWS, last = first + count;
+    size_t last = first + count;
+    size_t most = same || mgd_code_is_signs(&run->code) ? MGD_PATTERN_ROW : MGD_PATTERN_ROWS;
+    set_factors(run, w, points, used, width);
     for (size_t at = first, n; at < last; at += n) {
         n = last - at < most ? last - at : most;
-        const char *theta = u->theta + at * run->real;
         char *to = (char *)out + (at - first) * width * run->real;
         if (same) {
             const void *s = row_of(run, w, *u->replica, points[0].slot, at, n);
-            run->kernels->perturb_slot(theta, s, factor, n, to);
+            run->kernels->perturb_slot(u->theta + at * run->real, s, w->factor, n, to);
         } else {
-            rows_of_points(u, w, points, used, width, at, n, rows);
-            run->kernels->perturb_slots(theta, rows, factor, n, to);
+            perturb_slots(u, w, points, used, width, at, n, to);
         }
     }
 }
@@ -657,6 +681,18 @@ static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, ui
     return MGD_OK;
 }
 
+/* An interrupt leaves units at different steps of a segment. Where a unit has several replicas all
+ * go on to the furthest one's, for a checkpoint may put replicas together anew. */
+static void catch_up(segment *s) {
+    mgd_run *run = s->run;
+    mgd_interrupt_clear();
+    s->last = run->step;
+    for (size_t unit = 0; unit < run->live_units && run->in_lanes; unit++)
+        s->last = s->last > run->done[unit] ? s->last : run->done[unit];
+    if (s->last > run->step)
+        advance_segment(run, s);
+}
+
 static mgd_status advance_to(mgd_context *ctx, segment *s, uint64_t target) {
     mgd_run *run = s->run;
     uint64_t length = 1;
@@ -667,6 +703,7 @@ static mgd_status advance_to(mgd_context *ctx, segment *s, uint64_t target) {
         if (status == MGD_OK)
             status = advance_some(ctx, s, target, &length);
         if (status == MGD_ERR_INTERRUPT) {
+            catch_up(s);
             mgd_interrupt_clear(); /* no unit is at work any more */
             return mgd_fail(ctx, status, "interrupted at step %llu", (unsigned long long)run->step);
         }

@@ -35,9 +35,7 @@ INLINE vec_int iota(void) {
 static void random_row(const mgd_pattern *signs, size_t first, size_t count, real *out) {
     const vec_int steps = iota();
     for (size_t i = 0; i < count; i += VEC_LANES) {
-        size_t place = signs->bit + first + i;
-        const uint32_t *words = signs->words + place / 32;
-        uint32_t bits = (uint32_t)(((uint64_t)words[1] << 32 | words[0]) >> place % 32);
+        uint32_t bits = mgd_code_bits(signs->words, signs->bit + first + i);
         store(out + i, sign_of(((real_int)bits - (vec_int){0}) >> steps));
     }
 }
@@ -249,6 +247,22 @@ static void perturb_slot(const void *thetas, const void *pattern, const void *fa
                   fma_vec(load(factor + lane), splat(s[i]), splat(theta[i])));
 }
 
+static void perturb_points(const void *thetas, const mgd_pattern *s, const void *factors,
+                           size_t count, void *out) {
+    const int kind = MGD_PATTERN_SIGNS;
+    const real *theta = thetas, *factor = factors;
+    for (size_t i = 0, run; i < count; i += run) {
+        run = run_of(s, kind, i, count);
+        for (size_t lane = 0; lane < LANES; lane += VEC_LANES) {
+            cursor c = cursor_at(s, kind, i, lane, LANES);
+            const vec f = load(factor + lane);
+            for (size_t at = i; at < i + run; at++)
+                store((real *)out + at * LANES + lane,
+                      multiply_add(&c, kind, f, splat(theta[at]), LANES));
+        }
+    }
+}
+
 static void perturb_slots(const void *thetas, const void *const *patterns, const void *factors,
                           size_t count, void *out) {
     const real *theta = thetas, *factor = factors;
@@ -447,6 +461,7 @@ const mgd_engine_kernels MGD_KERNEL_TABLE(engine) = {
     .perturb_row = perturb_row,
     .perturb = perturb,
     .perturb_slot = perturb_slot,
+    .perturb_points = perturb_points,
     .perturb_slots = perturb_slots,
     .demodulate = demodulate,
     .integrate = integrate,

@@ -18,6 +18,13 @@
 #include "code.h"
 #include "order.h"
 
+/* Parameters are perturbed and integrated so many rows at a time, within the first-level cache,
+ * where their pattern has to be stored: that of any code but the dense random one in lanes. */
+#define MGD_AHEAD 4      /* batches whose samples are worked out together */
+#define MGD_MAX_LANES 16 /* in a tile, of any precision */
+#define MGD_PATTERN_ROWS 32
+#define MGD_PATTERN_ROW 512 /* the same in rows: parameters of one replica */
+
 /* Places of a step's points among those of its block. */
 typedef struct {
     size_t plus, minus, base; /* index of the point; base: the latest one, when any */
@@ -42,15 +49,9 @@ typedef struct {
     char *pattern;                 /* one part: see MGD_PATTERN_ROWS */
     char *factor;                  /* (lanes of a tile) in rows: ±a or 0 of each point, … */
     uint64_t factor_signs;         /* … for these signs; 0: none */
-    mgd_code_cache code;           /* random words of the present unit */
+    uint32_t signs[MGD_PATTERN_ROW / 32 * MGD_MAX_LANES]; /* of one part of each point's pattern */
+    mgd_code_cache code;                                  /* random words of the present unit */
 } MGD_OWN_LINE mgd_worker;
-
-/* Parameters are perturbed and integrated so many rows at a time, within the first-level cache,
- * where their pattern has to be stored: that of any code but the dense random one in lanes. */
-#define MGD_AHEAD 4      /* batches whose samples are worked out together */
-#define MGD_MAX_LANES 16 /* in a tile, of any precision */
-#define MGD_PATTERN_ROWS 32
-#define MGD_PATTERN_ROW 512 /* the same in rows: parameters of one replica */
 
 struct mgd_run {
     mgd_train train; /* as checked; x and y are views that the run owns */
