@@ -35,13 +35,6 @@ typedef struct {
     mgd_status *status;
 } segment;
 
-/* What the source callbacks need of the unit at work. */
-typedef struct {
-    const mgd_run *run;
-    const char *theta;
-    const uint64_t *replica; /* (lanes) numbers of its replicas */
-} unit_source;
-
 static uint64_t min_u64(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
@@ -53,170 +46,6 @@ static inline uint64_t periods(uint64_t n, uint64_t tau) {
 
 static inline bool begins(uint64_t n, uint64_t tau) {
     return tau == 1 || n % tau == 0;
-}
-
-/* ---- parameters for the chip ----------------------------------------------------------------- */
-
-/* Whether the worker's buffer holds the pattern of these parameters; it will from now on. A small
- * network's pattern is formed once for both the evaluation and the integration. */
-static bool held(mgd_worker *w, uint64_t slot, size_t first, size_t n) {
-    bool same = w->held_slot == slot && w->held_first == first && w->held_count == n;
-    w->held_slot = slot;
-    w->held_first = first;
-    w->held_count = n;
-    return same;
-}
-
-/* The pattern of parameters first … first + n − 1 of one replica, (n). */
-static const void *row_of(const mgd_run *run, mgd_worker *w, uint64_t replica, uint64_t slot,
-                          size_t first, size_t n) {
-    if (!held(w, slot, first, n)) {
-        mgd_pattern signs =
-            mgd_code_signs(&run->code, &w->code, run->kernels->random, &replica, slot, 1);
-        run->kernels->row(&run->code, &signs, replica, slot, first, n, w->pattern);
-    }
-    return w->pattern;
-}
-
-/* The same of all replicas of a unit in lanes. */
-static mgd_pattern lanes_of(const mgd_run *run, mgd_worker *w, const uint64_t *replica,
-                            uint64_t slot, size_t first, size_t n) {
-    if (mgd_code_is_signs(&run->code)) {
-        mgd_pattern signs =
-            mgd_code_signs(&run->code, &w->code, run->kernels->random, replica, slot, run->width);
-        signs.bit += first;
-        return signs;
-    }
-    bool own = run->code.kind == MGD_CODE_RANDOM;
-    if (!held(w, slot, first, n)) {
-        if (own)
-            run->kernels->sparse(&run->code, replica, slot, first, n, run->width, w->pattern);
-        else
-            run->kernels->row(&run->code, NULL, *replica, slot, first, n, w->pattern);
-    }
-    return (mgd_pattern){.kind = own ? MGD_PATTERN_OWN : MGD_PATTERN_SHARED, .values = w->pattern};
-}
-
-/* Parameters whose pattern is taken at once, from `first` on, of `last`. */
-static size_t part(const mgd_run *run, size_t first, size_t last) {
-    size_t most = !run->in_lanes                  ? MGD_PATTERN_ROW
-                  : mgd_code_is_signs(&run->code) ? SIZE_MAX
-                                                  : MGD_PATTERN_ROWS;
-    return last - first < most ? last - first : most;
-}
-
-/* Rows and lanes alike: θ + factor·s, a part at a time. */
-static void source_perturbed(const void *self, size_t worker, const mgd_point *point, size_t first,
-                             size_t count, void *out) {
-    const unit_source *u = self;
-    const mgd_run *run = u->run;
-    mgd_worker *w = &run->workers[worker];
-    double factor = point->sign * run->amplitude;
-    size_t row = (run->in_lanes ? run->width : 1) * run->real, last = first + count;
-    for (size_t at = first, n; at < last; at += n) {
-        n = part(run, at, last);
-        const char *theta = u->theta + at * row;
-        char *to = (char *)out + (at - first) * row;
-        if (run->in_lanes) {
-            mgd_pattern s = lanes_of(run, w, u->replica, point->slot, at, n);
-            run->kernels->perturb(theta, &s, factor, n, run->width, to);
-        } else {
-            const void *s = row_of(run, w, *u->replica, point->slot, at, n);
-            run->kernels->perturb_row(theta, s, factor, n, to);
-        }
-    }
-}
-
-static bool source_signs(const void *self, size_t worker, const mgd_point *point, mgd_signs *out) {
-    const unit_source *u = self;
-    const mgd_run *run = u->run;
-    if (!run->in_lanes || !mgd_code_is_signs(&run->code))
-        return false;
-    mgd_pattern s = mgd_code_signs(&run->code, &run->workers[worker].code, run->kernels->random,
-                                   u->replica, point->slot, run->width);
-    *out = (mgd_signs){.words = s.words, .bit = s.bit, .amplitude = run->amplitude};
-    return true;
-}
-
-/* Each lane's factor ±a or 0, kept while the signs stay the same: they repeat from step to step. */
-static void set_factors(const mgd_run *run, mgd_worker *w, const mgd_point *points, size_t used,
-                        size_t width) {
-    uint64_t signs = used;
-    for (size_t lane = 0; lane < used; lane++)
-        signs = signs << 2 | (uint64_t)(points[lane].sign + 1);
-    if (signs != w->factor_signs) {
-        double factor[MGD_MAX_LANES];
-        for (size_t lane = 0; lane < width; lane++)
-            factor[lane] = points[lane < used ? lane : used - 1].sign * run->amplitude;
-        run->kernels->rates(1, factor, width, width, w->factor);
-        w->factor_signs = signs;
-    }
-}
-
-/* The patterns of one part for each lane, in rows of MGD_PATTERN_ROWS; lanes in the same slot as
- * their neighbour share its row. */
-static void rows_of_points(const unit_source *u, mgd_worker *w, const mgd_point *points,
-                           size_t used, size_t width, size_t first, size_t n, const void **rows) {
-    const mgd_run *run = u->run;
-    char *row = w->pattern;
-    w->held_count = 0;
-    for (size_t lane = 0; lane < width; lane++) {
-        if (lane < used && (lane == 0 || points[lane].slot != points[lane - 1].slot)) {
-            row = w->pattern + lane * MGD_PATTERN_ROWS * run->real;
-            run->kernels->row(&run->code, NULL, *u->replica, points[lane].slot, first, n, row);
-        }
-        rows[lane] = row;
-    }
-}
-
-/* The signs of one part for each lane, side by side as if the lanes were replicas. */
-static mgd_pattern signs_of_points(const unit_source *u, mgd_worker *w, const mgd_point *points,
-                                   size_t used, size_t width, size_t first, size_t n) {
-    const mgd_run *run = u->run;
-    for (size_t lane = 0; lane < width; lane++) {
-        uint64_t slot = points[lane < used ? lane : used - 1].slot;
-        mgd_pattern own =
-            mgd_code_signs(&run->code, &w->code, run->kernels->random, u->replica, slot, 1);
-        for (size_t i = 0; i < n; i += 32)
-            w->signs[i / 32 * width + lane] = mgd_code_bits(own.words, own.bit + first + i);
-    }
-    return (mgd_pattern){.kind = MGD_PATTERN_SIGNS, .words = w->signs};
-}
-
-/* θ + factor·s of one part, whose patterns differ from lane to lane. */
-static void perturb_slots(const unit_source *u, mgd_worker *w, const mgd_point *points, size_t used,
-                          size_t width, size_t first, size_t n, void *out) {
-    const mgd_engine_kernels *k = u->run->kernels;
-    const char *theta = u->theta + first * u->run->real;
-    const void *rows[MGD_MAX_LANES];
-    if (mgd_code_is_signs(&u->run->code)) {
-        mgd_pattern signs = signs_of_points(u, w, points, used, width, first, n);
-        k->perturb_points(theta, &signs, w->factor, n, out);
-    } else {
-        rows_of_points(u, w, points, used, width, first, n, rows);
-        k->perturb_slots(theta, rows, w->factor, n, out);
-    }
-}
-
-static void source_points(const void *self, size_t worker, const mgd_point *points, size_t used,
-                          size_t width, size_t first, size_t count, void *out) {
-    const unit_source *u = self;
-    const mgd_run *run = u->run;
-    mgd_worker *w = &run->workers[worker];
-    bool same = points[0].slot == points[used - 1].slot; /* in the order of time */
-    size_t last = first + count;
-    size_t most = same || mgd_code_is_signs(&run->code) ? MGD_PATTERN_ROW : MGD_PATTERN_ROWS;
-    set_factors(run, w, points, used, width);
-    for (size_t at = first, n; at < last; at += n) {
-        n = last - at < most ? last - at : most;
-        char *to = (char *)out + (at - first) * width * run->real;
-        if (same) {
-            const void *s = row_of(run, w, *u->replica, points[0].slot, at, n);
-            run->kernels->perturb_slot(u->theta + at * run->real, s, w->factor, n, to);
-        } else {
-            perturb_slots(u, w, points, used, width, at, n, to);
-        }
-    }
 }
 
 /* ---- a block of steps ------------------------------------------------------------------------ */
@@ -405,20 +234,16 @@ static void update(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write) {
 static void integrate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t n, size_t steps,
                             bool write) {
     const mgd_engine_kernels *k = run->kernels;
-    const uint64_t *replica = run->number + unit * run->lanes;
+    const mgd_unit_source source = mgd_unit_source_of(run, unit);
     size_t base = unit * mgd_run_unit_bytes(run);
     size_t row = (run->in_lanes ? run->width : 1) * run->real;
     for (size_t first = 0, count; first < run->parameters; first += count) {
-        count = part(run, first, run->parameters);
+        count = mgd_unit_part(run, first, run->parameters);
         size_t rows = run->in_lanes ? count : (count + run->width - 1) / run->width;
         char *g = run->gradient + base + first * row, *theta = run->theta + base + first * row;
         for (size_t j = 0; j < steps; j++) {
             uint64_t slot = w->points[w->places[j].plus].slot;
-            mgd_pattern s = {.kind = MGD_PATTERN_OWN};
-            if (run->in_lanes)
-                s = lanes_of(run, w, replica, slot, first, count);
-            else
-                s.values = row_of(run, w, *replica, slot, first, count);
+            mgd_pattern s = mgd_unit_pattern(&source, w, slot, first, count);
             const char *signal = w->signal + j * run->width * run->real;
             bool set = begins(n + j, run->train.tau_theta);
             if (write && j + 1 == steps)
@@ -482,15 +307,12 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
     mgd_run *run = s->run;
     const mgd_train *t = &run->train;
     mgd_worker *w = &run->workers[worker];
-    unit_source source = {.run = run,
-                          .theta = run->theta + unit * mgd_run_unit_bytes(run),
-                          .replica = run->number + unit * run->lanes};
-    mgd_request request = {
-        .worker = worker,
-        .pool = s->inner,
-        .points = w->points,
-        .source = {&source, source.theta, source_perturbed, source_points, source_signs},
-        .cost = w->cost};
+    mgd_unit_source source = mgd_unit_source_of(run, unit);
+    mgd_request request = {.worker = worker,
+                           .pool = s->inner,
+                           .points = w->points,
+                           .source = mgd_unit_source_open(&source),
+                           .cost = w->cost};
     mgd_status status = MGD_OK;
     uint64_t n = run->done[unit]; /* written back once: its neighbours belong to other threads */
     forget(w);

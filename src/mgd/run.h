@@ -105,6 +105,22 @@ struct mgd_run {
     mgd_worker *workers;
 };
 
+/* What is needed of a unit to form its patterns and perturbed parameters: see source.c. */
+typedef struct {
+    const mgd_run *run;
+    const char *theta;
+    const uint64_t *replica; /* (lanes) numbers of its replicas */
+} mgd_unit_source;
+
+mgd_unit_source mgd_unit_source_of(const mgd_run *run, size_t unit);
+/* As the chip sees it; lives as long as *unit. */
+mgd_source mgd_unit_source_open(const mgd_unit_source *unit);
+/* How many parameters, from `first` on, of `last`, have their pattern taken at once; and that
+ * pattern, good until the worker asks for another. In rows it is MGD_PATTERN_OWN. */
+size_t mgd_unit_part(const mgd_run *run, size_t first, size_t last);
+mgd_pattern mgd_unit_pattern(const mgd_unit_source *unit, mgd_worker *w, uint64_t slot,
+                             size_t first, size_t n);
+
 /* Bytes of a unit's array. */
 size_t mgd_run_unit_bytes(const mgd_run *run);
 

@@ -1,0 +1,183 @@
+/* What a unit's replicas are perturbed by: patterns, and θ + θ̃ for the chip. Neither is ever stored
+ * whole: signs are formed in registers from the code's random words, other patterns a part at a
+ * time.
+ */
+
+#include "run.h"
+
+#include <string.h>
+
+/* ---- patterns -------------------------------------------------------------------------------- */
+
+/* Whether the worker's buffer holds the pattern of these parameters; it will from now on. A small
+ * network's pattern is formed once for both the evaluation and the integration. */
+static bool held(mgd_worker *w, uint64_t slot, size_t first, size_t n) {
+    bool same = w->held_slot == slot && w->held_first == first && w->held_count == n;
+    w->held_slot = slot;
+    w->held_first = first;
+    w->held_count = n;
+    return same;
+}
+
+/* The pattern of one replica, or of all that share it, into out (n). */
+static void form_row(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, size_t first, size_t n,
+                     void *out) {
+    const mgd_run *run = u->run;
+    mgd_pattern signs = {.kind = MGD_PATTERN_SIGNS};
+    if (mgd_code_is_signs(&run->code))
+        signs = mgd_code_signs(&run->code, &w->code, run->kernels->random, u->replica, slot, 1);
+    run->kernels->row(&run->code, &signs, *u->replica, slot, first, n, out);
+}
+
+mgd_pattern mgd_unit_pattern(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, size_t first,
+                             size_t n) {
+    const mgd_run *run = u->run;
+    const mgd_engine_kernels *k = run->kernels;
+    if (run->in_lanes && mgd_code_is_signs(&run->code)) {
+        mgd_pattern signs =
+            mgd_code_signs(&run->code, &w->code, k->random, u->replica, slot, run->width);
+        signs.bit += first;
+        return signs;
+    }
+    bool sparse = run->in_lanes && run->code.kind == MGD_CODE_RANDOM;
+    if (!held(w, slot, first, n)) {
+        if (sparse)
+            k->sparse(&run->code, u->replica, slot, first, n, run->width, w->pattern);
+        else
+            form_row(u, w, slot, first, n, w->pattern);
+    }
+    bool own = sparse || !run->in_lanes;
+    return (mgd_pattern){.kind = own ? MGD_PATTERN_OWN : MGD_PATTERN_SHARED, .values = w->pattern};
+}
+
+size_t mgd_unit_part(const mgd_run *run, size_t first, size_t last) {
+    size_t most = !run->in_lanes                  ? MGD_PATTERN_ROW
+                  : mgd_code_is_signs(&run->code) ? SIZE_MAX
+                                                  : MGD_PATTERN_ROWS;
+    return last - first < most ? last - first : most;
+}
+
+/* ---- parameters for the chip ----------------------------------------------------------------- */
+
+/* Rows and lanes alike: θ + factor·s, a part at a time. */
+static void source_perturbed(const void *self, size_t worker, const mgd_point *point, size_t first,
+                             size_t count, void *out) {
+    const mgd_unit_source *u = self;
+    const mgd_run *run = u->run;
+    mgd_worker *w = &run->workers[worker];
+    double factor = point->sign * run->amplitude;
+    size_t row = (run->in_lanes ? run->width : 1) * run->real, last = first + count;
+    for (size_t at = first, n; at < last; at += n) {
+        n = mgd_unit_part(run, at, last);
+        mgd_pattern s = mgd_unit_pattern(u, w, point->slot, at, n);
+        const char *theta = u->theta + at * row;
+        char *to = (char *)out + (at - first) * row;
+        if (run->in_lanes)
+            run->kernels->perturb(theta, &s, factor, n, run->width, to);
+        else
+            run->kernels->perturb_row(theta, s.values, factor, n, to);
+    }
+}
+
+static bool source_signs(const void *self, size_t worker, const mgd_point *point, mgd_signs *out) {
+    const mgd_unit_source *u = self;
+    const mgd_run *run = u->run;
+    if (!run->in_lanes || !mgd_code_is_signs(&run->code))
+        return false;
+    mgd_pattern s = mgd_code_signs(&run->code, &run->workers[worker].code, run->kernels->random,
+                                   u->replica, point->slot, run->width);
+    *out = (mgd_signs){.words = s.words, .bit = s.bit, .amplitude = run->amplitude};
+    return true;
+}
+
+/* Each lane's factor ±a or 0, kept while the signs stay the same: they repeat from step to step. */
+static void set_factors(const mgd_run *run, mgd_worker *w, const mgd_point *points, size_t used,
+                        size_t width) {
+    uint64_t signs = used;
+    for (size_t lane = 0; lane < used; lane++)
+        signs = signs << 2 | (uint64_t)(points[lane].sign + 1);
+    if (signs != w->factor_signs) {
+        double factor[MGD_MAX_LANES];
+        for (size_t lane = 0; lane < width; lane++)
+            factor[lane] = points[lane < used ? lane : used - 1].sign * run->amplitude;
+        run->kernels->rates(1, factor, width, width, w->factor);
+        w->factor_signs = signs;
+    }
+}
+
+/* The patterns of one part for each lane, in rows of MGD_PATTERN_ROWS; lanes in the same slot as
+ * their neighbour share its row. */
+static void rows_of_points(const mgd_unit_source *u, mgd_worker *w, const mgd_point *points,
+                           size_t used, size_t width, size_t first, size_t n, const void **rows) {
+    char *row = w->pattern;
+    w->held_count = 0;
+    for (size_t lane = 0; lane < width; lane++) {
+        if (lane < used && (lane == 0 || points[lane].slot != points[lane - 1].slot)) {
+            row = w->pattern + lane * MGD_PATTERN_ROWS * u->run->real;
+            form_row(u, w, points[lane].slot, first, n, row);
+        }
+        rows[lane] = row;
+    }
+}
+
+/* The signs of one part for each lane, side by side as if the lanes were replicas. */
+static mgd_pattern signs_of_points(const mgd_unit_source *u, mgd_worker *w, const mgd_point *points,
+                                   size_t used, size_t width, size_t first, size_t n) {
+    const mgd_run *run = u->run;
+    for (size_t lane = 0; lane < width; lane++) {
+        uint64_t slot = points[lane < used ? lane : used - 1].slot;
+        mgd_pattern own =
+            mgd_code_signs(&run->code, &w->code, run->kernels->random, u->replica, slot, 1);
+        for (size_t i = 0; i < n; i += 32)
+            w->signs[i / 32 * width + lane] = mgd_code_bits(own.words, own.bit + first + i);
+    }
+    return (mgd_pattern){.kind = MGD_PATTERN_SIGNS, .words = w->signs};
+}
+
+/* θ + factor·s of one part, whose patterns differ from lane to lane. */
+static void perturb_slots(const mgd_unit_source *u, mgd_worker *w, const mgd_point *points,
+                          size_t used, size_t width, size_t first, size_t n, void *out) {
+    const mgd_engine_kernels *k = u->run->kernels;
+    const char *theta = u->theta + first * u->run->real;
+    const void *rows[MGD_MAX_LANES];
+    if (mgd_code_is_signs(&u->run->code)) {
+        mgd_pattern signs = signs_of_points(u, w, points, used, width, first, n);
+        k->perturb_points(theta, &signs, w->factor, n, out);
+    } else {
+        rows_of_points(u, w, points, used, width, first, n, rows);
+        k->perturb_slots(theta, rows, w->factor, n, out);
+    }
+}
+
+static void source_points(const void *self, size_t worker, const mgd_point *points, size_t used,
+                          size_t width, size_t first, size_t count, void *out) {
+    const mgd_unit_source *u = self;
+    const mgd_run *run = u->run;
+    mgd_worker *w = &run->workers[worker];
+    bool same = points[0].slot == points[used - 1].slot; /* in the order of time */
+    size_t last = first + count;
+    size_t most = same || mgd_code_is_signs(&run->code) ? MGD_PATTERN_ROW : MGD_PATTERN_ROWS;
+    set_factors(run, w, points, used, width);
+    for (size_t at = first, n; at < last; at += n) {
+        n = last - at < most ? last - at : most;
+        char *to = (char *)out + (at - first) * width * run->real;
+        if (same) {
+            mgd_pattern s = mgd_unit_pattern(u, w, points[0].slot, at, n);
+            run->kernels->perturb_slot(u->theta + at * run->real, s.values, w->factor, n, to);
+        } else {
+            perturb_slots(u, w, points, used, width, at, n, to);
+        }
+    }
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+mgd_unit_source mgd_unit_source_of(const mgd_run *run, size_t unit) {
+    return (mgd_unit_source){.run = run,
+                             .theta = run->theta + unit * mgd_run_unit_bytes(run),
+                             .replica = run->number + unit * run->lanes};
+}
+
+mgd_source mgd_unit_source_open(const mgd_unit_source *unit) {
+    return (mgd_source){unit, unit->theta, source_perturbed, source_points, source_signs};
+}
