@@ -14,8 +14,15 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
-#include <math.h> /* before sleef.h: it defines FP_FAST_FMA */
+#include <math.h>
 
+/* sleef.h declares its FMA variants where these are defined, which not every math.h does. */
+#if defined(__FMA__) && !defined(FP_FAST_FMA)
+#define FP_FAST_FMA 1
+#endif
+#if defined(__FMA__) && !defined(FP_FAST_FMAF)
+#define FP_FAST_FMAF 1
+#endif
 #include <sleef.h>
 #include <stddef.h>
 #include <stdint.h>
