@@ -172,6 +172,18 @@ function plain.concat(layer, image, theta)
   return { channels, last[2], last[3], values }
 end
 
+function plain.add(layer, image, theta)
+  local sum
+  for _, branch in ipairs(layer.branches) do
+    local values = apply(branch, image, theta)
+    for i, value in ipairs(sum and sum[4] or {}) do
+      values[4][i] = values[4][i] + value
+    end
+    sum = values
+  end
+  return sum
+end
+
 function apply(layers, image, theta)
   for _, layer in ipairs(layers) do
     image = plain[layer.kind](layer, image, theta)
@@ -235,6 +247,10 @@ local CASES = {
   { "concat", { 2, 6, 6 },
     nn.concat { conv { 3, kernel = 1 }, { conv { 2, kernel = 3, padding = 1 }, nn.relu() }, {} },
     nn.maxpool2d(2), nn.dense(4) },
+  { "sum of three branches", { 2, 6, 6 }, nn.add {
+      { conv { 3, kernel = 3, stride = 2, padding = 1 }, nn.relu() },
+      conv { 3, kernel = 1, stride = 2 }, { nn.avgpool2d(2), conv { 3, kernel = 1 } } },
+    nn.dense(2) },
   { "branches within branches", { 3 },
     nn.concat { { nn.dense(4), nn.concat { { nn.tanh() }, { nn.dense(2) } } }, { nn.dense(3) } },
     nn.softplus(), nn.residual { nn.dense(9) } },
@@ -437,6 +453,7 @@ describe("a plan", function()
     assert.equal("conv2d 3×3 + relu + maxpool2d 2×2", plan[1].kernel)
     assert.same({ 32, 5, 5 }, plan[2].shape)
     assert.equal(4640, plan[2].parameters)
+    assert.equal(161, plan[2].first)
     -- 10 × 10 of the 11 × 11 pixels are pooled; a relu and a comparison for each of them
     assert.equal(10 * 10 * 32 * (2 * 16 * 9 + 2), plan[2].flop)
     assert.equal(2 * 32 * 10, plan[4].flop)
@@ -565,6 +582,22 @@ describe("an error names layer and shapes for", function()
       function() nn.maxpool2d { kernel = 2, stride = 0 } end },
     ["a misspelt option"] = { "unknown option 'pading' (did you mean 'padding'?)",
       function() nn.conv2d { 3, kernel = 3, pading = 1 } end },
+    ["an option that joins do not have"] = { "nn.concat: unknown option 'axis'",
+      function() nn.concat { nn.dense(1), nn.dense(1), axis = 2 } end },
+    ["a stride as second argument"] = {
+      "nn.maxpool2d: unexpected argument 1: it is nn.maxpool2d(2) or nn.maxpool2d{kernel = 2,",
+      function() nn.maxpool2d(2, 1) end },
+    ["an activation as second argument"] = { "nn.dense: unexpected argument relu",
+      function() nn.dense(10, "relu") end },
+    ["an argument of a layer that has none"] = { "nn.relu: unexpected argument 0.1",
+      function() nn.relu(0.1) end },
+    ["an image of another layout"] = { "x has shape 2x4x4x2: expected (B, …)", function()
+      nn.sequential { input = { 2, 4, 4 }, nn.conv2d { 1, kernel = 1 } }:forward(
+        mgd.zeros { 2, 4, 4, 2 })
+    end },
+    ["too many dimensions"] = { "layer 2 (reshape): a shape of 8 dimensions: expected at most 7",
+      network_of({ 4 }, nn.dense(4), nn.reshape { 1, 1, 1, 1, 1, 1, 1, 4 }) },
+    ["far too many outputs"] = { "layer 1 (dense): ", network_of({ 4 }, nn.dense(1e30)) },
     ["one branch"] = { "nn.concat: expected at least two branches",
       function() nn.concat { nn.dense(1) } end },
     ["a branch that is no layer"] = { "nn.concat: branch 2: expected a list of layers, got number",

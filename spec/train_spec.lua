@@ -232,9 +232,10 @@ describe("a history", function()
       history.cost[t] = mgd.tensor(row)
       assert.equal((row[3] + row[4]) / 2, history:quantile("cost", 0.5)[t], "NaN counts")
     end
-    support.fails("unknown option 'coste' (did you mean 'cost'?)", history.quantile, history,
-      "coste", 0.5)
-    support.fails("q must be a number from 0 to 1, got 1.5", history.quantile, history, "cost", 1.5)
+    support.fails("(did you mean 'cost'?)", history.quantile, history, "coste", 0.5)
+    support.fails("option 'q' must be a number ≥ 0 and ≤ 1, got 1.5", history.quantile, history,
+      "cost", 1.5)
+    assert.is_true(history:quantile("stopped", 0.5) ~= history:quantile("stopped", 0.5))
   end)
 
   it("can be written as CSV", function()

@@ -144,3 +144,27 @@ describe("stopped replicas are no longer advanced:", function()
     assert.equal(2 * steps + rows, asked) -- C₀ and C
   end)
 end)
+
+describe("bug: a run whose last replica to stop diverged", function()
+  it("goes on from that stop, not from where its segment happened to end", function()
+    local calls, bad = 0, math.huge
+    local chip = mgd.chip{parameters = 2, evaluate = function(theta, x)
+      calls = calls + 1
+      local value = theta[1] * 0.1 + theta[2] * 0.2
+      return mgd.full({x.shape[1], 1}, calls > bad and 0 / 0 or value)
+    end}
+    local run = mgd.train{chip = chip, data = mgd.data.xor(), replicas = 2, eta = 0.01, seed = 3,
+      init = {scheme = "uniform", low = -0.5, high = 0.5}}
+    bad = 300 -- C₀ and C of 150 steps of the second replica; the first stops at once
+    local history = run:run{steps = 5000, every = 5000, probes = {"norm_theta"},
+      stop = {norm_theta = 0.2}}
+    assert.equal(0, history.stopped[1])
+    assert.equal(150, history.diverged[2])
+    assert.equal(150, run.steps_done)
+    local before = run:theta()
+    bad = math.huge
+    run:run{steps = 5, probes = {}}
+    assert.equal(155, run.steps_done)
+    assert.not_same(before[1]:totable(), run:theta()[1]:totable())
+  end)
+end)

@@ -318,7 +318,7 @@ MGD_API size_t mgd_net_outputs(const mgd_net *net);
 typedef struct {
     char kernel[64];                  /* "conv2d 3×3 + relu + maxpool2d 2×2" */
     size_t ndim, shape[MGD_MAX_DIMS]; /* of its output */
-    size_t parameters;
+    size_t first, parameters;         /* where its parameters start in θ, and how many they are */
     double flop;        /* a multiply-add is two; windows that no one reads are not computed */
     size_t activations; /* values that it reads and writes */
     size_t offset;      /* of its output in the arena, in values */

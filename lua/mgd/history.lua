@@ -128,8 +128,8 @@ end
 
 -- ---- quantiles ----------------------------------------------------------------------------------
 
--- Quantile q of a list of numbers without its NaNs, between order statistics linearly; NaN of none.
-local function quantile_of(list, q)
+-- The numbers of a list without its NaNs, in order.
+local function sorted_values(list)
   local sorted = {}
   for _, value in ipairs(list) do
     if value == value then
@@ -137,6 +137,11 @@ local function quantile_of(list, q)
     end
   end
   table.sort(sorted)
+  return sorted
+end
+
+-- Quantile q of sorted numbers, between them linearly; NaN of none.
+local function quantile_of(sorted, q)
   local at = 1 + q * (#sorted - 1)
   local low = math.floor(at)
   local share = at - low
@@ -146,28 +151,32 @@ local function quantile_of(list, q)
   return share == 0 and sorted[low] or sorted[low] + share * (sorted[low + 1] - sorted[low])
 end
 
---- A quantile of a probe over the replicas, row by row; replicas whose value is NaN do not count.
--- @tparam string name of a column, such as "cost"
+-- A row of a probe as a list, whether of one replica or of many.
+local function values_of(row)
+  return type(row) == "number" and { row } or row:totable()
+end
+
+--- A quantile over the replicas, row by row; replicas whose value is NaN do not count.
+-- @tparam string name of a column, such as "cost"; or "stopped" or "diverged", which have one value
+--   for each replica, NaN for those that did not
 -- @tparam number q from 0 (the smallest) to 1 (the largest); 0.5 is the median
--- @treturn tensor (T); NaN where no replica has a value
--- @usage print(history:quantile("accuracy", 0.5))
+-- @treturn tensor|number (T), NaN where no replica has a value; a number for "stopped" and
+--   "diverged"
+-- @usage print(history:quantile("accuracy", 0.5), history:quantile("stopped", 0.5))
 function History:quantile(name, q)
-  local where = "history:quantile"
-  local known = {}
-  for i, column in ipairs(self.names) do
-    known[i] = { column, type = "any" }
+  local where, known = "history:quantile", { "stopped", "diverged" }
+  for _, column in ipairs(self.names) do
+    known[#known + 1] = column
   end
-  if type(name) ~= "string" then
-    options.fail(where, "expected the name of a column, got %s", options.type_name(name))
-  end
-  options.check(where, known, { [name] = true })
-  if type(q) ~= "number" or not (q >= 0 and q <= 1) then
-    options.fail(where, "q must be a number from 0 to 1, got %s", tostring(q))
-  end
+  local schema = { { "name", type = "string", choices = known, required = true },
+                   { "q", type = "number", min = 0, max = 1, required = true } }
+  options.check(where, schema, { name = name, q = q })
   local column, out = self[name], {}
+  if name == "stopped" or name == "diverged" then
+    return quantile_of(sorted_values(column:totable()), q)
+  end
   for t = 1, column.shape[1] do
-    local row = column[t]
-    out[t] = quantile_of(type(row) == "number" and { row } or row:totable(), q)
+    out[t] = quantile_of(sorted_values(values_of(column[t])), q)
   end
   return core.tensor.tensor(out)
 end
@@ -177,38 +186,47 @@ end
 local SHOWN = 6 -- rows at each end
 local QUANTILES = { 0.1, 0.5, 0.9 }
 
--- Headings and values (T) of what is shown: an ensemble's probes by quantiles.
-local function shown_columns(history)
-  local columns = {}
+-- Headings of what is shown: of an ensemble's probes, quantiles.
+local function shown_headings(history)
+  local line = {}
   for _, name in ipairs(history.names) do
     if history[name].ndim == 1 then
-      columns[#columns + 1] = { name, history[name] }
+      line[#line + 1] = ("%14s"):format(name)
     else
       for _, q in ipairs(QUANTILES) do
-        columns[#columns + 1] = { ("%s %d%%"):format(name, 100 * q), history:quantile(name, q) }
+        line[#line + 1] = ("%14s"):format(("%s %d%%"):format(name, 100 * q))
       end
     end
   end
-  return columns
+  return table.concat(line)
+end
+
+local function shown_row(history, t)
+  local line = {}
+  for _, name in ipairs(history.names) do
+    if history[name].ndim == 1 then
+      line[#line + 1] = (name == "step" and "%14d" or "%14.5g"):format(history[name][t])
+    else
+      local sorted = sorted_values(values_of(history[name][t]))
+      for _, q in ipairs(QUANTILES) do
+        line[#line + 1] = ("%14.5g"):format(quantile_of(sorted, q))
+      end
+    end
+  end
+  return table.concat(line)
 end
 
 --- A table of the rows, elided in the middle; an ensemble shows quantiles over its replicas.
 function History:__tostring()
-  local rows, lines, columns = self.step.size, {}, shown_columns(self)
-  lines[1] = ("history of %d rows%s"):format(rows, self.stopped.size > 1
-    and (", quantiles of %d replicas"):format(self.stopped.size) or "")
-  local heading = {}
-  for i, column in ipairs(columns) do
-    heading[i] = ("%14s"):format(column[1])
-  end
-  lines[2] = table.concat(heading)
+  local rows = self.step.size
+  local lines = {
+    ("history of %d rows%s"):format(rows, self.stopped.size > 1
+      and (", quantiles of %d replicas"):format(self.stopped.size) or ""),
+    shown_headings(self),
+  }
   for t = 1, rows do
     if rows <= 2 * SHOWN or t <= SHOWN or t > rows - SHOWN then
-      local line = {}
-      for i, column in ipairs(columns) do
-        line[i] = (column[1] == "step" and "%14d" or "%14.5g"):format(column[2][t])
-      end
-      lines[#lines + 1] = table.concat(line)
+      lines[#lines + 1] = shown_row(self, t)
     elseif t == SHOWN + 1 then
       lines[#lines + 1] = ("%14s"):format("…")
     end

@@ -21,6 +21,13 @@ function M.is_layer(value)
   return getmetatable(value) == Layer
 end
 
+-- Refuses what a constructor does not read: PyTorch's habits, mostly.
+local function no_more(where, usage, ...)
+  if select("#", ...) > 0 then
+    options.fail(where, "unexpected argument %s: it is %s", tostring((...)), usage)
+  end
+end
+
 -- ---- constructors, which become mgd.nn's --------------------------------------------------------
 
 local make = {}
@@ -29,11 +36,12 @@ M.constructors = make
 --- A fully connected layer, y = W·x + b; an image is flattened.
 -- @tparam integer outputs number of outputs O ≥ 1
 -- @treturn layer
-function make.dense(outputs)
+function make.dense(outputs, ...)
+  no_more("nn.dense", "nn.dense(outputs)", ...)
   if type(outputs) ~= "number" or outputs < 1 or outputs % 1 ~= 0 then
     options.fail("nn.dense", "outputs must be an integer ≥ 1, got %s", tostring(outputs))
   end
-  return layer { kind = "dense", outputs = outputs }
+  return layer { kind = "dense", outputs = math.floor(outputs) }
 end
 
 --- Activations, acting on each feature: `nn.sigmoid()` 1/(1 + e^−x), `nn.tanh()`, `nn.relu()`
@@ -41,7 +49,8 @@ end
 -- @treturn layer
 -- @function nn.sigmoid
 for _, kind in ipairs(M.ACTIVATIONS) do
-  make[kind] = function()
+  make[kind] = function(...)
+    no_more("nn." .. kind, ("nn.%s()"):format(kind), ...)
     return layer { kind = kind }
   end
 end
@@ -104,8 +113,9 @@ function make.conv2d(opts)
 end
 
 local function pool(kind)
-  return function(opts)
+  return function(opts, ...)
     local where = "nn." .. kind
+    no_more(where, ("%s(2) or %s{kernel = 2, stride = 1}"):format(where, where), ...)
     local fields, opt = window(where, type(opts) == "table" and opts or { kernel = opts },
       "kernel")
     if #opt > 0 then
@@ -130,7 +140,8 @@ make.avgpool2d = pool "avgpool2d"
 --- Scale and shift, a pair for each channel (of an image) or feature: y = s·x + b. The scales, then
 -- the shifts. Under the glorot and he schemes s = 1, b = 0.
 -- @treturn layer
-function make.affine()
+function make.affine(...)
+  no_more("nn.affine", "nn.affine()", ...)
   return layer { kind = "affine" }
 end
 
@@ -151,7 +162,8 @@ end
 
 --- All features in one dimension.
 -- @treturn layer
-function make.flatten()
+function make.flatten(...)
+  no_more("nn.flatten", "nn.flatten()", ...)
   return layer { kind = "flatten" }
 end
 
@@ -188,19 +200,39 @@ function make.residual(layers)
   return layer { kind = "residual", layers = inner }
 end
 
+-- Checked branches of a join, each a list of layers.
+local function branches_of(where, branches)
+  local inner = {}
+  if type(branches) ~= "table" or #branches < 2 then
+    options.fail(where, "expected at least two branches, each a layer or a list of layers")
+  end
+  for key in pairs(branches) do
+    if type(key) ~= "number" then
+      options.fail(where, "unknown option '%s' (it takes branches alone)", tostring(key))
+    end
+  end
+  for i, branch in ipairs(branches) do
+    inner[i] = M.is_layer(branch) and { branch } or list(where .. ": branch " .. i, branch)
+  end
+  return inner
+end
+
 --- Branches over one input, their outputs one after the other along the first dimension (channels).
 -- @tparam table branches each a layer or a list of layers; an empty list passes the input on
 -- @treturn layer
 -- @usage nn.concat{nn.conv2d{8, kernel = 1}, {nn.conv2d{8, kernel = 3, padding = 1}, nn.relu()}}
 function make.concat(branches)
-  local inner = {}
-  if type(branches) ~= "table" or #branches < 2 then
-    options.fail("nn.concat", "expected at least two branches, each a layer or a list of layers")
-  end
-  for i, branch in ipairs(branches) do
-    inner[i] = M.is_layer(branch) and { branch } or list("nn.concat: branch " .. i, branch)
-  end
-  return layer { kind = "concat", branches = inner }
+  return layer { kind = "concat", branches = branches_of("nn.concat", branches) }
+end
+
+--- Branches over one input, their outputs added up: a residual whose shortcut has layers too.
+-- @tparam table branches each a layer or a list of layers, all with outputs of one shape; an empty
+--   list passes the input on
+-- @treturn layer
+-- @usage nn.add{{nn.conv2d{8, kernel = 3, stride = 2, padding = 1}, nn.relu()},
+--   nn.conv2d{8, kernel = 1, stride = 2}}
+function make.add(branches)
+  return layer { kind = "add", branches = branches_of("nn.add", branches) }
 end
 
 -- ---- showing ------------------------------------------------------------------------------------
@@ -238,7 +270,7 @@ function Layer:__tostring()
     inside = table.concat(self.shape, "×")
   elseif self.kind == "residual" then
     inside = joined(self.layers)
-  elseif self.kind == "concat" then
+  elseif self.branches then
     local branches = {}
     for i, branch in ipairs(self.branches) do
       branches[i] = joined(branch)
@@ -290,7 +322,7 @@ function M.restore(plain)
     return constructor(plain.shape)
   elseif plain.kind == "residual" then
     return constructor(M.restore_list(plain.layers))
-  elseif plain.kind == "concat" then
+  elseif plain.branches then
     local branches = {}
     for i, branch in ipairs(type(plain.branches) == "table" and plain.branches or {}) do
       branches[i] = M.restore_list(branch)
@@ -327,13 +359,13 @@ local function append(flat, self, source, name)
   if self.kind == "residual" then
     local inner = append_list(flat, self.layers, source, name .. " (residual), ")
     return push { kind = "add", sources = { inner, source } }
-  elseif self.kind == "concat" then
+  elseif self.branches then
     local sources = {}
     for i, branch in ipairs(self.branches) do
-      local prefix = ("%s (concat), branch %d, "):format(name, i)
+      local prefix = ("%s (%s), branch %d, "):format(name, self.kind, i)
       sources[i] = append_list(flat, branch, source, prefix)
     end
-    return push { kind = "concat", sources = sources }
+    return push { kind = self.kind, sources = sources }
   end
   return push {
     kind = self.kind == "flatten" and "reshape" or self.kind,

@@ -121,10 +121,12 @@ Plan.__name = "mgd.plan"
 
 --- What the network is compiled to: kernel calls in order, over one arena in which values take the
 -- place of those that no one reads any more. Printed, a table with figures for one sample.
--- @treturn plan a list of {kernel =, shape =, parameters =, flop =, bytes = (activations read and
---   written), offset = (of its output in the arena, bytes)}, with `flop`, `bytes`, `parameters` and
---   `arena` (bytes) of the whole; FLOP counts a multiply-add as two
+-- @treturn plan a list of {kernel =, shape =, first = (where its parameters begin in θ),
+--   parameters = (how many), flop =, bytes = (activations read and written), offset = (of its output
+--   in the arena, bytes)}, with `flop`, `bytes`, `parameters` and `arena` (bytes) of the whole; FLOP counts a
+--   multiply-add as two
 -- @usage print(net:plan())
+-- @usage local p = net:plan()[2]; print(net:theta()[{{p.first, p.first + p.parameters - 1}}])
 function Network:plan()
   local plan = self.core:plan()
   plan.net = self
@@ -175,7 +177,7 @@ end
 function Plan:__tostring()
   local lines = {
     ("plan of %s"):format(tostring(self.net)),
-    row("kernel, figures for one sample", "output", "parameters", "work", "traffic", "at"),
+    row("kernel, figures for one sample", "output", "parameters", "work", "activations", "at"),
   }
   for _, call in ipairs(self) do
     lines[#lines + 1] = row(call.kernel, table.concat(call.shape, "×"),

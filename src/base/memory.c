@@ -4,13 +4,16 @@
 
 #include "base.h"
 
+#include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define ASK_BYTES                                                                                  \
-    ((size_t)1 << 28) /* blocks from this size on are held against the machine's memory */
+    ((double)(1 << 28)) /* live bytes from which the machine's memory is looked at                 \
+                         */
 
 typedef struct {
     size_t bytes;
@@ -43,11 +46,34 @@ static header *header_of(void *pointer) {
     return (header *)(void *)((char *)pointer - MGD_ALIGNMENT);
 }
 
+/* Bytes in a file that holds a number; infinite where it does not. */
+static double limit_in(const char *path) {
+    FILE *file = fopen(path, "r");
+    double limit = INFINITY;
+    if (file && fscanf(file, "%lf", &limit) != 1)
+        limit = INFINITY; /* "max" */
+    if (file)
+        fclose(file);
+    return limit;
+}
+
+/* Bytes that this process can have: those of the machine or of the group that it runs in. */
+static double find_limit(void) {
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    double machine = pages > 0 && page > 0 ? (double)pages * (double)page : INFINITY;
+    return fmin(machine, fmin(limit_in("/sys/fs/cgroup/memory.max"),
+                              limit_in("/sys/fs/cgroup/memory/memory.limit_in_bytes")));
+}
+
 /* Systems hand out more memory than they have and end the process that then touches it. */
 static bool fits_machine(size_t bytes) {
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    return bytes < ASK_BYTES || pages < 1 || page < 1 ||
-           ((double)bytes + (double)atomic_load(&live_bytes)) < (double)pages * (double)page;
+    static _Atomic double limit; /* the same whoever finds it first */
+    double wanted = (double)bytes + (double)atomic_load(&live_bytes);
+    if (wanted < ASK_BYTES)
+        return true;
+    if (atomic_load(&limit) == 0)
+        atomic_store(&limit, find_limit());
+    return wanted < atomic_load(&limit);
 }
 
 /* From calloc, which knows fresh pages to be zero already: they are touched when they are used. */

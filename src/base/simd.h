@@ -123,6 +123,13 @@ static inline vec_int load_words(const uint32_t *words) {
 #endif
 }
 
+/* Each lane turned right by so many bits */
+static inline vec_int turn(vec_int word, unsigned by) {
+    typedef real_uint vec_uint __attribute__((vector_size(VEC_BYTES)));
+    vec_uint w = (vec_uint)word;
+    return (vec_int)(w >> by | w << (8 * sizeof(real) - by));
+}
+
 /* whether any bit of any lane is set */
 static inline int any_word(vec_u32 v) {
 #if defined(MGD_KERNEL_AVX512)

@@ -54,7 +54,8 @@ typedef struct {
     size_t batch;
     size_t width;      /* W of a unit in lanes; 0: rows */
     size_t max_points; /* most points of one request */
-    size_t workers;    /* requests under way at once */
+    size_t workers;    /* threads that may be at work at once */
+    size_t requesters; /* workers, from number 0 on, that may make requests */
 } mgd_task_spec;
 
 /* A chip made ready for one task. Implementations put this first in a structure of their own. */

@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define WHOLE_BYTES 32768   /* up to so much, the parameters of all stages are fetched at once */
+#define WHOLE_BYTES 32768   /* up to so much, the parameters of all ops are fetched at once */
 #define PREFETCH_ROW 512    /* bytes of the largest row that is prefetched … */
 #define PREFETCH_SET 262144 /* … and of the smallest set whose rows are */
 #define FEW_CHUNKS 4        /* for each thread: one more or less makes a difference */
@@ -437,7 +437,7 @@ static void ideal_close(mgd_session *session) {
 
 /* On failure the caller closes what was opened. */
 static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t max_points,
-                               scratch *w) {
+                               scratch *w) { /* max_points: 0 for workers that make no requests */
     const mgd_net *net = s->net;
     size_t row = s->width * s->real, largest = s->whole ? net->num_parameters : 0;
     for (size_t i = 0; i < net->num_nodes; i++)
@@ -512,7 +512,7 @@ static mgd_status prepare(mgd_context *ctx, ideal_session *s, const mgd_task_spe
     MGD_TRY(mgd_allocate(ctx, "scratch memory", task->workers, sizeof(scratch), &memory));
     s->scratch = memory;
     for (size_t i = 0; i < s->workers; i++)
-        MGD_TRY(scratch_open(ctx, s, task->max_points, &s->scratch[i]));
+        MGD_TRY(scratch_open(ctx, s, i < task->requesters ? task->max_points : 0, &s->scratch[i]));
     return MGD_OK;
 }
 

@@ -81,7 +81,8 @@ static mgd_layer layer_at(lua_State *L, int index, int i, size_t most, size_t *s
         kind++;
     layer.kind = (mgd_layer_kind)kind;
     lua_pop(L, 1);
-    layer.outputs = (size_t)l_number_field(L, -1, "outputs", 0);
+    double outputs = l_number_field(L, -1, "outputs", 0); /* what is too many is told by the core */
+    layer.outputs = outputs < 0x1p53 ? (size_t)outputs : SIZE_MAX;
     sizes_field(L, "kernel", 2, layer.kernel);
     sizes_field(L, "stride", 2, layer.stride);
     sizes_field(L, "padding", 2, layer.padding);
@@ -130,7 +131,8 @@ static int net_new(lua_State *L) {
     return 1;
 }
 
-/* plan() → {{kernel =, shape =, parameters =, flop =, bytes =, offset =}, …, arena = bytes} */
+/* plan() → {{kernel =, shape =, first =, parameters =, flop =, bytes =, offset =}, …, arena =
+ * bytes} */
 static int net_plan(lua_State *L) {
     mgd_net *net = l_check_net(L, 1);
     size_t count = mgd_net_plan_size(net), real = mgd_dtype_size(mgd_net_dtype(net));
@@ -148,6 +150,8 @@ static int net_plan(lua_State *L) {
         lua_setfield(L, -2, "shape");
         lua_pushinteger(L, (lua_Integer)entry.parameters);
         lua_setfield(L, -2, "parameters");
+        lua_pushinteger(L, (lua_Integer)entry.first + 1);
+        lua_setfield(L, -2, "first");
         lua_pushnumber(L, entry.flop);
         lua_setfield(L, -2, "flop");
         lua_pushinteger(L, (lua_Integer)(entry.activations * real));

@@ -21,6 +21,8 @@
     2e-3 /* how long the engine works between two looks at the interrupt flag                      \
           */
 #define MAX_SEGMENT (1u << 20)
+#define LEAST_LANES_STEPS                                                                          \
+    32 /* of a large ensemble: once a unit is in the cache it is worth as many */
 /* C̃ is looked at after fixed numbers of steps, whatever the clock says: a few and all their
  * doubles, then every so many, because what threads have summed is far away from the one that
  * looks. */
@@ -30,7 +32,7 @@
 typedef struct {
     mgd_run *run;
     uint64_t first, last; /* steps [first, last); a unit may have done some of them already */
-    mgd_pool *inner;      /* shares out one request, when there is a single unit */
+    mgd_pool *inner;      /* shares out one request, when units are advanced one by one */
     mgd_context *ctx;     /* one per unit: what went wrong there */
     mgd_status *status;
 } segment;
@@ -376,9 +378,9 @@ static uint64_t segment_end(const mgd_run *run, uint64_t target, uint64_t length
 
 /* Units are independent: when a chip fails in one of them the others still finish the segment. */
 static mgd_status advance_segment(mgd_run *run, segment *s) {
-    if (run->units == 1)
-        s->status[0] = advance_unit(s, 0, 0);
-    else if (run->chip->caller_only || run->train.cost.kind == MGD_COST_FUNCTION)
+    bool alone = run->chip->caller_only || run->train.cost.kind == MGD_COST_FUNCTION;
+    s->inner = !alone && run->one_by_one ? run->pool : NULL;
+    if (alone || run->one_by_one)
         for (size_t unit = 0; unit < run->live_units; unit++)
             s->status[unit] = advance_unit(s, unit, 0);
     else
@@ -419,6 +421,8 @@ static bool all_stopped(mgd_run *run) {
         last = fmax(last, run->stopped[run->slot[r]]);
     }
     run->step = (uint64_t)last;
+    for (size_t unit = 0; unit < run->units; unit++) /* not where the segment happened to end */
+        run->done[unit] = run->step;
     return true;
 }
 
@@ -498,7 +502,7 @@ static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, ui
     double seconds = mgd_clock() - begin;
     if (seconds < SEGMENT_SECONDS / 2 && *length < MAX_SEGMENT)
         *length *= 2;
-    else if (seconds > 2 * SEGMENT_SECONDS && *length > 1)
+    else if (seconds > 2 * SEGMENT_SECONDS && *length > (run->in_lanes ? LEAST_LANES_STEPS : 1))
         *length /= 2;
     return MGD_OK;
 }
@@ -517,7 +521,7 @@ static void catch_up(segment *s) {
 
 static mgd_status advance_to(mgd_context *ctx, segment *s, uint64_t target) {
     mgd_run *run = s->run;
-    uint64_t length = 1;
+    uint64_t length = run->in_lanes ? LEAST_LANES_STEPS : 1;
     while (!all_stopped(run)) {
         if (run->step >= target)
             return MGD_OK;
@@ -535,7 +539,7 @@ static mgd_status advance_to(mgd_context *ctx, segment *s, uint64_t target) {
 }
 
 mgd_status mgd_run_advance(mgd_context *ctx, mgd_run *run, uint64_t steps) {
-    segment s = {.run = run, .inner = run->units == 1 ? run->pool : NULL};
+    segment s = {.run = run};
     s.ctx = mgd_calloc(run->units, sizeof(mgd_context));
     s.status = mgd_calloc(run->units, sizeof(mgd_status));
     mgd_status status = MGD_OK;

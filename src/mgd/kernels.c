@@ -160,12 +160,6 @@ INLINE size_t run_of(const mgd_pattern *s, const int kind, size_t i, size_t coun
     return run < count - i ? run : count - i;
 }
 
-INLINE vec_int turn(vec_int word, unsigned by) {
-    typedef real_uint vec_uint __attribute__((vector_size(VEC_BYTES)));
-    vec_uint w = (vec_uint)word;
-    return (vec_int)(w >> by | w << (8 * sizeof(real) - by));
-}
-
 INLINE cursor cursor_at(const mgd_pattern *s, const int kind, size_t i, size_t lane, size_t width) {
     cursor c = {0};
     if (kind == MGD_PATTERN_SIGNS) {

@@ -7,7 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_UNIT_TILES 8 /* tiles of replicas in a unit, while their θ stays in cache */
+#define BLOCK_SAMPLES (1u << 20) /* shown in a block that threads share, at most */
+#define MAX_UNIT_TILES 8         /* tiles of replicas in a unit, while their θ stays in cache */
 #define UNIT_CACHE_BYTES                                                                           \
     16384 /* bytes of θ in a unit, unless one tile is larger already: with a pack                 \
            * of the same size they fit in the first-level cache */
@@ -50,10 +51,15 @@ void mgd_run_choose_layout(mgd_run *run) {
         run->count = (run->parameters + lanes - 1) / lanes;
     }
     run->units = (t->replicas + run->lanes - 1) / run->lanes;
-    if (run->units == 1 && !run->in_lanes) /* threads share the evaluations of a window */
-        run->block_steps = (size_t)least(t->tau_theta, lanes * threads);
+    /* With fewer units than threads these share the evaluations of one unit's window instead. */
+    run->one_by_one = !run->in_lanes && run->units < threads;
+    if (run->one_by_one)
+        run->block_steps =
+            least(least((size_t)t->tau_theta, lanes * threads),
+                  BLOCK_SAMPLES / t->batch > lanes ? BLOCK_SAMPLES / t->batch : lanes);
     run->max_points = per_step * run->block_steps;
     run->num_workers = threads;
+    run->requesters = run->one_by_one ? 1 : threads;
 }
 
 size_t mgd_run_unit_bytes(const mgd_run *run) {

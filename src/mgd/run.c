@@ -83,11 +83,21 @@ static mgd_status check_train(mgd_context *ctx, const mgd_train *t) {
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-static mgd_status open_worker(mgd_context *ctx, const mgd_run *run, mgd_worker *w) {
-    size_t lanes = run->lanes, batches = run->block_steps * run->train.batch;
+/* What every thread needs that forms patterns. */
+static mgd_status open_patterns(mgd_context *ctx, const mgd_run *run, mgd_worker *w) {
     size_t pattern = MGD_PATTERN_ROWS * run->width;
     pattern = (pattern > MGD_PATTERN_ROW ? pattern : MGD_PATTERN_ROW) + run->kernels->lanes;
-    MGD_TRY(mgd_code_cache_open(ctx, &run->code, run->block_steps, lanes, &w->code));
+    MGD_TRY(mgd_code_cache_open(ctx, &run->code, run->block_steps, run->lanes, &w->code));
+    if (mgd_take(&w->pattern, pattern, run->real) &&
+        mgd_take(&w->factor, run->kernels->lanes, run->real))
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: patterns of %zu parameters",
+                    run->parameters);
+}
+
+/* And what those need that ask the chip for blocks of steps. */
+static mgd_status open_requester(mgd_context *ctx, const mgd_run *run, mgd_worker *w) {
+    size_t lanes = run->lanes, batches = run->block_steps * run->train.batch;
     if (mgd_take(&w->points, run->max_points, sizeof(mgd_point)) &&
         mgd_take(&w->places, run->block_steps, sizeof *w->places) &&
         mgd_take(&w->cost, run->max_points * lanes, sizeof(double)) &&
@@ -96,9 +106,7 @@ static mgd_status open_worker(mgd_context *ctx, const mgd_run *run, mgd_worker *
         mgd_take(&w->ahead, MGD_AHEAD * run->train.batch, lanes * sizeof(uint32_t)) &&
         mgd_take(&w->before, 1, mgd_run_unit_bytes(run)) &&
         mgd_take(&w->signal, run->block_steps * run->width, run->real) &&
-        mgd_take(&w->eta, run->width, run->real) && mgd_take(&w->lives, run->width, run->real) &&
-        mgd_take(&w->pattern, pattern, run->real) &&
-        mgd_take(&w->factor, run->kernels->lanes, run->real))
+        mgd_take(&w->eta, run->width, run->real) && mgd_take(&w->lives, run->width, run->real))
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_MEMORY,
                     "out of memory: the samples of a batch of %zu, shown up to %zu at once, need "
@@ -147,7 +155,9 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
                         "like θ)",
                         t->replicas, run->parameters, (double)run->units * (double)unit);
     for (size_t i = 0; i < run->num_workers; i++)
-        MGD_TRY(open_worker(ctx, run, &run->workers[i]));
+        MGD_TRY(open_patterns(ctx, run, &run->workers[i]));
+    for (size_t i = 0; i < run->requesters; i++)
+        MGD_TRY(open_requester(ctx, run, &run->workers[i]));
     for (size_t i = 0; i < run->units; i++)
         MGD_TRY(mgd_order_open(ctx, &run->order, run->lanes, &run->cache[i]));
     for (size_t slot = 0; slot < all; slot++) {
@@ -193,7 +203,8 @@ static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
                           .batch = t->batch,
                           .width = run->in_lanes ? run->lanes : 0,
                           .max_points = run->max_points,
-                          .workers = run->num_workers};
+                          .workers = run->num_workers,
+                          .requesters = run->requesters};
     return run->chip->open(ctx, run->chip, &task, &run->session);
 }
 

@@ -70,6 +70,7 @@ struct mgd_run {
     size_t lanes; /* replicas in a unit: W, or 1 */
     size_t units;
     size_t count, width; /* of a unit's arrays, see above */
+    bool one_by_one;     /* units are advanced one after the other, each by all threads */
     size_t block_steps;  /* steps evaluated in one request, at most */
     size_t max_points;
 
@@ -101,7 +102,7 @@ struct mgd_run {
     uint64_t step;  /* steps done by all units */
     uint64_t *done; /* (units) steps done; ahead of `step` only after a chip has failed */
     double eta;     /* of the next write of θ */
-    size_t num_workers;
+    size_t num_workers, requesters; /* threads, and how many of them ask the chip */
     mgd_worker *workers;
 };
 

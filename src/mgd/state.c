@@ -67,7 +67,8 @@ static void columns_set(mgd_run *run, const double *columns) {
         run->finite[slot] = columns[FINITE] != 0;
         run->fatal[slot] = columns[FATAL];
         run->alive[slot] = isnan(columns[STOPPED]) ? 1 : 0;
-        run->done[slot / run->lanes] = (uint64_t)columns[DONE];
+        /* a unit is ahead of the run only while one of its replicas runs */
+        run->done[slot / run->lanes] = (uint64_t)columns[run->alive[slot] != 0 ? DONE : STEP];
         run->step = (uint64_t)columns[STEP];
         run->window_from = (uint64_t)columns[WINDOW_FROM];
     }

@@ -82,11 +82,12 @@ static mgd_status slide(const builder *b, mgd_node *node, size_t channels) {
     char shape[96];
     for (size_t side = 0; side < 2; side++) {
         size_t in = node->in.size[1 + side], k = layer->kernel[side], pad = layer->padding[side];
-        if (k < 1 || k > UINT16_MAX || layer->stride[side] < 1 || pad > UINT16_MAX)
+        if (k < 1 || k > UINT16_MAX || layer->stride[side] < 1 ||
+            layer->stride[side] > UINT16_MAX || pad > UINT16_MAX)
             return fail_layer(
                 b, MGD_ERR_ARGUMENT,
                 "kernel %zu×%zu, stride %zu×%zu, padding %zu×%zu: expected kernel and "
-                "stride of at least 1, and less than 65,536 each",
+                "stride of at least 1, and all of them less than 65,536",
                 layer->kernel[0], layer->kernel[1], layer->stride[0], layer->stride[1],
                 layer->padding[0], layer->padding[1]);
         if (pad >= k && layer->kind != MGD_LAYER_CONV2D)
@@ -141,7 +142,8 @@ static mgd_status add_dense(const builder *b, mgd_node *node) {
 static mgd_status add_conv2d(const builder *b, mgd_node *node) {
     size_t outputs = b->layers[b->at].outputs;
     if (outputs < 1 || outputs > UINT32_MAX)
-        return fail_layer(b, MGD_ERR_ARGUMENT, "%zu channels: expected at least 1", outputs);
+        return fail_layer(b, MGD_ERR_ARGUMENT,
+                          "%zu channels: expected at least 1, and fewer than 2^32", outputs);
     MGD_TRY(slide(b, node, outputs));
     return take_parameters(b, node, outputs, node->in.size[0] * node->kernel[0] * node->kernel[1]);
 }
@@ -192,10 +194,12 @@ static mgd_status reshape(const builder *b, const value *given, value *out) {
     const mgd_layer *layer = &b->layers[b->at];
     char from[96], to[96];
     bool flat = layer->ndim == 0;
+    if (layer->ndim >= MGD_MAX_DIMS)
+        return fail_layer(b, MGD_ERR_SHAPE, "a shape of %zu dimensions: expected at most %d",
+                          layer->ndim, MGD_MAX_DIMS - 1);
     *out = *given;
     out->used = false;
-    if (layer->ndim < MGD_MAX_DIMS &&
-        extent_of(flat ? 1 : layer->ndim, flat ? &given->extent.features : layer->shape,
+    if (extent_of(flat ? 1 : layer->ndim, flat ? &given->extent.features : layer->shape,
                   &out->extent) &&
         out->extent.features == given->extent.features)
         return MGD_OK;

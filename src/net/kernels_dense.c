@@ -133,12 +133,6 @@ typedef struct {
     vec_int turned;        /* its word, with the bit below the top that comes next */
 } sign_cursor;
 
-INLINE vec_int turn(vec_int word, unsigned by) {
-    typedef real_uint vec_uint __attribute__((vector_size(VEC_BYTES)));
-    vec_uint w = (vec_uint)word;
-    return (vec_int)(w >> by | w << (8 * sizeof(real) - by));
-}
-
 INLINE sign_cursor cursor_at(const pair *l, size_t parameter) {
     sign_cursor c = {.words = l->signs->words + l->lane, .place = l->signs->bit + parameter};
     c.turned = load_words(c.words + c.place / 32 * l->width) >> (int)(c.place % 32);

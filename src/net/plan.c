@@ -263,6 +263,7 @@ size_t mgd_net_plan_arena(const mgd_net *net) {
 mgd_plan_entry mgd_net_plan_entry(const mgd_net *net, size_t i) {
     const mgd_op *op = &net->plan.ops[i];
     mgd_plan_entry entry = {.ndim = op->out.ndim,
+                            .first = op->node.first,
                             .parameters = op->node.count,
                             .flop = mgd_op_flop(op),
                             .activations = op->node.in.features + op->out.features,

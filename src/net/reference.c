@@ -67,12 +67,22 @@ mgd_status mgd_cost_check(mgd_context *ctx, const mgd_cost *cost, size_t outputs
     return MGD_OK;
 }
 
+/* Samples may be flat; those with as many sides as the input have the same. */
+static bool same_sides(const mgd_net *net, const mgd_tensor *x) {
+    size_t ndim = mgd_tensor_ndim(x);
+    for (size_t i = 1; i < ndim && ndim == net->input.ndim + 1; i++)
+        if (mgd_tensor_shape(x)[i] != net->input.size[i - 1])
+            return false;
+    return true;
+}
+
 mgd_status mgd_net_check_input(mgd_context *ctx, const mgd_net *net, const char *where,
                                const mgd_tensor *x) {
     char shape[128], wanted[128];
     size_t ndim = mgd_tensor_ndim(x);
     size_t n = ndim ? mgd_tensor_shape(x)[0] : 0;
-    if (ndim >= 2 && n >= 1 && n <= UINT32_MAX && mgd_tensor_size(x) / n == net->inputs)
+    if (ndim >= 2 && n >= 1 && n <= UINT32_MAX && mgd_tensor_size(x) / n == net->inputs &&
+        same_sides(net, x))
         return MGD_OK;
     mgd_shape_format(shape, sizeof shape, ndim, mgd_tensor_shape(x));
     if (ndim == 1 && n == net->inputs)
