@@ -122,9 +122,9 @@ Plan.__name = "mgd.plan"
 --- What the network is compiled to: kernel calls in order, over one arena in which values take the
 -- place of those that no one reads any more. Printed, a table with figures for one sample.
 -- @treturn plan a list of {kernel =, shape =, first = (where its parameters begin in θ),
---   parameters = (how many), flop =, bytes = (activations read and written), offset = (of its output
---   in the arena, bytes)}, with `flop`, `bytes`, `parameters` and `arena` (bytes) of the whole; FLOP counts a
---   multiply-add as two
+--   parameters = (how many), flop = (a multiply-add is two), bytes = (activations read and
+--   written), offset = (of its output in the arena, bytes)}, with `flop`, `bytes`, `parameters` and
+--   `arena` (bytes) of the whole
 -- @usage print(net:plan())
 -- @usage local p = net:plan()[2]; print(net:theta()[{{p.first, p.first + p.parameters - 1}}])
 function Network:plan()
