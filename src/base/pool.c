@@ -37,6 +37,7 @@ struct mgd_pool {
     atomic_size_t generation; /* raised once per run; workers wait for it to change */
     atomic_size_t running;    /* workers that have not finished this run */
     atomic_bool closing;
+    atomic_int caller; /* processor that the caller was on when it last started a run */
     mgd_task *task;
     void *arg;
 };
@@ -66,8 +67,30 @@ static void run_shares(mgd_pool *pool, size_t worker) {
         run_share(pool, &pool->shares[(worker + i) % pool->threads], worker);
 }
 
+/* Systems start and wake a thread on the processor of the one that did so, which is busy, and take
+ * milliseconds to part them. Moves this worker to a processor of its own, counted from the
+ * caller's, and leaves it free to be moved again. */
+static void part_from_caller(const struct worker *self) {
+    cpu_set_t all, one;
+    int processor = atomic_load_explicit(&self->pool->caller, memory_order_relaxed);
+    if (sched_getaffinity(0, sizeof all, &all) != 0 || processor < 0 || processor >= CPU_SETSIZE)
+        return;
+    size_t steps = self->index % (size_t)CPU_COUNT(&all);
+    if (steps == 0) /* more threads than processors */
+        return;
+    while (steps > 0) {
+        processor = (processor + 1) % CPU_SETSIZE;
+        steps -= CPU_ISSET(processor, &all) ? 1 : 0;
+    }
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    sched_setaffinity(0, sizeof one, &one);
+    sched_setaffinity(0, sizeof all, &all);
+}
+
 /* Waits, first spinning and then asleep, until the generation is no longer `seen`. */
-static void await_generation(mgd_pool *pool, size_t seen) {
+static void await_generation(const struct worker *self, size_t seen) {
+    mgd_pool *pool = self->pool;
     double deadline = mgd_clock() + SPIN_SECONDS;
     while (mgd_clock() < deadline) {
         for (int spin = 0; spin < SPINS; spin++) {
@@ -81,13 +104,15 @@ static void await_generation(mgd_pool *pool, size_t seen) {
     while (atomic_load(&pool->generation) == seen)
         pthread_cond_wait(&pool->wake, &pool->mutex);
     pthread_mutex_unlock(&pool->mutex);
+    part_from_caller(self);
 }
 
 static void *worker_main(void *arg) {
     struct worker *self = arg;
     mgd_pool *pool = self->pool;
+    part_from_caller(self);
     for (size_t seen = self->seen;; seen++) {
-        await_generation(pool, seen);
+        await_generation(self, seen);
         if (atomic_load(&pool->closing))
             return NULL;
         run_shares(pool, self->index);
@@ -156,6 +181,8 @@ size_t mgd_pool_threads(const mgd_pool *pool) {
 }
 
 void mgd_pool_run(mgd_pool *pool, mgd_task *task, void *arg, size_t count) {
+    if (pool && pool->wanted > 1 && count > 1)
+        atomic_store_explicit(&pool->caller, sched_getcpu(), memory_order_relaxed);
     if (pool && pool->threads < pool->wanted && count > 1)
         start_workers(pool);
     if (!pool || pool->threads == 1 || count <= 1) {
