@@ -55,8 +55,8 @@ function contenders.peak(threads, work)
   }
 end
 
---- All kernels of a network's plan, then each of them, then the machine's peak for so many FLOP: the
--- time of one sample. `tiles` of lanes side by side.
+--- All kernels of a network's plan, then each of them, then the machine's peak for so many FLOP:
+-- the time of one sample. `tiles` of lanes side by side.
 function contenders.kernels(net, flop, tiles)
   local plan = net:plan()
   local function contender(name, share)

@@ -92,6 +92,103 @@ static int native_scalar(lua_State *L) {
     return 1;
 }
 
+/* Field `name` of the table at 1 as a list of at most `most` integers; returns how many. */
+static int list_field(lua_State *L, const char *name, int most, int *out) {
+    lua_getfield(L, 1, name);
+    int n = (int)lua_rawlen(L, -1);
+    luaL_argcheck(L, n <= most, 1, "too many layers");
+    for (int i = 0; i < n; i++) {
+        lua_rawgeti(L, -1, i + 1);
+        out[i] = (int)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return n;
+}
+
+static int integer_field(lua_State *L, const char *name) {
+    lua_getfield(L, 1, name);
+    int value = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+/* Counts parameters and the largest layer. */
+static size_t measure_image(image_run *run) {
+    int side = run->side, inputs = run->channels[0];
+    size_t largest = 64;
+    for (int i = 1; i <= run->convs; i++) {
+        size_t values = (size_t)run->channels[i] * (size_t)((side - 2) * (side - 2));
+        largest = values > largest ? values : largest;
+        run->parameters += run->channels[i] * (inputs * 9 + 1);
+        inputs = run->channels[i];
+        side = (side - 2) / 2;
+    }
+    inputs *= side * side;
+    for (int i = 0; i < run->denses; i++) {
+        run->parameters += run->widths[i] * (inputs + 1);
+        inputs = run->widths[i];
+        largest = (size_t)inputs > largest ? (size_t)inputs : largest;
+    }
+    return largest;
+}
+
+/* image({side =, channels = {…}, widths = {…}, batch =, two_sided =}, x, y, θ, amplitude, eta) → run;
+ * θ (P) is where it starts */
+static int native_image(lua_State *L) {
+    const mgd_tensor *x = check_f32(L, 2), *y = check_f32(L, 3), *theta = check_f32(L, 4);
+    image_run set = {.side = integer_field(L, "side"),
+                     .batch = integer_field(L, "batch"),
+                     .two_sided = integer_field(L, "two_sided"),
+                     .samples = mgd_tensor_shape(x)[0],
+                     .x = mgd_tensor_data(x),
+                     .y = mgd_tensor_data(y),
+                     .amplitude = (float)luaL_checknumber(L, 5),
+                     .eta = (float)luaL_checknumber(L, 6),
+                     .random = {1, 2, 3, 4}};
+    set.convs = list_field(L, "channels", IMAGE_MAX_LAYERS + 1, set.channels) - 1;
+    set.denses = list_field(L, "widths", IMAGE_MAX_LAYERS, set.widths);
+    set.features = mgd_tensor_size(x) / set.samples;
+    size_t largest = measure_image(&set), parameters = (size_t)set.parameters;
+    luaL_argcheck(L, parameters == mgd_tensor_size(theta), 4, "expected (P) values");
+    size_t floats = 5 * parameters + 3 * largest;
+    image_run *run = lua_newuserdatauv(
+        L, sizeof *run + (size_t)set.batch * sizeof(uint64_t) + floats * sizeof(float), 2);
+    luaL_setmetatable(L, "bench.image");
+    set.index = (uint64_t *)(run + 1);
+    float *at = (float *)(set.index + set.batch), **arrays[] = {&set.theta, &set.noise, &set.moved,
+                                                                &set.first, &set.second};
+    memset(at, 0, floats * sizeof(float));
+    for (int i = 0; i < 5; i++, at += parameters)
+        *arrays[i] = at;
+    for (int i = 0; i < 3; i++, at += largest)
+        set.values[i] = at;
+    memcpy(set.theta, mgd_tensor_data(theta), parameters * sizeof(float));
+    *run = set;
+    for (int i = 2; i <= 3; i++) {
+        lua_pushvalue(L, i);
+        lua_setiuservalue(L, -2, i - 1);
+    }
+    return 1;
+}
+
+static int image_timed(lua_State *L, image_steps *work) {
+    image_run *run = luaL_checkudata(L, 1, "bench.image");
+    uint64_t steps = (uint64_t)luaL_checkinteger(L, 2);
+    double begin = mgd_clock();
+    work(run, steps);
+    lua_pushnumber(L, mgd_clock() - begin);
+    return 1;
+}
+
+static int image_run_o2(lua_State *L) {
+    return image_timed(L, image_o2);
+}
+
+static int image_run_native(lua_State *L) {
+    return image_timed(L, image_native);
+}
+
 /* run:o2(steps), run:native(steps) → seconds */
 static int scalar_timed(lua_State *L, scalar_steps *work) {
     scalar_run *run = luaL_checkudata(L, 1, "bench.scalar");
@@ -239,6 +336,7 @@ int luaopen_bench_native(lua_State *L) {
         {"advance", native_advance},
         {"processor_time", native_processor_time},
         {"scalar", native_scalar},
+        {"image", native_image},
         {"peak", native_peak},
         {"buffer", native_buffer},
         {"read", native_read},
@@ -249,6 +347,16 @@ int luaopen_bench_native(lua_State *L) {
         {NULL, NULL},
     };
     child_register(L);
+    static const luaL_Reg image_methods[] = {
+        {"o2", image_run_o2},
+        {"native", image_run_native},
+
+        {NULL, NULL},
+    };
+    luaL_newmetatable(L, "bench.image");
+    luaL_newlib(L, image_methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
     luaL_newmetatable(L, "bench.scalar");
     luaL_newlib(L, scalar_methods);
     lua_setfield(L, -2, "__index");

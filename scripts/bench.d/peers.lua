@@ -29,6 +29,25 @@ function peers.scalar(task)
   return contender("scalar C -O2", "o2"), contender("scalar C -O3 native", "native")
 end
 
+--- The scalar loop for images: a step of `batch` of them, of which a whole one has `whole`.
+-- @tparam table shape {side =, channels = {…}, widths = {…}, two_sided = 0 or 1}
+-- @tparam table set data set
+-- @tparam tensor theta where it starts, (P)
+function peers.scalar_image(shape, set, theta, batch, whole)
+  shape.batch = batch
+  local function contender(name, method)
+    local run = native.image(shape, set.x, set.y, theta, 0.001, 0.001)
+    return {
+      name = name,
+      per = batch / whole,
+      time = function(n)
+        return run[method](run, n)
+      end,
+    }
+  end
+  return contender("scalar C -O2", "o2"), contender("scalar C -O3 native", "native")
+end
+
 local function note(version)
   for _, noted in ipairs(peers.versions) do
     if noted == version then

@@ -34,4 +34,24 @@ scalar_steps scalar_o2, scalar_native;
 /* Drawn once per run: the state of the generator and θ, uniform in ±½. */
 void scalar_start(scalar_run *run, uint64_t seed);
 
+/* The same for images, relu and cross-entropy, batches drawn at random: convolutions of 3×3, each with
+ * relu and a 2×2 pool, then dense layers. Either measured baseline and sgd, or two-sided and adam. */
+#define IMAGE_MAX_LAYERS 4
+
+typedef struct {
+    int side, convs, channels[IMAGE_MAX_LAYERS + 1]; /* channels[0]: of the image */
+    int denses, widths[IMAGE_MAX_LAYERS];            /* the last: 10 */
+    int parameters, batch, two_sided;
+    uint64_t features, samples, step;
+    float *theta, *noise, *moved, *first, *second; /* (P) */
+    float *values[3];                              /* of a layer, largest */
+    uint64_t *index;                               /* (batch) */
+    const float *x, *y;
+    float amplitude, eta;
+    uint64_t random[4];
+} image_run;
+
+typedef void image_steps(image_run *run, uint64_t steps);
+image_steps image_o2, image_native;
+
 #endif

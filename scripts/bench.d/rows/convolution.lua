@@ -6,9 +6,16 @@ local tasks = require "tasks"
 
 local EVALUATED = 1000 -- images
 
+local SCALAR_BATCH = 10 -- images that the scalar loop takes at a time: its time is that of images
+
 local function step(task)
+  local channels = { task.input[1], table.unpack(task.channels) }
+  local shape = { side = task.input[2], channels = channels, widths = { 10 }, two_sided = 0 }
+  local theta = tasks.convolution_net(task):init { scheme = "glorot_uniform" }:theta()
+  local scalar, scalar_native =
+    peers.scalar_image(shape, task.set(), theta, SCALAR_BATCH, task.batch)
   local list = {
-    contenders.engine("mgd-lua", tasks.convolution(task)),
+    contenders.engine("mgd-lua", tasks.convolution(task)), scalar, scalar_native,
     peers.numpy(task.name), peers.torch(task.name),
   }
   if task == tasks.fashion then -- the only one with blocks that glibc returns

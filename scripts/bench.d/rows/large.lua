@@ -12,8 +12,12 @@ local rows = {
     id = "d1", title = "784-32-10, batch 128, two-sided, adam: a step, one thread", unit = "µs",
     targets = { { against = "PyTorch", at_least = 2.5 } },
     make = function()
+      local shape = { side = 28, channels = { 1 }, widths = { 32, 10 }, two_sided = 1 }
+      local theta = tasks.large_options().net:theta()
+      local scalar, scalar_native = peers.scalar_image(shape, tasks.large_set(), theta, 128, 128)
       return {
-        contenders.engine("mgd-lua", tasks.large()), peers.numpy "mlp", peers.torch "mlp",
+        contenders.engine("mgd-lua", tasks.large()), scalar, scalar_native,
+        peers.numpy "mlp", peers.torch "mlp",
       }
     end,
   },
