@@ -10,6 +10,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+static inline uint64_t rotate(uint64_t x, int k) {
+    return (x << k) | (x >> (64 - k));
+}
+
+/* xoshiro256++ (Blackman and Vigna, public domain) */
+static inline uint64_t next_random(uint64_t s[4]) {
+    uint64_t result = rotate(s[0] + s[3], 23) + s[0], t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotate(s[3], 45);
+    return result;
+}
+
 #define SCALAR_MAX_LAYERS 4
 #define SCALAR_MAX_WIDTH 64
 #define SCALAR_MAX_PARAMETERS 1024

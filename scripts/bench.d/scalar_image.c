@@ -5,22 +5,6 @@
 
 #include <math.h>
 
-static inline uint64_t rotate(uint64_t x, int k) {
-    return (x << k) | (x >> (64 - k));
-}
-
-/* xoshiro256++ (Blackman and Vigna, public domain) */
-static inline uint64_t next_random(uint64_t s[4]) {
-    uint64_t result = rotate(s[0] + s[3], 23) + s[0], t = s[1] << 17;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = rotate(s[3], 45);
-    return result;
-}
-
 /* out (outputs × side − 2 × side − 2) = relu(3×3 convolution of in) */
 static void convolve(const float *theta, const float *in, int inputs, int outputs, int side,
                      float *out) {
