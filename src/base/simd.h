@@ -66,6 +66,17 @@ static inline vec load(const real *p) {
     return v;
 }
 
+#if defined(MGD_KERNEL_AVX512)
+/* The first n of them, n < VEC_LANES, and zeros */
+static inline vec load_first(const real *p, size_t n) {
+#if MGD_REAL_BITS == 32
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#else
+    return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
+#endif
+}
+#endif
+
 static inline void store(real *p, vec v) {
     memcpy(p, &v, sizeof v);
 }

@@ -123,6 +123,8 @@ static void join_backward(const mgd_op *op, const void *theta, const void *arena
 
 /* ---- samples into lanes ---------------------------------------------------------------------- */
 
+#define FEW_FEATURES 3
+
 /* VEC_LANES lanes with a row each: blocks of features are loaded as rows and transposed. */
 static void gather_rows(const real *const row[], size_t features, real *out, size_t width) {
     size_t f = 0;
@@ -134,6 +136,17 @@ static void gather_rows(const real *const row[], size_t features, real *out, siz
         for (size_t k = 0; k < VEC_LANES; k++)
             store(out + (f + k) * width, block[k]);
     }
+#if defined(MGD_KERNEL_AVX512) /* a few features left over are worth a block of their own */
+    if (features - f >= FEW_FEATURES) {
+        vec block[VEC_LANES];
+        for (size_t k = 0; k < VEC_LANES; k++)
+            block[k] = load_first(row[k] + f, features - f);
+        transpose(block);
+        for (size_t k = 0; f + k < features; k++)
+            store(out + (f + k) * width, block[k]);
+        f = features;
+    }
+#endif
     for (; f < features; f++)
         for (size_t k = 0; k < VEC_LANES; k++)
             out[f * width + k] = row[k][f];
