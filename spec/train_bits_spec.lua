@@ -194,3 +194,20 @@ describe("a batch that memory cannot hold", function()
     assert.equal(before, core.base.memory().live_bytes)
   end)
 end)
+
+describe("bug: threads that share the points of one replica", function()
+  it("take memory in proportion to their number, not to its square", function()
+    local set = mgd.data.nist7x7()
+    local function bytes(threads)
+      collectgarbage()
+      collectgarbage()
+      local before = core.base.memory().live_bytes
+      local run = mgd.train{net = mgd.nn.mlp{49, 4, 4}, data = set, batch = 500,
+        tau_theta = 4096, threads = threads}
+      return core.base.memory().live_bytes - before, run
+    end
+    bytes(1) -- whatever is made once is made now
+    local few, many = (bytes(2)), (bytes(32))
+    assert.is_true(many < 1.2 * 16 * few, ("%d bytes against %d"):format(many, few))
+  end)
+end)
