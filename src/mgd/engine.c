@@ -317,7 +317,9 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
                            .cost = w->cost};
     mgd_status status = MGD_OK;
     uint64_t n = run->done[unit]; /* written back once: its neighbours belong to other threads */
-    forget(w);
+    for (size_t i = 0; i < run->num_workers; i++) /* those that help with this unit, too */
+        if (i == worker || s->inner)
+            forget(&run->workers[i]);
     while (n < s->last) {
         uint64_t to_write = t->tau_theta == 1 ? 1 : t->tau_theta - n % t->tau_theta;
         size_t steps = (size_t)min_u64(min_u64(s->last - n, to_write), run->block_steps);
