@@ -115,7 +115,7 @@ describe("one thread gives the bits of two and of three", function()
     end)
   end
 
-  it("bug: with fewer replicas than threads, helpers kept patterns of the replica before", function()
+  it("bug: with fewer replicas than threads, helpers kept patterns of another", function()
     for _, batch in ipairs {1, 100} do
       thetas({net = mgd.nn.mlp{2, 3, 1}, data = mgd.data.xor(), init = {}, batch = batch,
         tau_theta = 64, eta = 0.5, replicas = 2}, 200)
