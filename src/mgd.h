@@ -391,6 +391,163 @@ MGD_API mgd_status mgd_net_gradient(mgd_context *ctx, const mgd_net *net, const 
                                     const mgd_tensor *target, const mgd_cost *cost,
                                     mgd_tensor **gradient, double *value);
 
+/* ---- hardware models ------------------------------------------------------------------------- */
+
+/* What happens to a value. Device-to-device (d2d) draws are made once for each device and replica,
+ * from the seed of the chip. docs/physics has each with its equation, units and source. */
+typedef enum {
+    MGD_HW_AFFINE,    /* v·(gain + gain_spread·z) + offset + offset_spread·z' */
+    MGD_HW_SHIFT,     /* (v − offset − offset_spread·z)·(gain + gain_spread·z') */
+    MGD_HW_ASYMMETRY, /* v·(1 ± strength/2), + where v > 0; strength_spread d2d */
+    MGD_HW_QUANTISE,  /* to offset + k·step, k from low to high; stochastic: up with the chance of
+                       * what is left over */
+    MGD_HW_LEVELS,    /* to the nearest entry of a rising table */
+    MGD_HW_CLAMP,     /* to [low, high] */
+    MGD_HW_COMPRESS,  /* v/(1 + strength·|v|) */
+    MGD_HW_SATURATE,  /* strength·tanh(v/strength) */
+    MGD_HW_NOISE, /* v + σ(v)·z, drawn at every evaluation (or write): see mgd_hw_law_of_noise */
+    MGD_HW_FLICKER,   /* v + `poles` relaxations between f_low and f_high, together of rms sigma */
+    MGD_HW_DRIFT,     /* conductances times (t/t0)^−ν since their programming */
+    MGD_HW_LEAK,      /* offset + (v − offset)·e^(−t/τ_i), τ_i = tau·(1 + tau_spread·z) */
+    MGD_HW_DIFFUSION, /* v + sigma·√t·z while time passes */
+    MGD_HW_STUCK,     /* shares fraction[0 … 2] of the devices stand at low, at high, anywhere */
+    MGD_HW_IR_DROP,   /* v·(1 − strength·|v|/scale·distance), at least 0 of it */
+    MGD_HW_CROSSTALK, /* v_i + strength·(v_{i−1} + v_{i+1}) along a line */
+    MGD_HW_LOW_PASS,  /* `poles` poles of time constant tau */
+    MGD_HW_HIGH_PASS, /* one pole of time constant tau */
+    MGD_HW_RINGING,   /* second order: frequency f0, damping ζ */
+    MGD_HW_DELAY,     /* by tau seconds */
+    MGD_HW_SLEW,      /* moves at most strength each second */
+    MGD_HW_FUNCTION,  /* what the user's function makes of it */
+} mgd_hw_kind;
+#define MGD_HW_KIND_COUNT 22
+
+/* Where it happens. */
+typedef enum {
+    MGD_HW_AT_INPUT,        /* features of a sample, on their way to the network */
+    MGD_HW_AT_NEURON,       /* what enters an activation, … */
+    MGD_HW_AT_ACTIVATION,   /* … and what leaves it */
+    MGD_HW_AT_OUTPUT,       /* the network's outputs, on their way to the cost */
+    MGD_HW_AT_COST,         /* the cost, on its way to the parameters */
+    MGD_HW_AT_PERTURBATION, /* θ̃ */
+    MGD_HW_AT_MEMORY,       /* θ while time passes */
+    MGD_HW_AT_WEIGHT,       /* θ as it is read, before the perturbation is added, … */
+    MGD_HW_AT_DRIVE,        /* … and the sum of both */
+    MGD_HW_AT_CHANGE,       /* the change of θ that is asked for */
+    MGD_HW_AT_WRITE,        /* θ when it has been written */
+} mgd_hw_place;
+#define MGD_HW_PLACE_COUNT 11
+
+/* σ of MGD_HW_NOISE. Of conductances: σ(g) in the unit of g, both devices of a pair added up. */
+typedef enum {
+    MGD_HW_NOISE_ADDITIVE,     /* sigma */
+    MGD_HW_NOISE_PROPORTIONAL, /* sigma·|v| */
+    MGD_HW_NOISE_INVERSE,      /* sigma·scale/|v|, |v| not below scale/100 */
+    MGD_HW_NOISE_POLYNOMIAL,   /* max(c0 + c1·r + c2·r², 0), r = g/g_max */
+    MGD_HW_NOISE_LINEAR,       /* max(c0 + c1·g, 0) */
+    MGD_HW_NOISE_EXPONENTIAL,  /* c0·(1 − e^(−g/c1)) */
+    MGD_HW_NOISE_PCM_READ, /* g·Q·√(ln((t + t_r)/(2·t_r))), Q = min(c0/r^0.65, c1), t_r = c2 */
+} mgd_hw_noise;
+
+/* How weights are conductances: single g = g_min + per_weight·(w − w_min); differential g⁺, g⁻ =
+ * g_min + per_weight·max(±w, 0), w = (g⁺ − g⁻)/per_weight. */
+typedef struct {
+    bool differential;
+    double g_min, g_max, w_min, per_weight;
+    double averaging; /* σ is this many times that of one device: 1/√N of N in parallel */
+} mgd_hw_mapping;
+
+/* L values in n sites: values (L, n), f64; returns as many. */
+typedef struct {
+    const uint64_t *replica; /* (L) */
+    size_t lanes, sites;
+    uint64_t step; /* engine step */
+    double time;   /* seconds since the chip was made */
+    double dt;     /* how long the values have been held, s */
+    bool still;    /* asked by a probe: without noise, settled */
+    /* (L, n) standard normal or uniform on (0, 1), the k-th of this event */
+    mgd_status (*draw)(mgd_context *ctx, const void *event, bool uniform, uint64_t k,
+                       mgd_tensor **out);
+    const void *event;
+} mgd_hw_event;
+typedef mgd_status mgd_hw_function(void *user, mgd_context *ctx, const mgd_tensor *values,
+                                   const mgd_hw_event *event, mgd_tensor **out);
+
+typedef struct {
+    mgd_hw_kind kind;
+    mgd_hw_place place;
+    char stream[64]; /* names its random draws: unlike in one chip */
+    double gain, gain_spread, offset, offset_spread;
+    double low, high, step;
+    bool stochastic;
+    double strength, strength_spread, scale;
+    mgd_hw_noise noise;
+    bool uniform; /* noise: ±√3·σ, evenly */
+    double sigma, c[3];
+    mgd_hw_mapping mapping;
+    double tau, tau_spread, frequency, damping, f_low, f_high;
+    size_t poles;
+    double t0, nu, nu_spread; /* drift; spread absolute */
+    bool pcm_nu;              /* ν of the PCM law, from r */
+    int compensation;         /* drift: 0 none, 1 one factor, 2 one for each line */
+    double fraction[3];
+    const double *table; /* levels: (m); drift: (m × 3) g, mean of ν, its spread. Copied. */
+    size_t table_size;   /* m */
+    mgd_hw_function *function;
+    void *user;
+} mgd_hw_model;
+
+/* How parameters are written: the law of a pulse, and what decides whether there is one. */
+typedef enum {
+    MGD_HW_WRITE_IDEAL, /* the change asked for, without pulses */
+    MGD_HW_WRITE_CONSTANT,
+    MGD_HW_WRITE_LINEAR,
+    MGD_HW_WRITE_SOFT_BOUNDS,
+    MGD_HW_WRITE_EXPONENTIAL,
+    MGD_HW_WRITE_POWER,
+    MGD_HW_WRITE_LTP_LTD,
+    MGD_HW_WRITE_TABLE,
+} mgd_hw_write_law;
+
+typedef struct {
+    mgd_hw_write_law law;
+    char stream[64];
+    double threshold; /* smaller changes are not written */
+    double interval;  /* seconds that pass between two writes of a device, at least */
+    bool accumulate;  /* what is not written is kept and added to the next change */
+    double endurance, endurance_spread; /* writes until a device stands still; 0: no end */
+    double sigma, proportional;         /* noise of a write: absolute, and of the change */
+    /* pulses */
+    double dw_min, dw_min_d2d, c2c; /* step, its spreads as fractions of it */
+    double up_down, up_down_d2d;    /* steps up are 1 + this, down 1 − this */
+    double w_min, w_max, w_min_d2d, w_max_d2d;
+    double gamma_up, gamma_down, gamma_d2d;
+    double amplitude_up, amplitude_down, a, b;
+    double levels, nonlinearity_up, nonlinearity_down;
+    size_t max_pulses;
+    bool stochastic;         /* of a fraction of a pulse */
+    const double *up, *down; /* table: weights at pulse 0, 1, …. Copied. */
+    size_t up_size, down_size;
+} mgd_hw_update;
+
+/* Values (T, n) through a chain of models, row after row as time goes on by `step` seconds: what
+ * one replica's devices 1 … n make of them. All models must be of one place. f32 or f64 tensors are
+ * computed in their own precision. */
+typedef struct {
+    double step; /* seconds between rows */
+    double held; /* seconds since the devices were programmed */
+    uint64_t seed, replica;
+    bool still; /* settled and without noise */
+} mgd_hw_conditions;
+MGD_API mgd_status mgd_hw_apply(mgd_context *ctx, size_t count, const mgd_hw_model *models,
+                                const mgd_hw_conditions *conditions, const mgd_tensor *values,
+                                mgd_tensor **out);
+/* Weights (T, n), written once by the changes of each row: one device for each column, row after
+ * row. Returns the weights after each row. */
+MGD_API mgd_status mgd_hw_write(mgd_context *ctx, const mgd_hw_update *update,
+                                const mgd_hw_conditions *conditions, const mgd_tensor *start,
+                                const mgd_tensor *changes, mgd_tensor **out);
+
 /* ---- chips ----------------------------------------------------------------------------------- */
 
 /* What MGD trains: P parameters in, outputs or costs out. */
@@ -406,6 +563,25 @@ typedef mgd_status mgd_chip_evaluate(void *user, mgd_context *ctx, const mgd_ten
 MGD_API mgd_status mgd_chip_external(mgd_context *ctx, size_t num_parameters,
                                      const mgd_tensor *theta, /* present θ (P), or NULL: zeros */
                                      mgd_chip_evaluate *evaluate, void *user, mgd_chip **out);
+
+/* A network on hardware that is not ideal: models in the order of the signal within each place, and
+ * how parameters are written. */
+typedef struct {
+    size_t num_models;
+    const mgd_hw_model *models;
+    const mgd_hw_update *update; /* NULL: as asked, at once */
+    uint64_t seed;               /* of the devices */
+} mgd_chip_spec;
+
+/* Copies the specification; the network must outlive the chip. Models at their neutral values cost
+ * nothing: without any others it is the ideal chip. */
+MGD_API mgd_status mgd_chip_simulated(mgd_context *ctx, mgd_net *net, const mgd_chip_spec *spec,
+                                      mgd_chip **out);
+
+/* Time passes at rest: what is stored leaks, diffuses and drifts. The runs on this chip notice. */
+MGD_API void mgd_chip_advance(mgd_chip *chip, double seconds);
+/* Seconds since the chip was made: dt for each step of its runs, and rests. */
+MGD_API double mgd_chip_age(const mgd_chip *chip);
 MGD_API void mgd_chip_free(mgd_chip *chip);
 MGD_API size_t mgd_chip_num_parameters(const mgd_chip *chip);
 
@@ -505,6 +681,14 @@ MGD_API mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_te
  * measured at: over the samples of that window, or over the whole training set; R entries. NaN
  * before a window has ended or when a vector is zero. */
 MGD_API mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set, double *angle);
+
+/* What the run has asked of the chip so far, of each replica (R entries each): evaluations; writes
+ * of a parameter, mean and most; pulses; and the share of its writes that the most worn device has
+ * left, 1 where endurance has no end. */
+typedef struct {
+    double *evaluations, *writes_mean, *writes_max, *pulses, *endurance_left;
+} mgd_counters;
+MGD_API void mgd_run_counters(const mgd_run *run, const mgd_counters *out);
 
 /* NULL, or once the signal C̃ has sunk to a few units in the last place of C: what happened and the
  * amplitude that would mend it. */

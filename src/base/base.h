@@ -59,6 +59,8 @@ typedef enum {
     MGD_STREAM_ORDER = 3,  /* order of the samples */
     MGD_STREAM_CODE = 4,   /* random codes */
     MGD_STREAM_PHASE = 5,  /* phases of sines, order of the sequential code */
+    MGD_STREAM_DEVICE = 6, /* what is drawn once for each device */
+    MGD_STREAM_NOISE = 7,  /* what is drawn each time: evaluations, writes */
 } mgd_stream;
 
 /* Philox4x32-10 (Salmon et al., SC 2011; Random123). The seed is the key; the counter is

@@ -2,8 +2,8 @@
  * throughout, so that the precision these are compiled for makes no difference.
  */
 
+#include "../base/philox.h"
 #include "code.h"
-#include "philox.h"
 
 /* ---- words ----------------------------------------------------------------------------------- */
 

@@ -2,11 +2,11 @@
  * lie in the lower halves of 64-bit lanes, where the machine multiplies them; what the upper halves
  * hold does not matter.
  */
-#ifndef MGD_MGD_PHILOX_H
-#define MGD_MGD_PHILOX_H
+#ifndef MGD_BASE_PHILOX_H
+#define MGD_BASE_PHILOX_H
 
-#include "../base/base.h"
-#include "../base/simd.h"
+#include "base.h"
+#include "simd.h"
 
 #define PHILOX_LANES (VEC_BYTES / sizeof(uint32_t)) /* counters at once: two vectors of them */
 #define PHILOX_HALF (PHILOX_LANES / 2)

@@ -1,0 +1,178 @@
+/* hw: what is wrong with hardware, as pure functions of arrays, named random streams and a clock.
+ * Nothing here knows networks, chips or training.
+ *
+ * A *chain* is a list of models (`mgd_hw_model`) that values pass through in order: weights on
+ * their way to the multipliers, a cost on its way to the parameters. Each model has *coefficients*,
+ * drawn once for each device (d2d), and *states*, which evolve with the clock (filters,
+ * relaxations). Both are owned by the caller, who hands them in with the values.
+ *
+ * Values lie in one of three ways, and give the same bits in each (see mgd_hw_frame):
+ *   lanes   (n × W): site i of W replicas;
+ *   row     (n), padded to whole tiles: the sites of one replica side by side;
+ *   shared  (n × W): site i of one replica for W samples, which share its coefficients.
+ *
+ * Letters: n sites of a chain, W lanes, P parameters.
+ */
+#ifndef MGD_HW_H
+#define MGD_HW_H
+
+#include "../base/base.h"
+
+#define MGD_HW_MAX_ORDER 8 /* poles of a filter, relaxations of a 1/f noise: see model.c */
+#define MGD_HW_MAX_COEFS 8 /* kinds of device-to-device draws of one model */
+#define MGD_HW_TICKS 2     /* ticks of the signal clock in a step: see mgd_hw_frame */
+#define MGD_HW_BLOCK 8     /* sites that one block of random words serves */
+
+/* A device-to-device draw: mean + spread·z, not below `least`; z standard normal, or uniform on
+ * (0, 1). */
+typedef struct {
+    double mean, spread, least;
+    bool uniform;
+} mgd_hw_draw;
+
+/* A model made ready for a chain. */
+typedef struct {
+    mgd_hw_model model;
+    uint64_t device_seed, noise_seed;
+    size_t num_draws;
+    mgd_hw_draw draw[MGD_HW_MAX_COEFS];
+    size_t coef;       /* its first coefficient array in those of the chain, … */
+    size_t state;      /* … and its first state array */
+    size_t num_states; /* arrays like the values */
+    size_t order;      /* of a linear filter, or number of relaxations */
+    /* by the duration of a measurement, 1 or 2 ticks, less 1: what a state's deviation from the
+     * input changes by, e^(A·h) − 1, row-major; relaxations: factor and share of the draw */
+    double matrix[MGD_HW_TICKS][MGD_HW_MAX_ORDER * MGD_HW_MAX_ORDER];
+    size_t delay; /* in ticks */
+} mgd_hw_op;
+
+/* Where, when and for whom a chain acts. */
+typedef struct {
+    size_t rows, width;      /* of the values, (rows × width) */
+    size_t sites;            /* n: rows, but in a row padded to tiles */
+    bool row;                /* value (i, lane) is site i·width + lane of one replica */
+    bool shared;             /* coefficients (n): the same for all lanes */
+    const uint64_t *replica; /* (width) numbers; row and shared: one for all */
+    const uint32_t *sample;  /* (width) place of the lane's sample in the batch; NULL: `copy` */
+    uint32_t copy;
+    uint64_t tick;     /* of the signal clock, MGD_HW_TICKS for each step; names the event, too */
+    unsigned ticks;    /* how long the values have been held: 1 or 2 */
+    double step;       /* seconds of a step */
+    double held;       /* seconds since `since` was brought up to date */
+    const void *since; /* (rows × width) seconds since each device was programmed; NULL: 0 */
+    const void *alive; /* (width) 0: the lane's states stay as they are; NULL: all move */
+    double time;       /* seconds since the chip was made */
+    bool still;        /* settled and without noise: what probes see */
+    bool keeping;      /* time passes for what is stored, `held` of it: leak and diffusion act */
+} mgd_hw_frame;
+
+/* What sites know of their neighbourhood. */
+typedef struct {
+    const double *distance; /* (n) segments of wire to and from the device */
+    const uint8_t *joined;  /* (n) 1 where the site lies beside the one before, on one line */
+} mgd_hw_geometry;
+
+typedef struct mgd_hw_chain mgd_hw_chain;
+
+/* values ← model(values); `coef` and `state` begin with those of the op. */
+typedef void mgd_hw_kernel(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
+                           const void *coef, void *state, void *values);
+
+/* ---- writing parameters ---------------------------------------------------------------------- */
+
+/* Arrays of state that writing keeps, each like θ, when the update needs them. */
+typedef enum { MGD_HW_SINCE, MGD_HW_WRITES, MGD_HW_RESIDUE, MGD_HW_KEPT } mgd_hw_kept;
+
+/* Coefficients of a writer. */
+typedef enum {
+    MGD_HW_STEP,     /* of a pulse */
+    MGD_HW_UP_DOWN,  /* imbalance */
+    MGD_HW_TOP,      /* w_max */
+    MGD_HW_BOTTOM,   /* −w_min */
+    MGD_HW_GAMMA_UP, /* of the laws that have it */
+    MGD_HW_GAMMA_DOWN,
+    MGD_HW_ENDURANCE, /* writes until it stands still */
+    MGD_HW_WRITE_COEFS
+} mgd_hw_write_coef;
+
+/* What becomes of a requested change of the parameters: chain, gate, law. */
+typedef struct {
+    mgd_hw_update model;
+    mgd_hw_op law; /* its draws and streams */
+    bool keeps[MGD_HW_KEPT];
+    bool drawn[MGD_HW_MAX_COEFS];  /* by mgd_hw_write_coef: has an array of its own, … */
+    size_t coef[MGD_HW_MAX_COEFS]; /* … this one; else its mean holds for all devices */
+} mgd_hw_writer;
+
+/* Reads w (rows × width) and the change asked for; leaves the new w in w, and in `change` 1 where
+ * it was written and 0 elsewhere. kept[] as in mgd_hw_kept, NULL where not needed. pulses (width)
+ * is added to. */
+typedef void mgd_hw_write_kernel(const mgd_hw_writer *writer, const mgd_hw_frame *f,
+                                 const void *coef, void *const kept[MGD_HW_KEPT], void *w,
+                                 void *change, double *pulses);
+
+typedef struct {
+    size_t lanes; /* in a tile */
+    mgd_hw_kernel *apply[MGD_HW_KIND_COUNT];
+    mgd_hw_write_kernel *write;
+    /* coef (rows × width) of one draw */
+    void (*draw)(const mgd_hw_op *op, size_t which, const mgd_hw_frame *f, void *coef);
+    /* standard normal or uniform values of an event (rows × width): what user models draw */
+    void (*noise)(uint64_t seed, bool uniform, const mgd_hw_frame *f, void *out);
+    void (*subtract)(void *a, const void *b, size_t n); /* a ← a − b */
+    void (*add)(void *a, const void *b, size_t n);      /* a ← a + b */
+    /* a ← where is 1 in `where` (n), else b */
+    void (*choose)(void *a, const void *where, const void *b, size_t n);
+    /* the same by lane, where (width) */
+    void (*choose_lanes)(void *a, const void *where, const void *b, size_t rows, size_t width);
+} mgd_hw_kernels;
+
+const mgd_hw_kernels *mgd_hw_kernels_get(mgd_isa isa, mgd_dtype dtype);
+
+/* ---- chains ---------------------------------------------------------------------------------- */
+
+struct mgd_hw_chain {
+    const mgd_hw_kernels *kernels;
+    mgd_dtype dtype;
+    size_t num_ops;
+    mgd_hw_op *ops;
+    size_t num_coefs, num_states; /* arrays of them */
+    bool timed;                   /* what it does to held values changes with time */
+    bool calls;                   /* some of its models are functions of the user's */
+    mgd_hw_geometry geometry;
+};
+
+/* Models of `place`, in order, whose parameters do something; the others of the list belong to
+ * other chains. `step` in seconds; `seed` of the devices, `run` of what happens to them. */
+mgd_status mgd_hw_chain_open(mgd_context *ctx, const mgd_hw_model *models, size_t count,
+                             mgd_hw_place place, double step, uint64_t seed, uint64_t run,
+                             mgd_dtype dtype, mgd_hw_chain *out);
+void mgd_hw_chain_close(mgd_hw_chain *chain);
+
+/* Device draws, coefs (num_coefs × rows × width, or × n when shared), and states as they are at
+ * rest, (num_states × rows × width). */
+void mgd_hw_chain_draw(const mgd_hw_chain *chain, const mgd_hw_frame *f, void *coefs);
+void mgd_hw_chain_start(const mgd_hw_chain *chain, const mgd_hw_frame *f, void *states);
+
+/* values ← chain(values). Fails when a function of the user's does. */
+mgd_status mgd_hw_chain_apply(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw_frame *f,
+                              const void *coefs, void *states, void *values);
+
+/* What a function of the user's makes of the values. */
+mgd_status mgd_hw_call(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw_op *op,
+                       const mgd_hw_frame *f, void *values);
+
+/* The writer of an update; its coefficients, (law.num_draws × rows × width). */
+mgd_status mgd_hw_writer_open(mgd_context *ctx, const mgd_hw_update *update, uint64_t seed,
+                              uint64_t run, mgd_hw_writer *out);
+void mgd_hw_writer_close(mgd_hw_writer *writer);
+void mgd_hw_writer_draw(const mgd_hw_writer *writer, const mgd_hw_kernels *kernels,
+                        size_t real_bytes, const mgd_hw_frame *f, void *coefs);
+
+/* Filters: fills op->order, op->matrix and op->delay for steps of so many seconds. */
+void mgd_hw_filter_prepare(mgd_hw_op *op, double step);
+
+/* A named stream: a key of its own for each name. */
+uint64_t mgd_hw_key(uint64_t seed, const char *name);
+
+#endif

@@ -1,0 +1,268 @@
+/* Kernels of models without noise or memory: gains, converters, bounds, faults, wires; draws of
+ * devices; and the table of all (see base/simd.h for what keeps the bits the same).
+ */
+
+#include "kernels.h"
+
+/* ---- gains and bounds ------------------------------------------------------------------------ */
+
+void HW_KERNEL(affine)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
+                       const void *coef, void *state, void *values) {
+    (void)chain, (void)state;
+    const mgd_hw_model *m = &op->model;
+    bool gains = m->gain_spread > 0;
+    coefficient gain = coefficient_of(f, coef, 0, gains, m->gain);
+    coefficient offset = coefficient_of(f, coef, gains, m->offset_spread > 0, m->offset);
+    real *v = values;
+    EACH_VALUE(f)
+    store(v + at,
+          fma_vec(load(v + at), coefficient_at(&gain, i, at), coefficient_at(&offset, i, at)));
+}
+
+void HW_KERNEL(shift)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
+                      const void *coef, void *state, void *values) {
+    (void)chain, (void)state;
+    const mgd_hw_model *m = &op->model;
+    bool gains = m->gain_spread > 0;
+    coefficient gain = coefficient_of(f, coef, 0, gains, m->gain);
+    coefficient offset = coefficient_of(f, coef, gains, m->offset_spread > 0, m->offset);
+    real *v = values;
+    EACH_VALUE(f)
+    store(v + at, (load(v + at) - coefficient_at(&offset, i, at)) * coefficient_at(&gain, i, at));
+}
+
+void HW_KERNEL(asymmetry)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
+                          const void *coef, void *state, void *values) {
+    (void)chain, (void)state;
+    const mgd_hw_model *m = &op->model;
+    coefficient strength = coefficient_of(f, coef, 0, m->strength_spread > 0, m->strength);
+    real *v = values;
+    EACH_VALUE(f) {
+        vec x = load(v + at), half = coefficient_at(&strength, i, at) * splat((real)0.5);
+        store(v + at, x * (splat(1) + pick(x > splat(0), half, -half)));
+    }
+}
+
+void HW_KERNEL(clamp)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
+                      const void *coef, void *state, void *values) {
+    (void)chain, (void)coef, (void)state;
+    const vec low = splat((real)op->model.low), high = splat((real)op->model.high);
+    real *v = values;
+    EACH_VALUE(f)
+    store(v + at, clamped(load(v + at), low, high));
+}
+
+void HW_KERNEL(compress)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
+                         const void *coef, void *state, void *values) {
+    (void)chain, (void)coef, (void)state;
+    const vec n = splat((real)op->model.strength);
+    real *v = values;
+    EACH_VALUE(f) {
+        vec x = load(v + at);
+        store(v + at, x / fma_vec(n, vec_abs(x), splat(1)));
+    }
+}
+
+void HW_KERNEL(saturate)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
+                         const void *coef, void *state, void *values) {
+    (void)chain, (void)coef, (void)state;
+    const vec limit = splat((real)op->model.strength);
+    real *v = values;
+    EACH_VALUE(f)
+    store(v + at, limit * tanh_of(load(v + at) / limit));
+}
+
+/* ---- converters ------------------------------------------------------------------------------ */
+
+/* Stochastic rounding draws one number of 16 bits for each value. */
+static void round_at_random(const mgd_hw_op *op, const mgd_hw_frame *f, real *v) {
+    const mgd_hw_model *m = &op->model;
+    const vec origin = splat((real)m->offset), step = splat((real)m->step);
+    const vec per_step = splat((real)(1 / m->step));
+    const vec first = splat((real)m->low), last = splat((real)m->high);
+    real z[MGD_HW_BLOCK * LANES];
+    draws d = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, 0, 1);
+    EACH_DRAWN(&d, true, z) {
+        vec place = clamped((load(v + at) - origin) * per_step, first, last);
+        store(v + at, fma_vec(floor_vec(place + DRAWN(z)), step, origin));
+    }
+}
+
+void HW_KERNEL(quantise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
+                         const void *coef, void *state, void *values) {
+    (void)chain, (void)coef, (void)state;
+    const mgd_hw_model *m = &op->model;
+    if (m->stochastic && !f->still) {
+        round_at_random(op, f, values);
+        return;
+    }
+    const vec origin = splat((real)m->offset), step = splat((real)m->step);
+    const vec per_step = splat((real)(1 / m->step)), half = splat((real)0.5);
+    const vec first = splat((real)m->low), last = splat((real)m->high);
+    real *v = values;
+    EACH_VALUE(f) {
+        vec place = clamped((load(v + at) - origin) * per_step, first, last);
+        store(v + at, fma_vec(floor_vec(place + half), step, origin));
+    }
+}
+
+void HW_KERNEL(levels)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
+                       const void *coef, void *state, void *values) {
+    (void)chain, (void)coef, (void)state;
+    const double *table = op->model.table;
+    real *v = values;
+    EACH_VALUE(f) {
+        vec x = load(v + at), nearest = splat((real)table[0]);
+        for (size_t k = 1; k < op->model.table_size; k++) {
+            const vec between = splat((real)(0.5 * (table[k - 1] + table[k])));
+            nearest = pick(x >= between, splat((real)table[k]), nearest);
+        }
+        store(v + at, nearest);
+    }
+}
+
+/* ---- faults and wires ------------------------------------------------------------------------ */
+
+/* Coefficients: two uniform numbers of the device, which fault it has and where it then stands. */
+void HW_KERNEL(stuck)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
+                      const void *coef, void *state, void *values) {
+    (void)chain, (void)state;
+    const mgd_hw_model *m = &op->model;
+    const vec low = splat((real)m->low), range = splat((real)(m->high - m->low));
+    const vec first = splat((real)m->fraction[0]);
+    const vec second = splat((real)(m->fraction[0] + m->fraction[1]));
+    const vec third = splat((real)(m->fraction[0] + m->fraction[1] + m->fraction[2]));
+    coefficient fault = coefficient_of(f, coef, 0, true, 0);
+    coefficient level = coefficient_of(f, coef, 1, true, 0);
+    real *v = values;
+    EACH_VALUE(f) {
+        vec u = coefficient_at(&fault, i, at), stands = load(v + at);
+        stands = pick(u < third, fma_vec(range, coefficient_at(&level, i, at), low), stands);
+        stands = pick(u < second, low + range, stands);
+        stands = pick(u < first, low, stands);
+        store(v + at, stands);
+    }
+}
+
+/* What a site knows about its place is the same for all lanes; in a row it lies along them. */
+INLINE vec along(const mgd_hw_frame *f, const double *by_site, size_t i, size_t lane) {
+    if (!f->row)
+        return splat((real)by_site[i]);
+    vec v = splat(0);
+    for (size_t k = 0; k < VEC_LANES; k++) {
+        size_t site = i * f->width + lane + k;
+        v[k] = site < f->sites ? (real)by_site[site] : 0;
+    }
+    return v;
+}
+
+void HW_KERNEL(ir_drop)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
+                        const void *coef, void *state, void *values) {
+    (void)coef, (void)state;
+    const vec ratio = splat((real)(op->model.strength / op->model.scale));
+    real *v = values;
+    EACH_VALUE(f) {
+        vec x = load(v + at), distance = along(f, chain->geometry.distance, i, lane);
+        vec left = splat(1) - ratio * vec_abs(x) * distance;
+        store(v + at, x * larger_of(left, splat(0)));
+    }
+}
+
+/* Along a line, from its first site to its last: each gets its neighbours' values as they were. */
+void HW_KERNEL(crosstalk)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
+                          const void *coef, void *state, void *values) {
+    (void)coef, (void)state;
+    const uint8_t *joined = chain->geometry.joined;
+    const real k = (real)op->model.strength;
+    real *v = values;
+    if (f->row) {
+        real before = 0;
+        for (size_t i = 0; i < f->sites; i++) {
+            real own = v[i], left = joined[i] ? before : 0;
+            real right = i + 1 < f->sites && joined[i + 1] ? v[i + 1] : 0;
+            before = own;
+            v[i] = own + k * (left + right);
+        }
+        return;
+    }
+    for (size_t lane = 0; lane < f->width; lane += VEC_LANES) {
+        vec before = splat(0);
+        for (size_t i = 0, at = lane; i < f->rows; i++, at += f->width) {
+            vec own = load(v + at), left = joined[i] ? before : splat(0);
+            vec right = i + 1 < f->rows && joined[i + 1] ? load(v + at + f->width) : splat(0);
+            before = own;
+            store(v + at, own + splat(k) * (left + right));
+        }
+    }
+}
+
+/* ---- devices --------------------------------------------------------------------------------- */
+
+/* In a shared frame coefficients are (n): as a row of their own. */
+void HW_KERNEL(draw)(const mgd_hw_op *op, size_t which, const mgd_hw_frame *f, void *coef) {
+    const mgd_hw_draw *draw = &op->draw[which];
+    const vec mean = splat((real)draw->mean), spread = splat((real)draw->spread);
+    const vec least = splat((real)draw->least);
+    real z[MGD_HW_BLOCK * LANES], *c = coef;
+    draws d = draws_of(f, op->device_seed, MGD_STREAM_DEVICE, which, 0, 1);
+    EACH_DRAWN(&d, draw->uniform, z)
+    store(c + at, larger_of(fma_vec(spread, DRAWN(z), mean), least));
+}
+
+/* ---- arrays ---------------------------------------------------------------------------------- */
+
+static void subtract(void *as, const void *bs, size_t n) {
+    real *a = as;
+    const real *b = bs;
+    for (size_t i = 0; i < n; i += VEC_LANES)
+        store(a + i, load(a + i) - load(b + i));
+}
+
+static void add(void *as, const void *bs, size_t n) {
+    real *a = as;
+    const real *b = bs;
+    for (size_t i = 0; i < n; i += VEC_LANES)
+        store(a + i, load(a + i) + load(b + i));
+}
+
+static void choose(void *as, const void *where, const void *bs, size_t n) {
+    real *a = as;
+    const real *b = bs, *w = where;
+    for (size_t i = 0; i < n; i += VEC_LANES)
+        store(a + i, pick(load(w + i) != splat(0), load(a + i), load(b + i)));
+}
+
+static void choose_lanes(void *as, const void *where, const void *bs, size_t rows, size_t width) {
+    real *a = as;
+    const real *b = bs, *w = where;
+    for (size_t i = 0; i < rows * width; i += width)
+        for (size_t lane = 0; lane < width; lane += VEC_LANES)
+            store(a + i + lane,
+                  pick(load(w + lane) != splat(0), load(a + i + lane), load(b + i + lane)));
+}
+
+extern const mgd_hw_kernels MGD_KERNEL_TABLE(hw);
+const mgd_hw_kernels MGD_KERNEL_TABLE(hw) = {
+    .lanes = LANES,
+    .apply =
+        {
+            [MGD_HW_AFFINE] = HW_KERNEL(affine),       [MGD_HW_SHIFT] = HW_KERNEL(shift),
+            [MGD_HW_ASYMMETRY] = HW_KERNEL(asymmetry), [MGD_HW_QUANTISE] = HW_KERNEL(quantise),
+            [MGD_HW_LEVELS] = HW_KERNEL(levels),       [MGD_HW_CLAMP] = HW_KERNEL(clamp),
+            [MGD_HW_COMPRESS] = HW_KERNEL(compress),   [MGD_HW_SATURATE] = HW_KERNEL(saturate),
+            [MGD_HW_NOISE] = HW_KERNEL(noise),         [MGD_HW_FLICKER] = HW_KERNEL(flicker),
+            [MGD_HW_DRIFT] = HW_KERNEL(drift),         [MGD_HW_LEAK] = HW_KERNEL(leak),
+            [MGD_HW_DIFFUSION] = HW_KERNEL(diffusion), [MGD_HW_STUCK] = HW_KERNEL(stuck),
+            [MGD_HW_IR_DROP] = HW_KERNEL(ir_drop),     [MGD_HW_CROSSTALK] = HW_KERNEL(crosstalk),
+            [MGD_HW_LOW_PASS] = HW_KERNEL(filter),     [MGD_HW_HIGH_PASS] = HW_KERNEL(high_pass),
+            [MGD_HW_RINGING] = HW_KERNEL(filter),      [MGD_HW_DELAY] = HW_KERNEL(delay),
+            [MGD_HW_SLEW] = HW_KERNEL(slew),
+        },
+    .write = HW_KERNEL(write),
+    .draw = HW_KERNEL(draw),
+    .noise = HW_KERNEL(normals),
+    .subtract = subtract,
+    .add = add,
+    .choose = choose,
+    .choose_lanes = choose_lanes,
+};
