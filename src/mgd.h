@@ -664,7 +664,7 @@ MGD_API mgd_status mgd_run_keep_gradient(mgd_context *ctx, mgd_run *run);
 
 /* Copies of θ, (P) for one replica, (R, P) for an ensemble; and of G of the last window: zeros
  * before one has ended. */
-MGD_API mgd_status mgd_run_theta(mgd_context *ctx, const mgd_run *run, mgd_tensor **out);
+MGD_API mgd_status mgd_run_theta(mgd_context *ctx, mgd_run *run, mgd_tensor **out);
 MGD_API mgd_status mgd_run_gradient(mgd_context *ctx, const mgd_run *run, mgd_tensor **out);
 
 /* Last measured C and C̃ of each replica (R entries each). */
@@ -703,7 +703,7 @@ MGD_API mgd_status mgd_code_pattern(mgd_context *ctx, const mgd_train *train, si
  * i-th; `set` restores all from tensors in the same order. */
 MGD_API size_t mgd_run_state_count(const mgd_run *run);
 MGD_API const char *mgd_run_state_name(const mgd_run *run, size_t i);
-MGD_API mgd_status mgd_run_state_get(mgd_context *ctx, const mgd_run *run, size_t i,
+MGD_API mgd_status mgd_run_state_get(mgd_context *ctx, mgd_run *run, size_t i,
                                      mgd_tensor **out);
 MGD_API mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *tensors);
 

@@ -20,6 +20,7 @@ typedef struct {
     uint64_t slot;           /* slot of the perturbation code */
     int sign;                /* 0: θ itself; +1, −1: θ + θ̃, θ − θ̃ */
     const uint32_t *samples; /* rows: (B); lanes: (B × W), one sample per replica */
+    unsigned tick, ticks;    /* a step has two ticks: in which one it begins, how many it lasts */
 } mgd_point;
 
 /* Where the chip gets parameters from. `first` and `count` are a range of θ; `worker` is the one
@@ -27,9 +28,9 @@ typedef struct {
 typedef struct {
     const void *self;
     const void *theta; /* of this unit, unperturbed: what sign 0 stands for */
-    /* The point's parameters: out (count × W) in lanes, one set per replica; (count) in rows. */
-    void (*perturbed)(const void *self, size_t worker, const mgd_point *point, size_t first,
-                      size_t count, void *out);
+    /* The point's perturbation on top of `base`, both (count × W) in lanes, (count) in rows. */
+    void (*perturbed)(const void *self, size_t worker, const mgd_point *point, const void *base,
+                      size_t first, size_t count, void *out);
     /* Rows: out (count × width), one point per lane; lanes from `used` on repeat the last. */
     void (*points)(const void *self, size_t worker, const mgd_point *points, size_t used,
                    size_t width, size_t first, size_t count, void *out);
@@ -44,8 +45,43 @@ typedef struct {
     size_t num_points;
     const mgd_point *points;
     mgd_source source;
-    double *cost; /* rows: (num_points); lanes: (num_points × W) */
+    size_t unit;             /* whose parameters these are, … */
+    const uint64_t *replica; /* … numbers of its replicas: (1) or (W) … */
+    const void *lives;       /* … and reals (W): 0 where one has stopped. For chips with states */
+    double *cost;            /* rows: (num_points); lanes: (num_points × W) */
 } mgd_request;
+
+/* θ of a unit is to become what stands in `theta`: it becomes what the hardware makes of that. */
+typedef struct {
+    size_t worker, unit;
+    const uint64_t *replica;
+    const void *lives;
+    uint64_t step;      /* at whose end it happens */
+    const void *before; /* θ as it is */
+    void *theta;        /* in: as asked for; out: as written */
+} mgd_write;
+
+/* All units at rest for some time. */
+typedef struct {
+    uint64_t step;           /* steps done */
+    const uint64_t *replica; /* (units × W) */
+    char *theta;             /* (units) */
+    double seconds;
+} mgd_rest;
+
+/* What has happened to the devices of one replica. */
+typedef struct {
+    double writes_mean, writes_max; /* of a parameter */
+    double pulses;
+    double endurance_left; /* share of its writes that the most worn device has left */
+} mgd_wear;
+
+/* θ of the replica in a slot, at a step, for probes. */
+typedef struct {
+    size_t slot;
+    uint64_t step;
+    const void *theta; /* (P) */
+} mgd_view;
 
 /* What will be asked of a session. */
 typedef struct {
@@ -56,6 +92,11 @@ typedef struct {
     size_t max_points; /* most points of one request */
     size_t workers;    /* threads that may be at work at once */
     size_t requesters; /* workers, from number 0 on, that may make requests */
+    size_t units;      /* for chips whose replicas differ: how many units, … */
+    size_t replicas;   /* … replicas in all, slot by slot, … */
+    uint64_t replica;  /* … the number of the first one, … */
+    uint64_t seed;     /* … the run's seed, … */
+    double dt;         /* … and seconds of a step */
 } mgd_task_spec;
 
 /* A chip made ready for one task. Implementations put this first in a structure of their own. */
@@ -65,27 +106,41 @@ struct mgd_session {
     mgd_status (*measure)(mgd_context *ctx, mgd_session *session, const mgd_request *request);
     /* May be NULL. These samples will be asked for next. */
     void (*prefetch)(const mgd_session *session, const uint32_t *samples, size_t count);
-    /* Mean cost and accuracy of θ (P) over a data set, free of the measurement's imperfections. */
+    /* Mean cost and accuracy of θ over a data set, free of the measurement's imperfections. */
     mgd_status (*evaluate)(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                           const void *theta, const mgd_tensor *x, const mgd_tensor *y,
+                           const mgd_view *view, const mgd_tensor *x, const mgd_tensor *y,
                            double *cost, double *accuracy);
-    /* The same for `units` units in lanes, θ (units × P × W): cost and accuracy (units × W). NULL
-     * where the chip does not evaluate replicas side by side. */
+    /* The same for the first `units` units in lanes, θ (units × P × W): cost and accuracy (units ×
+     * W). NULL where the chip does not evaluate replicas side by side. */
     mgd_status (*evaluate_lanes)(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                                 size_t units, const void *theta, const mgd_tensor *x,
-                                 const mgd_tensor *y, double *cost, double *accuracy);
+                                 size_t units, uint64_t step, const void *theta,
+                                 const mgd_tensor *x, const mgd_tensor *y, double *cost,
+                                 double *accuracy);
     /* Σ weight[s]·∂C_s/∂θ (P) over the training samples, as exactly as the chip can tell. */
-    mgd_status (*gradient)(mgd_context *ctx, mgd_session *session, const void *theta,
+    mgd_status (*gradient)(mgd_context *ctx, mgd_session *session, const mgd_view *view,
                            const double *weight, double *gradient);
+
+    /* For chips whose hardware is not ideal; all NULL otherwise. A write that fails leaves θ as it
+     * was. Two replicas change places; a replica's states as numbers (num_states), whatever the
+     * layout; what its devices have gone through. */
+    mgd_status (*write)(mgd_context *ctx, mgd_session *session, const mgd_write *write);
+    void (*rest)(mgd_session *session, const mgd_rest *rest);
+    void (*swap)(mgd_session *session, size_t slot, size_t other);
+    size_t num_states;
+    void (*state_get)(const mgd_session *session, size_t slot, double *states);
+    void (*state_set)(mgd_session *session, size_t slot, const double *states);
+    mgd_wear (*wear)(const mgd_session *session, size_t slot);
     void (*close)(mgd_session *session);
 };
 
 struct mgd_chip {
     mgd_dtype dtype; /* of θ: f32 or f64 */
     size_t num_parameters;
-    size_t lanes;      /* replicas in a tile, when it can evaluate them side by side; else 0 */
-    bool caller_only;  /* measure must run on the thread that started the run */
-    double resolution; /* smallest relative step of a cost: unit in the last place */
+    size_t lanes;       /* replicas in a tile, when it can evaluate them side by side; else 0 */
+    bool caller_only;   /* measure must run on the thread that started the run */
+    bool in_order;      /* what it answers depends on what was asked before */
+    double resolution;  /* smallest relative step of a cost: unit in the last place */
+    double ran, rested; /* seconds of its runs' steps, and at rest */
 
     /* Checks data and cost against the chip and takes all the memory that measuring needs. */
     mgd_status (*open)(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,

@@ -92,6 +92,14 @@ void mgd_chip_free(mgd_chip *chip) {
         chip->free(chip);
 }
 
+void mgd_chip_advance(mgd_chip *chip, double seconds) {
+    chip->rested += seconds;
+}
+
+double mgd_chip_age(const mgd_chip *chip) {
+    return chip->ran + chip->rested;
+}
+
 size_t mgd_chip_num_parameters(const mgd_chip *chip) {
     return chip->num_parameters;
 }

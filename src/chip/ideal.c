@@ -66,9 +66,10 @@ typedef const void *fetch_parameters(const ideal_session *s, const mgd_request *
 /* One point: of W replicas, or of one with its batch in the lanes. */
 static const void *fetch_point(const ideal_session *s, const mgd_request *r, size_t worker,
                                const mgd_point *point, size_t first, size_t count, void *pack) {
+    const char *theta = (const char *)r->source.theta + first * s->pack_row;
     if (point->sign == 0)
-        return (const char *)r->source.theta + first * s->pack_row;
-    r->source.perturbed(r->source.self, worker, point, first, count, pack);
+        return theta;
+    r->source.perturbed(r->source.self, worker, point, theta, first, count, pack);
     return pack;
 }
 
@@ -336,13 +337,13 @@ static void ideal_prefetch(const mgd_session *session, const uint32_t *samples, 
 /* ---- probes ---------------------------------------------------------------------------------- */
 
 static mgd_status ideal_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                                 const void *theta, const mgd_tensor *x, const mgd_tensor *y,
+                                 const mgd_view *view, const mgd_tensor *x, const mgd_tensor *y,
                                  double *cost, double *accuracy) {
     const ideal_session *s = (const ideal_session *)session;
     mgd_samples samples;
     MGD_TRY(mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &samples));
     mgd_status status =
-        mgd_net_evaluate(ctx, s->net, pool, theta, &samples, &s->cost, cost, accuracy);
+        mgd_net_evaluate(ctx, s->net, pool, view->theta, &samples, &s->cost, cost, accuracy);
     mgd_samples_close(&samples);
     return status;
 }
@@ -391,8 +392,10 @@ static void evaluate_unit(void *arg, size_t unit, size_t worker) {
 }
 
 static mgd_status ideal_evaluate_lanes(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                                       size_t units, const void *theta, const mgd_tensor *x,
-                                       const mgd_tensor *y, double *cost, double *accuracy) {
+                                       size_t units, uint64_t step, const void *theta,
+                                       const mgd_tensor *x, const mgd_tensor *y, double *cost,
+                                       double *accuracy) {
+    (void)step;
     const ideal_session *s = (const ideal_session *)session;
     mgd_samples set;
     MGD_TRY(mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &set));
@@ -406,11 +409,12 @@ static mgd_status ideal_evaluate_lanes(mgd_context *ctx, mgd_session *session, m
     return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
 }
 
-static mgd_status ideal_gradient(mgd_context *ctx, mgd_session *session, const void *theta,
+static mgd_status ideal_gradient(mgd_context *ctx, mgd_session *session, const mgd_view *view,
                                  const double *weight, double *gradient) {
     const ideal_session *s = (const ideal_session *)session;
     double value;
-    return mgd_net_backward(ctx, s->net, theta, &s->samples, &s->cost, weight, gradient, &value);
+    return mgd_net_backward(ctx, s->net, view->theta, &s->samples, &s->cost, weight, gradient,
+                            &value);
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */

@@ -120,7 +120,8 @@ static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_requ
         if (point->sign == 0)
             memcpy(theta, r->source.theta, parameters * mgd_dtype_size(s->dtype));
         else
-            r->source.perturbed(r->source.self, r->worker, point, 0, parameters, theta);
+            r->source.perturbed(r->source.self, r->worker, point, r->source.theta, 0, parameters,
+                                theta);
         if (point->samples != loaded)
             load_samples(s, point->samples);
         loaded = point->samples;
@@ -136,13 +137,14 @@ static mgd_status rows_of(mgd_context *ctx, const mgd_tensor *t, size_t first, s
 }
 
 static mgd_status evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                           const void *theta, const mgd_tensor *x, const mgd_tensor *y,
+                           const mgd_view *view, const mgd_tensor *x, const mgd_tensor *y,
                            double *cost, double *accuracy) {
     (void)pool;
     const responder *s = (const responder *)session;
     mgd_samples set;
     MGD_TRY(mgd_samples_open(ctx, s->dtype, x, y, &set));
-    memcpy(mgd_tensor_data(s->theta), theta, mgd_tensor_size(s->theta) * mgd_dtype_size(s->dtype));
+    memcpy(mgd_tensor_data(s->theta), view->theta,
+           mgd_tensor_size(s->theta) * mgd_dtype_size(s->dtype));
     mgd_status status = MGD_OK;
     double cost_sum = 0, hit_sum = 0;
     for (size_t first = 0; first < set.samples && status == MGD_OK; first += EVALUATE_ROWS) {
@@ -209,11 +211,12 @@ static void parameter_set(const responder *s, size_t i, double value) {
 }
 
 /* Central differences with the step that balances truncation and rounding: ε^⅓·max(1, |θ|). */
-static mgd_status gradient(mgd_context *ctx, mgd_session *session, const void *theta,
+static mgd_status gradient(mgd_context *ctx, mgd_session *session, const mgd_view *view,
                            const double *weight, double *out) {
     const responder *s = (const responder *)session;
     double relative = cbrt(s->dtype == MGD_F32 ? FLT_EPSILON : DBL_EPSILON);
-    memcpy(mgd_tensor_data(s->theta), theta, mgd_tensor_size(s->theta) * mgd_dtype_size(s->dtype));
+    memcpy(mgd_tensor_data(s->theta), view->theta,
+           mgd_tensor_size(s->theta) * mgd_dtype_size(s->dtype));
     for (size_t i = 0; i < mgd_tensor_size(s->theta); i++) {
         double centre = parameter_get(s, i), step = relative * fmax(1, fabs(centre)), c[2], at[2];
         for (int side = 0; side < 2; side++) {

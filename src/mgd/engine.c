@@ -96,16 +96,22 @@ static size_t list_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64
             take_samples(run, w, unit, periods(n, t->tau_x), fresh);
             samples = fresh;
         }
-        mgd_point point = {.step = n, .slot = periods(n, t->tau_p), .samples = samples};
-        if (t->baseline == MGD_BASELINE_MEASURED && (new_sample || begins(n, t->tau_theta))) {
+        bool measures_base =
+            t->baseline == MGD_BASELINE_MEASURED && (new_sample || begins(n, t->tau_theta));
+        bool two = measures_base || t->baseline == MGD_BASELINE_TWO_SIDED;
+        mgd_point point = {
+            .step = n, .slot = periods(n, t->tau_p), .samples = samples, .ticks = two ? 1 : 2};
+        if (measures_base) {
             base = points;
             has_base = true;
             w->points[points++] = point;
+            point.tick = 1;
         }
         point.sign = 1;
         places[j] = (mgd_places){.plus = points, .base = base, .has_base = has_base};
         w->points[points++] = point;
         if (t->baseline == MGD_BASELINE_TWO_SIDED) {
+            point.tick = 1;
             point.sign = -1;
             places[j].minus = points;
             w->points[points++] = point;
@@ -256,35 +262,63 @@ static void integrate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t n
     }
 }
 
+/* η and who runs, as the kernels want them. */
+static void hold_rates(const mgd_run *run, mgd_worker *w, size_t unit) {
+    if (w->eta_held == run->eta)
+        return;
+    const double *alive = run->alive + unit * run->lanes;
+    run->kernels->rates(run->eta, alive, run->lanes, run->width, w->eta);
+    run->kernels->rates(1, alive, run->lanes, run->width, w->lives);
+    w->eta_held = run->eta;
+}
+
+/* The chip makes of the θ that is asked for what it can. */
+static mgd_status write_chip(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
+                             uint64_t step) {
+    size_t bytes = mgd_run_unit_bytes(run);
+    char *theta = run->theta + unit * bytes;
+    mgd_write write = {.worker = (size_t)(w - run->workers),
+                       .unit = unit,
+                       .replica = run->number + unit * run->lanes,
+                       .lives = w->lives,
+                       .step = step,
+                       .before = w->before,
+                       .theta = theta};
+    mgd_status status = run->session->write(ctx, run->session, &write);
+    if (status != MGD_OK)
+        memcpy(theta, w->before, bytes);
+    return status;
+}
+
 /* Takes a block into G and, where its last step ends a window, writes θ. */
-static void integrate_and_write(mgd_run *run, mgd_worker *w, size_t unit, uint64_t n,
-                                size_t steps) {
+static mgd_status integrate_and_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
+                                      uint64_t n, size_t steps) {
     const mgd_train *t = &run->train;
     size_t bytes = mgd_run_unit_bytes(run), at = unit * bytes;
-    bool writes = begins(n + steps, t->tau_theta);
-    bool at_once = writes && t->optimizer == MGD_OPTIMIZER_SGD && !run->window_gradient;
+    bool writes = begins(n + steps, t->tau_theta), chip = run->session->write != NULL;
+    bool at_once = writes && t->optimizer == MGD_OPTIMIZER_SGD && !run->window_gradient && !chip;
     bool careful = writes && (run->careful[unit] || !(fabs(run->eta) < MGD_HUGE_SIGNAL));
-    if (writes && w->eta_held != run->eta) {
-        run->kernels->rates(run->eta, run->alive + unit * run->lanes, run->lanes, run->width,
-                            w->eta);
-        run->kernels->rates(1, run->alive + unit * run->lanes, run->lanes, run->width, w->lives);
-        w->eta_held = run->eta;
-    }
-    if (careful)
+    mgd_status status = MGD_OK;
+    if (writes)
+        hold_rates(run, w, unit);
+    if (careful || (writes && chip))
         memcpy(w->before, run->theta + at, bytes);
     integrate_block(run, w, unit, n, steps, at_once);
     if (!writes)
-        return;
+        return MGD_OK;
     if (run->window_gradient)
         keep_window(run, unit, run->theta + at, run->gradient + at);
     if (!at_once)
         update(run, w, unit, periods(n, t->tau_theta));
+    if (chip)
+        status = write_chip(ctx, run, w, unit, n + steps - 1);
     if (careful) {
         undo_overflow(run, unit, n + steps - 1, w->before);
         w->eta_held = NAN;
     }
     if (run->careful[unit]) /* its neighbours belong to other threads */
         run->careful[unit] = 0;
+    return status;
 }
 
 /* ---- units and segments ---------------------------------------------------------------------- */
@@ -314,6 +348,9 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
                            .pool = s->inner,
                            .points = w->points,
                            .source = mgd_unit_source_open(&source),
+                           .unit = unit,
+                           .replica = source.replica,
+                           .lives = w->lives,
                            .cost = w->cost};
     mgd_status status = MGD_OK;
     uint64_t n = run->done[unit]; /* written back once: its neighbours belong to other threads */
@@ -327,13 +364,17 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
             n = s->last;
             break;
         }
+        if (run->chip->in_order)
+            hold_rates(run, w, unit);
         request.num_points = list_points(run, w, unit, n, steps, w->places);
         status = run->session->measure(&s->ctx[unit], run->session, &request);
         if (status != MGD_OK)
             break;
         demodulate_block(run, w, unit, n, steps, w->places);
-        integrate_and_write(run, w, unit, n, steps);
+        status = integrate_and_write(&s->ctx[unit], run, w, unit, n, steps);
         n += steps;
+        if (status != MGD_OK) /* the write of this step did not happen */
+            break;
     }
     run->done[unit] = n;
     return status;
@@ -392,6 +433,7 @@ static mgd_status advance_segment(mgd_run *run, segment *s) {
     run->step = UINT64_MAX;
     for (size_t unit = 0; unit < run->units; unit++)
         run->step = min_u64(run->step, run->done[unit]);
+    run->chip->ran += (double)(run->step - s->first) * run->train.dt;
     for (size_t unit = 0; unit < run->live_units; unit++)
         if (s->status[unit] != MGD_OK)
             return s->status[unit];
@@ -491,6 +533,7 @@ static void check_signal(mgd_run *run) {
 static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, uint64_t *length) {
     mgd_run *run = s->run;
     double begin = mgd_clock();
+    mgd_run_settle(run);
     mgd_run_compact(run);
     s->first = run->step;
     s->last = segment_end(run, target, *length);
@@ -517,6 +560,7 @@ static void catch_up(segment *s) {
     s->last = run->step;
     for (size_t unit = 0; unit < run->live_units && run->in_lanes; unit++)
         s->last = s->last > run->done[unit] ? s->last : run->done[unit];
+    s->first = run->step;
     if (s->last > run->step)
         advance_segment(run, s);
 }

@@ -57,6 +57,8 @@ void mgd_run_choose_layout(mgd_run *run) {
         run->block_steps =
             least(least((size_t)t->tau_theta, lanes * threads),
                   BLOCK_SAMPLES / t->batch > lanes ? BLOCK_SAMPLES / t->batch : lanes);
+    if (run->chip->in_order) /* a request is answered whole or not at all: Ctrl-C waits for it */
+        run->block_steps = least(run->block_steps, 4);
     run->max_points = per_step * run->block_steps;
     run->num_workers = threads;
     run->requesters = run->one_by_one ? 1 : threads;
@@ -117,6 +119,8 @@ static void swap_slots(mgd_run *run, size_t a, size_t b) {
         swap_bytes(&run->sums[2 * (a - a % run->lanes) + k * run->lanes + a % run->lanes],
                    &run->sums[2 * (b - b % run->lanes) + k * run->lanes + b % run->lanes],
                    sizeof(double));
+    if (run->session->swap)
+        run->session->swap(run->session, a, b);
     swap_bytes(&run->finite[a], &run->finite[b], 1);
     swap_bytes(&run->number[a], &run->number[b], sizeof(uint64_t));
     run->slot[run->number[a] - run->train.replica] = a;

@@ -20,7 +20,8 @@ static mgd_status rows_tensor(mgd_context *ctx, const mgd_run *run, const char *
     return MGD_OK;
 }
 
-mgd_status mgd_run_theta(mgd_context *ctx, const mgd_run *run, mgd_tensor **out) {
+mgd_status mgd_run_theta(mgd_context *ctx, mgd_run *run, mgd_tensor **out) {
+    mgd_run_settle(run);
     return rows_tensor(ctx, run, run->theta, out);
 }
 
@@ -55,7 +56,8 @@ static mgd_status evaluate_lanes(mgd_context *ctx, mgd_run *run, const mgd_tenso
     MGD_TRY(mgd_allocate(ctx, "costs", 2 * slots, sizeof(double), &memory));
     double *costs = memory, *accuracies = costs + slots;
     mgd_status status = run->session->evaluate_lanes(ctx, run->session, run->pool, run->live_units,
-                                                     run->theta, x, y, costs, accuracies);
+                                                     run->step, run->theta, x, y, costs,
+                                                     accuracies);
     for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++)
         if (run->slot[r] < slots && !(known && known[r])) {
             cost[r] = costs[run->slot[r]];
@@ -68,6 +70,7 @@ static mgd_status evaluate_lanes(mgd_context *ctx, mgd_run *run, const mgd_tenso
 mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
                             const mgd_tensor *y, const bool *known, double *cost,
                             double *accuracy) {
+    mgd_run_settle(run);
     size_t first = 0; /* of the slots whose replicas are evaluated one by one */
     void *row;
     MGD_TRY(mgd_allocate(ctx, "parameters", run->parameters, run->real, &row));
@@ -80,8 +83,9 @@ mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
         if (run->slot[r] < first || (known && known[r]))
             continue;
         mgd_run_row_get(run, run->theta, r, row);
-        status =
-            run->session->evaluate(ctx, run->session, run->pool, row, x, y, &cost[r], &accuracy[r]);
+        mgd_view view = {.slot = run->slot[r], .step = run->step, .theta = row};
+        status = run->session->evaluate(ctx, run->session, run->pool, &view, x, y, &cost[r],
+                                        &accuracy[r]);
     }
     mgd_free(row);
     return status;
@@ -134,7 +138,8 @@ static mgd_status angle_of(mgd_context *ctx, mgd_run *run, size_t r, bool whole_
     else
         window_weights(run, r, end, w->weight);
     mgd_run_row_get(run, run->window_theta, r, w->row);
-    MGD_TRY(run->session->gradient(ctx, run->session, w->row, w->weight, w->truth));
+    mgd_view view = {.slot = run->slot[r], .step = end, .theta = w->row};
+    MGD_TRY(run->session->gradient(ctx, run->session, &view, w->weight, w->truth));
     mgd_run_row_get(run, run->window_gradient, r, w->row);
     *angle = angle_between(run, w->row, w->truth);
     return MGD_OK;

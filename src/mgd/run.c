@@ -204,7 +204,12 @@ static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
                           .width = run->in_lanes ? run->lanes : 0,
                           .max_points = run->max_points,
                           .workers = run->num_workers,
-                          .requesters = run->requesters};
+                          .requesters = run->requesters,
+                          .units = run->units,
+                          .replicas = t->replicas,
+                          .replica = t->replica,
+                          .seed = t->seed,
+                          .dt = t->dt};
     return run->chip->open(ctx, run->chip, &task, &run->session);
 }
 
@@ -230,6 +235,7 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
     run->amplitude = t->norm != 0 ? t->norm / sqrt(run->code.square_sum) : t->amplitude;
     run->scale = signal_scale(run);
     run->eta = t->eta;
+    run->rested = run->chip->rested;
     mgd_run_choose_layout(run);
     MGD_TRY(open_session(ctx, run));
     run->order = (mgd_order){t->shuffle, t->seed, mgd_tensor_shape(t->x)[0]};
@@ -297,6 +303,49 @@ void mgd_run_free(mgd_run *run) {
     mgd_tensor_free((mgd_tensor *)run->train.x);
     mgd_tensor_free((mgd_tensor *)run->train.y);
     mgd_free(run);
+}
+
+/* ---- the chip's own life --------------------------------------------------------------------- */
+
+void mgd_run_settle(mgd_run *run) {
+    double seconds = run->chip->rested - run->rested;
+    run->rested = run->chip->rested;
+    if (seconds > 0 && run->session->rest)
+        run->session->rest(run->session, &(mgd_rest){run->step, run->number, run->theta, seconds});
+}
+
+/* Evaluations of a sample in the first n steps. */
+static double evaluations(const mgd_train *t, uint64_t n) {
+    double points = (double)n * (t->baseline == MGD_BASELINE_TWO_SIDED ? 2 : 1);
+    if (t->baseline == MGD_BASELINE_MEASURED) { /* and C₀ at multiples of τ_x or τ_θ */
+        uint64_t a = t->tau_x, b = t->tau_theta;
+        while (b != 0) {
+            uint64_t rest = a % b;
+            a = b;
+            b = rest;
+        }
+        double both = (double)t->tau_x * ((double)t->tau_theta / (double)a);
+        points += ceil((double)n / (double)t->tau_x) + ceil((double)n / (double)t->tau_theta) -
+                  ceil((double)n / both);
+    }
+    return points * (double)t->batch;
+}
+
+void mgd_run_counters(const mgd_run *run, const mgd_counters *out) {
+    for (size_t r = 0; r < run->train.replicas; r++) {
+        size_t slot = run->slot[r];
+        bool running = isnan(run->stopped[slot]);
+        uint64_t n = running ? run->step : (uint64_t)run->stopped[slot];
+        double writes = (double)(n / run->train.tau_theta);
+        mgd_wear wear = {.writes_mean = writes, .writes_max = writes, .endurance_left = 1};
+        if (run->session->wear)
+            wear = run->session->wear(run->session, slot);
+        out->evaluations[r] = evaluations(&run->train, n);
+        out->writes_mean[r] = wear.writes_mean;
+        out->writes_max[r] = wear.writes_max;
+        out->pulses[r] = wear.pulses;
+        out->endurance_left[r] = wear.endurance_left;
+    }
 }
 
 /* ---- looking and stopping -------------------------------------------------------------------- */

@@ -99,6 +99,7 @@ struct mgd_run {
     bool warned;
     char warning[MGD_MESSAGE_SIZE];
 
+    double rested;  /* seconds at rest that θ has been through */
     uint64_t step;  /* steps done by all units */
     uint64_t *done; /* (units) steps done; ahead of `step` only after a chip has failed */
     double eta;     /* of the next write of θ */
@@ -136,6 +137,9 @@ void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row)
 /* Whether replica r stands within the window that is under way, so that its G counts: one that
  * stopped in a window that has ended since begins anew. */
 bool mgd_run_in_window(const mgd_run *run, size_t r);
+
+/* What rests of the chip have done to θ since it was last looked at. */
+void mgd_run_settle(mgd_run *run);
 
 /* Moves living replicas to the front, where that leaves fewer units to advance. */
 void mgd_run_compact(mgd_run *run);

@@ -59,9 +59,9 @@ size_t mgd_unit_part(const mgd_run *run, size_t first, size_t last) {
 
 /* ---- parameters for the chip ----------------------------------------------------------------- */
 
-/* Rows and lanes alike: θ + factor·s, a part at a time. */
-static void source_perturbed(const void *self, size_t worker, const mgd_point *point, size_t first,
-                             size_t count, void *out) {
+/* Rows and lanes alike: base + factor·s, a part at a time. */
+static void source_perturbed(const void *self, size_t worker, const mgd_point *point,
+                             const void *base, size_t first, size_t count, void *out) {
     const mgd_unit_source *u = self;
     const mgd_run *run = u->run;
     mgd_worker *w = &run->workers[worker];
@@ -70,12 +70,12 @@ static void source_perturbed(const void *self, size_t worker, const mgd_point *p
     for (size_t at = first, n; at < last; at += n) {
         n = mgd_unit_part(run, at, last);
         mgd_pattern s = mgd_unit_pattern(u, w, point->slot, at, n);
-        const char *theta = u->theta + at * row;
+        const char *from = (const char *)base + (at - first) * row;
         char *to = (char *)out + (at - first) * row;
         if (run->in_lanes)
-            run->kernels->perturb(theta, &s, factor, n, run->width, to);
+            run->kernels->perturb(from, &s, factor, n, run->width, to);
         else
-            run->kernels->perturb_row(theta, s.values, factor, n, to);
+            run->kernels->perturb_row(from, s.values, factor, n, to);
     }
 }
 

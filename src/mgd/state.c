@@ -33,13 +33,14 @@ static size_t list_arrays(const mgd_run *run, const char **names, char **arrays)
 size_t mgd_run_state_count(const mgd_run *run) {
     const char *names[6];
     char *arrays[6];
-    return list_arrays(run, names, arrays) + 1;
+    return list_arrays(run, names, arrays) + 1 + (run->session->num_states > 0);
 }
 
 const char *mgd_run_state_name(const mgd_run *run, size_t i) {
     const char *names[6];
     char *arrays[6];
-    return i < list_arrays(run, names, arrays) ? names[i] : "replicas";
+    size_t count = list_arrays(run, names, arrays);
+    return i < count ? names[i] : i == count ? "replicas" : "chip";
 }
 
 static void columns_get(const mgd_run *run, double *columns) {
@@ -77,10 +78,22 @@ static void columns_set(mgd_run *run, const double *columns) {
     run->sums_from = run->step;
 }
 
-mgd_status mgd_run_state_get(mgd_context *ctx, const mgd_run *run, size_t i, mgd_tensor **out) {
+/* What the chip's devices are in the middle of, (R × states), f64. */
+static mgd_status chip_states(mgd_context *ctx, const mgd_run *run, mgd_tensor **out) {
+    const mgd_session *s = run->session;
+    MGD_TRY(mgd_tensor_new(ctx, MGD_F64, 2, (size_t[]){run->train.replicas, s->num_states}, out));
+    for (size_t r = 0; r < run->train.replicas; r++)
+        s->state_get(s, run->slot[r], (double *)mgd_tensor_data(*out) + r * s->num_states);
+    return MGD_OK;
+}
+
+mgd_status mgd_run_state_get(mgd_context *ctx, mgd_run *run, size_t i, mgd_tensor **out) {
     const char *names[6];
     char *arrays[6];
     size_t count = list_arrays(run, names, arrays), replicas = run->train.replicas;
+    mgd_run_settle(run);
+    if (i > count)
+        return chip_states(ctx, run, out);
     bool columns = i >= count;
     size_t shape[2] = {replicas, columns ? COLUMNS : run->parameters};
     mgd_tensor *t;
@@ -130,11 +143,18 @@ mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *
         MGD_TRY(check_tensor(ctx, run, names[i], tensors[i], run->chip->dtype, run->parameters));
     MGD_TRY(check_tensor(ctx, run, "replicas", tensors[count], MGD_F64, COLUMNS));
     MGD_TRY(check_columns(ctx, run, mgd_tensor_data(tensors[count])));
+    size_t states = run->session->num_states;
+    if (states > 0)
+        MGD_TRY(check_tensor(ctx, run, "chip", tensors[count + 1], MGD_F64, states));
     for (size_t i = 0; i < count; i++)
         for (size_t r = 0; r < run->train.replicas; r++)
             mgd_run_row_set(run, arrays[i], r,
                             (const char *)mgd_tensor_data(tensors[i]) +
                                 r * run->parameters * run->real);
     columns_set(run, mgd_tensor_data(tensors[count]));
+    run->chip->ran += (double)run->step * run->train.dt;
+    for (size_t r = 0; r < run->train.replicas && states > 0; r++)
+        run->session->state_set(run->session, run->slot[r],
+                                (const double *)mgd_tensor_data(tensors[count + 1]) + r * states);
     return MGD_OK;
 }

@@ -49,8 +49,8 @@ static mgd_status build(mgd_context *ctx, mgd_net *net, size_t input_ndim,
     MGD_TRY(check_input(ctx, input_ndim, input_shape, &net->input));
     net->inputs = net->input.features;
     MGD_TRY(mgd_graph_build(ctx, net, num_layers, layers));
-    MGD_TRY(mgd_plan_open(ctx, net, false, &net->plan));
-    MGD_TRY(mgd_plan_open(ctx, net, true, &net->reference));
+    MGD_TRY(mgd_plan_open(ctx, net, MGD_PLAN_FORWARD, &net->plan));
+    MGD_TRY(mgd_plan_open(ctx, net, MGD_PLAN_REFERENCE, &net->reference));
     return mgd_allocate(ctx, "network parameters", net->num_parameters, mgd_dtype_size(net->dtype),
                         &net->theta);
 }

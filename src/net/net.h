@@ -35,9 +35,8 @@ typedef struct {
     size_t x[2], y;            /* places of the sources and of the output */
 } mgd_op;
 
-/* Ops in order over one arena, whose first features are the input. In the forward plan values take
- * the place of those that are not needed any more; in the reference plan all are kept, and nothing
- * but activations is fused, for back-propagation. */
+/* Ops in order over one arena, whose first features are the input. Values take the place of those
+ * that are not needed any more. */
 typedef struct {
     size_t num_ops;
     mgd_op *ops;
@@ -100,7 +99,12 @@ struct mgd_net {
 mgd_status mgd_graph_build(mgd_context *ctx, mgd_net *net, size_t num_layers,
                            const mgd_layer *layers);
 
-mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, bool keep, mgd_plan *out);
+typedef enum {
+    MGD_PLAN_FORWARD,   /* as few calls as possible */
+    MGD_PLAN_REFERENCE, /* all values kept, nothing but activations fused: for back-propagation */
+    MGD_PLAN_BARE,      /* nothing fused: for chips that act on what enters an activation */
+} mgd_plan_kind;
+mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, mgd_plan_kind kind, mgd_plan *out);
 void mgd_plan_close(mgd_plan *plan);
 /* Floating-point operations of one op for one sample. */
 double mgd_op_flop(const mgd_op *op);

@@ -48,24 +48,27 @@ static bool pools_pairs(const mgd_op *op, const mgd_node *pool) {
 }
 
 /* Whether `next` can join the op. relu and the largest of a window can be swapped. */
-static bool joins(const mgd_op *op, const mgd_node *next, bool keep) {
+static bool joins(const mgd_op *op, const mgd_node *next, mgd_plan_kind kind) {
+    if (kind == MGD_PLAN_BARE)
+        return false;
     if (is_activation(next->kind)) {
         bool first = !is_activation(op->node.kind) && op->activation == MGD_LAYER_IDENTITY;
         return first && (op->pool == MGD_LAYER_IDENTITY ||
                          (op->pool == MGD_LAYER_MAXPOOL2D && next->kind == MGD_LAYER_RELU));
     }
-    return !keep && pools_pairs(op, next);
+    return kind == MGD_PLAN_FORWARD && pools_pairs(op, next);
 }
 
 /* The op that begins with node i, and those that join it are done; *last is the value it gives. */
-static mgd_op fuse(const mgd_net *net, size_t i, bool keep, bool *done, size_t *last) {
+static mgd_op fuse(const mgd_net *net, size_t i, mgd_plan_kind kind, bool *done,
+                   size_t *last) {
     mgd_op op = {.node = net->nodes[i],
                  .activation = MGD_LAYER_IDENTITY,
                  .pool = MGD_LAYER_IDENTITY,
                  .out = net->nodes[i].out};
     *last = i + 1;
     const mgd_node *next;
-    while ((next = only_reader(net, *last)) && joins(&op, next, keep)) {
+    while ((next = only_reader(net, *last)) && joins(&op, next, kind)) {
         if (is_activation(next->kind))
             op.activation = next->kind;
         else
@@ -128,15 +131,16 @@ static void place_op(mgd_plan *plan, size_t index, size_t given, resident *value
 /* ---- the plan -------------------------------------------------------------------------------- */
 
 /* given[i]: the value that op i gives. */
-static void list_ops(const mgd_net *net, bool keep, mgd_plan *plan, size_t *given, bool *done) {
+static void list_ops(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan, size_t *given,
+                     bool *done) {
     for (size_t i = 0; i < net->num_nodes; i++)
         if (!done[i]) {
-            plan->ops[plan->num_ops] = fuse(net, i, keep, done, &given[plan->num_ops]);
+            plan->ops[plan->num_ops] = fuse(net, i, kind, done, &given[plan->num_ops]);
             plan->num_ops++;
         }
 }
 
-static void place_values(const mgd_net *net, bool keep, mgd_plan *plan, const size_t *given,
+static void place_values(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan, const size_t *given,
                          resident *values) {
     size_t count = net->num_nodes + 1;
     for (size_t i = 0; i < plan->num_ops; i++) {
@@ -145,7 +149,7 @@ static void place_values(const mgd_net *net, bool keep, mgd_plan *plan, const si
             values[plan->ops[i].node.source[k]].last = i;
     }
     for (size_t v = 0; v < count; v++)
-        if (keep || v == 0 || v == net->num_nodes)
+        if (kind == MGD_PLAN_REFERENCE || v == 0 || v == net->num_nodes)
             values[v].last = SIZE_MAX;
     values[0].features = plan->arena = net->input.features;
     values[0].placed = true;
@@ -154,7 +158,8 @@ static void place_values(const mgd_net *net, bool keep, mgd_plan *plan, const si
     plan->output = values[net->num_nodes].place;
 }
 
-mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, bool keep, mgd_plan *out) {
+mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, mgd_plan_kind kind,
+                         mgd_plan *out) {
     mgd_plan plan = {0};
     size_t nodes = net->num_nodes;
     size_t *given = NULL;
@@ -163,8 +168,8 @@ mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, bool keep, mgd_pl
     mgd_status status = MGD_OK;
     if (mgd_take(&plan.ops, nodes, sizeof(mgd_op)) && mgd_take(&given, nodes, sizeof *given) &&
         mgd_take(&done, nodes, sizeof *done) && mgd_take(&values, nodes + 1, sizeof *values)) {
-        list_ops(net, keep, &plan, given, done);
-        place_values(net, keep, &plan, given, values);
+        list_ops(net, kind, &plan, given, done);
+        place_values(net, kind, &plan, given, values);
         *out = plan;
     } else {
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: the plan of %zu layers", nodes);

@@ -1,0 +1,592 @@
+/* The simulated chip: a network on hardware that is not ideal. Every point of a request passes
+ *
+ *     θ → weight → + perturbation → drive → network (input, neurons, output) → cost
+ *
+ * one after the other, because filters remember. A request is answered whole or not at all: the
+ * interrupt flag is looked at before it begins.
+ */
+
+#include "simulated.h"
+
+#include <math.h>
+#include <string.h>
+
+#define CACHE_TILES 8 /* of lanes in a chunk of a batch, at most */
+
+/* ---- frames ---------------------------------------------------------------------------------- */
+
+mgd_hw_frame simulated_parameters(const simulated *s, size_t unit, const uint64_t *replica,
+                                  uint64_t step) {
+    mgd_hw_frame f = {.rows = s->rows,
+                      .width = s->row_width,
+                      .sites = s->net->num_parameters,
+                      .row = !s->replicas,
+                      .replica = replica,
+                      .tick = step * MGD_HW_TICKS,
+                      .ticks = MGD_HW_TICKS,
+                      .step = s->dt,
+                      .held = step > s->folded[unit] ? (double)(step - s->folded[unit]) * s->dt : 0,
+                      .time = s->origin + (double)step * s->dt};
+    if (s->kept[MGD_HW_SINCE] != SIZE_MAX)
+        f.since = s->states + unit * s->state_bytes + s->kept[MGD_HW_SINCE];
+    return f;
+}
+
+mgd_hw_frame simulated_features(const simulated *s, const mgd_hw_frame *of, size_t sites,
+                                size_t copy, const uint32_t *sample) {
+    mgd_hw_frame f = *of;
+    f.rows = f.sites = sites;
+    f.width = s->width;
+    f.row = false;
+    f.shared = !s->replicas;
+    f.copy = (uint32_t)copy;
+    f.sample = sample;
+    f.since = NULL;
+    if (f.shared)
+        f.alive = NULL;
+    return f;
+}
+
+/* Costs are doubles, and so is who moves. */
+static mgd_hw_frame for_cost(const simulated *s, const worker *w, const mgd_hw_frame *of) {
+    mgd_hw_frame f = *of;
+    f.alive = of->alive ? w->moves : NULL;
+    f.rows = f.sites = 1;
+    f.width = s->replicas ? s->width : MGD_ALIGNMENT / sizeof(double);
+    f.since = NULL;
+    return f;
+}
+
+static size_t state_array(const part *p, const mgd_hw_frame *f) {
+    return p->chain.num_states * f->rows * f->width * mgd_dtype_size(p->chain.dtype);
+}
+
+mgd_status simulated_apply(mgd_context *ctx, const simulated *s, const part *p, size_t unit,
+                           const mgd_hw_frame *f, size_t copy, void *values) {
+    if (!part_acts(p))
+        return MGD_OK;
+    return mgd_hw_chain_apply(
+        ctx, &p->chain, f, s->coefs + unit * s->coef_bytes + p->coef,
+        s->states + unit * s->state_bytes + p->state + copy * state_array(p, f), values);
+}
+
+/* ---- one pass through the network ------------------------------------------------------------ */
+
+static mgd_status activate(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
+                           const mgd_hw_frame *f, size_t copy, const uint32_t *sample, size_t i) {
+    mgd_op op = s->plan->ops[i];
+    mgd_hw_frame g = simulated_features(s, f, op.out.features, f->copy, sample);
+    char *y = mgd_net_place(s->net, w->arena, op.y, s->width);
+    if (op.x[0] != op.y)
+        memcpy(y, mgd_net_place(s->net, w->arena, op.x[0], s->width),
+               op.out.features * s->width * s->real);
+    op.x[0] = op.y;
+    MGD_TRY(simulated_apply(ctx, s, &s->parts.before[i], unit, &g, copy, y));
+    s->net->kernels->forward[op.node.kind][s->replicas](&op, NULL, w->arena, s->width);
+    return simulated_apply(ctx, s, &s->parts.after[i], unit, &g, copy, y);
+}
+
+mgd_status simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
+                             const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
+                             const void *theta, void **y) {
+    const size_t stride = s->real * (s->replicas ? s->width : 1);
+    mgd_hw_frame in = simulated_features(s, f, s->samples.features, f->copy, sample);
+    MGD_TRY(simulated_apply(ctx, s, &s->parts.input, unit, &in, copy, w->arena));
+    for (size_t i = 0; i < s->plan->num_ops; i++) {
+        const mgd_op *op = &s->plan->ops[i];
+        if (part_acts(&s->parts.before[i]) || part_acts(&s->parts.after[i]))
+            MGD_TRY(activate(ctx, s, w, unit, f, copy, sample, i));
+        else
+            s->net->kernels->forward[op->node.kind][s->replicas](
+                op, (const char *)theta + op->node.first * stride, w->arena, s->width);
+    }
+    *y = mgd_net_place(s->net, w->arena, s->plan->output, s->width);
+    mgd_hw_frame out = simulated_features(s, f, s->net->outputs, f->copy, sample);
+    return simulated_apply(ctx, s, &s->parts.output, unit, &out, copy, *y);
+}
+
+/* Samples `index` (W) into the lanes; with models on the input what lies there is spoilt. */
+static void gather(const simulated *s, worker *w, const uint32_t *index) {
+    const mgd_net_kernels *k = s->net->kernels;
+    if (w->gathered == index && !part_acts(&s->parts.input))
+        return;
+    k->gather(mgd_tensor_data(s->samples.x), s->samples.features, index, w->arena, s->width);
+    if (w->gathered != index)
+        k->gather(mgd_tensor_data(s->samples.y), s->samples.targets, index, w->target, s->width);
+    w->gathered = index;
+}
+
+/* ---- parameters ------------------------------------------------------------------------------ */
+
+/* What the weights are at this point, as they are driven. `base` is what they read as. */
+static mgd_status drive(mgd_context *ctx, const simulated *s, worker *w, const mgd_request *r,
+                        const mgd_point *point, const mgd_hw_frame *f, const char *base,
+                        const void **out) {
+    size_t count = s->net->num_parameters, n = s->rows * s->row_width;
+    bool path = part_acts(&s->parts.perturbation), driven = part_acts(&s->parts.drive);
+    *out = w->pack;
+    if (point->sign == 0 && !path && !driven) {
+        *out = base;
+        return MGD_OK;
+    }
+    if (path)
+        memset(w->pack, 0, n * s->real);
+    else if (point->sign == 0)
+        memcpy(w->pack, base, n * s->real);
+    if (point->sign != 0)
+        r->source.perturbed(r->source.self, r->worker, point, path ? w->pack : base, 0, count,
+                            w->pack);
+    if (path) {
+        MGD_TRY(simulated_apply(ctx, s, &s->parts.perturbation, r->unit, f, 0, w->pack));
+        s->hw->add(w->pack, base, n);
+    }
+    return simulated_apply(ctx, s, &s->parts.drive, r->unit, f, 0, w->pack);
+}
+
+/* θ as the multipliers read it, without perturbation. */
+static mgd_status read_weights(mgd_context *ctx, const simulated *s, worker *w,
+                               const mgd_request *r, const mgd_hw_frame *f, const char **base) {
+    if (!part_acts(&s->parts.weight)) {
+        *base = r->source.theta;
+        return MGD_OK;
+    }
+    memcpy(w->base, r->source.theta, s->rows * s->row_width * s->real);
+    *base = w->base;
+    return simulated_apply(ctx, s, &s->parts.weight, r->unit, f, 0, w->base);
+}
+
+/* ---- measuring ------------------------------------------------------------------------------- */
+
+static mgd_status measure_replicas(mgd_context *ctx, const simulated *s, worker *w,
+                                   const mgd_request *r, const mgd_point *point,
+                                   const mgd_hw_frame *f, const void *theta) {
+    mgd_hw_frame at = *f;
+    for (size_t b = 0; b < s->batch; b++) {
+        double *to = b == 0 ? w->sum : w->value;
+        void *y;
+        at.copy = (uint32_t)b;
+        gather(s, w, point->samples + b * s->width);
+        MGD_TRY(simulated_forward(ctx, s, w, r->unit, &at, b, NULL, theta, &y));
+        s->net->kernels->cost(&s->cost, s->net->outputs, s->width, y, w->target, to);
+        for (size_t lane = 0; lane < s->width && b > 0; lane++)
+            w->sum[lane] += w->value[lane];
+    }
+    for (size_t lane = 0; lane < s->width && s->batch > 1; lane++)
+        w->sum[lane] /= (double)s->batch;
+    return MGD_OK;
+}
+
+/* Chunks of a batch, which threads share. */
+typedef struct {
+    const simulated *s;
+    const mgd_request *r;
+    const mgd_point *point;
+    const mgd_hw_frame *frame;
+    const void *theta;
+    double *cost; /* (chunks × W) */
+    mgd_context *ctx;
+    mgd_status status;
+} chunk_job;
+
+static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
+    chunk_job *job = arg;
+    const simulated *s = job->s;
+    worker *w = &s->workers[job->r->pool && !s->calls ? pool_worker : job->r->worker];
+    void *y;
+    for (size_t lane = 0; lane < s->width; lane++) {
+        size_t b = chunk * s->width + lane;
+        w->copy[lane] = (uint32_t)(b < s->batch ? b : s->batch - 1);
+        w->index[lane] = job->point->samples[w->copy[lane]];
+    }
+    w->gathered = NULL;
+    gather(s, w, w->index);
+    mgd_status status =
+        simulated_forward(job->ctx, s, w, job->r->unit, job->frame, chunk, w->copy, job->theta, &y);
+    if (status == MGD_OK)
+        s->net->kernels->cost(&s->cost, s->net->outputs, s->width, y, w->target,
+                              job->cost + chunk * s->width);
+    else
+        job->status = status; /* only functions of the user's fail, and then there is one thread */
+}
+
+static mgd_status measure_samples(mgd_context *ctx, const simulated *s, worker *w,
+                                  const mgd_request *r, const mgd_point *point,
+                                  const mgd_hw_frame *f, const void *theta) {
+    chunk_job job = {s, r, point, f, theta, w->sum, ctx, MGD_OK};
+    mgd_pool_run(s->calls ? NULL : r->pool, measure_chunk, &job, s->chunks);
+    double sum = w->sum[0];
+    for (size_t b = 1; b < s->batch; b++)
+        sum += w->sum[b];
+    w->sum[0] = sum / (double)s->batch;
+    return job.status;
+}
+
+static mgd_status measure_points(mgd_context *ctx, const simulated *s, const mgd_request *r) {
+    worker *w = &s->workers[r->worker];
+    const char *base = NULL;
+    const size_t each = s->replicas ? s->width : 1;
+    w->gathered = NULL;
+    for (size_t lane = 0; lane < s->width && s->replicas; lane++)
+        w->moves[lane] = s->real == sizeof(float) ? (double)((const float *)r->lives)[lane]
+                                                  : ((const double *)r->lives)[lane];
+    for (size_t p = 0; p < r->num_points; p++) {
+        const mgd_point *point = &r->points[p];
+        mgd_hw_frame f = simulated_parameters(s, r->unit, r->replica, point->step);
+        const void *theta;
+        f.tick += point->tick;
+        f.ticks = point->ticks;
+        f.alive = s->replicas ? r->lives : NULL;
+        if (p == 0 || s->parts.weight.chain.timed || s->parts.weight.chain.calls)
+            MGD_TRY(read_weights(ctx, s, w, r, &f, &base));
+        MGD_TRY(drive(ctx, s, w, r, point, &f, base, &theta));
+        if (s->replicas)
+            MGD_TRY(measure_replicas(ctx, s, w, r, point, &f, theta));
+        else
+            MGD_TRY(measure_samples(ctx, s, w, r, point, &f, theta));
+        mgd_hw_frame c = for_cost(s, w, &f);
+        if (!s->replicas) /* what happens to one cost happens in the first lane */
+            for (size_t lane = 1; lane < c.width; lane++)
+                w->sum[lane] = w->sum[0];
+        MGD_TRY(simulated_apply(ctx, s, &s->parts.cost, r->unit, &c, 0, w->sum));
+        memcpy(r->cost + p * each, w->sum, each * sizeof(double));
+    }
+    return MGD_OK;
+}
+
+static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
+    const simulated *s = (const simulated *)session;
+    char *states = s->states + r->unit * s->state_bytes;
+    if (mgd_interrupt_pending()) /* the flag is for the caller to clear */
+        return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
+    if (!s->calls)
+        return measure_points(ctx, s, r);
+    memcpy(s->workers[r->worker].undo, states, s->state_bytes);
+    mgd_status status = measure_points(ctx, s, r);
+    if (status != MGD_OK)
+        memcpy(states, s->workers[r->worker].undo, s->state_bytes);
+    return status;
+}
+
+/* ---- writing and resting --------------------------------------------------------------------- */
+
+/* θ through the time that it has been held. */
+static mgd_status keep(mgd_context *ctx, const simulated *s, size_t unit, mgd_hw_frame *f,
+                       void *theta) {
+    f->keeping = true;
+    mgd_status status = simulated_apply(ctx, s, &s->parts.memory, unit, f, 0, theta);
+    f->keeping = false;
+    return status;
+}
+
+/* The end of a row's last tile belongs to no parameter. */
+static void clear_tail(const simulated *s, char *values) {
+    size_t n = s->net->num_parameters, all = s->rows * s->row_width;
+    if (!s->replicas)
+        memset(values + n * s->real, 0, (all - n) * s->real);
+}
+
+static mgd_status write_parameters(mgd_context *ctx, mgd_session *session, const mgd_write *w) {
+    simulated *s = (simulated *)session;
+    worker *k = &s->workers[w->worker];
+    const size_t n = s->rows * s->row_width, bytes = n * s->real;
+    char *states = s->states + w->unit * s->state_bytes;
+    void *kept[MGD_HW_KEPT];
+    for (size_t i = 0; i < MGD_HW_KEPT; i++)
+        kept[i] = s->kept[i] == SIZE_MAX ? NULL : states + s->kept[i];
+    mgd_hw_frame f = simulated_parameters(s, w->unit, w->replica, w->step + 1);
+    f.tick--; /* at the end of its step */
+    f.alive = s->replicas ? w->lives : NULL;
+    memcpy(k->change, w->theta, bytes);
+    s->hw->subtract(k->change, w->before, n);
+    clear_tail(s, k->change);
+    memcpy(w->theta, w->before, bytes);
+    MGD_TRY(keep(ctx, s, w->unit, &f, w->theta));
+    MGD_TRY(simulated_apply(ctx, s, &s->parts.change, w->unit, &f, 0, k->change));
+    s->hw->write(&s->writer, &f, s->coefs + w->unit * s->coef_bytes + s->law, kept, w->theta,
+                 k->change, s->pulses + w->unit * (s->replicas ? s->width : 1));
+    if (part_acts(&s->parts.written)) {
+        memcpy(k->base, w->theta, bytes);
+        MGD_TRY(simulated_apply(ctx, s, &s->parts.written, w->unit, &f, 0, w->theta));
+        s->hw->choose(w->theta, k->change, k->base, n);
+    }
+    if (f.alive)
+        s->hw->choose_lanes(w->theta, f.alive, w->before, s->rows, s->row_width);
+    s->folded[w->unit] = w->step + 1;
+    return MGD_OK;
+}
+
+static void pass_time(const simulated *s, void *since, double seconds) {
+    for (size_t i = 0; i < s->rows * s->row_width; i++)
+        if (s->real == sizeof(float))
+            ((float *)since)[i] += (float)seconds;
+        else
+            ((double *)since)[i] += seconds;
+}
+
+static void rest(mgd_session *session, const mgd_rest *r) {
+    simulated *s = (simulated *)session;
+    mgd_context unused = {0}; /* what happens to θ while time passes cannot fail */
+    s->rests++;
+    for (size_t unit = 0; unit < s->units; unit++) {
+        const size_t each = s->replicas ? s->width : 1;
+        mgd_hw_frame f = simulated_parameters(s, unit, r->replica + unit * each, r->step);
+        f.held += r->seconds;
+        f.tick = REST_TICKS + s->rests;
+        keep(&unused, s, unit, &f, r->theta + unit * s->rows * s->row_width * s->real);
+        if (f.since)
+            pass_time(s, (void *)f.since, f.held);
+        s->folded[unit] = r->step;
+    }
+    s->origin += r->seconds;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static void arrange(simulated *s, const mgd_task_spec *task) {
+    size_t lanes = s->net->kernels->lanes, parameters = s->net->num_parameters;
+    size_t tiles = (task->batch + lanes - 1) / lanes;
+    s->lanes = lanes;
+    s->replicas = task->width > 0;
+    s->chunks = 1;
+    if (s->replicas) {
+        s->width = s->row_width = task->width;
+        s->rows = parameters;
+    } else {
+        size_t most = mgd_net_tiles(s->net, tiles < CACHE_TILES ? tiles : CACHE_TILES);
+        s->chunks = (tiles + most - 1) / most;
+        if (s->chunks < task->workers)
+            s->chunks = task->workers < tiles ? task->workers : tiles;
+        s->width = (tiles + s->chunks - 1) / s->chunks * lanes;
+        s->chunks = (task->batch + s->width - 1) / s->width;
+        s->row_width = lanes;
+        s->rows = (parameters + lanes - 1) / lanes;
+    }
+    s->slots = s->replicas ? s->width : 1;
+}
+
+static void close_worker(worker *w) {
+    void *blocks[] = {w->base, w->pack, w->change, w->arena, w->target, w->value,
+                      w->sum,  w->hit,  w->index,  w->copy,  w->undo,   w->moves};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        mgd_free(blocks[i]);
+}
+
+static mgd_status open_worker(mgd_context *ctx, const simulated *s, worker *w) {
+    size_t row = s->width * s->real, parameters = s->rows * s->row_width;
+    size_t costs = s->chunks * s->width + MGD_ALIGNMENT;
+    if (mgd_take(&w->base, parameters, s->real) && mgd_take(&w->pack, parameters, s->real) &&
+        mgd_take(&w->change, parameters, s->real) && mgd_take(&w->arena, s->plan->arena, row) &&
+        mgd_take(&w->target, s->samples.targets, row) &&
+        mgd_take(&w->value, s->width, sizeof(double)) &&
+        mgd_take(&w->moves, s->width, sizeof(double)) && mgd_take(&w->sum, costs, sizeof(double)) &&
+        mgd_take(&w->hit, s->width, sizeof(double)) &&
+        mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
+        mgd_take(&w->copy, s->width, sizeof(uint32_t)) &&
+        (!s->calls || mgd_take(&w->undo, s->state_bytes + 1, 1)))
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_MEMORY,
+                    "out of memory: %zu parameters and %zu lanes of a network on a chip with "
+                    "imperfections",
+                    parameters, s->width);
+}
+
+static void close_session(mgd_session *session) {
+    simulated *s = (simulated *)session;
+    for (size_t i = 0; s->workers && i < s->num_workers; i++)
+        close_worker(&s->workers[i]);
+    mgd_free(s->workers);
+    simulated_devices_close(s);
+    mgd_samples_close(&s->samples);
+    mgd_free(s);
+}
+
+static mgd_status prepare(mgd_context *ctx, simulated *s, const mgd_task_spec *task) {
+    MGD_TRY(mgd_net_samples_open(ctx, s->net, task->x, task->y, &task->cost, &s->samples));
+    arrange(s, task);
+    MGD_TRY(simulated_devices_open(ctx, s, task));
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "scratch memory", task->workers, sizeof(worker), &memory));
+    s->workers = memory;
+    for (size_t i = 0; i < s->num_workers; i++)
+        MGD_TRY(open_worker(ctx, s, &s->workers[i]));
+    return MGD_OK;
+}
+
+static mgd_status open_session(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
+                               mgd_session **out) {
+    simulated_chip *c = (simulated_chip *)chip;
+    if (task->cost.kind == MGD_COST_FUNCTION)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: a cost that is a function does not go with a simulated chip: "
+                        "expected mse, cross_entropy or l2");
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(simulated), &memory));
+    simulated *s = memory;
+    s->session = (mgd_session){.measure = measure,
+                               .evaluate = simulated_evaluate,
+                               .evaluate_lanes = task->width ? simulated_evaluate_lanes : NULL,
+                               .gradient = simulated_gradient,
+                               .rest = rest,
+                               .swap = simulated_swap,
+                               .state_get = simulated_state_get,
+                               .state_set = simulated_state_set,
+                               .close = close_session};
+    s->chip = c;
+    s->net = c->net;
+    s->plan = c->bare.num_ops ? &c->bare : &c->net->plan;
+    s->real = mgd_dtype_size(chip->dtype);
+    s->cost = task->cost;
+    s->batch = task->batch;
+    s->units = task->units;
+    s->num_workers = task->workers;
+    s->dt = task->dt;
+    s->origin = mgd_chip_age(chip);
+    mgd_status status = prepare(ctx, s, task);
+    if (status != MGD_OK) {
+        close_session(&s->session);
+        return status;
+    }
+    if (s->writes) {
+        s->session.write = write_parameters;
+        s->session.wear = simulated_wear;
+    }
+    *out = &s->session;
+    return MGD_OK;
+}
+
+/* ---- the chip -------------------------------------------------------------------------------- */
+
+static void chip_theta(const mgd_chip *chip, void *out) {
+    const mgd_net *net = ((const simulated_chip *)chip)->net;
+    memcpy(out, net->theta, net->num_parameters * mgd_dtype_size(net->dtype));
+}
+
+static mgd_status chip_draw(mgd_context *ctx, const mgd_chip *chip, const mgd_init *init,
+                            void *out) {
+    return mgd_net_draw(ctx, ((const simulated_chip *)chip)->net, init, out);
+}
+
+static void chip_free(mgd_chip *chip) {
+    simulated_chip *c = (simulated_chip *)chip;
+    mgd_hw_update *update = (mgd_hw_update *)c->spec.update;
+    for (size_t i = 0; c->spec.models && i < c->spec.num_models; i++)
+        mgd_free((void *)c->spec.models[i].table);
+    if (update) {
+        mgd_free((void *)update->up);
+        mgd_free((void *)update->down);
+    }
+    mgd_free(update);
+    mgd_free((void *)c->spec.models);
+    mgd_free(c->distance);
+    mgd_free(c->joined);
+    mgd_plan_close(&c->bare);
+    mgd_free(c);
+}
+
+/* Each row of a layer's weights is a wire along which its devices lie, each output one across; the
+ * bias is the last device of its output's wire. Segments of wire from the driver and to the sense
+ * amplifier: o + 1 and I − i. */
+static void lay_out(simulated_chip *c) {
+    for (size_t n = 0; n < c->net->num_nodes; n++) {
+        const mgd_node *node = &c->net->nodes[n];
+        size_t outputs = node->kind == MGD_LAYER_CONV2D ? node->out.size[0] : node->out.features;
+        size_t inputs = outputs && node->count > outputs ? (node->count - outputs) / outputs : 0;
+        for (size_t i = 0; i < node->count; i++) {
+            size_t o = inputs ? i / inputs : 0, in = inputs ? i % inputs : i;
+            bool bias = i >= inputs * outputs;
+            c->distance[node->first + i] =
+                bias ? (double)(i - inputs * outputs + 1) : (double)(o + 1) + (double)(inputs - in);
+            c->joined[node->first + i] = bias ? i > inputs * outputs : in > 0;
+        }
+    }
+}
+
+static mgd_status copy_doubles(mgd_context *ctx, const double **field, size_t count) {
+    const double *from = *field;
+    void *copy;
+    *field = NULL;
+    if (!from)
+        return MGD_OK;
+    MGD_TRY(mgd_allocate(ctx, "a table", count, sizeof(double), &copy));
+    memcpy(copy, from, count * sizeof(double));
+    *field = copy;
+    return MGD_OK;
+}
+
+static mgd_status copy_spec(mgd_context *ctx, simulated_chip *c, const mgd_chip_spec *spec) {
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "models", spec->num_models + 1, sizeof(mgd_hw_model), &memory));
+    mgd_hw_model *models = memory;
+    c->spec = (mgd_chip_spec){.models = models, .seed = spec->seed};
+    for (size_t i = 0; i < spec->num_models; i++) {
+        models[i] = spec->models[i];
+        c->spec.num_models++;
+        size_t columns = models[i].kind == MGD_HW_DRIFT ? 3 : 1;
+        MGD_TRY(copy_doubles(ctx, &models[i].table, columns * models[i].table_size));
+    }
+    if (!spec->update)
+        return MGD_OK;
+    MGD_TRY(mgd_allocate(ctx, "models", 1, sizeof(mgd_hw_update), &memory));
+    mgd_hw_update *update = memory;
+    *update = *spec->update;
+    update->up = update->down = NULL;
+    c->spec.update = update;
+    update->up = spec->update->up;
+    MGD_TRY(copy_doubles(ctx, &update->up, update->up_size));
+    update->down = spec->update->down;
+    return copy_doubles(ctx, &update->down, update->down_size);
+}
+
+/* Whether the models have to see activations by themselves, and whether they call the user. */
+static bool has_neurons(const mgd_chip_spec *spec) {
+    for (size_t i = 0; i < spec->num_models; i++)
+        if (spec->models[i].place == MGD_HW_AT_NEURON ||
+            spec->models[i].place == MGD_HW_AT_ACTIVATION)
+            return true;
+    return false;
+}
+
+static bool has_function(const mgd_chip_spec *spec) {
+    for (size_t i = 0; i < spec->num_models; i++)
+        if (spec->models[i].kind == MGD_HW_FUNCTION)
+            return true;
+    return false;
+}
+
+static mgd_status chip_prepare(mgd_context *ctx, simulated_chip *c, const mgd_chip_spec *spec) {
+    size_t parameters = c->net->num_parameters;
+    MGD_TRY(copy_spec(ctx, c, spec));
+    if (has_neurons(spec))
+        MGD_TRY(mgd_plan_open(ctx, c->net, MGD_PLAN_BARE, &c->bare));
+    if (!mgd_take(&c->distance, parameters, sizeof(double)) || !mgd_take(&c->joined, parameters, 1))
+        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: places of %zu parameters", parameters);
+    lay_out(c);
+    return MGD_OK;
+}
+
+mgd_status mgd_chip_simulated(mgd_context *ctx, mgd_net *net, const mgd_chip_spec *spec,
+                              mgd_chip **out) {
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "chip", 1, sizeof(simulated_chip), &memory));
+    simulated_chip *c = memory;
+    c->net = net;
+    c->chip = (mgd_chip){
+        .dtype = net->dtype,
+        .num_parameters = net->num_parameters,
+        .lanes = net->kernels->lanes,
+        .caller_only = has_function(spec),
+        .in_order = true,
+        .resolution = net->dtype == MGD_F32 ? 0x1p-23 : 0x1p-52,
+        .open = open_session,
+        .theta = chip_theta,
+        .draw = chip_draw,
+        .free = chip_free,
+    };
+    mgd_status status = chip_prepare(ctx, c, spec);
+    if (status != MGD_OK) {
+        chip_free(&c->chip);
+        return status;
+    }
+    *out = &c->chip;
+    return MGD_OK;
+}

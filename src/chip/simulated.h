@@ -1,0 +1,131 @@
+/* simulated.h: the simulated chip, in three files. simulated.c measures and writes; devices.c keeps
+ * what each replica's hardware is (coefficients) and is in the middle of (states); still.c looks at
+ * it for probes, without noise and settled.
+ *
+ * A *part* is a chain of models at one place of the signal with room for its coefficients and
+ * states in the memory of a unit. Parts act on parameters (P), on features of a sample, or on the
+ * cost. Two arrangements, which give the same bits: replicas  a unit is W replicas; parameters (P ×
+ * W), features (F × W), one sample after another; samples   a unit is one replica; parameters in a
+ * row (P), the batch in lanes, in chunks.
+ */
+#ifndef MGD_SIMULATED_H
+#define MGD_SIMULATED_H
+
+#include "../hw/hw.h"
+#include "../net/net.h"
+#include "chip.h"
+
+#include <stdatomic.h>
+
+typedef enum { ON_PARAMETERS, ON_FEATURES, ON_COST } part_kind;
+
+typedef struct {
+    mgd_hw_chain chain;
+    part_kind kind;
+    size_t sites;
+    size_t copies;      /* of its states: samples of a batch, or chunks of them; else 1 */
+    size_t coef, state; /* where its arrays begin in a unit's memory, bytes */
+} part;
+
+/* Parts by place; those of neurons by op of the plan, empty where it is no activation. */
+typedef struct {
+    part input, output, cost, perturbation, memory, weight, drive, change, written;
+    part *before, *after; /* (ops) */
+} parts;
+
+typedef struct {
+    mgd_chip chip;
+    mgd_net *net;
+    mgd_chip_spec spec; /* owns its models and update */
+    mgd_plan bare;      /* where neurons have models; else empty, and the network's own serves */
+    double *distance;   /* (P) see mgd_hw_geometry */
+    uint8_t *joined;
+} simulated_chip;
+
+/* What one worker needs. */
+typedef struct {
+    char *base, *pack, *change; /* like a unit's parameters: as read, as driven, of a write */
+    char *arena, *target;       /* (plan's arena × W), (K × W) */
+    double *value, *sum;        /* (W) costs */
+    double *hit, *moves;        /* (W); moves: 0 where the replica has stopped */
+    uint32_t *index, *copy;     /* (W) samples in the set, and their places in the batch */
+    char *undo;                 /* a unit's states, where a function of the user's may fail */
+    const uint32_t *gathered;
+} MGD_OWN_LINE worker;
+
+typedef struct {
+    mgd_session session;
+    simulated_chip *chip;
+    const mgd_net *net;
+    const mgd_plan *plan;
+    const mgd_hw_kernels *hw;
+    bool replicas;  /* the arrangement */
+    bool calls;     /* functions of the user's */
+    bool writes;    /* θ does not just become what is asked for */
+    uint64_t rests; /* times at rest so far */
+    size_t width;   /* W; in samples, lanes of a chunk */
+    size_t lanes;   /* in a tile */
+    size_t chunks;  /* samples: parts of the batch */
+    size_t batch, real, units, slots;
+    size_t rows, row_width; /* of a unit's parameters */
+    mgd_cost cost;
+    mgd_samples samples;
+    double dt, origin; /* seconds of a step; age of the chip at step 0 */
+    parts parts;
+    mgd_hw_writer writer;
+    size_t law;                     /* its coefficients, bytes in a unit's memory */
+    size_t kept[MGD_HW_KEPT];       /* its states likewise, SIZE_MAX where there are none */
+    size_t coef_bytes, state_bytes; /* of a unit */
+    char *coefs, *states;           /* (units) */
+    double *pulses;                 /* (units × W) */
+    uint64_t *folded;               /* (units) step to which time has been let pass in θ */
+    size_t num_workers;
+    worker *workers;
+} simulated;
+
+/* Frames for parameters of a unit, for features of copy `copy` (or of the lanes' samples), and for
+ * costs; `tick` counts from the start of the run. */
+mgd_hw_frame simulated_parameters(const simulated *s, size_t unit, const uint64_t *replica,
+                                  uint64_t step);
+mgd_hw_frame simulated_features(const simulated *s, const mgd_hw_frame *of, size_t sites,
+                                size_t copy, const uint32_t *sample);
+
+/* Applies a part to the values of a unit. `copy` is that of its states. */
+mgd_status simulated_apply(mgd_context *ctx, const simulated *s, const part *p, size_t unit,
+                           const mgd_hw_frame *f, size_t copy, void *values);
+
+#define REST_TICKS (UINT64_C(1) << 39) /* events at rest are numbered from here on */
+
+/* Whether the part does anything. */
+static inline bool part_acts(const part *p) {
+    return p->chain.num_ops > 0;
+}
+
+/* Outputs for what is in the arena, by parameters `theta` in the layout of the arrangement. */
+mgd_status simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
+                             const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
+                             const void *theta, void **y);
+
+/* devices.c: everything that replicas have of their own. */
+mgd_status simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task_spec *task);
+void simulated_devices_close(simulated *s);
+void simulated_swap(mgd_session *session, size_t a, size_t b);
+void simulated_state_get(const mgd_session *session, size_t slot, double *states);
+void simulated_state_set(mgd_session *session, size_t slot, const double *states);
+mgd_wear simulated_wear(const mgd_session *session, size_t slot);
+/* Every part of the session, in a fixed order: calls visit(arg, part). */
+typedef mgd_status visit_part(void *arg, part *p);
+mgd_status simulated_each_part(simulated *s, visit_part *visit, void *arg);
+
+/* still.c */
+mgd_status simulated_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                              const mgd_view *view, const mgd_tensor *x, const mgd_tensor *y,
+                              double *cost, double *accuracy);
+mgd_status simulated_evaluate_lanes(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                                    size_t units, uint64_t step, const void *theta,
+                                    const mgd_tensor *x, const mgd_tensor *y, double *cost,
+                                    double *accuracy);
+mgd_status simulated_gradient(mgd_context *ctx, mgd_session *session, const mgd_view *view,
+                              const double *weight, double *gradient);
+
+#endif

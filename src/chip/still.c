@@ -1,0 +1,251 @@
+/* A simulated chip as probes see it: with all that is wrong with its devices, at its present age,
+ * but settled and without noise. Nothing of the chip changes.
+ */
+
+#include "simulated.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+static mgd_hw_frame still_frame(const simulated *s, size_t unit, const uint64_t *replica,
+                                uint64_t step) {
+    mgd_hw_frame f = simulated_parameters(s, unit, replica, step);
+    f.still = true;
+    return f;
+}
+
+/* Weights as they read and are driven, in place. */
+static mgd_status still_weights(mgd_context *ctx, const simulated *s, size_t unit,
+                                const mgd_hw_frame *f, void *theta) {
+    MGD_TRY(simulated_apply(ctx, s, &s->parts.weight, unit, f, 0, theta));
+    return simulated_apply(ctx, s, &s->parts.drive, unit, f, 0, theta);
+}
+
+/* Outputs, costs (value) and hits (hit) of the samples that `w` names: in replicas one sample for
+ * all lanes, in samples one for each lane. */
+static mgd_status still_pass(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
+                             const mgd_hw_frame *f, const mgd_samples *set, const void *theta) {
+    const mgd_net_kernels *k = s->net->kernels;
+    void *y;
+    if (s->replicas) {
+        const char *x = mgd_tensor_data(set->x), *t = mgd_tensor_data(set->y);
+        k->spread(x + w->index[0] * set->features * s->real, set->features, w->arena, s->width);
+        k->spread(t + w->index[0] * set->targets * s->real, set->targets, w->target, s->width);
+    } else {
+        k->gather(mgd_tensor_data(set->x), set->features, w->index, w->arena, s->width);
+        k->gather(mgd_tensor_data(set->y), set->targets, w->index, w->target, s->width);
+    }
+    w->gathered = NULL;
+    MGD_TRY(simulated_forward(ctx, s, w, unit, f, 0, NULL, theta, &y));
+    k->cost(&s->cost, s->net->outputs, s->width, y, w->target, w->value);
+    k->hits(s->net->outputs, s->width, y, w->target, w->hit);
+    return MGD_OK;
+}
+
+/* Samples of a pass: in replicas one, in samples W. */
+static size_t take(const simulated *s, worker *w, size_t first, size_t samples) {
+    size_t used = s->replicas ? 1 : samples - first < s->width ? samples - first : s->width;
+    for (size_t lane = 0; lane < s->width; lane++)
+        w->index[lane] = (uint32_t)(first + (lane < used ? lane : used - 1));
+    return used;
+}
+
+/* Means over a set: cost and accuracy (W) in replicas, (1) in samples. */
+static mgd_status still_mean(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
+                             const mgd_hw_frame *f, const mgd_samples *set, const void *theta,
+                             double *cost, double *accuracy) {
+    memset(cost, 0, s->slots * sizeof *cost);
+    memset(accuracy, 0, s->slots * sizeof *accuracy);
+    for (size_t i = 0, used; i < set->samples; i += used) {
+        if (mgd_interrupt_pending())
+            return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
+        used = take(s, w, i, set->samples);
+        MGD_TRY(still_pass(ctx, s, w, unit, f, set, theta));
+        for (size_t lane = 0; lane < (s->replicas ? s->width : used); lane++) {
+            cost[s->replicas ? lane : 0] += w->value[lane];
+            accuracy[s->replicas ? lane : 0] += w->hit[lane];
+        }
+    }
+    for (size_t lane = 0; lane < s->slots; lane++) {
+        cost[lane] /= (double)set->samples;
+        accuracy[lane] /= (double)set->samples;
+    }
+    return MGD_OK;
+}
+
+/* ---- evaluating ------------------------------------------------------------------------------ */
+
+typedef struct {
+    const simulated *s;
+    const mgd_samples *set;
+    const char *theta;
+    uint64_t step;
+    double *cost, *accuracy; /* (units × W) */
+    atomic_bool interrupted, failed;
+    mgd_context failure;
+} unit_job;
+
+/* Replicas' numbers matter to noise alone, of which there is none. */
+static const uint64_t *no_numbers(const worker *w) {
+    return (const uint64_t *)(const void *)w->sum;
+}
+
+static void evaluate_unit(void *arg, size_t unit, size_t at_work) {
+    unit_job *job = arg;
+    const simulated *s = job->s;
+    worker *w = &s->workers[at_work];
+    size_t bytes = s->rows * s->row_width * s->real;
+    mgd_context ctx = {0};
+    mgd_hw_frame f = still_frame(s, unit, no_numbers(w), job->step);
+    memcpy(w->pack, job->theta + unit * bytes, bytes);
+    mgd_status status = still_weights(&ctx, s, unit, &f, w->pack);
+    if (status == MGD_OK)
+        status = still_mean(&ctx, s, w, unit, &f, job->set, w->pack, job->cost + unit * s->slots,
+                            job->accuracy + unit * s->slots);
+    if (status == MGD_ERR_INTERRUPT)
+        atomic_store(&job->interrupted, true);
+    else if (status != MGD_OK && !atomic_exchange(&job->failed, true))
+        job->failure = ctx;
+}
+
+mgd_status simulated_evaluate_lanes(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                                    size_t units, uint64_t step, const void *theta,
+                                    const mgd_tensor *x, const mgd_tensor *y, double *cost,
+                                    double *accuracy) {
+    const simulated *s = (const simulated *)session;
+    mgd_samples set;
+    MGD_TRY(mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &set));
+    unit_job job = {
+        .s = s, .set = &set, .theta = theta, .step = step, .cost = cost, .accuracy = accuracy};
+    mgd_pool_run(s->calls ? NULL : pool, evaluate_unit, &job, units);
+    mgd_samples_close(&set);
+    if (atomic_load(&job.failed))
+        return mgd_fail(ctx, job.failure.status, "%s", job.failure.message);
+    return atomic_load(&job.interrupted) ? mgd_interrupt_answer(ctx) : MGD_OK;
+}
+
+/* θ (P) of one replica as parameters of its unit: in lanes all of them get it. */
+static void place_theta(const simulated *s, const void *theta, void *out) {
+    size_t n = s->net->num_parameters;
+    if (s->replicas)
+        s->net->kernels->spread(theta, n, out, s->width);
+    else
+        memcpy(out, theta, n * s->real);
+}
+
+mgd_status simulated_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                              const mgd_view *view, const mgd_tensor *x, const mgd_tensor *y,
+                              double *cost, double *accuracy) {
+    (void)pool;
+    const simulated *s = (const simulated *)session;
+    worker *w = &s->workers[0];
+    size_t unit = view->slot / s->slots, lane = view->slot % s->slots;
+    mgd_samples set;
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "costs", 2 * s->slots, sizeof(double), &memory));
+    double *means = memory;
+    mgd_status status = mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &set);
+    if (status == MGD_OK) {
+        mgd_hw_frame f = still_frame(s, unit, no_numbers(w), view->step);
+        place_theta(s, view->theta, w->pack);
+        status = still_weights(ctx, s, unit, &f, w->pack);
+        if (status == MGD_OK)
+            status = still_mean(ctx, s, w, unit, &f, &set, w->pack, means, means + s->slots);
+        mgd_samples_close(&set);
+    }
+    if (status == MGD_OK) {
+        *cost = means[lane];
+        *accuracy = means[s->slots + lane];
+    }
+    mgd_free(memory);
+    return status == MGD_ERR_INTERRUPT ? mgd_interrupt_answer(ctx) : status;
+}
+
+/* ---- gradient -------------------------------------------------------------------------------- */
+
+/* Whether back-propagation at the weights as they read is the whole truth. */
+static bool is_plain(const simulated *s) {
+    bool plain = !part_acts(&s->parts.input) && !part_acts(&s->parts.output);
+    for (size_t i = 0; i < s->plan->num_ops; i++)
+        plain = plain && !part_acts(&s->parts.before[i]) && !part_acts(&s->parts.after[i]);
+    for (size_t i = 0; i < s->parts.drive.chain.num_ops; i++) {
+        mgd_hw_kind kind = s->parts.drive.chain.ops[i].model.kind;
+        plain = plain && (kind == MGD_HW_NOISE || kind == MGD_HW_FLICKER);
+    }
+    return plain;
+}
+
+/* Σ weight·C of one replica at driven weights. */
+static mgd_status weighted_cost(mgd_context *ctx, const simulated *s, worker *w,
+                                const mgd_view *view, const mgd_hw_frame *f, const double *weight,
+                                double *sum) {
+    size_t unit = view->slot / s->slots, lane = view->slot % s->slots;
+    *sum = 0;
+    for (size_t i = 0, used; i < s->samples.samples; i += used) {
+        bool counts = false;
+        used = take(s, w, i, s->samples.samples);
+        for (size_t k = 0; k < used; k++)
+            counts = counts || weight[i + k] != 0;
+        if (!counts)
+            continue;
+        MGD_TRY(mgd_interrupt_answer(ctx));
+        MGD_TRY(still_pass(ctx, s, w, unit, f, &s->samples, w->pack));
+        for (size_t k = 0; k < used; k++)
+            *sum += weight[i + k] * w->value[s->replicas ? lane : k];
+    }
+    return MGD_OK;
+}
+
+static double value_of(const simulated *s, const void *values, size_t at) {
+    return s->real == sizeof(float) ? (double)((const float *)values)[at]
+                                    : ((const double *)values)[at];
+}
+
+static void set_all(const simulated *s, char *values, size_t i, double value) {
+    size_t each = s->replicas ? s->width : 1;
+    for (size_t lane = 0; lane < each; lane++)
+        if (s->real == sizeof(float))
+            ((float *)(void *)values)[i * each + lane] = (float)value;
+        else
+            ((double *)(void *)values)[i * each + lane] = value;
+}
+
+/* Central differences of what a perturbation of the weights as they read does; steps of ε^⅓. */
+static mgd_status differences(mgd_context *ctx, const simulated *s, worker *w, const mgd_view *view,
+                              const mgd_hw_frame *f, const double *weight, double *gradient) {
+    size_t unit = view->slot / s->slots, each = s->replicas ? s->width : 1;
+    size_t bytes = s->rows * s->row_width * s->real;
+    double relative = cbrt(s->real == sizeof(float) ? FLT_EPSILON : DBL_EPSILON);
+    for (size_t i = 0; i < s->net->num_parameters; i++) {
+        size_t at = i * each + (s->replicas ? view->slot % s->slots : 0);
+        double centre = value_of(s, w->base, at), step = relative * fmax(1, fabs(centre));
+        double c[2], place[2];
+        for (int side = 0; side < 2; side++) {
+            memcpy(w->pack, w->base, bytes);
+            set_all(s, w->pack, i, side ? centre + step : centre - step);
+            place[side] = value_of(s, w->pack, at);
+            MGD_TRY(simulated_apply(ctx, s, &s->parts.drive, unit, f, 0, w->pack));
+            MGD_TRY(weighted_cost(ctx, s, w, view, f, weight, &c[side]));
+        }
+        gradient[i] = (c[1] - c[0]) / (place[1] - place[0]);
+    }
+    return MGD_OK;
+}
+
+mgd_status simulated_gradient(mgd_context *ctx, mgd_session *session, const mgd_view *view,
+                              const double *weight, double *gradient) {
+    const simulated *s = (const simulated *)session;
+    worker *w = &s->workers[0];
+    size_t unit = view->slot / s->slots, lane = view->slot % s->slots;
+    mgd_hw_frame f = still_frame(s, unit, no_numbers(w), view->step);
+    place_theta(s, view->theta, w->base);
+    MGD_TRY(simulated_apply(ctx, s, &s->parts.weight, unit, &f, 0, w->base));
+    if (!is_plain(s))
+        return differences(ctx, s, w, view, &f, weight, gradient);
+    double unused;
+    for (size_t i = 0; i < s->net->num_parameters && s->replicas; i++) /* this lane as a row */
+        memcpy(w->pack + i * s->real, w->base + (i * s->width + lane) * s->real, s->real);
+    return mgd_net_backward(ctx, s->net, s->replicas ? w->pack : w->base, &s->samples, &s->cost,
+                            weight, gradient, &unused);
+}
