@@ -210,6 +210,48 @@ static inline __attribute__((always_inline)) void transpose(vec v[VEC_LANES]) {
     for (size_t lane = 0; lane < VEC_LANES; lane++)                                                \
         (result)[lane] = (expression);
 
+/* a where it is larger (smaller) than b, else b; so where one of them is a NaN, b. */
+static inline vec maximum(vec a, vec b) {
+#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(MGD_KERNEL_AVX512)
+    return (vec)_mm512_max_pd((__m512d)a, (__m512d)b);
+#else
+    return pick(a > b, a, b);
+#endif
+}
+
+static inline vec minimum(vec a, vec b) {
+#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
+    return (vec)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(MGD_KERNEL_AVX512)
+    return (vec)_mm512_min_pd((__m512d)a, (__m512d)b);
+#else
+    return pick(a < b, a, b);
+#endif
+}
+
+/* The next integer below */
+static inline vec floor_vec(vec x) {
+#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
+    return (vec)_mm512_floor_ps((__m512)x);
+#elif defined(MGD_KERNEL_AVX512)
+    return (vec)_mm512_floor_pd((__m512d)x);
+#elif defined(MGD_KERNEL_AVX2) && MGD_REAL_BITS == 32
+    return (vec)_mm256_floor_ps((__m256)x);
+#elif defined(MGD_KERNEL_AVX2)
+    return (vec)_mm256_floor_pd((__m256d)x);
+#elif MGD_REAL_BITS == 32
+    vec y;
+    EACH_LANE(y, __builtin_floorf(x[lane]))
+    return y;
+#else
+    vec y;
+    EACH_LANE(y, __builtin_floor(x[lane]))
+    return y;
+#endif
+}
+
 #if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
 #define SLEEF_VECTOR(name, ulp) Sleef_finz_##name##f16_##ulp##avx512f
 #elif defined(MGD_KERNEL_AVX512)

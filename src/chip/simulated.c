@@ -105,15 +105,19 @@ mgd_status simulated_forward(mgd_context *ctx, const simulated *s, worker *w, si
     return simulated_apply(ctx, s, &s->parts.output, unit, &out, copy, *y);
 }
 
-/* Samples `index` (W) into the lanes; with models on the input what lies there is spoilt. */
+/* Samples `index` (W) into the lanes. Models of the input spoil what lies there, so that they get a
+ * copy. */
 static void gather(const simulated *s, worker *w, const uint32_t *index) {
     const mgd_net_kernels *k = s->net->kernels;
-    if (w->gathered == index && !part_acts(&s->parts.input))
-        return;
-    k->gather(mgd_tensor_data(s->samples.x), s->samples.features, index, w->arena, s->width);
-    if (w->gathered != index)
+    size_t features = s->samples.features;
+    char *to = w->input ? w->input : w->arena;
+    if (w->gathered != index) {
+        k->gather(mgd_tensor_data(s->samples.x), features, index, to, s->width);
         k->gather(mgd_tensor_data(s->samples.y), s->samples.targets, index, w->target, s->width);
-    w->gathered = index;
+        w->gathered = index;
+    }
+    if (w->input)
+        memcpy(w->arena, w->input, features * s->width * s->real);
 }
 
 /* ---- parameters ------------------------------------------------------------------------------ */
@@ -129,12 +133,12 @@ static mgd_status drive(mgd_context *ctx, const simulated *s, worker *w, const m
         *out = base;
         return MGD_OK;
     }
-    if (path)
+    if (path && point->sign == 0)
         memset(w->pack, 0, n * s->real);
     else if (point->sign == 0)
         memcpy(w->pack, base, n * s->real);
     if (point->sign != 0)
-        r->source.perturbed(r->source.self, r->worker, point, path ? w->pack : base, 0, count,
+        r->source.perturbed(r->source.self, r->worker, point, path ? s->nothing : base, 0, count,
                             w->pack);
     if (path) {
         MGD_TRY(simulated_apply(ctx, s, &s->parts.perturbation, r->unit, f, 0, w->pack));
@@ -365,8 +369,8 @@ static void arrange(simulated *s, const mgd_task_spec *task) {
 }
 
 static void close_worker(worker *w) {
-    void *blocks[] = {w->base, w->pack, w->change, w->arena, w->target, w->value,
-                      w->sum,  w->hit,  w->index,  w->copy,  w->undo,   w->moves};
+    void *blocks[] = {w->base, w->pack,  w->change, w->arena, w->target, w->value, w->sum,
+                      w->hit,  w->index, w->copy,   w->undo,  w->moves,  w->input};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mgd_free(blocks[i]);
 }
@@ -382,6 +386,7 @@ static mgd_status open_worker(mgd_context *ctx, const simulated *s, worker *w) {
         mgd_take(&w->hit, s->width, sizeof(double)) &&
         mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
         mgd_take(&w->copy, s->width, sizeof(uint32_t)) &&
+        (!part_acts(&s->parts.input) || mgd_take(&w->input, s->samples.features, row)) &&
         (!s->calls || mgd_take(&w->undo, s->state_bytes + 1, 1)))
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_MEMORY,
@@ -395,6 +400,7 @@ static void close_session(mgd_session *session) {
     for (size_t i = 0; s->workers && i < s->num_workers; i++)
         close_worker(&s->workers[i]);
     mgd_free(s->workers);
+    mgd_free(s->nothing);
     simulated_devices_close(s);
     mgd_samples_close(&s->samples);
     mgd_free(s);
@@ -405,6 +411,10 @@ static mgd_status prepare(mgd_context *ctx, simulated *s, const mgd_task_spec *t
     arrange(s, task);
     MGD_TRY(simulated_devices_open(ctx, s, task));
     void *memory;
+    if (part_acts(&s->parts.perturbation)) {
+        MGD_TRY(mgd_allocate(ctx, "perturbations", s->rows * s->row_width, s->real, &memory));
+        s->nothing = memory;
+    }
     MGD_TRY(mgd_allocate(ctx, "scratch memory", task->workers, sizeof(worker), &memory));
     s->workers = memory;
     for (size_t i = 0; i < s->num_workers; i++)

@@ -45,6 +45,7 @@ typedef struct {
 /* What one worker needs. */
 typedef struct {
     char *base, *pack, *change; /* like a unit's parameters: as read, as driven, of a write */
+    char *input;                /* (F × W) samples, where models spoil those in the arena */
     char *arena, *target;       /* (plan's arena × W), (K × W) */
     double *value, *sum;        /* (W) costs */
     double *hit, *moves;        /* (W); moves: 0 where the replica has stopped */
@@ -79,6 +80,7 @@ typedef struct {
     char *coefs, *states;           /* (units) */
     double *pulses;                 /* (units × W) */
     uint64_t *folded;               /* (units) step to which time has been let pass in θ */
+    char *nothing; /* zeros like a unit's parameters: what perturbations are added to on a path */
     size_t num_workers;
     worker *workers;
 } simulated;

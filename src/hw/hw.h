@@ -172,6 +172,12 @@ void mgd_hw_writer_draw(const mgd_hw_writer *writer, const mgd_hw_kernels *kerne
 /* Filters: fills op->order, op->matrix and op->delay for steps of so many seconds. */
 void mgd_hw_filter_prepare(mgd_hw_op *op, double step);
 
+/* One pole that goes at least a tenth of the way in each tick: what rounding takes from its value
+ * is made good at once, so it needs no second state. */
+static inline bool mgd_hw_filter_is_fast(const mgd_hw_op *op) {
+    return op->order == 1 && -op->matrix[0][0] >= 0.1;
+}
+
 /* A named stream: a key of its own for each name. */
 uint64_t mgd_hw_key(uint64_t seed, const char *name);
 

@@ -33,11 +33,11 @@ DEFINE_FUNCTION(hw_log, log, u10)
 
 /* ---- walking --------------------------------------------------------------------------------- */
 
-/* for every vector of values: i its row, lane its first lane, at its place */
+/* for every vector of values: i its row, lane its first lane, at its place. The shape is read once:
+ * a store might change it, for all the compiler knows. */
 #define EACH_VALUE(f)                                                                              \
-    for (size_t i = 0; i < (f)->rows; i++)                                                         \
-        for (size_t lane = 0, at = i * (f)->width; lane < (f)->width;                              \
-             lane += VEC_LANES, at += VEC_LANES)
+    for (size_t rows_ = (f)->rows, width_ = (f)->width, i = 0; i < rows_; i++)                     \
+        for (size_t lane = 0, at = i * width_; lane < width_; lane += VEC_LANES, at += VEC_LANES)
 
 /* Coefficient array number k of an op, or a constant where it has no draws of it. */
 typedef struct {
@@ -75,26 +75,8 @@ INLINE vec seconds_at(const mgd_hw_frame *f, size_t at) {
     return held;
 }
 
-INLINE vec smaller_of(vec a, vec b) {
-    return pick(a < b, a, b);
-}
-
-INLINE vec larger_of(vec a, vec b) {
-    return pick(a > b, a, b);
-}
-
 INLINE vec clamped(vec v, vec low, vec high) {
-    return smaller_of(larger_of(v, low), high);
-}
-
-/* The next integer below; from 2^22 (f32) or 2^51 (f64) on, where halves are the finest steps, x.
- */
-INLINE vec floor_vec(vec x) {
-    const real most = MGD_REAL_BITS == 32 ? (real)0x1p22 : (real)0x1p51;
-    const vec shift = splat(3 * most);
-    vec near = (x + shift) - shift;
-    near -= pick(near > x, splat(1), splat(0));
-    return pick(vec_abs(x) < splat(most), near, x);
+    return minimum(maximum(v, low), high);
 }
 
 INLINE vec tanh_of(vec x) {
@@ -105,66 +87,99 @@ INLINE vec tanh_of(vec x) {
 
 /* ---- random numbers -------------------------------------------------------------------------- */
 
-#define AT_ONCE (LANES < PHILOX_LANES ? LANES : PHILOX_LANES)
+#define GROUP (2 * MGD_HW_BLOCK)
 
-/* What is drawn: of which stream, at which event. */
+/* What is drawn: of which stream, at which event. A *group* is GROUP vectors, `stride` apart: in
+ * lanes two blocks of sites of as many replicas as a vector has lanes; in a row, which is taken as
+ * one line of vectors, as many pairs of blocks of the one replica. */
 typedef struct {
     const mgd_hw_frame *f;
     uint64_t seed;
-    uint32_t fixed[4]; /* the counter for replica 0 and index 0 */
-    uint32_t stride;   /* blocks of one sample */
-    uint32_t first;    /* block that the draw begins with */
+    uint32_t fixed[4];             /* the counter for replica 0 and index 0 */
+    uint32_t per_sample;           /* blocks of one sample */
+    uint32_t first;                /* block that the draw begins with */
+    bool row, one;                 /* one: of one replica */
+    size_t vectors, stride, lanes; /* down a column of vectors, and how far columns reach */
 } draws;
 
 /* `part`: of several draws at one event, this one. */
 INLINE draws draws_of(const mgd_hw_frame *f, uint64_t seed, mgd_stream stream, uint64_t event,
                       size_t part, size_t parts) {
-    draws d = {.f = f, .seed = seed};
+    draws d = {.f = f, .seed = seed, .row = f->row, .one = f->row || f->shared};
     size_t blocks = (f->sites + MGD_HW_BLOCK - 1) / MGD_HW_BLOCK;
     mgd_random_counter(stream, 0, event, 0, d.fixed);
-    d.stride = (uint32_t)(blocks * parts);
+    d.per_sample = (uint32_t)(blocks * parts);
     d.first = (uint32_t)(blocks * part);
+    d.vectors = f->row ? f->rows * f->width / VEC_LANES : f->rows;
+    d.stride = f->row ? VEC_LANES : f->width;
+    d.lanes = f->row ? VEC_LANES : f->width;
     return d;
 }
 
-typedef union {
-    uint32_t word[4][LANES < 16 ? 16 : LANES];
-    vec aligned;
-} word_tile;
+/* Numbers of replicas and, from their samples, where their blocks begin: of one column. */
+typedef struct {
+    vec_u64 low[2], high[2]; /* as the counter has them */
+    vec_u64 index[2];
+} column;
 
-/* The four words of block `block` for the tile of lanes from `lane` on; in a row, of LANES blocks
- * from there on. */
-INLINE void draw_words(const draws *d, size_t lane, size_t block, word_tile *out) {
+/* Lanes that a vector has and Philox, which has room for f32, need not be as many. */
+#define COLUMN_LANES (VEC_LANES < PHILOX_LANES ? VEC_LANES : PHILOX_LANES)
+
+INLINE column column_of(const draws *d, size_t lane) {
     const mgd_hw_frame *f = d->f;
-    const bool one = f->row || f->shared;
-    uint32_t index[LANES];
-    for (size_t k = 0; k < LANES; k++) {
+    uint64_t number[PHILOX_LANES] = {0}, index[PHILOX_LANES] = {0};
+    for (size_t k = 0; k < COLUMN_LANES; k++) {
         uint32_t sample = f->sample ? f->sample[lane + k] : f->copy;
-        index[k] = d->first + d->stride * sample + (uint32_t)block + (f->row ? (uint32_t)k : 0);
+        number[k] = f->replica[d->one ? 0 : lane + k];
+        index[k] = d->first + d->per_sample * sample + (d->row ? (uint32_t)k : 0);
     }
-    for (size_t part = 0; part < LANES; part += AT_ONCE) {
-        philox_words w;
-        uint64_t number[PHILOX_LANES] = {0};
-        uint32_t low[PHILOX_LANES] = {0}, drawn[PHILOX_LANES];
-        memcpy(low, index + part, AT_ONCE * sizeof *low);
-        for (size_t k = 0; k < AT_ONCE; k++)
-            number[k] = f->replica[one ? 0 : lane + part + k];
+    column c;
+    for (size_t h = 0; h < 2; h++) {
+        vec_u64 r;
+        memcpy(&r, number + h * PHILOX_HALF, sizeof r);
+        memcpy(&c.index[h], index + h * PHILOX_HALF, sizeof r);
+        c.low[h] = r << 8 | d->fixed[2];
+        c.high[h] = (r >> 24 & 0xffffff) | d->fixed[3];
+    }
+    return c;
+}
+
+#if MGD_REAL_BITS == 32
+#if VEC_BYTES == 64
+#define EVEN_WORDS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#elif VEC_BYTES == 32
+#define EVEN_WORDS 0, 2, 4, 6, 8, 10, 12, 14
+#else
+#define EVEN_WORDS 0, 2, 4, 6
+#endif
+#endif
+
+/* Word number i of the lanes, in the integers of a vector. */
+INLINE vec_int word_of(const philox_words *w, int i) {
+#if MGD_REAL_BITS == 32
+    return SHUFFLE((vec_int)w->word[i][0], (vec_int)w->word[i][1], EVEN_WORDS);
+#else
+    return (vec_int)(w->word[i][0] & 0xffffffff);
+#endif
+}
+
+/* The words of group `block` of a column. Two blocks at once: one alone would wait for its own
+ * multiplications. */
+INLINE void draw_words(const draws *d, const column *c, size_t block, size_t sets,
+                       vec_int words[8]) {
+    philox_words w[2];
+    for (size_t g = 0; g < sets; g++) {
+        const uint64_t place = 2 * block + g;
         for (size_t h = 0; h < 2; h++) {
-            vec_u64 r;
-            words_half l;
-            memcpy(&r, number + h * PHILOX_HALF, sizeof r);
-            memcpy(&l, low + h * PHILOX_HALF, sizeof l);
-            w.word[0][h] = __builtin_convertvector(l, vec_u64);
-            w.word[1][h] = d->fixed[1] - (vec_u64){0};
-            w.word[2][h] = r << 8 | d->fixed[2];
-            w.word[3][h] = (r >> 24 & 0xffffff) | d->fixed[3];
-        }
-        philox(d->seed, &w);
-        for (int i = 0; i < 4; i++) {
-            store_words(&w, i, drawn);
-            memcpy(out->word[i] + part, drawn, AT_ONCE * sizeof *drawn);
+            w[g].word[0][h] = c->index[h] + (d->row ? place * VEC_LANES : place);
+            w[g].word[1][h] = d->fixed[1] - (vec_u64){0};
+            w[g].word[2][h] = c->low[h];
+            w[g].word[3][h] = c->high[h];
         }
     }
+    philox_sets(d->seed, sets, w);
+    for (size_t i = 0; i < 4 * sets; i++)
+        words[i] = word_of(&w[i / 4], i % 4);
 }
 
 INLINE vec real_of(vec_int v) {
@@ -227,40 +242,51 @@ INLINE void uniform_pair(vec_int word, vec out[2]) {
     out[1] = fma_vec(real_of((word >> 16) & 0xffff), step, half);
 }
 
-/* z (MGD_HW_BLOCK × LANES): rows block·MGD_HW_BLOCK … of the values, lanes from `lane` on. */
-INLINE void draw_block(const draws *d, bool uniform, size_t lane, size_t block, real *z) {
-    word_tile words;
-    real drawn[MGD_HW_BLOCK * LANES];
-    real *to = d->f->row ? drawn : z;
-    draw_words(d, lane, d->f->row ? block * LANES : block, &words);
-    for (size_t w = 0; w < 4; w++)
-        for (size_t part = 0; part < LANES; part += VEC_LANES) {
-            vec pair[2];
-            vec_int word = load_words(words.word[w] + part);
-            if (uniform)
-                uniform_pair(word, pair);
-            else
-                normal_pair(word, pair);
-            store(to + 2 * w * LANES + part, pair[0]);
-            store(to + (2 * w + 1) * LANES + part, pair[1]);
-        }
-    for (size_t k = 0; k < MGD_HW_BLOCK && d->f->row; k++)
-        for (size_t lane_of = 0; lane_of < LANES; lane_of++)
-            z[lane_of * MGD_HW_BLOCK + k] = drawn[k * LANES + lane_of];
+/* Sites of a row lie along its vectors; they were drawn a block to a lane. */
+INLINE void lay_in_row(vec z[MGD_HW_BLOCK]) {
+    real drawn[MGD_HW_BLOCK * VEC_LANES], laid[MGD_HW_BLOCK * VEC_LANES];
+    memcpy(drawn, z, sizeof drawn);
+    for (size_t k = 0; k < MGD_HW_BLOCK; k++)
+        for (size_t lane = 0; lane < VEC_LANES; lane++)
+            laid[lane * MGD_HW_BLOCK + k] = drawn[k * VEC_LANES + lane];
+    memcpy(z, laid, sizeof laid);
 }
 
-/* for every tile and block of values: z holds its draws; then `i` is a row of it, `at` a vector */
-#define EACH_DRAWN(d, uniform, z)                                                                  \
-    for (size_t tile = 0; tile < (d)->f->width; tile += LANES)                                     \
-        for (size_t block = 0; block * MGD_HW_BLOCK < (d)->f->rows &&                              \
-                               (draw_block(d, uniform, tile, block, z), true);                     \
-             block++)                                                                              \
-            for (size_t i = block * MGD_HW_BLOCK, row_ = 0;                                        \
-                 row_ < MGD_HW_BLOCK && i < (d)->f->rows; i++, row_++)                             \
-                for (size_t part = 0, lane = tile, at = i * (d)->f->width + tile; part < LANES;    \
-                     part += VEC_LANES, lane += VEC_LANES, at += VEC_LANES)
+/* One group of normals, or of uniform numbers; the first `need` of it where that is less. */
+INLINE void draw_group(const draws *d, const column *c, bool uniform, size_t block, size_t need,
+                       vec z[GROUP]) {
+    vec_int words[GROUP / 2] = {{0}};
+    bool few = need <= MGD_HW_BLOCK && !d->row;
+    if (few)
+        draw_words(d, c, block, 1, words);
+    else
+        draw_words(d, c, block, 2, words);
+    for (size_t i = 0; i < GROUP / 2; i++) {
+        if (few && 2 * i >= need)
+            break;
+        if (uniform)
+            uniform_pair(words[i], z + 2 * i);
+        else
+            normal_pair(words[i], z + 2 * i);
+    }
+    if (d->row) {
+        lay_in_row(z);
+        lay_in_row(z + MGD_HW_BLOCK);
+    }
+}
 
-/* within EACH_DRAWN: the draws of this vector */
-#define DRAWN(z) load((z) + row_ * LANES + part)
+/* for every column and group of values: draw_group into z; then for every vector of the group, with
+ * `at` its place and z[k] its draws; `i` is its row and `lane` its first lane, but in a row */
+#define EACH_DRAWN(d, uniform, z)                                                                  \
+    for (size_t lane = 0, lanes_ = (d)->lanes, stride_ = (d)->stride, left_ = (d)->vectors;        \
+         lane < lanes_; lane += VEC_LANES)                                                         \
+        for (column column_ = column_of(d, lane), *column_at = &column_; column_at;                \
+             column_at = NULL)                                                                     \
+            for (size_t block = 0;                                                                 \
+                 block * GROUP < left_ &&                                                          \
+                 (draw_group(d, &column_, uniform, block, left_ - block * GROUP, z), true);        \
+                 block++)                                                                          \
+                for (size_t k = 0, i = block * GROUP, at = i * stride_ + lane;                     \
+                     k < GROUP && i < left_; k++, i++, at += stride_)
 
 #endif

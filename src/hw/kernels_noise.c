@@ -13,15 +13,15 @@ INLINE vec device_sigma(const mgd_hw_model *m, vec g, vec seconds) {
     const vec r = g * splat((real)(1 / m->mapping.g_max));
     switch (m->noise) {
     case MGD_HW_NOISE_POLYNOMIAL:
-        return larger_of(fma_vec(fma_vec(splat((real)m->c[2]), r, c1), r, c0), zero);
+        return maximum(fma_vec(fma_vec(splat((real)m->c[2]), r, c1), r, c0), zero);
     case MGD_HW_NOISE_LINEAR:
-        return larger_of(fma_vec(c1, g, c0), zero);
+        return maximum(fma_vec(c1, g, c0), zero);
     case MGD_HW_NOISE_EXPONENTIAL:
         return c0 * (splat(1) - hw_exp(-g / c1));
     default: { /* PCM read; a device without conductance is silent */
         const vec read = splat((real)m->c[2]);
-        vec q = smaller_of(c0 * hw_exp(splat((real)-0.65) * hw_log(r)), c1);
-        vec time = hw_log(larger_of((seconds + read) / (splat(2) * read), splat(1)));
+        vec q = minimum(c0 * hw_exp(splat((real)-0.65) * hw_log(r)), c1);
+        vec time = hw_log(maximum((seconds + read) / (splat(2) * read), splat(1)));
         return pick(g > zero, g * q * sqrt_vec(time), zero);
     }
     }
@@ -33,8 +33,8 @@ INLINE vec conductance_sigma(const mgd_hw_model *m, vec v, vec seconds) {
     const vec scale = splat((real)(map->averaging / map->per_weight));
     if (!map->differential)
         return scale * device_sigma(m, fma_vec(k, v - splat((real)map->w_min), least), seconds);
-    vec plus = device_sigma(m, fma_vec(k, larger_of(v, splat(0)), least), seconds);
-    vec minus = device_sigma(m, fma_vec(k, larger_of(-v, splat(0)), least), seconds);
+    vec plus = device_sigma(m, fma_vec(k, maximum(v, splat(0)), least), seconds);
+    vec minus = device_sigma(m, fma_vec(k, maximum(-v, splat(0)), least), seconds);
     return scale * sqrt_vec(fma_vec(plus, plus, minus * minus));
 }
 
@@ -47,7 +47,7 @@ INLINE vec sigma_of(const mgd_hw_model *m, vec v, vec seconds) {
         return sigma * vec_abs(v);
     case MGD_HW_NOISE_INVERSE: {
         const vec scale = splat((real)m->scale), least = splat((real)(m->scale / 100));
-        return sigma * scale / larger_of(vec_abs(v), least);
+        return sigma * scale / maximum(vec_abs(v), least);
     }
     default:
         return conductance_sigma(m, v, seconds);
@@ -58,9 +58,9 @@ INLINE vec sigma_of(const mgd_hw_model *m, vec v, vec seconds) {
 
 /* Most noise is additive: nothing but draws and a multiply-add. */
 static void add_normal(const draws *d, real sigma, real *v) {
-    real z[MGD_HW_BLOCK * LANES];
+    vec z[GROUP];
     EACH_DRAWN(d, false, z)
-    store(v + at, fma_vec(splat(sigma), DRAWN(z), load(v + at)));
+    store(v + at, fma_vec(splat(sigma), z[k], load(v + at)));
 }
 
 void HW_KERNEL(noise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
@@ -70,7 +70,8 @@ void HW_KERNEL(noise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_
     if (f->still)
         return;
     draws d = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, 0, 1);
-    real z[MGD_HW_BLOCK * LANES], *v = values;
+    vec z[GROUP];
+    real *v = values;
     if (m->noise == MGD_HW_NOISE_ADDITIVE && !m->uniform) {
         add_normal(&d, (real)m->sigma, v);
         return;
@@ -79,7 +80,7 @@ void HW_KERNEL(noise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_
     const vec scale = splat((real)(m->uniform ? 3.4641016151377544 : 1)); /* √12 */
     EACH_DRAWN(&d, m->uniform, z) {
         vec x = load(v + at), seconds = seconds_at(f, at);
-        vec drawn = (DRAWN(z) - half) * scale;
+        vec drawn = (z[k] - half) * scale;
         store(v + at, fma_vec(sigma_of(m, x, seconds), drawn, x));
     }
 }
@@ -96,7 +97,7 @@ void HW_KERNEL(diffusion)(const mgd_hw_chain *chain, const mgd_hw_op *op, const 
 
 /* ---- 1/f noise ------------------------------------------------------------------------------- */
 
-/* Relaxation k: s ← a·s + b·z, with b² = (1 − a²)·σ²/K, so that each is stationary. Its states are
+/* Relaxation r: s ← a·s + b·z, with b² = (1 − a²)·σ²/K, so that each is stationary. Its states are
  * drawn at rest as z·σ/√K. */
 void HW_KERNEL(flicker)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
                         const void *coef, void *state, void *values) {
@@ -105,13 +106,14 @@ void HW_KERNEL(flicker)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mg
         return;
     size_t size = f->rows * f->width;
     const double *matrix = op->matrix[f->ticks - 1];
-    real z[MGD_HW_BLOCK * LANES], *v = values;
-    for (size_t k = 0; k < op->order; k++) {
-        real *s = (real *)state + k * size;
-        const vec a = splat((real)matrix[2 * k]), b = splat((real)matrix[2 * k + 1]);
-        draws d = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, k, op->order);
+    vec z[GROUP];
+    real *v = values;
+    for (size_t r = 0; r < op->order; r++) {
+        real *s = (real *)state + r * size;
+        const vec a = splat((real)matrix[2 * r]), b = splat((real)matrix[2 * r + 1]);
+        draws d = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, r, op->order);
         EACH_DRAWN(&d, false, z) {
-            vec before = load(s + at), next = fma_vec(a, before, b * DRAWN(z));
+            vec before = load(s + at), next = fma_vec(a, before, b * z[k]);
             store(s + at, if_alive(f, lane, next, before));
             store(v + at, load(v + at) + next);
         }
@@ -122,7 +124,8 @@ void HW_KERNEL(flicker)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mg
 
 void HW_KERNEL(normals)(uint64_t seed, bool uniform, const mgd_hw_frame *f, void *out) {
     draws d = draws_of(f, seed, MGD_STREAM_NOISE, f->tick, 0, 1);
-    real z[MGD_HW_BLOCK * LANES], *v = out;
+    vec z[GROUP];
+    real *v = out;
     EACH_DRAWN(&d, uniform, z)
-    store(v + at, DRAWN(z));
+    store(v + at, z[k]);
 }

@@ -17,12 +17,17 @@ INLINE void accumulate(vec change, vec *value, vec *rest) {
     *value = sum;
 }
 
-/* One pole, by far the most frequent. */
-INLINE vec pole(const mgd_hw_frame *f, double gain, vec u, real *s, size_t size, size_t lane,
-                size_t at) {
-    vec before = load(s + at), rest_before = load(s + size + at);
-    vec value = before, rest = rest_before;
-    accumulate(splat((real)-gain) * ((u - value) - rest), &value, &rest);
+/* One pole, by far the most frequent. Fast ones keep no rest: see mgd_hw_filter_is_fast. */
+INLINE vec pole(const mgd_hw_frame *f, bool fast, vec gain, vec u, real *s, size_t size,
+                size_t lane, size_t at) {
+    vec before = load(s + at);
+    if (fast) {
+        vec value = fma_vec(gain, u - before, before);
+        store(s + at, if_alive(f, lane, value, before));
+        return value;
+    }
+    vec rest_before = load(s + size + at), value = before, rest = rest_before;
+    accumulate(gain * ((u - value) - rest), &value, &rest);
     store(s + at, if_alive(f, lane, value, before));
     store(s + size + at, if_alive(f, lane, rest, rest_before));
     return value;
@@ -62,9 +67,10 @@ void HW_KERNEL(filter)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd
     if (f->still)
         return;
     if (op->order == 1) {
-        const double gain = op->matrix[f->ticks - 1][0];
+        const vec gain = splat((real)-op->matrix[f->ticks - 1][0]);
+        const bool fast = mgd_hw_filter_is_fast(op);
         EACH_VALUE(f)
-        store(v + at, pole(f, gain, load(v + at), state, size, lane, at));
+        store(v + at, pole(f, fast, gain, load(v + at), state, size, lane, at));
         return;
     }
     EACH_VALUE(f)
@@ -76,13 +82,14 @@ void HW_KERNEL(high_pass)(const mgd_hw_chain *chain, const mgd_hw_op *op, const 
                           const void *coef, void *state, void *values) {
     (void)chain, (void)coef;
     size_t size = f->rows * f->width;
-    const double gain = op->matrix[f->ticks - 1][0];
+    const vec gain = splat((real)-op->matrix[f->ticks - 1][0]);
+    const bool fast = mgd_hw_filter_is_fast(op);
     real *v = values;
     if (f->still)
         return;
     EACH_VALUE(f) {
         vec u = load(v + at);
-        store(v + at, u - pole(f, gain, u, state, size, lane, at));
+        store(v + at, u - pole(f, fast, gain, u, state, size, lane, at));
     }
 }
 
@@ -147,7 +154,7 @@ INLINE vec drift_exponent(const mgd_hw_model *m, vec g, vec z) {
     const vec r = g * splat((real)(1 / m->mapping.g_max));
     vec mean = splat((real)m->nu), spread = splat((real)m->nu_spread);
     if (m->pcm_nu) {
-        vec l = hw_log(larger_of(r, splat((real)1e-9)));
+        vec l = hw_log(maximum(r, splat((real)1e-9)));
         mean = clamped(fma_vec(splat((real)-0.0155), l, splat((real)0.0244)), splat((real)0.049),
                        splat((real)0.1));
         spread = clamped(fma_vec(splat((real)-0.0125), l, splat((real)-0.0059)), splat((real)0.008),
@@ -181,8 +188,8 @@ INLINE vec drifted_weight(const mgd_hw_model *m, vec w, vec log_time, vec z1, ve
         vec g = fma_vec(k, w - splat((real)map->w_min), least);
         return fma_vec(drifted(m, g, log_time, z1) - least, per_g, splat((real)map->w_min));
     }
-    vec plus = fma_vec(k, larger_of(w, splat(0)), least);
-    vec minus = fma_vec(k, larger_of(-w, splat(0)), least);
+    vec plus = fma_vec(k, maximum(w, splat(0)), least);
+    vec minus = fma_vec(k, maximum(-w, splat(0)), least);
     return (drifted(m, plus, log_time, z1) - drifted(m, minus, log_time, z2)) * per_g;
 }
 
@@ -227,7 +234,7 @@ void HW_KERNEL(drift)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_
         memcpy(state, values, f->rows * f->width * sizeof(real));
     EACH_VALUE(f) {
         vec seconds = seconds_at(f, at);
-        vec log_time = hw_log(larger_of(seconds * per_t0, splat(1)));
+        vec log_time = hw_log(maximum(seconds * per_t0, splat(1)));
         store(v + at, drifted_weight(m, load(v + at), log_time, coefficient_at(&first, i, at),
                                      coefficient_at(&second, i, at)));
     }

@@ -14,7 +14,7 @@ typedef struct {
     vec step, up_down, top, bottom, gamma_up, gamma_down;
 } devices;
 
-static device device_of(const mgd_hw_writer *writer, const mgd_hw_frame *f, const void *coef) {
+INLINE device device_of(const mgd_hw_writer *writer, const mgd_hw_frame *f, const void *coef) {
     coefficient c[MGD_HW_WRITE_COEFS];
     for (size_t k = 0; k < MGD_HW_WRITE_COEFS; k++)
         c[k] = coefficient_of(f, coef, writer->coef[k], writer->drawn[k], writer->law.draw[k].mean);
@@ -22,7 +22,7 @@ static device device_of(const mgd_hw_writer *writer, const mgd_hw_frame *f, cons
                     c[MGD_HW_GAMMA_UP], c[MGD_HW_GAMMA_DOWN], c[MGD_HW_ENDURANCE]};
 }
 
-static devices devices_at(const device *d, size_t i, size_t at) {
+INLINE devices devices_at(const device *d, size_t i, size_t at) {
     return (devices){coefficient_at(&d->step, i, at),     coefficient_at(&d->up_down, i, at),
                      coefficient_at(&d->top, i, at),      -coefficient_at(&d->bottom, i, at),
                      coefficient_at(&d->gamma_up, i, at), coefficient_at(&d->gamma_down, i, at)};
@@ -31,12 +31,12 @@ static devices devices_at(const device *d, size_t i, size_t at) {
 /* ---- laws ------------------------------------------------------------------------------------ */
 
 INLINE vec positive(vec x) {
-    return larger_of(x, splat(0));
+    return maximum(x, splat(0));
 }
 
 /* e^(y·ln x), x ≥ 0; y = 1, the usual exponent, exactly */
 INLINE vec power_of(vec x, vec y) {
-    vec p = hw_exp(y * hw_log(larger_of(x, splat((real)1e-30))));
+    vec p = hw_exp(y * hw_log(maximum(x, splat((real)1e-30))));
     return pick(y == splat(1), x, pick(x > splat(0), p, splat(0)));
 }
 
@@ -54,40 +54,53 @@ INLINE vec further(const double *curve, size_t size, real sign, vec w) {
     return next;
 }
 
-/* The change by one pulse at weight w, up or down. */
-INLINE vec pulse(const mgd_hw_update *m, const devices *d, vec w, vec_int up) {
+INLINE vec nominal_pulse(const devices *d, vec_int up) {
     const vec one = splat(1);
-    vec step = pick(up, d->step * (one + d->up_down), -d->step * (one - d->up_down));
-    vec range = d->top - d->bottom, z;
-    switch (m->law) {
-    case MGD_HW_WRITE_LINEAR:
-        return step * positive(fma_vec(pick(up, d->gamma_up, d->gamma_down), w, one));
-    case MGD_HW_WRITE_SOFT_BOUNDS:
-        return step * (one - w / pick(up, d->top, d->bottom));
-    case MGD_HW_WRITE_EXPONENTIAL:
-        z = fma_vec(splat((real)(2 * m->a)), w / range, splat((real)m->b));
-        z = pick(up, d->gamma_up, -d->gamma_down) * z;
-        return step * positive(one - pick(up, splat((real)m->amplitude_up),
-                                          splat((real)m->amplitude_down)) *
-                                         hw_exp(z));
-    case MGD_HW_WRITE_POWER:
-        return step * power_of(positive(pick(up, d->top - w, w - d->bottom) / range),
-                               pick(up, d->gamma_up, d->gamma_down));
-    case MGD_HW_WRITE_LTP_LTD: { /* towards where the curve would end after many pulses */
+    return pick(up, d->step * (one + d->up_down), -d->step * (one - d->up_down));
+}
+
+/* Laws whose step is affine in w: offset + slope·w. */
+INLINE bool is_affine(mgd_hw_write_law law) {
+    return law == MGD_HW_WRITE_CONSTANT || law == MGD_HW_WRITE_LINEAR ||
+           law == MGD_HW_WRITE_SOFT_BOUNDS || law == MGD_HW_WRITE_LTP_LTD;
+}
+
+INLINE void affine_pulse(const mgd_hw_update *m, const devices *d, vec_int up, vec *offset,
+                         vec *slope) {
+    const vec step = nominal_pulse(d, up);
+    *offset = step;
+    *slope = splat(0);
+    if (m->law == MGD_HW_WRITE_LINEAR)
+        *slope = step * pick(up, d->gamma_up, d->gamma_down);
+    else if (m->law == MGD_HW_WRITE_SOFT_BOUNDS)
+        *slope = -step / pick(up, d->top, d->bottom);
+    else if (m->law == MGD_HW_WRITE_LTP_LTD) { /* towards where the curve would end */
         const double up_end = 1 / -__builtin_expm1(-m->nonlinearity_up);
         const double down_end = 1 / -__builtin_expm1(-m->nonlinearity_down);
         const double up_share = -__builtin_expm1(-m->nonlinearity_up / m->levels);
         const double down_share = -__builtin_expm1(-m->nonlinearity_down / m->levels);
+        const vec share = pick(up, splat((real)up_share), splat((real)down_share));
+        vec range = d->top - d->bottom;
         vec end = pick(up, fma_vec(range, splat((real)up_end), d->bottom),
                        fma_vec(-range, splat((real)down_end), d->top));
-        return (end - w) * pick(up, splat((real)up_share), splat((real)down_share));
+        *offset = end * share;
+        *slope = -share;
     }
-    case MGD_HW_WRITE_TABLE:
-        return pick(up, further(m->up, m->up_size, 1, w), further(m->down, m->down_size, -1, w)) -
-               w;
-    default:
-        return step;
+}
+
+/* The change by one pulse of the other laws at weight w, up or down. */
+INLINE vec pulse(const mgd_hw_update *m, const devices *d, vec w, vec_int up) {
+    const vec one = splat(1), step = nominal_pulse(d, up), range = d->top - d->bottom;
+    if (m->law == MGD_HW_WRITE_EXPONENTIAL) {
+        vec z = fma_vec(splat((real)(2 * m->a)), w / range, splat((real)m->b));
+        vec e = hw_exp(pick(up, d->gamma_up, -d->gamma_down) * z);
+        vec share = pick(up, splat((real)m->amplitude_up), splat((real)m->amplitude_down));
+        return step * positive(one - share * e);
     }
+    if (m->law == MGD_HW_WRITE_POWER)
+        return step * power_of(positive(pick(up, d->top - w, w - d->bottom) / range),
+                               pick(up, d->gamma_up, d->gamma_down));
+    return pick(up, further(m->up, m->up_size, 1, w), further(m->down, m->down_size, -1, w)) - w;
 }
 
 INLINE vec bounded(const devices *d, vec w) {
@@ -98,22 +111,57 @@ INLINE bool any_lane(vec_int mask) {
     return any_word((vec_u32)mask);
 }
 
-/* `n` pulses; the noise of each is c2c of its step, independent of the others. */
-static vec pulsed(const mgd_hw_update *m, const devices *d, vec w, vec n, vec_int up, vec z) {
-    vec square = splat(0), left = n;
-    while (any_lane(left > splat(0))) {
+/* Steps s, s·q, s·q², … of an affine law, n of them: their sum is s·Σ qᵏ, that of their squares
+ * s²·Σ q²ᵏ. Both sums by the binary digits of n: Σ over 2m = (Σ over m)·(1 + qᵐ). */
+INLINE vec affine_pulses(const mgd_hw_update *m, const devices *d, vec w, vec n, vec_int up,
+                         vec *square) {
+    const vec zero = splat(0), one = splat(1), half = splat((real)0.5);
+    vec offset, slope;
+    affine_pulse(m, d, up, &offset, &slope);
+    const vec first = fma_vec(slope, w, offset);
+    vec power = maximum(one + slope, zero), sum = one, sum2 = one; /* of 1, 2, 4, … pulses */
+    vec all = zero, all2 = zero, reach = one;                      /* of the pulses so far */
+    for (vec left = n; any_lane(left > zero);) {
+        vec rest = floor_vec(left * half);
+        vec_int odd = left - rest - rest > zero;
+        all = pick(odd, fma_vec(reach, sum, all), all);
+        all2 = pick(odd, fma_vec(reach * reach, sum2, all2), all2);
+        reach = pick(odd, reach * power, reach);
+        sum *= one + power;
+        power *= power;
+        sum2 *= one + power;
+        left = rest;
+    }
+    /* a step has the direction of its pulse, or none */
+    vec step = pick(up, maximum(first, zero), minimum(first, zero));
+    *square = step * step * all2;
+    return bounded(d, fma_vec(step, all, w));
+}
+
+INLINE vec single_pulses(const mgd_hw_update *m, const devices *d, vec w, vec n, vec_int up,
+                         vec *square) {
+    *square = splat(0);
+    for (vec left = n; any_lane(left > splat(0)); left -= splat(1)) {
         vec_int on = left > splat(0);
         vec before = w, step = pulse(m, d, w, up);
         w = pick(on, bounded(d, w + step), w);
-        square = pick(on, fma_vec(step, step, square), square);
-        left -= pick(on, splat(1), splat(0));
+        *square = pick(on, fma_vec(step, step, *square), *square);
         if (!any_lane(on & (w != before))) /* at the bound: the rest changes nothing */
             break;
     }
-    if (m->c2c == 0)
-        return w;
-    vec noisy = bounded(d, fma_vec(splat((real)m->c2c) * sqrt_vec(square), z, w));
-    return pick(n > splat(0), noisy, w);
+    return w;
+}
+
+/* `n` pulses; the noise of each is c2c of its step, independent of the others. */
+INLINE vec pulsed(const mgd_hw_update *m, const devices *d, vec w, vec n, vec_int up, vec z) {
+    vec square, now;
+    if (is_affine(m->law))
+        now = affine_pulses(m, d, w, n, up, &square);
+    else
+        now = single_pulses(m, d, w, n, up, &square);
+    if (m->c2c > 0)
+        now = bounded(d, fma_vec(splat((real)m->c2c) * sqrt_vec(square), z, now));
+    return pick(n > splat(0), now, w);
 }
 
 /* ---- gate ------------------------------------------------------------------------------------ */
@@ -125,7 +173,7 @@ INLINE vec_int count_of(const real *writes, size_t at) {
 }
 
 /* Counts of writes are integers in the bits of reals, which count further than these could. */
-static void keep(const mgd_hw_frame *f, void *const kept[], size_t lane, size_t at, vec_int written,
+INLINE void keep(const mgd_hw_frame *f, void *const kept[], size_t lane, size_t at, vec_int written,
                  vec rest) {
     real *since = kept[MGD_HW_SINCE], *writes = kept[MGD_HW_WRITES],
          *residue = kept[MGD_HW_RESIDUE];
@@ -168,56 +216,79 @@ static double nominal_step(const mgd_hw_update *m) {
     return m->dw_min;
 }
 
+/* One vector of devices. */
+typedef struct {
+    const mgd_hw_writer *writer;
+    const mgd_hw_frame *f;
+    device d;
+    double nominal; /* step that the controller reckons with */
+    void *const *kept;
+} writing;
+
+/* What becomes of w, `asked` being the change; *written and *sent tell whether, and by how many
+ * pulses. */
+INLINE vec written_by(const writing *c, const devices *here, vec_int may, vec w, vec asked, vec z,
+                      vec u, vec *rest, vec_int *written, vec *sent) {
+    const mgd_hw_update *m = &c->writer->model;
+    if (m->law == MGD_HW_WRITE_IDEAL) {
+        vec s = splat((real)m->proportional) * asked;
+        vec sigma = sqrt_vec(fma_vec(s, s, splat((real)(m->sigma * m->sigma))));
+        *rest = pick(may, splat(0), asked);
+        *written = may;
+        *sent = splat(0);
+        return pick(may, w + fma_vec(sigma, z, asked), w);
+    }
+    vec n = floor_vec(fma_vec(vec_abs(asked), splat((real)(1 / c->nominal)), u));
+    n = pick(may, minimum(n, splat((real)m->max_pulses)), splat(0));
+    vec_int up = asked > splat(0);
+    *written = n > splat(0);
+    *sent = n;
+    *rest = asked - pick(up, n, -n) * splat((real)c->nominal);
+    return pulsed(m, here, w, n, up, z);
+}
+
+INLINE void write_vector(const writing *c, size_t i, size_t lane, size_t at, vec z, vec u, real *w,
+                         real *change, vec *pulses) {
+    const devices here = devices_at(&c->d, i, at);
+    const vec before = load(w + at);
+    vec asked = load(change + at), rest, sent;
+    vec_int written;
+    if (c->kept[MGD_HW_RESIDUE])
+        asked += load((const real *)c->kept[MGD_HW_RESIDUE] + at);
+    vec_int may = allowed(&c->writer->model, &c->d, c->f, c->kept, i, at, asked);
+    vec now = written_by(c, &here, may, before, asked, z, u, &rest, &written, &sent);
+    keep(c->f, c->kept, lane, at, written, rest);
+    store(w + at, if_alive(c->f, lane, now, before));
+    store(change + at, pick(written, splat(1), splat(0)));
+    *pulses += if_alive(c->f, lane, sent, splat(0));
+}
+
 void HW_KERNEL(write)(const mgd_hw_writer *writer, const mgd_hw_frame *f, const void *coef,
-                      void *const kept[MGD_HW_KEPT], void *ws, void *changes, double *pulses) {
+                      void *const kept[MGD_HW_KEPT], void *w, void *change, double *pulses) {
     const mgd_hw_update *m = &writer->model;
-    const device d = device_of(writer, f, coef);
     const bool ideal = m->law == MGD_HW_WRITE_IDEAL;
     const bool noisy = m->c2c > 0 || m->sigma > 0 || m->proportional > 0;
-    const double nominal = ideal ? 1 : nominal_step(m);
-    draws normal = draws_of(f, writer->law.noise_seed, MGD_STREAM_NOISE, f->tick, 0, 2);
-    draws uniform = draws_of(f, writer->law.noise_seed, MGD_STREAM_NOISE, f->tick, 1, 2);
-    real z[MGD_HW_BLOCK * LANES] = {0}, u[MGD_HW_BLOCK * LANES], *w = ws, *change = changes;
-    for (size_t k = 0; k < MGD_HW_BLOCK * LANES; k++)
-        u[k] = (real)0.5;
-    for (size_t tile = 0; tile < f->width; tile += LANES) {
-        real sent[LANES] = {0};
-        for (size_t i = 0; i < f->rows; i++) {
-            size_t row = i % MGD_HW_BLOCK;
-            if (row == 0 && noisy)
-                draw_block(&normal, false, tile, i / MGD_HW_BLOCK, z);
-            if (row == 0 && m->stochastic)
-                draw_block(&uniform, true, tile, i / MGD_HW_BLOCK, u);
-            for (size_t part = 0, at = i * f->width + tile; part < LANES;
-                 part += VEC_LANES, at += VEC_LANES) {
-                const size_t lane = tile + part;
-                const devices here = devices_at(&d, i, at);
-                const vec own = load(z + row * LANES + part), before = load(w + at);
-                vec asked = load(change + at), now, rest;
-                if (kept[MGD_HW_RESIDUE])
-                    asked += load((const real *)kept[MGD_HW_RESIDUE] + at);
-                vec_int written = allowed(m, &d, f, kept, i, at, asked);
-                if (ideal) {
-                    vec s = splat((real)m->proportional) * asked;
-                    vec sigma = sqrt_vec(fma_vec(s, s, splat((real)(m->sigma * m->sigma))));
-                    now = pick(written, before + fma_vec(sigma, own, asked), before);
-                    rest = pick(written, splat(0), asked);
-                } else {
-                    vec size = vec_abs(asked) * splat((real)(1 / nominal));
-                    vec n = floor_vec(size + load(u + row * LANES + part));
-                    n = pick(written, smaller_of(n, splat((real)m->max_pulses)), splat(0));
-                    written = n > splat(0);
-                    now = pulsed(m, &here, before, n, asked > splat(0), own);
-                    vec sign = pick(asked > splat(0), splat(1), splat(-1));
-                    rest = asked - sign * n * splat((real)nominal);
-                    store(sent + part, load(sent + part) + if_alive(f, lane, n, splat(0)));
-                }
-                keep(f, kept, lane, at, written, rest);
-                store(w + at, if_alive(f, lane, now, before));
-                store(change + at, pick(written, splat(1), splat(0)));
-            }
+    const writing c = {writer, f, device_of(writer, f, coef), ideal ? 1 : nominal_step(m), kept};
+    const uint64_t seed = writer->law.noise_seed;
+    draws normal = draws_of(f, seed, MGD_STREAM_NOISE, f->tick, 0, 2);
+    draws uniform = draws_of(f, seed, MGD_STREAM_NOISE, f->tick, 1, 2);
+    vec z[GROUP], u[GROUP];
+    for (size_t k = 0; k < GROUP; k++) {
+        z[k] = splat(0);
+        u[k] = splat((real)0.5);
+    }
+    for (size_t lane = 0; lane < normal.lanes; lane += VEC_LANES) {
+        const column zs = column_of(&normal, lane), us = column_of(&uniform, lane);
+        vec sent = splat(0);
+        for (size_t i = 0, at = lane; i < normal.vectors; i++, at += normal.stride) {
+            size_t k = i % GROUP;
+            if (k == 0 && noisy)
+                draw_group(&normal, &zs, false, i / GROUP, normal.vectors - i, z);
+            if (k == 0 && m->stochastic)
+                draw_group(&uniform, &us, true, i / GROUP, normal.vectors - i, u);
+            write_vector(&c, i, lane, at, z[k], u[k], w, change, &sent);
         }
-        for (size_t k = 0; k < LANES; k++)
-            pulses[f->row ? 0 : tile + k] += (double)sent[k];
+        for (size_t k = 0; k < VEC_LANES; k++)
+            pulses[f->row ? 0 : lane + k] += (double)sent[k];
     }
 }

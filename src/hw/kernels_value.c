@@ -80,11 +80,11 @@ static void round_at_random(const mgd_hw_op *op, const mgd_hw_frame *f, real *v)
     const vec origin = splat((real)m->offset), step = splat((real)m->step);
     const vec per_step = splat((real)(1 / m->step));
     const vec first = splat((real)m->low), last = splat((real)m->high);
-    real z[MGD_HW_BLOCK * LANES];
+    vec z[GROUP];
     draws d = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, 0, 1);
     EACH_DRAWN(&d, true, z) {
         vec place = clamped((load(v + at) - origin) * per_step, first, last);
-        store(v + at, fma_vec(floor_vec(place + DRAWN(z)), step, origin));
+        store(v + at, fma_vec(floor_vec(place + z[k]), step, origin));
     }
 }
 
@@ -164,7 +164,7 @@ void HW_KERNEL(ir_drop)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mg
     EACH_VALUE(f) {
         vec x = load(v + at), distance = along(f, chain->geometry.distance, i, lane);
         vec left = splat(1) - ratio * vec_abs(x) * distance;
-        store(v + at, x * larger_of(left, splat(0)));
+        store(v + at, x * maximum(left, splat(0)));
     }
 }
 
@@ -203,10 +203,11 @@ void HW_KERNEL(draw)(const mgd_hw_op *op, size_t which, const mgd_hw_frame *f, v
     const mgd_hw_draw *draw = &op->draw[which];
     const vec mean = splat((real)draw->mean), spread = splat((real)draw->spread);
     const vec least = splat((real)draw->least);
-    real z[MGD_HW_BLOCK * LANES], *c = coef;
+    vec z[GROUP];
+    real *c = coef;
     draws d = draws_of(f, op->device_seed, MGD_STREAM_DEVICE, which, 0, 1);
     EACH_DRAWN(&d, draw->uniform, z)
-    store(c + at, larger_of(fma_vec(spread, DRAWN(z), mean), least));
+    store(c + at, maximum(fma_vec(spread, z[k], mean), least));
 }
 
 /* ---- arrays ---------------------------------------------------------------------------------- */

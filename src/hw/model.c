@@ -130,7 +130,7 @@ static size_t states_of(const mgd_hw_op *op) {
     case MGD_HW_LOW_PASS:
     case MGD_HW_HIGH_PASS:
     case MGD_HW_RINGING:
-        return 2 * op->order;
+        return mgd_hw_filter_is_fast(op) ? 1 : 2 * op->order;
     case MGD_HW_FLICKER:
         return op->order;
     case MGD_HW_DELAY:

@@ -34,7 +34,7 @@ static void words(uint64_t seed, mgd_stream stream, const uint64_t *replica, uin
             w.word[2][h] = r << 8 | fixed[2]; /* as in mgd_random_counter */
             w.word[3][h] = (r >> 24 & 0xffffff) | fixed[3];
         }
-        philox(seed, &w);
+        philox_sets(seed, 1, &w);
         for (int i = 0; i < 4; i++) {
             store_words(&w, i, drawn);
             memcpy(out + (size_t)i * width + lane, drawn, AT_ONCE * sizeof *out);
@@ -56,7 +56,7 @@ static void block_words(uint64_t seed, mgd_stream stream, uint64_t replica, uint
             for (size_t i = 1; i < 4; i++)
                 w.word[i][h] = splat_word(fixed[i]);
         }
-        philox(seed, &w);
+        philox_sets(seed, 1, &w);
         for (int i = 0; i < 4; i++)
             store_words(&w, i, word[i]);
         size_t n = blocks - first < PHILOX_LANES ? blocks - first : PHILOX_LANES;

@@ -46,27 +46,6 @@ INLINE vec relu_vec(vec x) {
 #endif
 }
 
-/* a where it is larger (smaller) than b, else b; so where one of them is a NaN, b. */
-INLINE vec maximum(vec a, vec b) {
-#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
-    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
-#elif defined(MGD_KERNEL_AVX512)
-    return (vec)_mm512_max_pd((__m512d)a, (__m512d)b);
-#else
-    return pick(a > b, a, b);
-#endif
-}
-
-INLINE vec minimum(vec a, vec b) {
-#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
-    return (vec)_mm512_min_ps((__m512)a, (__m512)b);
-#elif defined(MGD_KERNEL_AVX512)
-    return (vec)_mm512_min_pd((__m512d)a, (__m512d)b);
-#else
-    return pick(a < b, a, b);
-#endif
-}
-
 /* The larger; a NaN wins. */
 INLINE vec larger(vec a, vec b) {
 #if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
