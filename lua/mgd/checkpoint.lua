@@ -14,6 +14,7 @@
 local chips = require "mgd.chip"
 local core = require "mgd.core"
 local data = require "mgd.data"
+local hw = require "mgd.hw"
 local layers = require "mgd.layers"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
@@ -184,11 +185,26 @@ M.encode, M.decode = encode, decode
 
 local function describe_chip(chip)
   local net = chip.net
-  if not net then
+  if chip.has_function then
     return { parameters = chip.num_parameters }
   end
+  local stages = chip:describe()
+  stages.seed, stages.clock = nil, nil
   return { parameters = chip.num_parameters, seed = chip.seed, dtype = net.dtype, input = net.input,
-    layers = layers.describe_list(net.layers) }
+    layers = layers.describe_list(net.layers), stages = stages, clock = chip.clock }
+end
+
+-- Models of the stages again, by their constructors, which check them.
+local function restore_stages(saved, opt, path)
+  for stage, models in pairs(saved.stages or {}) do
+    opt[stage] = {}
+    for i, plain in ipairs(models) do
+      opt[stage][i] = type(plain) == "table" and hw.restore(plain) or options.fail("mgd.resume",
+        "%s: its chip has a model '%s', which is unknown here", path, tostring(plain.name))
+    end
+  end
+  opt.clock = saved.clock
+  return opt
 end
 
 local function make_chip(saved, theta, path)
@@ -200,7 +216,9 @@ local function make_chip(saved, theta, path)
         tostring(type(layer) == "table" and layer.kind))
     end
   end
-  return chips { net = nn.sequential(opt):set_theta(theta), seed = saved.seed }
+  return chips(restore_stages(saved, {
+    net = nn.sequential(opt):set_theta(theta), seed = saved.seed,
+  }, path))
 end
 
 -- ---- saving -------------------------------------------------------------------------------------
@@ -242,7 +260,7 @@ local function collect_tensors(run)
     names[#names + 1], values[#values + 1] = name, value
   end
   local opt = run.options
-  if opt.chip.net then
+  if not opt.chip.has_function then
     add("chip.theta", opt.chip.net:theta())
   end
   if not opt.data.recipe then
@@ -362,6 +380,8 @@ local PARTS = {
     { "dtype", type = "string" },
     { "input", type = "table" },
     { "layers", type = "table" },
+    { "stages", type = "table" },
+    { "clock", type = "table" },
   } },
   { "data", {
     { "name", type = "string", required = true },

@@ -14,6 +14,7 @@ local mgd = {
   nn = require "mgd.nn",
   data = require "mgd.data",
   codes = require "mgd.codes",
+  hw = require "mgd.hw",
   chip = require "mgd.chip",
   train = require("mgd.train").train,
   resume = require("mgd.checkpoint").resume,

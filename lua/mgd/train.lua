@@ -9,6 +9,7 @@ local codes = require "mgd.codes"
 local core = require "mgd.core"
 local data = require "mgd.data"
 local history = require "mgd.history"
+local hw = require "mgd.hw"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
 local probes = require "mgd.probes"
@@ -62,8 +63,8 @@ M.SCHEMA = {
   { "replica", type = "integer", default = 1, min = 1, doc = "Number of the first replica." },
   { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
     doc = "Seed of everything random in the run." },
-  { "dt", type = "number", default = 1, above = 0, unit = "s",
-    doc = "Time that a step stands for." },
+  { "dt", type = "number", above = 0, unit = "s",
+    doc = "Time that a step stands for; the chip's clock.dt, or else 1, without." },
   { "threads", type = "integer", min = 1, doc = "MGD_THREADS, or all processors, without." },
 }
 
@@ -80,11 +81,21 @@ local function check_chip(opt)
   return opt.chip or chips { net = opt.net }
 end
 
+-- The step of the engine, which may be the chip's own.
+local function check_dt(opt)
+  local own = opt.chip.clock.dt
+  if own and opt.dt and own ~= opt.dt then
+    options.fail("mgd.train", "option 'dt' is %g s, but the clock of the chip says %g s", opt.dt, own)
+  end
+  return opt.dt or own or 1
+end
+
 --- Check an option table of mgd.train and fill in every default.
 -- @treturn table resolved options, with `chip` and `data` as objects
 function M.resolve(given)
   local opt = options.check("mgd.train", M.SCHEMA, given)
   opt.chip, opt.net = check_chip(opt), nil
+  opt.dt = check_dt(opt)
   if type(opt.cost) == "string" then
     options.check("mgd.train", { { "cost", type = "string",
       choices = { "mse", "cross_entropy", "l2" } } }, { cost = opt.cost })
@@ -153,6 +164,9 @@ end
 --- A run from resolved options; how train and resume make one.
 function M.new_run(opt)
   local run = { options = opt, wall_before = 0, diverged = 0 }
+  for _, warning in ipairs(hw.check_time(opt.chip.compiled, opt.dt)) do
+    io.stderr:write("mgd: warning: ", warning, "\n")
+  end
   run.core = core.run.new(opt.chip.core, core_options(opt), opt.data.x, opt.data.y)
   return setmetatable(run, Run)
 end
@@ -196,6 +210,31 @@ function Run:evaluate(set)
     return { cost = cost[1], accuracy = accuracy[1] }
   end
   return { cost = core.tensor.tensor(cost), accuracy = core.tensor.tensor(accuracy) }
+end
+
+--- What the run has asked of the chip so far.
+--
+-- Evaluations are forward passes of one sample; writes are of one parameter; energy follows from the
+-- figures of the chip's clock, hardware time from dt.
+-- @treturn table `evaluations`, `writes_mean` and `writes_max` (of a parameter), `pulses` (of all
+--   parameters), `endurance_left` (1: none used), `energy` (J), `time` (s): numbers, or tensors (R)
+function Run:counters()
+  local counters = self.core:counters()
+  local clock, replicas = self.options.chip.clock, self.options.replicas
+  local parameters = self.options.chip.num_parameters
+  counters.energy, counters.time = {}, {}
+  for r = 1, replicas do
+    local steps = self.core:stopped(r) or self.steps_done
+    local time = steps * self.options.dt
+    counters.time[r] = time
+    counters.energy[r] = counters.evaluations[r] * clock.energy.evaluation
+      + counters.writes_mean[r] * parameters * clock.energy.write
+      + counters.pulses[r] * clock.energy.pulse + time * clock.power
+  end
+  for name, values in pairs(counters) do
+    counters[name] = replicas == 1 and values[1] or core.tensor.tensor(values)
+  end
+  return counters
 end
 
 --- Save everything that is needed to continue bit for bit; see `mgd.resume`.
@@ -319,6 +358,9 @@ function Run:run(opts)
   end
   self.wall_before = self.wall_before + core.base.clock() - begin
   self.history = rows.complete > 0 and rows:finish(self) or nil
+  if self.history then
+    self.history.counters = self:counters()
+  end
   tell(self, warned)
   if not went then
     error(message, 0)

@@ -115,6 +115,18 @@ static int chip_external(lua_State *L) {
     return 1;
 }
 
+/* advance(seconds): at rest */
+static int chip_advance(lua_State *L) {
+    mgd_chip_advance(l_check_chip(L, 1)->chip, luaL_checknumber(L, 2));
+    return 0;
+}
+
+/* age() → seconds */
+static int chip_age(lua_State *L) {
+    lua_pushnumber(L, mgd_chip_age(l_check_chip(L, 1)->chip));
+    return 1;
+}
+
 static int chip_gc(lua_State *L) {
     l_chip *box = luaL_checkudata(L, 1, L_CHIP);
     mgd_chip_free(box->chip);
@@ -123,6 +135,8 @@ static int chip_gc(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
+    {"advance", chip_advance},
+    {"age", chip_age},
     {"__gc", chip_gc},
     {NULL, NULL},
 };

@@ -270,6 +270,25 @@ static int run_signal(lua_State *L) {
     return 2;
 }
 
+/* counters() → {evaluations =, writes_mean =, writes_max =, pulses =, endurance_left =}: each a
+ * list of R numbers */
+static int run_counters(lua_State *L) {
+    l_run *box = check_run(L);
+    static const char *const names[] = {"evaluations", "writes_mean", "writes_max", "pulses",
+                                        "endurance_left"};
+    double *values[5];
+    for (int i = 0; i < 5; i++)
+        values[i] = new_values(L, box);
+    mgd_counters counters = {values[0], values[1], values[2], values[3], values[4]};
+    mgd_run_counters(box->run, &counters);
+    lua_createtable(L, 0, 5);
+    for (int i = 0; i < 5; i++) {
+        push_values(L, box, values[i]);
+        lua_setfield(L, -2, names[i]);
+    }
+    return 1;
+}
+
 static int run_theta(lua_State *L) {
     mgd_context ctx = {0};
     l_run *box = check_run(L);
@@ -401,6 +420,7 @@ static const luaL_Reg methods[] = {
     {"evaluate", run_evaluate},
     {"angle", run_angle},
     {"signal", run_signal},
+    {"counters", run_counters},
     {"theta", run_theta},
     {"gradient", run_gradient},
     {"keep_gradient", run_keep_gradient},

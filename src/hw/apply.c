@@ -1,0 +1,203 @@
+/* Models tried out by themselves: a tensor of values, row after row as time goes on, through the
+ * devices of one replica.
+ */
+
+#include "hw.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The devices of one row. */
+typedef struct {
+    mgd_hw_frame frame;
+    size_t real, sites, padded;
+    char *values, *change, *coefs, *states;
+    double *distance;
+    uint8_t *joined;
+    void *kept[MGD_HW_KEPT];
+} bench;
+
+static void bench_close(bench *b) {
+    void *blocks[] = {b->values, b->change, b->coefs, b->states, b->distance, b->joined};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        mgd_free(blocks[i]);
+    for (size_t i = 0; i < MGD_HW_KEPT; i++)
+        mgd_free(b->kept[i]);
+}
+
+static mgd_status bench_open(mgd_context *ctx, const mgd_hw_conditions *c, mgd_dtype dtype,
+                             size_t sites, size_t coefs, size_t states, bench *b) {
+    size_t real = mgd_dtype_size(dtype), lanes = MGD_ALIGNMENT / real;
+    size_t rows = (sites + lanes - 1) / lanes;
+    *b = (bench){.real = real, .sites = sites, .padded = rows * lanes};
+    b->frame = (mgd_hw_frame){.rows = rows,
+                              .width = lanes,
+                              .sites = sites,
+                              .row = true,
+                              .replica = &c->replica,
+                              .ticks = MGD_HW_TICKS,
+                              .step = c->step,
+                              .held = c->held,
+                              .keeping = true,
+                              .still = c->still};
+    bool taken = mgd_take(&b->values, b->padded, real) && mgd_take(&b->change, b->padded, real) &&
+                 mgd_take(&b->coefs, coefs + 1, b->padded * real) &&
+                 mgd_take(&b->states, states + 1, b->padded * real) &&
+                 mgd_take(&b->distance, sites + 1, sizeof(double)) &&
+                 mgd_take(&b->joined, sites + 1, 1);
+    for (size_t i = 0; i < MGD_HW_KEPT && taken; i++)
+        taken = mgd_take(&b->kept[i], b->padded, real);
+    if (!taken) {
+        bench_close(b);
+        *b = (bench){0};
+        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: %zu devices", sites);
+    }
+    for (size_t i = 0; i < sites; i++) {
+        b->distance[i] = (double)(i + 1);
+        b->joined[i] = i > 0;
+    }
+    return MGD_OK;
+}
+
+static void load_row(const bench *b, const mgd_tensor *t, size_t row, char *to) {
+    memcpy(to, (const char *)mgd_tensor_data(t) + row * b->sites * b->real, b->sites * b->real);
+}
+
+static void store_row(const bench *b, mgd_tensor *t, size_t row) {
+    memcpy((char *)mgd_tensor_data(t) + row * b->sites * b->real, b->values, b->sites * b->real);
+}
+
+static mgd_status check_rows(mgd_context *ctx, const mgd_tensor *t, const char *what) {
+    mgd_dtype dtype = mgd_tensor_dtype(t);
+    char shape[96];
+    if ((dtype == MGD_F32 || dtype == MGD_F64) && mgd_tensor_ndim(t) == 2 && mgd_tensor_size(t) > 0)
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_SHAPE, "hw: %s is %s of %s: expected (T, n) of f32 or f64", what,
+                    mgd_shape_format(shape, sizeof shape, mgd_tensor_ndim(t), mgd_tensor_shape(t)),
+                    mgd_dtype_name(dtype));
+}
+
+static mgd_status apply_rows(mgd_context *ctx, const mgd_hw_chain *chains, bench *b,
+                             mgd_tensor *t) {
+    for (size_t row = 0; row < mgd_tensor_shape(t)[0]; row++) {
+        MGD_TRY(mgd_interrupt_answer(ctx));
+        b->frame.tick = MGD_HW_TICKS * row;
+        b->frame.time = b->frame.step * (double)row;
+        load_row(b, t, row, b->values);
+        size_t coef = 0, state = 0;
+        for (size_t place = 0; place < MGD_HW_PLACE_COUNT; place++) {
+            const mgd_hw_chain *c = &chains[place];
+            MGD_TRY(mgd_hw_chain_apply(ctx, c, &b->frame, b->coefs + coef * b->padded * b->real,
+                                       b->states + state * b->padded * b->real, b->values));
+            coef += c->num_coefs;
+            state += c->num_states;
+        }
+        store_row(b, t, row);
+    }
+    return MGD_OK;
+}
+
+/* What is stored is read: leak is applied once, where it is read. */
+static bool is_read(size_t place) {
+    return place != MGD_HW_AT_MEMORY;
+}
+
+static mgd_status apply_chains(mgd_context *ctx, mgd_hw_chain *chains, const mgd_hw_conditions *c,
+                               mgd_tensor *t) {
+    size_t coefs = 0, states = 0;
+    bench b;
+    for (size_t place = 0; place < MGD_HW_PLACE_COUNT; place++) {
+        coefs += chains[place].num_coefs;
+        states += chains[place].num_states;
+    }
+    MGD_TRY(bench_open(ctx, c, mgd_tensor_dtype(t), mgd_tensor_shape(t)[1], coefs, states, &b));
+    coefs = states = 0;
+    for (size_t place = 0; place < MGD_HW_PLACE_COUNT; place++) {
+        mgd_hw_chain *chain = &chains[place];
+        chain->geometry = (mgd_hw_geometry){b.distance, b.joined};
+        mgd_hw_chain_draw(chain, &b.frame, b.coefs + coefs * b.padded * b.real);
+        mgd_hw_chain_start(chain, &b.frame, b.states + states * b.padded * b.real);
+        coefs += chain->num_coefs;
+        states += chain->num_states;
+    }
+    mgd_status status = apply_rows(ctx, chains, &b, t);
+    bench_close(&b);
+    return status;
+}
+
+mgd_status mgd_hw_apply(mgd_context *ctx, size_t count, const mgd_hw_model *models,
+                        const mgd_hw_conditions *conditions, const mgd_tensor *values,
+                        mgd_tensor **out) {
+    mgd_hw_chain chains[MGD_HW_PLACE_COUNT] = {{0}};
+    mgd_tensor *t = NULL;
+    MGD_TRY(check_rows(ctx, values, "a tensor of values"));
+    mgd_status status = mgd_tensor_convert(ctx, values, mgd_tensor_dtype(values), &t);
+    bool leaks = false;
+    for (size_t i = 0; i < count; i++)
+        leaks = leaks || models[i].place == MGD_HW_AT_WEIGHT;
+    for (size_t place = 0; place < MGD_HW_PLACE_COUNT && status == MGD_OK; place++)
+        if (is_read(place) || !leaks)
+            status = mgd_hw_chain_open(ctx, models, count, (mgd_hw_place)place, conditions->step,
+                                       conditions->seed, 0, mgd_tensor_dtype(t), &chains[place]);
+    if (status == MGD_OK)
+        status = apply_chains(ctx, chains, conditions, t);
+    for (size_t place = 0; place < MGD_HW_PLACE_COUNT; place++)
+        mgd_hw_chain_close(&chains[place]);
+    if (status == MGD_OK)
+        *out = t;
+    else
+        mgd_tensor_free(t);
+    return status;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static mgd_status write_rows(mgd_context *ctx, const mgd_hw_writer *writer,
+                             const mgd_hw_kernels *kernels, bench *b, mgd_tensor *changes) {
+    double pulses[MGD_ALIGNMENT] = {0};
+    for (size_t row = 0; row < mgd_tensor_shape(changes)[0]; row++) {
+        MGD_TRY(mgd_interrupt_answer(ctx));
+        b->frame.tick = MGD_HW_TICKS * row;
+        load_row(b, changes, row, b->change);
+        kernels->write(writer, &b->frame, b->coefs, b->kept, b->values, b->change, pulses);
+        store_row(b, changes, row);
+    }
+    return MGD_OK;
+}
+
+mgd_status mgd_hw_write(mgd_context *ctx, const mgd_hw_update *update,
+                        const mgd_hw_conditions *conditions, const mgd_tensor *start,
+                        const mgd_tensor *changes, mgd_tensor **out) {
+    mgd_isa isa;
+    MGD_TRY(mgd_isa_select(ctx, &isa));
+    MGD_TRY(check_rows(ctx, changes, "changes"));
+    mgd_dtype dtype = mgd_tensor_dtype(changes);
+    size_t sites = mgd_tensor_shape(changes)[1];
+    if (mgd_tensor_size(start) != sites)
+        return mgd_fail(ctx, MGD_ERR_SHAPE, "hw: %zu weights and changes of %zu devices",
+                        mgd_tensor_size(start), sites);
+    mgd_hw_writer writer;
+    MGD_TRY(mgd_hw_writer_open(ctx, update, conditions->seed, 0, &writer));
+    const mgd_hw_kernels *kernels = mgd_hw_kernels_get(isa, dtype);
+    mgd_tensor *weights = NULL, *t = NULL;
+    bench b = {0};
+    mgd_status status = bench_open(ctx, conditions, dtype, sites, writer.law.num_draws, 0, &b);
+    if (status == MGD_OK)
+        status = mgd_tensor_convert(ctx, start, dtype, &weights);
+    if (status == MGD_OK)
+        status = mgd_tensor_convert(ctx, changes, dtype, &t);
+    if (status == MGD_OK) {
+        b.frame.held = conditions->step;
+        load_row(&b, weights, 0, b.values);
+        mgd_hw_writer_draw(&writer, kernels, b.real, &b.frame, b.coefs);
+        status = write_rows(ctx, &writer, kernels, &b, t);
+    }
+    bench_close(&b);
+    mgd_hw_writer_close(&writer);
+    mgd_tensor_free(weights);
+    if (status == MGD_OK)
+        *out = t;
+    else
+        mgd_tensor_free(t);
+    return status;
+}
