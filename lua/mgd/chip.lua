@@ -14,7 +14,8 @@ Chip.__name = "mgd.chip"
 local ENERGY = {
   { "evaluation", type = "number", default = 0, min = 0, unit = "J",
     doc = "One forward pass of one sample." },
-  { "write", type = "number", default = 0, min = 0, unit = "J", doc = "One write of one parameter." },
+  { "write", type = "number", default = 0, min = 0, unit = "J",
+    doc = "One write of one parameter." },
   { "pulse", type = "number", default = 0, min = 0, unit = "J", doc = "One pulse." },
 }
 
@@ -35,7 +36,7 @@ local SCHEMA = {
   { "output", type = "any", doc = "Models on the way of the outputs to the cost." },
   { "perturbation", type = "any", doc = "Models on the way of θ̃ to the parameters." },
   { "cost", type = "any", doc = "Models on the way of the cost to the parameters." },
-  { "update", type = "any", doc = "How parameters are written: one law, and what comes before it." },
+  { "update", type = "any", doc = "How parameters are written: a law, and what comes before." },
   { "clock", type = "table", doc = "{dt =, energy = {…}, power =}." },
   { "parameters", type = "integer", min = 1, doc = "Number of parameters P of a chip in Lua." },
   { "evaluate", type = "function",
@@ -116,8 +117,8 @@ function Chip:__tostring()
   return table.concat(lines, "\n")
 end
 
---- Every stage with its models, as plain tables: stage → list of {name =, params =}; besides, `seed`
--- and `clock`.
+--- Every stage with its models, as plain tables: stage → list of {name =, params =}; besides,
+-- `seed` and `clock`.
 -- @treturn table
 function Chip:describe()
   local plain = { seed = self.seed, clock = self.clock }
@@ -186,7 +187,8 @@ end
 local function new(opts)
   local opt = options.check("mgd.chip", SCHEMA, opts)
   check_parts(opt)
-  local chip = setmetatable({ net = opt.net, seed = opt.seed, clock = check_clock(opt.clock) }, Chip)
+  local chip = setmetatable({ net = opt.net, seed = opt.seed }, Chip)
+  chip.clock = check_clock(opt.clock)
   chip.compiled = hw.compile("mgd.chip", stages_of(opt))
   chip.stages = chip.compiled.stages
   chip.ideal = opt.net ~= nil and #chip.compiled.models == 0 and not chip.compiled.update

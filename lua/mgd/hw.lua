@@ -7,10 +7,10 @@
 --       cost = {hw.path{lowpass = 2e-6}, hw.noise{sigma = 1e-4}},
 --       update = hw.soft_bounds{dw_min = 0.002}}
 --
--- A model is plain data: a name and checked parameters. Stages take one model or a list, in the order
--- of the signal. What a stage does is compiled to the primitives of the core (`mgd_hw_model`), each
--- with a random stream that is named after its stage and model, so that adding a model never shifts
--- the draws of another. docs/physics has the equation, units and source of each model.
+-- A model is plain data: a name and checked parameters. Stages take one model or a list, in the
+-- order of the signal. What a stage does is compiled to the primitives of the core (mgd_hw_model),
+-- each with a random stream that is named after its stage and model, so that adding a model never
+-- shifts the draws of another. docs/physics has the equation, units and source of each model.
 -- @module mgd.hw
 
 local core = require "mgd.core"
@@ -91,8 +91,8 @@ function Model:describe()
   return plain
 end
 
--- Registers a model. `definition`: name, stages, doc, source, params (a schema), check(where, p) and
--- compile(p, emit, context): emit(kind, fields[, place]) adds a primitive.
+-- Registers a model. `definition`: name, stages, doc, equation, source, params (a schema),
+-- check(where, p) and compile(p, emit, context): emit(kind, fields[, place]) adds a primitive.
 local function register(definition)
   local where = "hw." .. definition.name
   definitions[definition.name] = definition
@@ -205,14 +205,15 @@ function hw.check_time(compiled, dt)
       m = {}
     end
     if (m.kind == "low_pass" or m.kind == "high_pass") and m.tau > 0 and m.tau < dt / 20 then
-      warn(m, "a time constant of %.3g s is shorter than steps of %.3g s can show: it acts as a %s; "
-        .. "it needs dt ≤ %.3g s", m.tau, dt, m.kind == "low_pass" and "wire" or "block", 20 * m.tau)
+      warn(m, "a time constant of %.3g s is shorter than steps of %.3g s can show: it acts as a "
+        .. "%s; it needs dt ≤ %.3g s", m.tau, dt, m.kind == "low_pass" and "wire" or "block",
+        20 * m.tau)
     elseif m.kind == "ringing" and m.frequency * dt > 2 then
       warn(m, "ringing at %.3g Hz is faster than steps of %.3g s can show: it needs dt ≤ %.3g s",
         m.frequency, dt, 0.5 / m.frequency)
     elseif m.kind == "delay" and m.tau > 0 and m.tau < dt / 4 then
-      warn(m, "a delay of %.3g s is shorter than steps of %.3g s can show: it does nothing; it needs "
-        .. "dt ≤ %.3g s", m.tau, dt, 2 * m.tau)
+      warn(m, "a delay of %.3g s is shorter than steps of %.3g s can show: it does nothing; it "
+        .. "needs dt ≤ %.3g s", m.tau, dt, 2 * m.tau)
     elseif m.kind == "delay" and math.abs(m.tau / dt * 2 - math.floor(m.tau / dt * 2 + 0.5)) > 1e-9
     then
       warn(m, "a delay of %.3g s is taken as %.3g s, a multiple of half a step", m.tau,
@@ -289,8 +290,8 @@ local DEFINE = {
 
 --- Define a model in Lua.
 --
--- `apply(values, ctx)` gets a tensor (L, n), f64: n values (parameters, features, …) of L replicas or
--- samples, and returns one of the same shape. ctx has `params`, `step`, `time` (s), `dt` (s),
+-- `apply(values, ctx)` gets a tensor (L, n), f64: n values (parameters, features, …) of L replicas
+-- or samples, and returns one of the same shape. ctx has `params`, `step`, `time` (s), `dt` (s),
 -- `still` (a probe looks: leave noise out), `memory` (a table that stays with the model), and
 -- `randn(k)`, `rand(k)`: tensors (L, n) of standard normal or uniform numbers, the k-th of this
 -- event, the same for any threads and packing.

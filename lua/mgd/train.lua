@@ -85,7 +85,7 @@ end
 local function check_dt(opt)
   local own = opt.chip.clock.dt
   if own and opt.dt and own ~= opt.dt then
-    options.fail("mgd.train", "option 'dt' is %g s, but the clock of the chip says %g s", opt.dt, own)
+    options.fail("mgd.train", "option 'dt' is %g s, but the chip's clock says %g s", opt.dt, own)
   end
   return opt.dt or own or 1
 end
@@ -214,8 +214,8 @@ end
 
 --- What the run has asked of the chip so far.
 --
--- Evaluations are forward passes of one sample; writes are of one parameter; energy follows from the
--- figures of the chip's clock, hardware time from dt.
+-- Evaluations are forward passes of one sample; writes are of one parameter; energy follows from
+-- the figures of the chip's clock, hardware time from dt.
 -- @treturn table `evaluations`, `writes_mean` and `writes_max` (of a parameter), `pulses` (of all
 --   parameters), `endurance_left` (1: none used), `energy` (J), `time` (s): numbers, or tensors (R)
 function Run:counters()

@@ -13,8 +13,8 @@ local function low_below_high(where, p, low, high)
   end
 end
 
--- The levels of a converter: origin, step, lowest and highest count. Around zero there is a level at
--- zero, and 2^bits − 1 of them; else 2^bits.
+-- The levels of a converter: origin, step, lowest and highest count. Around zero there is a level
+-- at zero, and 2^bits − 1 of them; else 2^bits.
 local function converter(bits, low, high)
   if low == -high and bits > 1 then
     local most = 2 ^ (bits - 1) - 1
@@ -42,8 +42,9 @@ end
 -- A time constant from a number, {tau =} or {frequency =}; n equal poles together have −3 dB there.
 local function time_constant(where, name, value, schema, poles)
   if type(value) ~= "table" then
-    if not (value >= 0) then
-      options.fail(where, "option '%s' must be a time constant ≥ 0 s, got %s", name, tostring(value))
+    if value < 0 or value ~= value then
+      options.fail(where, "option '%s' must be a time constant ≥ 0 s, got %s", name,
+        tostring(value))
     end
     return value, poles
   end
@@ -85,6 +86,8 @@ return function(register, hw)
   register {
     name = "dac", stages = SIGNALS,
     doc = "Digital-to-analog converter; for weights it drives θ + θ̃.",
+    equation = "v → a(clip(round(v/s), ∓n)·s) + σ·ξ,  s = bound/n, n = 2^(bits−1) − 1,  a(v) ="
+      .. " v·(1 ± asymmetry/2)",
     source = "aihwkit 1.x (defaults 7 bits, bound 1)",
     params = {
       { "bits", type = "integer", default = 7, min = 1, max = MAX_BITS, shown = true,
@@ -105,6 +108,8 @@ return function(register, hw)
   register {
     name = "adc", stages = SIGNALS,
     doc = "Analog-to-digital converter: gain, offset, s-shape, noise, then levels and clipping.",
+    equation = "v → clip(round(u/s), ∓n)·s,  u = h/(1 + n_s·|h|) + σ·ξ,  h = v·(1 +"
+      .. " gain_spread·z) + offset + offset_spread·z′",
     source = "aihwkit 1.x (9 bits, bound 12, noise 0.06 there); v/(1 + n·|v|) for the s-shape",
     params = {
       BITS,
@@ -145,6 +150,7 @@ return function(register, hw)
   register {
     name = "noise", stages = SIGNALS,
     doc = "White noise, drawn anew for every value of every evaluation.",
+    equation = "v → v + σ(v)·ξ,  σ(v) = sigma,  sigma·|v|  or  sigma·scale/max(|v|, scale/100)",
     source = "σ, σ·|v| or σ·s²/|v| with s = scale (CrossSim's inverse proportional)",
     params = {
       { "sigma", type = "number", required = true, min = 0, shown = true,
@@ -165,11 +171,14 @@ return function(register, hw)
   register {
     name = "flicker", stages = SIGNALS,
     doc = "1/f noise: relaxations with corner frequencies spread evenly over log f.",
+    equation = "v → v + Σ_k s_k,  s_k ← a_k·s_k + √(1 − a_k²)·sigma/√K·ξ,  a_k ="
+      .. " e^(−2π·f_k·h),  f_k from f_low to f_high",
     source = "van der Ziel, Physica 16, 359 (1950)",
     params = {
       { "sigma", type = "number", required = true, min = 0, shown = true, doc = "Total rms." },
       { "f_low", type = "number", required = true, above = 0, unit = "Hz", doc = "Lowest corner." },
-      { "f_high", type = "number", required = true, above = 0, unit = "Hz", doc = "Highest corner." },
+      { "f_high", type = "number", required = true, above = 0, unit = "Hz",
+        doc = "Highest corner." },
       { "relaxations", type = "integer", default = 6, min = 1, max = 8, doc = "How many." },
     },
     check = function(where, p)
@@ -184,7 +193,8 @@ return function(register, hw)
   -- ---- gains and bounds -------------------------------------------------------------------------
 
   register {
-    name = "gain", stages = SIGNALS, doc = "Gain and offset errors of each line.", source = "–",
+    name = "gain", stages = SIGNALS, doc = "Gain and offset errors of each line.", equation = "v → v·(gain + spread·z) + offset + offset_spread·z′",
+    source = "–",
     params = {
       { "gain", type = "number", default = 1, doc = "Factor." },
       { "spread", type = "number", default = 0, min = 0, doc = "d2d spread of it, absolute." },
@@ -198,7 +208,9 @@ return function(register, hw)
   }
 
   register {
-    name = "clamp", stages = SIGNALS, doc = "Hard bounds.", source = "–",
+    name = "clamp", stages = SIGNALS, doc = "Hard bounds.",
+    equation = "v → min(max(v, low), high)",
+    source = "–",
     params = {
       { "low", type = "number", default = -math.huge, infinite = true, doc = "Lowest value." },
       { "high", type = "number", default = math.huge, infinite = true, doc = "Highest value." },
@@ -210,7 +222,8 @@ return function(register, hw)
   }
 
   register {
-    name = "saturation", stages = SIGNALS, doc = "Soft bounds: limit·tanh(v/limit).", source = "–",
+    name = "saturation", stages = SIGNALS, doc = "Soft bounds: limit·tanh(v/limit).", equation = "v → limit·tanh(v/limit)",
+    source = "–",
     params = { { "limit", type = "number", required = true, above = 0, infinite = true,
       shown = true, doc = "Largest output." } },
     compile = function(p, emit)
@@ -219,7 +232,8 @@ return function(register, hw)
   }
 
   register {
-    name = "s_shape", stages = SIGNALS, doc = "Compression v/(1 + n·|v|).", source = "aihwkit 1.x",
+    name = "s_shape", stages = SIGNALS, doc = "Compression v/(1 + n·|v|).", equation = "v → v/(1 + strength·|v|)",
+    source = "aihwkit 1.x",
     params = { { "strength", type = "number", required = true, min = 0, shown = true,
       doc = "n, per unit of the value." } },
     compile = function(p, emit)
@@ -231,8 +245,10 @@ return function(register, hw)
 
   register {
     name = "path", stages = { "perturbation", "input", "output", "cost", "update" },
-    doc = "A signal path: gain and offset, AC coupling, low-pass, ringing, delay, slew rate, noise, "
-      .. "clamp, bits, in this order. Linear filters are exact for any dt.",
+    doc = "A signal path: gain and offset, AC coupling, low-pass, ringing, delay, slew rate, "
+      .. "noise, clamp, bits, in this order. Linear filters are exact for any dt.",
+    equation = "gain → high-pass → low-pass → ringing → delay → slew → noise → clamp → bits; "
+      .. " each linear filter d(h) = e^(A·h)·d(0), d = state − held input",
     source = "linear systems; no other toolkit has it",
     params = {
       { "gain", type = "number", default = 1, doc = "Factor." },
@@ -253,10 +269,9 @@ return function(register, hw)
       { "range", type = "table", doc = "{low, high} of the levels." },
     },
     check = function(where, p)
-      local poles = 1
       if p.lowpass then
-        p.lowpass, poles = time_constant(where, "lowpass", p.lowpass, LOW_PASS, 1)
-        p.lowpass = poles > 1 and { tau = p.lowpass, poles = poles } or p.lowpass
+        local tau, poles = time_constant(where, "lowpass", p.lowpass, LOW_PASS, 1)
+        p.lowpass = poles > 1 and { tau = tau, poles = poles } or tau
       end
       p.highpass = p.highpass and time_constant(where, "highpass", p.highpass, HIGH_PASS, 1)
       if p.highpass == 0 then
@@ -297,7 +312,10 @@ return function(register, hw)
     name = "neuron_spread", stages = { "neurons" },
     doc = "y = L·f(k·(x − x0)) + y0, four numbers for each neuron; with the sigmoid it is the "
       .. "published logistic.",
-    source = "McCaughan et al., APL Mach. Learn. 1, 026118 (2023): x0, y0 ~ N(0, σ), k, L ~ N(1, σ)",
+    equation = "y = L·f(k·(x − x0)) + y0,  L = gain + s·z₁, k = slope + s·z₂, x0 = threshold +"
+      .. " s·z₃, y0 = offset + s·z₄",
+    source = "McCaughan et al., APL Mach. Learn. 1, 026118 (2023): x0, y0 ~ N(0, σ), "
+      .. "k, L ~ N(1, σ)",
     params = {
       { "sigma", type = "number", min = 0, shown = true, doc = "All four spreads at once." },
       { "gain", type = "number", default = 1, doc = "Mean of L." },
@@ -325,7 +343,8 @@ return function(register, hw)
   }
 
   register {
-    name = "dead", stages = { "neurons", "output" }, doc = "A share of dead neurons.", source = "–",
+    name = "dead", stages = { "neurons", "output" }, doc = "A share of dead neurons.", equation = "y → value with probability fraction, for each neuron",
+    source = "–",
     params = {
       { "fraction", type = "number", required = true, min = 0, max = 1, shown = true,
         doc = "Chance of each neuron to be dead." },
@@ -340,7 +359,10 @@ return function(register, hw)
 
   register {
     name = "amplitude", stages = { "perturbation" },
-    doc = "Errors of the perturbation's amplitude.", source = "–",
+    doc = "Errors of the perturbation's amplitude.",
+    equation = "θ̃ → θ̃·(1 + spread·z)·(1 ± m/2),  m = mismatch + mismatch_spread·z′, + for"
+      .. " positive θ̃;  then levels",
+    source = "–",
     params = {
       { "spread", type = "number", default = 0, min = 0, shown = true,
         doc = "d2d, as a fraction of the amplitude." },
@@ -367,7 +389,9 @@ return function(register, hw)
 
   register {
     name = "missing", stages = { "perturbation" },
-    doc = "A share of parameters that no perturbation reaches.", source = "–",
+    doc = "A share of parameters that no perturbation reaches.",
+    equation = "θ̃ → 0 with probability fraction, for each line",
+    source = "–",
     params = { { "fraction", type = "number", required = true, min = 0, max = 1, shown = true,
       doc = "Chance of each line to be missing." } },
     compile = function(p, emit)
@@ -377,7 +401,9 @@ return function(register, hw)
 
   register {
     name = "crosstalk", stages = { "weights", "perturbation", "update" },
-    doc = "A share of each neighbour's value on the same line reaches a device.", source = "–",
+    doc = "A share of each neighbour's value on the same line reaches a device.",
+    equation = "v_i → v_i + k·(v_{i−1} + v_{i+1})  along a line",
+    source = "–",
     params = { { "k", type = "number", required = true, min = 0, max = 0.5, shown = true,
       doc = "Share, of each of the two neighbours." } },
     compile = function(p, emit)

@@ -83,9 +83,24 @@ local function set_law(context, law, p, fields)
   context.out.update, context.out.update_name = update, context.model.name
 end
 
+-- The change by one pulse at weight w; Δ = dw_min and β = up_down with their spreads, c2c·step·ξ on
+-- top of each.
+local EQUATIONS = {
+  constant = "up +Δ(1 + β), down −Δ(1 − β)",
+  linear = "up Δ(1 + β)(1 + γ_up·w), down −Δ(1 − β)(1 + γ_down·w)",
+  soft_bounds = "up Δ(1 + β)(1 − w/w_max), down −Δ(1 − β)(1 − w/w_min)",
+  exponential = "up Δ(1 + β)·max(0, 1 − A_up·e^(γ_up·z)), down −Δ(1 − β)·max(0, 1 −"
+    .. " A_down·e^(−γ_down·z)),  z = 2a·w/(w_max − w_min) + b",
+  power = "up Δ(1 + β)·((w_max − w)/(w_max − w_min))^γ_up, down −Δ(1 − β)·((w −"
+    .. " w_min)/(w_max − w_min))^γ_down",
+  ltp_ltd = "w(p) = w_min + (w_max − w_min)·(1 − e^(−ν·p/N))/(1 − e^−ν); a pulse goes from w"
+    .. " to the place one further",
+}
+
 local function law(name, kind, doc, source, extra, over, check)
   return {
-    name = name, stages = { "update" }, doc = doc, source = source, params = pulses(extra, over),
+    name = name, stages = { "update" }, doc = doc, equation = EQUATIONS[kind], source = source,
+    params = pulses(extra, over),
     check = function(where, p)
       check_bounds(where, p)
       if check then
@@ -106,7 +121,7 @@ local function curve(where, name, list, sign)
   end
   for i, value in ipairs(list) do
     if type(value) ~= "number" or value ~= value
-      or i > 1 and not (sign * value > sign * list[i - 1]) then
+      or i > 1 and sign * value <= sign * list[i - 1] then
       options.fail(where, "option '%s' must %s: entry %d is %s after %s", name,
         sign > 0 and "rise" or "fall", i, tostring(value), tostring(list[i - 1]))
     end
@@ -120,7 +135,8 @@ return function(register)
     { "stochastic", type = "boolean", default = false, doc = "Round to them at random." },
     { "noise", type = "number", default = 0, min = 0,
       doc = "σ of each write, absolute, independent for each parameter." },
-    { "proportional", type = "number", default = 0, min = 0, doc = "σ as a fraction of the change." },
+    { "proportional", type = "number", default = 0, min = 0,
+      doc = "σ as a fraction of the change." },
   }
   for _, entry in ipairs(GATE) do
     WRITE[#WRITE + 1] = entry
@@ -129,6 +145,9 @@ return function(register)
     name = "write", stages = { "update" },
     doc = "Weights that take the change itself: with noise, resolution, threshold, interval, "
       .. "endurance.",
+    equation = "w → w + q(Δ) + √(noise² + (proportional·Δ)²)·ξ,  q rounds to multiples of"
+      .. " resolution; written where |Δ| ≥ threshold, interval has passed and endurance"
+      .. " is left",
     source = "McCaughan et al. 2023 (σ_θ, but drawn for each parameter)",
     params = WRITE,
     check = function(where, p)
@@ -172,14 +191,15 @@ return function(register)
       { "b", type = "number", default = 0.2425, doc = "b." },
     }))
   register(law("power_step", "power",
-    "Up Δ·((w_max − w)/(w_max − w_min))^γ, down Δ·((w − w_min)/(w_max − w_min))^γ.", "aihwkit 1.x", {
+    "Up Δ·((w_max − w)/(w_max − w_min))^γ, down Δ·((w − w_min)/(w_max − w_min))^γ.",
+    "aihwkit 1.x", {
       { "gamma_up", type = "number", default = 1, doc = "γ of steps up." },
       { "gamma_down", type = "number", default = 1, doc = "γ of steps down." },
       { "gamma_d2d", type = "number", default = 0.1, min = 0, doc = "d2d of both, absolute." },
     }))
   register(law("ltp_ltd", "ltp_ltd",
-    "Curves of potentiation and depression: w = w_min + (w_max − w_min)·(1 − e^(−ν·p/N))/(1 − e^−ν) "
-      .. "after p of N pulses, mirrored for depression.",
+    "Curves of potentiation and depression: after p of N pulses w = w_min + (w_max − w_min)·"
+      .. "(1 − e^(−ν·p/N))/(1 − e^−ν), mirrored for depression.",
     "DNN+NeuroSim 2.1 (A = N/ν; nonlinearities 1.75 and 1.46, 32 levels)", {
       { "levels", type = "integer", default = 32, min = 2, shown = true, doc = "N." },
       { "nonlinearity_up", type = "number", default = 1.75, above = 0, doc = "ν of potentiation." },
@@ -188,8 +208,9 @@ return function(register)
       w_max_d2d = 0, c2c = 0.1 }))
   register {
     name = "pulse_table", stages = { "update" },
-    doc = "A measured curve in each direction: a pulse finds its place by straight lines and goes one "
-      .. "further.",
+    doc = "A measured curve in each direction: a pulse finds its place by straight lines and goes "
+      .. "one further.",
+    equation = "w → c(c⁻¹(w) + 1), c the measured curve of the direction",
     source = "measurements; see hw.fit_update",
     params = pulses({
       { "up", type = "table", required = true, doc = "Weights after pulse 0, 1, 2, …, rising." },

@@ -24,7 +24,7 @@ local function rising(where, name, list, least)
       least, type(list) == "table" and #list or 0)
   end
   for i, value in ipairs(list) do
-    if type(value) ~= "number" or value ~= value or i > 1 and not (value > list[i - 1]) then
+    if type(value) ~= "number" or value ~= value or i > 1 and value <= list[i - 1] then
       options.fail(where, "option '%s' must rise: entry %d is %s after %s", name, i,
         tostring(value), tostring(list[i - 1]))
     end
@@ -48,6 +48,7 @@ local MAPPING = { "mapping", type = "string", default = "differential", shown = 
 return function(register)
   register {
     name = "levels", stages = { "weights" }, doc = "Finite levels of the weights.",
+    equation = "w → the nearest of N levels from low to high (or of the table)",
     source = "CrossSim 3, NeuroSim 2.1",
     params = {
       { "bits", type = "integer", min = 1, max = 24, doc = "2^bits levels; around zero one less." },
@@ -92,10 +93,13 @@ return function(register)
     name = "conductance", stages = { "weights" },
     doc = "Weights as conductances: their range and levels, and the mapping that all laws of "
       .. "conductances behind it in the list go by.",
+    equation = "g± = g_min + k·max(±w, 0), w = (g⁺ − g⁻)/k, k = (g_max − g_min)/w_max; "
+      .. " single, offset: g = g_min + k·(w + w_max), k = (g_max − g_min)/(2·w_max)",
     source = "CrossSim 3 (core mappings), aihwkit 1.x (inference converters)",
     params = {
       MAPPING,
-      { "g_min", type = "number", default = 0, min = 0, unit = "µS", doc = "Smallest conductance." },
+      { "g_min", type = "number", default = 0, min = 0, unit = "µS",
+        doc = "Smallest conductance." },
       { "g_max", type = "number", default = 25, above = 0, unit = "µS", shown = true,
         doc = "Largest conductance." },
       { "w_max", type = "number", default = 1, above = 0, shown = true,
@@ -104,7 +108,7 @@ return function(register)
         doc = "Levels of a device, from g_min to g_max: their number, or conductances, rising." },
       { "pairs", type = "integer", default = 1, min = 1, doc = "Devices in parallel: σ/√pairs." },
       { "slices", type = "integer", default = 1, min = 1,
-        doc = "Devices that hold slices of a weight, each `slice_bits` bits below the one before." },
+        doc = "Devices that hold slices of a weight, each `slice_bits` bits below the last." },
       { "slice_bits", type = "integer", default = 2, min = 1, max = 8, doc = "Bits of a slice." },
     },
     check = function(where, p)
@@ -188,7 +192,7 @@ return function(register)
     if p.coefficients then
       for i = 1, 3 do
         if type(p.coefficients[i]) ~= "number" or #p.coefficients ~= 3 then
-          options.fail(where, "option 'coefficients' must be three numbers, c0 + c1·r + c2·r² in µS")
+          options.fail(where, "option 'coefficients' must be three numbers: c0 + c1·r + c2·r²")
         end
       end
     elseif p.law == "polynomial" then
@@ -218,6 +222,9 @@ return function(register)
   register {
     name = "read_noise", stages = { "weights" },
     doc = "Noise of reading, drawn anew for every weight of every evaluation.",
+    equation = "w → w + √(σ²(g⁺) + σ²(g⁻))/k·ξ;  pcm: σ = g·min(0.0088/r^0.65, 0.2)·√ln((t +"
+      .. " t_r)/(2t_r)), t_r = 250 ns;  rram: σ = max(4.782 − 0.009107·g, 0) µS;  sonos:"
+      .. " σ = A·(1 − e^(−I/B)), A = 19.9, B = 176 nA at day 0; 34.6, 207 at day 5",
     source = "pcm: aihwkit 1.x (1/f, t_r = 250 ns); rram: Milo et al. as in CrossSim 3; sonos: "
       .. "CrossSim 3",
     params = READ,
@@ -235,6 +242,8 @@ return function(register)
   register {
     name = "programming_noise", stages = { "weights" },
     doc = "Noise of writing: what a weight misses its target by, drawn at each write.",
+    equation = "w → w + √(σ²(g⁺) + σ²(g⁻))/k·ξ at each write;  pcm: σ = 0.26348 + 1.965·r −"
+      .. " 1.1731·r² µS, r = g/g_max",
     source = "pcm: σ(µS) = 0.26348 + 1.965·r − 1.1731·r² (aihwkit 1.x, Nandakumar et al. 2019)",
     params = law_params(
       { "additive", "proportional", "inverse", "polynomial", "pcm", "rram" }, "pcm"),
@@ -254,6 +263,8 @@ return function(register)
   register {
     name = "drift", stages = { "weights" },
     doc = "Conductances fall as (t/t0)^−ν since a device was last written, each with its own ν.",
+    equation = "g → g·(t/t0)^−ν for t > t0,  ν = mean(r) + sd(r)·z for each device;  t since"
+      .. " its last write",
     source = "pcm: mean ν = clamp(−0.0155·ln r + 0.0244, 0.049, 0.1), sd = clamp(−0.0125·ln r − "
       .. "0.0059, 0.008, 0.045), t0 = 20 s (aihwkit 1.x)",
     params = {
@@ -305,6 +316,7 @@ return function(register)
   register {
     name = "leak", stages = { "weights" },
     doc = "Stored weights go to a reset value as e^(−t/τ), as the charge of a capacitor does.",
+    equation = "w → reset + (w − reset)·e^(−t/τ),  τ = tau·(1 + spread·z), not below tau/20",
     source = "aihwkit 1.x (capacitor: 10^6 steps)",
     params = {
       { "tau", type = "number", required = true, above = 0, infinite = true, unit = "s",
@@ -324,6 +336,7 @@ return function(register)
   register {
     name = "diffusion", stages = { "weights" },
     doc = "Stored weights walk at random: σ·√t. Between two writes they stand still.",
+    equation = "w → w + sigma·√t·ξ",
     source = "aihwkit 1.x",
     params = { { "sigma", type = "number", required = true, min = 0, unit = "/√s", shown = true,
       doc = "rms change in one second." } },
@@ -336,8 +349,10 @@ return function(register)
 
   register {
     name = "stuck", stages = { "weights" },
-    doc = "Shares of devices that stand at a low value, a high one, or anywhere between, whatever is "
-      .. "written or perturbed.",
+    doc = "Shares of devices that stand at a low value, a high one, or anywhere between, whatever "
+      .. "is written or perturbed.",
+    equation = "w → at_low, at_high, or evenly between, with probabilities low, high, random,"
+      .. " for each device",
     source = "MemTorch, CrossSim 3",
     params = {
       { "low", type = "number", default = 0, min = 0, max = 1, doc = "Share stuck at at_low." },
@@ -364,12 +379,14 @@ return function(register)
   register {
     name = "ir_drop", stages = { "weights" },
     doc = "Voltage lost on wires, to first order: w·(1 − ratio·|w|/w_max·segments).",
-    source = "first order of CrossSim 3's line resistance; segments: o + 1 along the row, I − i down "
-      .. "the column",
+    equation = "w → w·max(1 − ratio·|w|/w_max·segments, 0),  segments = (o + 1) + (I − i)",
+    source = "first order of CrossSim 3's line resistance; segments: o + 1 along the row, I − i "
+      .. "down the column",
     params = {
       { "ratio", type = "number", required = true, min = 0, shown = true,
         doc = "Resistance of a wire segment over that of a device at w_max." },
-      { "w_max", type = "number", default = 1, above = 0, doc = "Weight of the largest conductance." },
+      { "w_max", type = "number", default = 1, above = 0,
+        doc = "Weight of the largest conductance." },
     },
     compile = function(p, emit)
       emit("ir_drop", { strength = p.ratio, scale = p.w_max })
