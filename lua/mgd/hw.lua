@@ -344,5 +344,6 @@ end
 for _, part in ipairs { "mgd.hw.signals", "mgd.hw.weights", "mgd.hw.updates" } do
   require(part)(register, hw)
 end
+hw.presets = require "mgd.hw.presets"(hw)
 
 return hw

@@ -193,7 +193,9 @@ return function(register, hw)
   -- ---- gains and bounds -------------------------------------------------------------------------
 
   register {
-    name = "gain", stages = SIGNALS, doc = "Gain and offset errors of each line.", equation = "v → v·(gain + spread·z) + offset + offset_spread·z′",
+    name = "gain", stages = SIGNALS,
+    doc = "Gain and offset errors of each line.",
+    equation = "v → v·(gain + spread·z) + offset + offset_spread·z′",
     source = "–",
     params = {
       { "gain", type = "number", default = 1, doc = "Factor." },
@@ -222,7 +224,9 @@ return function(register, hw)
   }
 
   register {
-    name = "saturation", stages = SIGNALS, doc = "Soft bounds: limit·tanh(v/limit).", equation = "v → limit·tanh(v/limit)",
+    name = "saturation", stages = SIGNALS,
+    doc = "Soft bounds: limit·tanh(v/limit).",
+    equation = "v → limit·tanh(v/limit)",
     source = "–",
     params = { { "limit", type = "number", required = true, above = 0, infinite = true,
       shown = true, doc = "Largest output." } },
@@ -232,7 +236,9 @@ return function(register, hw)
   }
 
   register {
-    name = "s_shape", stages = SIGNALS, doc = "Compression v/(1 + n·|v|).", equation = "v → v/(1 + strength·|v|)",
+    name = "s_shape", stages = SIGNALS,
+    doc = "Compression v/(1 + n·|v|).",
+    equation = "v → v/(1 + strength·|v|)",
     source = "aihwkit 1.x",
     params = { { "strength", type = "number", required = true, min = 0, shown = true,
       doc = "n, per unit of the value." } },
@@ -343,7 +349,9 @@ return function(register, hw)
   }
 
   register {
-    name = "dead", stages = { "neurons", "output" }, doc = "A share of dead neurons.", equation = "y → value with probability fraction, for each neuron",
+    name = "dead", stages = { "neurons", "output" },
+    doc = "A share of dead neurons.",
+    equation = "y → value with probability fraction, for each neuron",
     source = "–",
     params = {
       { "fraction", type = "number", required = true, min = 0, max = 1, shown = true,
