@@ -2,8 +2,9 @@
 -- chip, and whole platforms, each an ensemble of chips whose devices differ. Prints accuracy,
 -- hardware time, energy and writes. About a minute.
 --
--- Devices that step coarsely or noisily learn when G is integrated for long before they are written:
--- the window of 1,024 images here is what makes the difference. Guessing gives an accuracy of 0.25.
+-- Devices that step coarsely or noisily learn when G is integrated for long before they are
+-- written: the window of 1,024 images makes the difference. Guessing gives 0.25; a single pcm
+-- device cannot hold a negative weight, and does guess.
 --
 --   build/mgd-lua examples/07_hardware.lua [preset …]     STEPS=600000 REPLICAS=16
 

@@ -1,6 +1,7 @@
 -- Writes docs/options.md from the schemas that check the options: `make docs`, or
 -- build/mgd-lua scripts/options-reference.lua > docs/options.md
 
+local chip = require "mgd.chip"
 local codes = require "mgd.codes"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
@@ -46,6 +47,9 @@ print [[
 Written by `make docs` from the schemas that check them; do not edit. An option that is unknown, of
 the wrong type, out of range, or without effect beside the others is an error at the user's line.]]
 section("`mgd.train{…}`", train.SCHEMA)
+section("`mgd.chip{…}`", chip.SCHEMA)
+section("`clock = {…}`", chip.CLOCK)
+print "\nModels of the stages: [docs/physics](physics/README.md)."
 section("`perturbation = {…}`", codes.SCHEMA)
 section("`init = {…}` and `net:init{…}`", nn.INIT_SCHEMA)
 print "\n`net:init` also takes `seed` (1) and `replica` (1)."

@@ -341,8 +341,11 @@ function hw.define(opts)
   return hw[opt.name]
 end
 
-for _, part in ipairs { "mgd.hw.signals", "mgd.hw.weights", "mgd.hw.updates" } do
-  require(part)(register, hw)
+for _, page in ipairs { "signals", "weights", "updates" } do
+  require("mgd.hw." .. page)(function(definition)
+    definition.page = page -- of docs/physics
+    register(definition)
+  end, hw)
 end
 hw.presets = require "mgd.hw.presets"(hw)
 

@@ -1,0 +1,154 @@
+-- Writes docs/physics/{README,signals,weights,updates}.md from the registry of mgd.hw, where the
+-- equation, parameters and source of every model stand: `make docs`.
+
+local hw = require "mgd.hw"
+local options = require "mgd.options"
+
+local FOLDER = "docs/physics/"
+
+-- Rows of the list of nonidealities: stage, model of the literature → function and spec.
+local ROWS = {
+  { "input", "DAC: bits, bound, stochastic rounding, asymmetry, noise", "dac" },
+  { "output", "ADC: bits, bound, noise, gain spread, offset, s-shape, clipping", "adc" },
+  { "output", "noise and bound management", "adc",
+    "the range is an option; scaling inputs is a gain: hw.gain, hw.clamp" },
+  { "weights", "mapping to conductances: single, pair, N pairs, offset, slices", "conductance" },
+  { "weights", "finite levels, uniform or table", "levels" },
+  { "weights", "read noise: additive, proportional, inverse; normal, uniform", "read_noise" },
+  { "weights", "PCM programming noise", "programming_noise" },
+  { "weights", "PCM drift", "drift" },
+  { "weights", "PCM 1/f read noise", "read_noise", "law = \"pcm\"" },
+  { "weights", "RRAM (Milo)", "read_noise", "law = \"rram\"" },
+  { "weights", "SONOS", "read_noise", "law = \"sonos\"" },
+  { "weights", "drift from a table", "drift", "law = \"table\"" },
+  { "weights", "drift compensation, global or per column", "drift", "compensation" },
+  { "weights", "leak", "leak" },
+  { "weights", "diffusion", "diffusion" },
+  { "weights", "stuck devices", "stuck" },
+  { "weights", "IR drop, line resistance", "ir_drop" },
+  { "weights", "crosstalk", "crosstalk" },
+  { "update", "pulsed, constant step", "constant_step" },
+  { "update", "soft bounds", "soft_bounds" },
+  { "update", "linear step", "linear_step" },
+  { "update", "exponential step", "exponential_step" },
+  { "update", "power step", "power_step" },
+  { "update", "LTP/LTD curve", "ltp_ltd" },
+  { "update", "measured table", "pulse_table", "hw.fit_update reads a measurement" },
+  { "update", "write noise", "write" },
+  { "update", "resolution, stochastic rounding, threshold, interval, endurance", "write" },
+  { "presets", "nine devices, Hermes-like PCM, five platforms", "presets" },
+  { "neurons", "activation spread", "neuron_spread" },
+  { "neurons", "saturation", "saturation" },
+  { "neurons", "dead neurons", "dead" },
+  { "neurons", "output noise", "noise", "stage neurons" },
+  { "signal paths", "bandwidth", "path" },
+  { "signal paths", "delay, slew rate, ringing, AC coupling, gain error, offset", "path" },
+  { "cost", "additive, multiplicative noise", "noise" },
+  { "cost", "1/f noise", "flicker" },
+  { "cost", "quantisation, clamp, delay, bandwidth", "path" },
+  { "perturbation", "amplitude spread, quantised amplitude, mismatch", "amplitude" },
+  { "perturbation", "missing lines", "missing" },
+  { "perturbation", "finite rise time", "path", "lowpass, slew" },
+}
+
+local PAGES = {
+  { "signals", "Signals", "Converters, noise, bounds, paths, neurons and perturbations." },
+  { "weights", "Weights", "Conductances, levels, noise, time, faults and wires. Laws of "
+    .. "conductances go by the `hw.conductance` before them in the list, or else by differential "
+    .. "pairs in which a weight of 1 is the largest conductance." },
+  { "updates", "Updates", "How parameters are written. A change Δw that is asked for becomes "
+    .. "n = |Δw|/dw_min pulses (rounded, or at random so that it is right on average), each of "
+    .. "which acts on the weight that the one before it left; the noise of a pulse is c2c of its "
+    .. "step." },
+}
+
+local INTRO = [[
+Every model is an equation, and this is where it stands: with its parameters, their units and
+defaults, its source, and a figure. z is drawn once for each device (d2d), from the seed of the chip
+and the number of the replica; ξ is drawn anew at each event (c2c): an evaluation, or a write. All
+are standard normal unless it is said otherwise. Values are in units of the network: weights and
+activations are pure numbers, costs are costs.
+
+Written by `make docs` from the registry in `lua/mgd/hw`; the figures by
+`build/mgd-lua docs/physics/figures.lua`.
+]]
+
+local CLOCK = [[
+
+## Time
+
+A step of the engine lasts dt. What is measured in it (C₀ and C, or both sides) shares that time
+evenly, C₀ first: signals are held for dt or dt/2, and a measurement is read at the end of its hold.
+Linear filters are solved exactly for held inputs, e^(A·h), whatever the time constants. So with
+finite bandwidth the answer to one perturbation leaks into the next, and a delay of half a step puts
+C where C₀ should be: the engine sees exactly that. `chip:advance(seconds)` lets time pass at rest.
+
+Probes (`cost`, `accuracy`, `run:evaluate`) see the chip settled and without noise, with all that is
+wrong with its devices at their present age. The angle probe compares G with the gradient of that
+chip: by back-propagation where nothing but the weights is wrong, else by central differences.
+]]
+
+local function cell(text)
+  return (tostring(text):gsub("|", "\\|"))
+end
+
+local function default_of(entry)
+  local value = entry.default
+  if entry.required then
+    return "required"
+  elseif value == nil then
+    return "–"
+  end
+  return type(value) == "string" and ("`%q`"):format(value) or "`" .. tostring(value) .. "`"
+end
+
+local function section(out, model)
+  out:write(("\n## hw.%s\n\n%s\n\n    %s\n\nStages: %s. Source: %s.\n\n"):format(model.name,
+    model.doc, model.equation, table.concat(model.stages, ", "), model.source))
+  out:write "| parameter | must be | default | unit | meaning |\n|---|---|---|---|---|\n"
+  for _, entry in ipairs(model.params) do
+    local doc = entry.doc
+    if entry.only then
+      doc = ("%s Only with `%s = %q`."):format(doc, entry.only[1], entry.only[2])
+    end
+    out:write(("| `%s` | %s | %s | %s | %s |\n"):format(entry[1], cell(options.expected(entry)),
+      cell(default_of(entry)), entry.unit or "", cell(doc)))
+  end
+  out:write(("\n![hw.%s](img/%s.svg)\n"):format(model.name, model.name))
+end
+
+local function page_of(name)
+  for _, model in ipairs(hw.models()) do
+    if model.name == name then
+      return model.page
+    end
+  end
+end
+
+for _, page in ipairs(PAGES) do
+  local out = assert(io.open(FOLDER .. page[1] .. ".md", "w"))
+  out:write(("# %s\n\n%s\n"):format(page[2], page[3]))
+  for _, model in ipairs(hw.models()) do
+    if model.page == page[1] then
+      section(out, model)
+    end
+  end
+  out:close()
+end
+
+local out = assert(io.open(FOLDER .. "README.md", "w"))
+out:write("# The physics of every model\n\n", INTRO, CLOCK, "\n## What is modelled, and where\n\n",
+  "| stage | imperfection | function | spec |\n|---|---|---|---|\n")
+for _, row in ipairs(ROWS) do
+  local page = page_of(row[3])
+  local link = page and ("[`hw.%s`](%s.md#hw%s)"):format(row[3], page, row[3]) or "`hw.presets`"
+  local spec = page == "updates" and "hw_updates_spec" or page and "hw_models_spec" or "chip_spec"
+  out:write(("| %s | %s | %s%s | `spec/%s.lua` |\n"):format(row[1], row[2], link,
+    row[4] and ", " .. row[4] or "", spec))
+end
+out:write "\n## Presets\n\n| preset | kind | what it is | source |\n|---|---|---|---|\n"
+for _, preset in ipairs(hw.presets()) do
+  out:write(("| `%s` | %s | %s | %s |\n"):format(preset.name, preset.kind, preset.doc,
+    preset.source))
+end
+out:close()
