@@ -142,11 +142,11 @@ INLINE vec single_pulses(const mgd_hw_update *m, const devices *d, vec w, vec n,
                          vec *square) {
     *square = splat(0);
     for (vec left = n; any_lane(left > splat(0)); left -= splat(1)) {
-        vec_int on = left > splat(0);
         vec before = w, step = pulse(m, d, w, up);
-        w = pick(on, bounded(d, w + step), w);
-        *square = pick(on, fma_vec(step, step, *square), *square);
-        if (!any_lane(on & (w != before))) /* at the bound: the rest changes nothing */
+        w = pick(left > splat(0), bounded(d, w + step), w);
+        vec_int moved = w != before; /* where it is at its bound the rest changes nothing */
+        *square = pick(moved, fma_vec(step, step, *square), *square);
+        if (!any_lane(moved))
             break;
     }
     return w;
