@@ -2,6 +2,7 @@
 -- written from the definitions; gradients with central differences.
 
 local mgd = require "mgd"
+local mesh = require "spec.support.mesh"
 local support = require "spec.support.train"
 
 local nn = mgd.nn
@@ -120,6 +121,10 @@ function plain.affine(_, image, theta)
   end
   theta.at = theta.at + 2 * channels
   return { image[1], image[2], image[3], values }
+end
+
+function plain.mzi_mesh(layer, image, theta)
+  return { layer.outputs, 1, 1, mesh.detect(layer, image[4], theta) }
 end
 
 function plain.reshape(layer, image)
@@ -254,6 +259,9 @@ local CASES = {
   { "branches within branches", { 3 },
     nn.concat { { nn.dense(4), nn.concat { { nn.tanh() }, { nn.dense(2) } } }, { nn.dense(3) } },
     nn.softplus(), nn.residual { nn.dense(9) } },
+  { "meshes among other layers", { 1, 2, 2 }, nn.mzi_mesh { modes = 5, outputs = 3 }, nn.tanh(),
+    nn.concat { nn.mzi_mesh { modes = 3, detect = "field" }, nn.dense(2) },
+    nn.mzi_mesh { modes = 6, outputs = 4, detect = "field" }, nn.affine() },
   { "activations in a row", { 4 }, nn.relu(), nn.dense(5), nn.tanh(), nn.sigmoid(), nn.dense(2),
     nn.identity() },
 }

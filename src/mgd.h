@@ -281,17 +281,24 @@ typedef enum {
     MGD_LAYER_RESHAPE,   /* another shape of the same features, in the same order */
     MGD_LAYER_ADD,       /* sum of two values of one shape */
     MGD_LAYER_CONCAT,    /* values one after the other along the first dimension */
+    MGD_LAYER_MZI_MESH,  /* a unitary of Mach-Zehnder interferometers, and detectors */
 } mgd_layer_kind;
-#define MGD_LAYER_COUNT 13
+#define MGD_LAYER_COUNT 14
+
+/* What a mesh's detectors give of the field E of a mode: |E|², or Re(e^iα·E), α a parameter. */
+typedef enum { MGD_DETECT_INTENSITY, MGD_DETECT_FIELD } mgd_detect;
+#define MGD_MESH_MODES 64 /* at most */
 
 /* A layer. Layers form a graph: value 0 is the input of the network, value i the output of the
  * i-th layer (from 1); each layer takes the values named by `sources`, all of them earlier. The
  * last layer gives the output of the network. */
 typedef struct {
     mgd_layer_kind kind;
-    size_t outputs;                          /* dense: outputs O; conv2d: channels */
+    size_t outputs; /* dense: outputs O; conv2d: channels; mzi_mesh: detected modes K */
     size_t kernel[2], stride[2], padding[2]; /* conv2d and pools: height, width */
     size_t ndim, shape[MGD_MAX_DIMS];        /* reshape; ndim 0: flat */
+    size_t modes;                            /* mzi_mesh: N */
+    mgd_detect detect;                       /* mzi_mesh */
     size_t num_sources;                      /* 0: the output of the layer before */
     const size_t *sources;
     const char *name; /* how messages call it; NULL: "layer N" */
@@ -303,7 +310,9 @@ MGD_API const char *mgd_layer_name(mgd_layer_kind kind);
  * take any shape, flattened; conv2d and pools take (C, H, W). Windows start every `stride` pixels
  * and lie within the padded image. Flat parameter layout θ (P), layer by layer: of dense the
  * weights (O × I, row-major), of conv2d (O × C × kernel height × kernel width), then the biases
- * (O); of affine the scales, then the shifts. */
+ * (O); of affine the scales, then the shifts; of mzi_mesh θ and φ of its N(N − 1)/2
+ * interferometers, column by column from top to bottom, then, where it detects fields, the phases α
+ * (K). A mesh takes at most N features, the real amplitudes of its first modes. */
 MGD_API mgd_status mgd_net_new(mgd_context *ctx, mgd_dtype dtype, size_t input_ndim,
                                const size_t *input_shape, size_t num_layers,
                                const mgd_layer *layers, mgd_net **out);
@@ -341,7 +350,8 @@ typedef enum {
     MGD_INIT_NORMAL,         /* every parameter normal, mean, std */
     MGD_INIT_GLOROT_UNIFORM, /* weights uniform in ±√(6 / (I + O)), biases 0 (Glorot, Bengio 2010)
                               * I: inputs of one output, O: outputs of one input (conv2d: channels
-                              * times kernel); the scales of affine are 1 under this and the next */
+                              * times kernel); the scales of affine are 1 under this and the next,
+                              * the phases of mzi_mesh uniform in ±π under these four */
     MGD_INIT_GLOROT_NORMAL,  /* weights normal, std √(2 / (I + O)), biases 0 */
     MGD_INIT_HE_UNIFORM,     /* weights uniform in ±√(6 / I), biases 0 (He et al. 2015) */
     MGD_INIT_HE_NORMAL,      /* weights normal, std √(2 / I), biases 0 */

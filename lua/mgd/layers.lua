@@ -145,6 +145,40 @@ function make.affine(...)
   return layer { kind = "affine" }
 end
 
+local MESH = {
+  { "modes", type = "integer", required = true, min = 2, max = 64, doc = "Waveguides, N." },
+  { "outputs", type = "integer", min = 1, doc = "Detected modes K, the first; N." },
+  { "detect", type = "string", default = "intensity", choices = { "intensity", "field" },
+    doc = "|E|² of each mode, or the real part of its field." },
+}
+M.MESH = MESH
+
+--- A rectangular mesh of Mach-Zehnder interferometers: a unitary matrix of optical amplitudes, and
+-- detectors (Clements et al., Optica 3, 1460, 2016). The F ≤ N features are the real amplitudes in
+-- modes 1 … F; the others are dark. Column c of N couples the modes (i, i + 1) with i ≡ c (mod 2),
+-- each pair by C·diag(e^iθ, 1)·C·diag(e^iφ, 1), where C = (1/√2)·[[1, i], [i, 1]] is a coupler of
+-- 50:50. Detectors give |E_k|² ("intensity") or Re(e^iα_k·E_k) ("field", homodyne) of modes 1 … K.
+--
+-- Parameters, phases in radians: θ and φ of the N(N − 1)/2 interferometers, column by column, top
+-- to bottom; with "field", then the K phases α, on which intensities do not depend. Each counts
+-- where F = K = N; with fewer features or outputs, those that no light reaches, or whose light
+-- reaches no detector, have no effect. Under the glorot and he schemes all phases are uniform in
+-- ±π. Phases of 0 cross the modes of every pair, which reverses their order: draw phases first.
+-- @tparam table opts `modes` (N, 2 to 64, required), `outputs` (K, N), `detect` ("intensity")
+-- @treturn layer
+-- @usage nn.mzi_mesh{modes = 8, outputs = 4}
+function make.mzi_mesh(opts, ...)
+  local where = "nn.mzi_mesh"
+  no_more(where, "nn.mzi_mesh{modes = 8, outputs = 4}", ...)
+  local opt = options.check(where, MESH, opts)
+  local outputs = opt.outputs or opt.modes
+  if outputs > opt.modes then
+    options.fail(where, "option 'outputs' must be at most the number of modes, %d, got %d",
+      opt.modes, outputs)
+  end
+  return layer { kind = "mzi_mesh", modes = opt.modes, outputs = outputs, detect = opt.detect }
+end
+
 --- The same features in another shape, in the same order.
 -- @tparam table shape of one sample
 -- @treturn layer
@@ -261,6 +295,17 @@ local function window_text(self)
   return table.concat(parts, ", ")
 end
 
+local function mesh_text(self)
+  local parts = { tostring(self.modes) }
+  if self.outputs ~= self.modes then
+    parts[#parts + 1] = "outputs " .. self.outputs
+  end
+  if self.detect ~= "intensity" then
+    parts[#parts + 1] = self.detect
+  end
+  return table.concat(parts, ", ")
+end
+
 --- `conv2d(16, 3×3)`, `residual(dense(4) → relu)`.
 function Layer:__tostring()
   local inside
@@ -268,6 +313,8 @@ function Layer:__tostring()
     inside = tostring(self.outputs)
   elseif self.kind == "reshape" then
     inside = table.concat(self.shape, "×")
+  elseif self.kind == "mzi_mesh" then
+    inside = mesh_text(self)
   elseif self.kind == "residual" then
     inside = joined(self.layers)
   elseif self.branches then
@@ -320,6 +367,8 @@ function M.restore(plain)
     return constructor(plain.outputs)
   elseif plain.kind == "reshape" then
     return constructor(plain.shape)
+  elseif plain.kind == "mzi_mesh" then
+    return constructor { modes = plain.modes, outputs = plain.outputs, detect = plain.detect }
   elseif plain.kind == "residual" then
     return constructor(M.restore_list(plain.layers))
   elseif plain.branches then
@@ -370,7 +419,7 @@ local function append(flat, self, source, name)
   return push {
     kind = self.kind == "flatten" and "reshape" or self.kind,
     outputs = self.outputs, kernel = self.kernel, stride = self.stride, padding = self.padding,
-    shape = self.shape, sources = { source },
+    shape = self.shape, modes = self.modes, detect = self.detect, sources = { source },
   }
 end
 

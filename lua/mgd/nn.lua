@@ -1,7 +1,8 @@
 --- Networks: parameters, forward passes and the reference gradient.
 --
 -- A network is a graph of layers with one flat parameter vector θ of shape (P), layer by layer: of
--- dense the weights (O × I, row-major), of conv2d (O × C × height × width), then the biases (O).
+-- dense the weights (O × I, row-major), of conv2d (O × C × height × width), then the biases (O); of
+-- mzi_mesh phases, in the order of propagation.
 -- The layers themselves are in mgd.layers.
 -- @module mgd.nn
 

@@ -5,8 +5,8 @@
  * A tile is LANES independent evaluations: 16 of f32 or 8 of f64, always 64 bytes. A `vec` is what
  * the machine computes with at once; a tile is one, two or four of them. Every operation acts on
  * each lane alone and rounds as IEEE 754 says, multiply-adds are fused explicitly, and exp, tanh,
- * log1p and sinpi are SLEEF's bit-stable FMA variants: so a lane's result depends neither on its
- * neighbours nor on the width of `vec`.
+ * log1p, sinpi and sincos are SLEEF's bit-stable FMA variants: so a lane's result depends neither
+ * on its neighbours nor on the width of `vec`.
  */
 #ifndef MGD_SIMD_H
 #define MGD_SIMD_H

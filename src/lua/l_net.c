@@ -72,6 +72,7 @@ static size_t sizes_field(lua_State *L, const char *name, size_t most, size_t *o
 
 /* Entry i of the list at `index`; `sources` has room for its sources. The name belongs to Lua. */
 static mgd_layer layer_at(lua_State *L, int index, int i, size_t most, size_t *sources) {
+    static const char *const detections[] = {"intensity", "field", NULL};
     mgd_layer layer = {.sources = sources};
     lua_rawgeti(L, index, i);
     lua_getfield(L, -1, "kind");
@@ -87,6 +88,11 @@ static mgd_layer layer_at(lua_State *L, int index, int i, size_t most, size_t *s
     sizes_field(L, "stride", 2, layer.stride);
     sizes_field(L, "padding", 2, layer.padding);
     layer.ndim = sizes_field(L, "shape", MGD_MAX_DIMS, layer.shape);
+    double modes = l_number_field(L, -1, "modes", 0);
+    layer.modes = modes >= 0 && modes < 0x1p53 ? (size_t)modes : SIZE_MAX;
+    lua_getfield(L, -1, "detect");
+    layer.detect = (mgd_detect)luaL_checkoption(L, -1, "intensity", detections);
+    lua_pop(L, 1);
     layer.num_sources = sizes_field(L, "sources", most, sources);
     lua_getfield(L, -1, "name");
     layer.name = lua_tostring(L, -1);

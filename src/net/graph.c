@@ -114,19 +114,22 @@ static mgd_status slide(const builder *b, mgd_node *node, size_t channels) {
 
 /* ---- parameters ------------------------------------------------------------------------------ */
 
+static void place_parameters(mgd_net *net, mgd_node *node, size_t count) {
+    node->first = net->num_parameters;
+    node->count = count;
+    net->num_parameters += count;
+}
+
 /* `outputs` biases and `each` weights for every one of them. */
 static mgd_status take_parameters(const builder *b, mgd_node *node, size_t outputs, size_t each) {
-    mgd_net *net = b->net;
     if (outputs < 1 || outputs > UINT32_MAX || each >= UINT32_MAX ||
-        outputs * (each + 1) > UINT32_MAX - net->num_parameters)
+        outputs * (each + 1) > UINT32_MAX - b->net->num_parameters)
         return fail_layer(
             b, MGD_ERR_ARGUMENT,
             "%zu outputs of %zu weights each: expected at least one output and fewer than "
             "2^32 parameters in all",
             outputs, each);
-    node->first = net->num_parameters;
-    node->count = outputs * (each + 1);
-    net->num_parameters += node->count;
+    place_parameters(b->net, node, outputs * (each + 1));
     return MGD_OK;
 }
 
@@ -151,6 +154,33 @@ static mgd_status add_conv2d(const builder *b, mgd_node *node) {
 static mgd_status add_affine(const builder *b, mgd_node *node) {
     node->out = node->in;
     return take_parameters(b, node, node->in.size[0], 1);
+}
+
+static mgd_status add_mesh(const builder *b, mgd_node *node) {
+    const mgd_layer *layer = &b->layers[b->at];
+    size_t modes = layer->modes, outputs = layer->outputs;
+    bool field = layer->detect == MGD_DETECT_FIELD;
+    if (modes < 2 || modes > MGD_MESH_MODES)
+        return fail_layer(b, MGD_ERR_ARGUMENT, "%zu modes: expected 2 to %d", modes,
+                          MGD_MESH_MODES);
+    if (outputs < 1 || outputs > modes)
+        return fail_layer(b, MGD_ERR_ARGUMENT, "%zu outputs of %zu modes: expected 1 to %zu",
+                          outputs, modes, modes);
+    if (!field && layer->detect != MGD_DETECT_INTENSITY)
+        return fail_layer(b, MGD_ERR_ARGUMENT, "unknown detection %d", (int)layer->detect);
+    if (node->in.features > modes)
+        return fail_layer(b, MGD_ERR_SHAPE,
+                          "its input has %zu features, which %zu modes cannot take: expected at "
+                          "most one for each mode",
+                          node->in.features, modes);
+    size_t count = modes * (modes - 1) + (field ? outputs : 0);
+    if (count > UINT32_MAX - b->net->num_parameters)
+        return fail_layer(b, MGD_ERR_ARGUMENT, "expected fewer than 2^32 parameters in all");
+    node->modes = modes;
+    node->detect = layer->detect;
+    place_parameters(b->net, node, count);
+    extent_of(1, &outputs, &node->out);
+    return MGD_OK;
 }
 
 static mgd_status check_pair(const builder *b, mgd_node *node, const mgd_extent *other) {
@@ -183,6 +213,8 @@ static mgd_status add_node(const builder *b, mgd_node *node) {
         return slide(b, node, node->in.size[0]);
     case MGD_LAYER_AFFINE:
         return add_affine(b, node);
+    case MGD_LAYER_MZI_MESH:
+        return add_mesh(b, node);
     default: /* activations */
         node->out = node->in;
         return MGD_OK;

@@ -194,6 +194,7 @@ const mgd_net_kernels MGD_KERNEL_TABLE(net) = {
             [MGD_LAYER_AFFINE] = {NET_KERNEL(affine_shared), NET_KERNEL(affine_private)},
             [MGD_LAYER_ADD] = BOTH(add),
             [MGD_LAYER_CONCAT] = BOTH(concat),
+            [MGD_LAYER_MZI_MESH] = {NET_KERNEL(mesh_shared), NET_KERNEL(mesh_private)},
         },
     .backward =
         {
@@ -208,6 +209,7 @@ const mgd_net_kernels MGD_KERNEL_TABLE(net) = {
             [MGD_LAYER_AFFINE] = NET_KERNEL(affine_backward),
             [MGD_LAYER_ADD] = join_backward,
             [MGD_LAYER_CONCAT] = join_backward,
+            [MGD_LAYER_MZI_MESH] = NET_KERNEL(mesh_backward),
         },
     .dense_pair = NET_KERNEL(dense_pair),
     .spread = spread,

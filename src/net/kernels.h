@@ -16,9 +16,10 @@ mgd_forward_kernel NET_KERNEL(dense_shared), NET_KERNEL(dense_private);
 mgd_pair_kernel NET_KERNEL(dense_pair);
 mgd_forward_kernel NET_KERNEL(conv_shared), NET_KERNEL(conv_private);
 mgd_forward_kernel NET_KERNEL(affine_shared), NET_KERNEL(affine_private);
+mgd_forward_kernel NET_KERNEL(mesh_shared), NET_KERNEL(mesh_private);
 mgd_forward_kernel NET_KERNEL(maxpool), NET_KERNEL(avgpool);
 mgd_backward_kernel NET_KERNEL(dense_backward), NET_KERNEL(conv_backward);
-mgd_backward_kernel NET_KERNEL(affine_backward);
+mgd_backward_kernel NET_KERNEL(affine_backward), NET_KERNEL(mesh_backward);
 mgd_backward_kernel NET_KERNEL(maxpool_backward), NET_KERNEL(avgpool_backward);
 
 /* y ← act(y), n values, n a multiple of VEC_LANES; and delta ← delta·act'(y), from y alone */

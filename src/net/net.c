@@ -25,7 +25,7 @@ const mgd_net_kernels *mgd_net_kernels_get(mgd_isa isa, mgd_dtype dtype) {
 const char *mgd_layer_name(mgd_layer_kind kind) {
     static const char *const names[MGD_LAYER_COUNT] = {
         "dense",     "identity",  "sigmoid", "tanh",    "relu", "softplus", "conv2d",
-        "maxpool2d", "avgpool2d", "affine",  "reshape", "add",  "concat"};
+        "maxpool2d", "avgpool2d", "affine",  "reshape", "add",  "concat",   "mzi_mesh"};
     return names[kind];
 }
 
@@ -177,8 +177,13 @@ void mgd_init_flat(const mgd_init *init, size_t count, double *out) {
         memset(out, 0, count * sizeof *out);
 }
 
-/* Into out (count): weights by the scheme, the scales of affine 1, biases and shifts 0. */
+/* Into out (count): weights by the scheme, the scales of affine 1, biases and shifts 0, phases
+ * anywhere on the circle, since they know no fan-in. */
 static void draw_node(const mgd_init *init, uint64_t part, const mgd_node *node, double *out) {
+    if (node->kind == MGD_LAYER_MZI_MESH) {
+        draw(init, part, false, 0, acos(-1), node->count, out);
+        return;
+    }
     size_t outputs = node->kind == MGD_LAYER_DENSE ? node->out.features : node->out.size[0];
     size_t weights = node->count - outputs;
     size_t area = node->kind == MGD_LAYER_CONV2D ? node->kernel[0] * node->kernel[1] : 1;

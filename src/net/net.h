@@ -21,6 +21,8 @@ typedef struct {
     mgd_layer_kind kind;
     mgd_extent in, out;                      /* conv2d and pools: (C, height, width) */
     size_t kernel[2], stride[2], padding[2]; /* conv2d and pools */
+    size_t modes;                            /* mzi_mesh */
+    mgd_detect detect;                       /* mzi_mesh */
     size_t first; /* where its parameters start in θ: weights (O × …), then biases (O) */
     size_t count; /* how many they are */
     size_t num_sources, source[2]; /* values it takes; concat is split up into pairs */

@@ -217,6 +217,8 @@ static double pixels_along(const mgd_node *node, size_t side, size_t out) {
     return sum;
 }
 
+#define MZI_FLOP 30 /* three complex products, and four sums of two real ones */
+
 double mgd_op_flop(const mgd_op *op) {
     const mgd_node *n = &op->node;
     double outputs = (double)op->out.features, pooled = op->pool == MGD_LAYER_IDENTITY ? 1 : 4;
@@ -236,6 +238,8 @@ double mgd_op_flop(const mgd_op *op) {
                           pixels_along(n, 1, n->out.size[2]);
     case MGD_LAYER_AFFINE:
         return flop + 2 * outputs;
+    case MGD_LAYER_MZI_MESH: /* every output is two squares and their sum, or as much */
+        return flop + MZI_FLOP * (double)(n->modes * (n->modes - 1) / 2) + 3 * outputs;
     case MGD_LAYER_CONCAT:
         return flop;
     default: /* a sum, an activation */
@@ -250,6 +254,8 @@ static void kernel_name(const mgd_op *op, char *buffer, size_t capacity) {
     if (n->kind == MGD_LAYER_CONV2D || n->kind == MGD_LAYER_MAXPOOL2D ||
         n->kind == MGD_LAYER_AVGPOOL2D)
         snprintf(window, sizeof window, " %zu×%zu", n->kernel[0], n->kernel[1]);
+    else if (n->kind == MGD_LAYER_MZI_MESH)
+        snprintf(window, sizeof window, " %zu", n->modes);
     if (op->activation != MGD_LAYER_IDENTITY)
         snprintf(then[0], sizeof then[0], " + %s", mgd_layer_name(op->activation));
     if (op->pool != MGD_LAYER_IDENTITY)
