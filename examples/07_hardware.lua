@@ -21,10 +21,15 @@ local function letters()
   return mgd.data.from { x = all.x, y = all.y, test = { x = all.x[{ step }], y = all.y[{ step }] } }
 end
 
+local function is_mesh(preset)
+  return preset.name == "photonic_mesh"
+end
+
+-- On the mesh: intensities of eight modes, four of them detected, scaled by the electronics behind.
 local function network(preset)
-  if preset.name == "photonic_mesh" and nn.mzi_mesh then
-    return nn.sequential { input = { 49 }, nn.dense(8), nn.tanh(),
-      nn.mzi_mesh { modes = 8, outputs = 4 } }
+  if is_mesh(preset) then
+    return nn.sequential { input = { 49 }, nn.dense(8), nn.mzi_mesh { modes = 8, outputs = 4 },
+      nn.affine(), nn.sigmoid() }
   end
   return nn.mlp { 49, 4, 4, activation = "sigmoid", output = "sigmoid" }
 end
@@ -47,8 +52,10 @@ end
 local function train(preset, set)
   local run = mgd.train {
     chip = chip_of(preset), data = set, cost = "mse", seed = 1, replicas = REPLICAS,
-    perturbation = { code = "walsh", amplitude = 0.05 }, tau_theta = 1024, eta = 5,
-    init = { scheme = "uniform", low = -0.5, high = 0.5 },
+    perturbation = { code = "walsh", amplitude = 0.05 }, tau_theta = 1024,
+    eta = is_mesh(preset) and 0.3 or 5,
+    init = is_mesh(preset) and { scheme = "glorot_uniform" } -- phases in ±π
+      or { scheme = "uniform", low = -0.5, high = 0.5 },
   }
   local history = run:run { steps = STEPS, every = math.max(1, STEPS // 4) }
   return history, run

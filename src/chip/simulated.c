@@ -501,9 +501,11 @@ static void lay_out(simulated_chip *c) {
         const mgd_node *node = &c->net->nodes[n];
         size_t outputs = node->kind == MGD_LAYER_CONV2D ? node->out.size[0] : node->out.features;
         size_t inputs = outputs && node->count > outputs ? (node->count - outputs) / outputs : 0;
+        if (node->kind == MGD_LAYER_MZI_MESH) /* phases one after the other along the light */
+            inputs = 0;
         for (size_t i = 0; i < node->count; i++) {
             size_t o = inputs ? i / inputs : 0, in = inputs ? i % inputs : i;
-            bool bias = i >= inputs * outputs;
+            bool bias = inputs > 0 && i >= inputs * outputs;
             c->distance[node->first + i] =
                 bias ? (double)(i - inputs * outputs + 1) : (double)(o + 1) + (double)(inputs - in);
             c->joined[node->first + i] = bias ? i > inputs * outputs : in > 0;
