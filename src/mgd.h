@@ -445,8 +445,11 @@ typedef enum {
     MGD_HW_AT_DRIVE,        /* … and the sum of both */
     MGD_HW_AT_CHANGE,       /* the change of θ that is asked for */
     MGD_HW_AT_WRITE,        /* θ when it has been written */
+    MGD_HW_AT_PRODUCT,      /* weights at the multipliers: additive normal noise alone. What it does
+                             * to a sum of products is drawn, not each of its terms; on layers other
+                             * than dense ones it is MGD_HW_AT_DRIVE */
 } mgd_hw_place;
-#define MGD_HW_PLACE_COUNT 11
+#define MGD_HW_PLACE_COUNT 12
 
 /* σ of MGD_HW_NOISE. Of conductances: σ(g) in the unit of g, both devices of a pair added up. */
 typedef enum {
@@ -713,8 +716,7 @@ MGD_API mgd_status mgd_code_pattern(mgd_context *ctx, const mgd_train *train, si
  * i-th; `set` restores all from tensors in the same order. */
 MGD_API size_t mgd_run_state_count(const mgd_run *run);
 MGD_API const char *mgd_run_state_name(const mgd_run *run, size_t i);
-MGD_API mgd_status mgd_run_state_get(mgd_context *ctx, mgd_run *run, size_t i,
-                                     mgd_tensor **out);
+MGD_API mgd_status mgd_run_state_get(mgd_context *ctx, mgd_run *run, size_t i, mgd_tensor **out);
 MGD_API mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *tensors);
 
 /* A checkpoint file: a text of the caller's, which says what the tensors are, and named tensors.

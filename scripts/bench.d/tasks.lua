@@ -48,11 +48,15 @@ tasks.nist = once(function()
   return { name = "nist", sizes = { 49, 4, 4 }, set = mgd.data.nist7x7() }
 end)
 
---- A run of a small task: what peers do.
+--- The network of a small task.
+function tasks.small_net(task)
+  return nn.mlp(merged(task.sizes, { activation = "sigmoid", output = "sigmoid" }))
+end
+
+--- A run of a small task: what peers do. `extra` may bring a chip.
 function tasks.small(task, extra)
-  local net = nn.mlp(merged(task.sizes, { activation = "sigmoid", output = "sigmoid" }))
   return mgd.train(merged({
-    net = net, data = task.set, cost = "mse", batch = 1, threads = 1,
+    net = not (extra and extra.chip) and tasks.small_net(task) or nil, data = task.set, cost = "mse", batch = 1, threads = 1,
     shuffle = #task.set.x > 16, -- as the scalar loop does: XOR in order, NIST7x7 at random
     perturbation = { code = "random", amplitude = peers.AMPLITUDE }, eta = peers.ETA,
     init = { scheme = "uniform", low = -0.5, high = 0.5 },

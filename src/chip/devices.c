@@ -15,9 +15,10 @@ mgd_status simulated_each_part(simulated *s, visit_part *visit, void *arg) {
                       &p->weight, &p->drive,  &p->change, &p->written};
     for (size_t i = 0; i < sizeof single / sizeof *single; i++)
         MGD_TRY(visit(arg, single[i]));
-    for (size_t i = 0; p->before && p->after && i < s->plan->num_ops; i++) {
+    for (size_t i = 0; p->product && i < s->plan->num_ops; i++) { /* the last one taken */
         MGD_TRY(visit(arg, &p->before[i]));
         MGD_TRY(visit(arg, &p->after[i]));
+        MGD_TRY(visit(arg, &p->product[i]));
     }
     return MGD_OK;
 }
@@ -79,13 +80,17 @@ static mgd_status open_neurons(const opening *o) {
     simulated *s = o->s;
     size_t ops = s->plan->num_ops;
     if (!mgd_take(&s->parts.before, ops, sizeof(part)) ||
-        !mgd_take(&s->parts.after, ops, sizeof(part)))
+        !mgd_take(&s->parts.after, ops, sizeof(part)) ||
+        !mgd_take(&s->parts.product, ops, sizeof(part)))
         return mgd_fail(o->ctx, MGD_ERR_MEMORY, "out of memory: neurons of %zu layers", ops);
     for (size_t i = 0; i < ops; i++) {
         const mgd_op *op = &s->plan->ops[i];
+        size_t sites = op->out.features;
+        if (op->node.kind == MGD_LAYER_DENSE)
+            MGD_TRY(
+                open_part(o, MGD_HW_AT_PRODUCT, ON_FEATURES, sites, i + 1, &s->parts.product[i]));
         if (!is_activation(op))
             continue;
-        size_t sites = op->out.features;
         MGD_TRY(open_part(o, MGD_HW_AT_NEURON, ON_FEATURES, sites, i + 1, &s->parts.before[i]));
         MGD_TRY(open_part(o, MGD_HW_AT_ACTIVATION, ON_FEATURES, sites, i + 1, &s->parts.after[i]));
     }
@@ -446,6 +451,7 @@ void simulated_devices_close(simulated *s) {
     mgd_hw_writer_close(&s->writer);
     mgd_free(s->parts.before);
     mgd_free(s->parts.after);
+    mgd_free(s->parts.product);
     mgd_free(s->coefs);
     mgd_free(s->states);
     mgd_free(s->pulses);

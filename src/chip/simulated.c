@@ -86,6 +86,16 @@ static mgd_status activate(mgd_context *ctx, const simulated *s, worker *w, size
     return simulated_apply(ctx, s, &s->parts.after[i], unit, &g, copy, y);
 }
 
+/* Noise of the weights in the sums of a dense layer. */
+static void add_product_noise(const simulated *s, const worker *w, const mgd_hw_frame *f,
+                              const uint32_t *sample, size_t i) {
+    const mgd_op *op = &s->plan->ops[i];
+    mgd_hw_frame g = simulated_features(s, f, op->out.features, f->copy, sample);
+    mgd_hw_chain_products(&s->parts.product[i].chain, &g,
+                          mgd_net_place(s->net, w->arena, op->x[0], s->width), op->node.in.features,
+                          mgd_net_place(s->net, w->arena, op->y, s->width));
+}
+
 mgd_status simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
                              const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
                              const void *theta, void **y) {
@@ -99,6 +109,8 @@ mgd_status simulated_forward(mgd_context *ctx, const simulated *s, worker *w, si
         else
             s->net->kernels->forward[op->node.kind][s->replicas](
                 op, (const char *)theta + op->node.first * stride, w->arena, s->width);
+        if (part_acts(&s->parts.product[i]))
+            add_product_noise(s, w, f, sample, i);
     }
     *y = mgd_net_place(s->net, w->arena, s->plan->output, s->width);
     mgd_hw_frame out = simulated_features(s, f, s->net->outputs, f->copy, sample);
@@ -549,13 +561,26 @@ static mgd_status copy_spec(mgd_context *ctx, simulated_chip *c, const mgd_chip_
     return copy_doubles(ctx, &update->down, update->down_size);
 }
 
-/* Whether the models have to see activations by themselves, and whether they call the user. */
-static bool has_neurons(const mgd_chip_spec *spec) {
+/* Whether the models have to see activations and sums by themselves, and whether they call the
+ * user. */
+static bool looks_inside(const mgd_chip_spec *spec) {
     for (size_t i = 0; i < spec->num_models; i++)
         if (spec->models[i].place == MGD_HW_AT_NEURON ||
-            spec->models[i].place == MGD_HW_AT_ACTIVATION)
+            spec->models[i].place == MGD_HW_AT_ACTIVATION ||
+            spec->models[i].place == MGD_HW_AT_PRODUCT)
             return true;
     return false;
+}
+
+/* Noise at the multipliers is drawn for sums where all parameters are in dense layers, and else for
+ * each weight. */
+static void place_products(const mgd_net *net, mgd_hw_model *models, size_t count) {
+    bool dense = true;
+    for (size_t i = 0; i < net->num_nodes; i++)
+        dense = dense && (net->nodes[i].count == 0 || net->nodes[i].kind == MGD_LAYER_DENSE);
+    for (size_t i = 0; i < count && !dense; i++)
+        if (models[i].place == MGD_HW_AT_PRODUCT)
+            models[i].place = MGD_HW_AT_DRIVE;
 }
 
 static bool has_function(const mgd_chip_spec *spec) {
@@ -568,7 +593,8 @@ static bool has_function(const mgd_chip_spec *spec) {
 static mgd_status chip_prepare(mgd_context *ctx, simulated_chip *c, const mgd_chip_spec *spec) {
     size_t parameters = c->net->num_parameters;
     MGD_TRY(copy_spec(ctx, c, spec));
-    if (has_neurons(spec))
+    place_products(c->net, (mgd_hw_model *)c->spec.models, c->spec.num_models);
+    if (looks_inside(&c->spec))
         MGD_TRY(mgd_plan_open(ctx, c->net, MGD_PLAN_BARE, &c->bare));
     if (!mgd_take(&c->distance, parameters, sizeof(double)) || !mgd_take(&c->joined, parameters, 1))
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: places of %zu parameters", parameters);

@@ -31,13 +31,14 @@ typedef struct {
 typedef struct {
     part input, output, cost, perturbation, memory, weight, drive, change, written;
     part *before, *after; /* (ops) */
+    part *product;        /* (ops) of dense layers */
 } parts;
 
 typedef struct {
     mgd_chip chip;
     mgd_net *net;
     mgd_chip_spec spec; /* owns its models and update */
-    mgd_plan bare;      /* where neurons have models; else empty, and the network's own serves */
+    mgd_plan bare;      /* where sums or neurons have models; else empty, and the network's own serves */
     double *distance;   /* (P) see mgd_hw_geometry */
     uint8_t *joined;
 } simulated_chip;

@@ -115,6 +115,10 @@ typedef struct {
     size_t lanes; /* in a tile */
     mgd_hw_kernel *apply[MGD_HW_KIND_COUNT];
     mgd_hw_write_kernel *write;
+    /* y (rows × width) ← y + σ·√(1 + Σ x²)·z, x (inputs × width): sums of products with weights,
+     * and biases, that each have noise of σ */
+    void (*product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *x, size_t inputs,
+                    void *y);
     /* coef (rows × width) of one draw */
     void (*draw)(const mgd_hw_op *op, size_t which, const mgd_hw_frame *f, void *coef);
     /* standard normal or uniform values of an event (rows × width): what user models draw */
@@ -157,6 +161,10 @@ void mgd_hw_chain_start(const mgd_hw_chain *chain, const mgd_hw_frame *f, void *
 /* values ← chain(values). Fails when a function of the user's does. */
 mgd_status mgd_hw_chain_apply(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw_frame *f,
                               const void *coefs, void *states, void *values);
+
+/* The same for the sums y of products with x (inputs × width): chains of MGD_HW_AT_PRODUCT. */
+void mgd_hw_chain_products(const mgd_hw_chain *chain, const mgd_hw_frame *f, const void *x,
+                           size_t inputs, void *y);
 
 /* What a function of the user's makes of the values. */
 mgd_status mgd_hw_call(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw_op *op,

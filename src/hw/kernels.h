@@ -25,6 +25,8 @@ mgd_hw_kernel HW_KERNEL(noise), HW_KERNEL(flicker), HW_KERNEL(diffusion);
 mgd_hw_kernel HW_KERNEL(leak), HW_KERNEL(drift), HW_KERNEL(filter), HW_KERNEL(high_pass),
     HW_KERNEL(delay), HW_KERNEL(slew);
 mgd_hw_write_kernel HW_KERNEL(write);
+void HW_KERNEL(product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *x, size_t inputs,
+                        void *y);
 void HW_KERNEL(draw)(const mgd_hw_op *op, size_t which, const mgd_hw_frame *f, void *coef);
 void HW_KERNEL(normals)(uint64_t seed, bool uniform, const mgd_hw_frame *f, void *out);
 

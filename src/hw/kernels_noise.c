@@ -85,6 +85,34 @@ void HW_KERNEL(noise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_
     }
 }
 
+/* A sum of independent normal terms σ·x_i·z_i, and one for the bias, is normal itself. */
+void HW_KERNEL(product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *xs, size_t inputs,
+                        void *ys) {
+    if (f->still)
+        return;
+    const vec sigma = splat((real)op->model.sigma);
+    const real *x = xs;
+    const size_t width = f->width;
+    real *y = ys;
+    draws d = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, 0, 1);
+    vec z[GROUP];
+    for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+        const column c = column_of(&d, lane);
+        vec squares = splat(1);
+        for (size_t i = 0; i < inputs; i++) {
+            vec v = load(x + i * width + lane);
+            squares = fma_vec(v, v, squares);
+        }
+        const vec scale = sigma * sqrt_vec(squares);
+        for (size_t i = 0; i < d.vectors; i++) {
+            if (i % GROUP == 0)
+                draw_group(&d, &c, false, i / GROUP, d.vectors - i, z);
+            real *to = y + i * width + lane;
+            store(to, fma_vec(scale, z[i % GROUP], load(to)));
+        }
+    }
+}
+
 /* A random walk of what is stored, while time passes. */
 void HW_KERNEL(diffusion)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
                           const void *coef, void *state, void *values) {

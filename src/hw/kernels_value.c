@@ -260,6 +260,7 @@ const mgd_hw_kernels MGD_KERNEL_TABLE(hw) = {
             [MGD_HW_SLEW] = HW_KERNEL(slew),
         },
     .write = HW_KERNEL(write),
+    .product = HW_KERNEL(product),
     .draw = HW_KERNEL(draw),
     .noise = HW_KERNEL(normals),
     .subtract = subtract,

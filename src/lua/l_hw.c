@@ -235,9 +235,9 @@ static void read_model(lua_State *L, int index, int anchor, const l_callback *ca
                                         "drift",     "leak",     "diffusion", "stuck",    "ir_drop",
                                         "crosstalk", "low_pass", "high_pass", "ringing",  "delay",
                                         "slew",      "function", NULL};
-    static const char *const places[] = {"input", "neuron",       "activation", "output",
-                                         "cost",  "perturbation", "memory",     "weight",
-                                         "drive", "change",       "write",      NULL};
+    static const char *const places[] = {
+        "input", "neuron", "activation", "output",  "cost", "perturbation", "memory", "weight",
+        "drive", "change", "write",      "product", NULL};
     static const char *const laws[] = {"additive", "proportional", "inverse",  "polynomial",
                                        "linear",   "exponential",  "pcm_read", NULL};
     *m = (mgd_hw_model){.gain = 1, .scale = 1, .poles = 1};
