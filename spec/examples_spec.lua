@@ -74,4 +74,16 @@ describe("example", function()
       "test accuracy%s+%d+%.%d %%%s+%d+%.%d %%",
     }, "STEPS=40")
   end)
+
+  it("08_robustness tabulates an experiment, and names all when asked", function()
+    shows("08_robustness.lua leak", {
+      "4 replicas of XOR, 1 of NIST7x7; a budget of 400 steps",
+      "leak %(Leak of weights during training%): lifetime τ, steps",
+      "XOR +∞ +%d+%.%d %%",
+      "NIST7x7 +300 +0%.0 %% +0%.0 … +79%.3 %% +> budget",
+      "written: out/robustness_leak%.csv",
+    }, "REPLICAS=4 STEPS=400")
+    shows("08_robustness.lua list", { "experiments: cost_noise, .*leak, .*cost_delay" },
+      "REPLICAS=4 STEPS=400")
+  end)
 end)
