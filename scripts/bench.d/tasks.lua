@@ -56,7 +56,8 @@ end
 --- A run of a small task: what peers do. `extra` may bring a chip.
 function tasks.small(task, extra)
   return mgd.train(merged({
-    net = not (extra and extra.chip) and tasks.small_net(task) or nil, data = task.set, cost = "mse", batch = 1, threads = 1,
+    net = not (extra and extra.chip) and tasks.small_net(task) or nil,
+    data = task.set, cost = "mse", batch = 1, threads = 1,
     shuffle = #task.set.x > 16, -- as the scalar loop does: XOR in order, NIST7x7 at random
     perturbation = { code = "random", amplitude = peers.AMPLITUDE }, eta = peers.ETA,
     init = { scheme = "uniform", low = -0.5, high = 0.5 },

@@ -221,8 +221,8 @@ return function(register)
 
   register {
     name = "read_noise", stages = { "weights" },
-    doc = "Noise of reading, drawn anew for every weight of every evaluation; additive normal noise "
-      .. "of dense layers for every sample, too, as what it adds to each sum of products.",
+    doc = "Noise of reading, drawn anew for every weight of every evaluation; additive normal "
+      .. "noise of dense layers for every sample, too, as what it adds to each sum of products.",
     equation = "w → w + √(σ²(g⁺) + σ²(g⁻))/k·ξ;  pcm: σ = g·min(0.0088/r^0.65, 0.2)·√ln((t +"
       .. " t_r)/(2t_r)), t_r = 250 ns;  rram: σ = max(4.782 − 0.009107·g, 0) µS;  sonos:"
       .. " σ = A·(1 − e^(−I/B)), A = 19.9, B = 176 nA at day 0; 34.6, 207 at day 5",
