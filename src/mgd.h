@@ -525,7 +525,8 @@ typedef enum {
 typedef struct {
     mgd_hw_write_law law;
     char stream[64];
-    double threshold; /* smaller changes are not written */
+    double resolution; /* ideal: changes are multiples of it; 0: any. Rounded as pulses are */
+    double threshold;  /* smaller changes are not written */
     double interval;  /* seconds that pass between two writes of a device, at least */
     bool accumulate;  /* what is not written is kept and added to the next change */
     double endurance, endurance_spread; /* writes until a device stands still; 0: no end */

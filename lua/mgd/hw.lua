@@ -126,6 +126,19 @@ end
 
 -- ---- compiling ----------------------------------------------------------------------------------
 
+local function check_stage(where, stage)
+  if PLACES[stage] then
+    return
+  end
+  local names = {}
+  for i, entry in ipairs(hw.STAGES) do
+    names[i] = entry[1]
+  end
+  local near = type(stage) == "string" and options.nearest(stage, names)
+  options.fail(where, "unknown stage '%s' (%s)", tostring(stage),
+    near and "did you mean '" .. near .. "'?" or "stages: " .. table.concat(names, ", "))
+end
+
 -- The list of a stage, checked.
 local function models_of(where, stage, given)
   local list = hw.is_model(given) and { given } or given
@@ -181,6 +194,9 @@ end
 -- @treturn table {models = list of primitives, update = table or nil, stages = name → list}
 function hw.compile(where, stages)
   local out = { models = {}, stages = {} }
+  for stage in pairs(stages) do
+    check_stage(where, stage)
+  end
   for _, entry in ipairs(hw.STAGES) do
     local stage = entry[1]
     if stages[stage] ~= nil then
@@ -268,13 +284,17 @@ function Model:write(start, changes, opts)
   local where = ("hw.%s: write"):format(self.name)
   local opt = options.check(where, CONDITIONS, opts)
   local compiled = hw.compile(where, { update = self })
-  if not compiled.update then
+  local law = compiled.update
+  if not law and self.name == "write" then -- as asked
+    law = { law = "ideal", stream = "update: write" }
+  end
+  if not law then
     options.fail(where, "hw.%s is no update law: it is tried out by apply(values)", self.name)
   end
   if not options.is_tensor(start) or not options.is_tensor(changes) then
     options.fail(where, "expected tensors: weights (n), and changes (T, n)")
   end
-  return core.hw.write(compiled.update, opt, start, changes)
+  return core.hw.write(law, opt, start, changes)
 end
 
 -- ---- models of one's own ------------------------------------------------------------------------
@@ -305,16 +325,8 @@ local DEFINE = {
 function hw.define(opts)
   local opt = options.check("hw.define", DEFINE, opts)
   local stages = type(opt.stage) == "table" and opt.stage or { opt.stage }
-  local names = {}
-  for i, entry in ipairs(hw.STAGES) do
-    names[i] = entry[1]
-  end
   for _, stage in ipairs(stages) do
-    if not PLACES[stage] then
-      local near = type(stage) == "string" and options.nearest(stage, names)
-      options.fail("hw.define", "unknown stage '%s' (%s)", tostring(stage),
-        near and "did you mean '" .. near .. "'?" or "stages: " .. table.concat(names, ", "))
-    end
+    check_stage("hw.define", stage)
   end
   if definitions[opt.name] and not definitions[opt.name].apply or rawget(hw, opt.name)
     and not definitions[opt.name] then

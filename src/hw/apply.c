@@ -186,6 +186,12 @@ mgd_status mgd_hw_write(mgd_context *ctx, const mgd_hw_update *update,
         status = mgd_tensor_convert(ctx, start, dtype, &weights);
     if (status == MGD_OK)
         status = mgd_tensor_convert(ctx, changes, dtype, &t);
+    for (size_t i = 0; i < MGD_HW_KEPT; i++) {
+        if (!writer.keeps[i]) {
+            mgd_free(b.kept[i]);
+            b.kept[i] = NULL;
+        }
+    }
     if (status == MGD_OK) {
         b.frame.held = conditions->step;
         load_row(&b, weights, 0, b.values);

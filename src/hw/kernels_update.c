@@ -100,7 +100,9 @@ INLINE vec pulse(const mgd_hw_update *m, const devices *d, vec w, vec_int up) {
     if (m->law == MGD_HW_WRITE_POWER)
         return step * power_of(positive(pick(up, d->top - w, w - d->bottom) / range),
                                pick(up, d->gamma_up, d->gamma_down));
-    return pick(up, further(m->up, m->up_size, 1, w), further(m->down, m->down_size, -1, w)) - w;
+    vec rise = further(m->up, m->up_size, 1, w) - w,
+        fall = further(m->down, m->down_size, -1, w) - w;
+    return pick(up, positive(rise), minimum(fall, splat(0))); /* beyond a curve's end it stays */
 }
 
 INLINE vec bounded(const devices *d, vec w) {
@@ -231,12 +233,17 @@ INLINE vec written_by(const writing *c, const devices *here, vec_int may, vec w,
                       vec u, vec *rest, vec_int *written, vec *sent) {
     const mgd_hw_update *m = &c->writer->model;
     if (m->law == MGD_HW_WRITE_IDEAL) {
-        vec s = splat((real)m->proportional) * asked;
+        vec change = asked;
+        if (m->resolution > 0) {
+            vec n = floor_vec(fma_vec(vec_abs(asked), splat((real)(1 / m->resolution)), u));
+            change = pick(asked > splat(0), n, -n) * splat((real)m->resolution);
+        }
+        vec s = splat((real)m->proportional) * change;
         vec sigma = sqrt_vec(fma_vec(s, s, splat((real)(m->sigma * m->sigma))));
-        *rest = pick(may, splat(0), asked);
-        *written = may;
+        *written = may & (change != splat(0));
+        *rest = pick(*written, asked - change, asked);
         *sent = splat(0);
-        return pick(may, w + fma_vec(sigma, z, asked), w);
+        return pick(*written, w + fma_vec(sigma, z, change), w);
     }
     vec n = floor_vec(fma_vec(vec_abs(asked), splat((real)(1 / c->nominal)), u));
     n = pick(may, minimum(n, splat((real)m->max_pulses)), splat(0));

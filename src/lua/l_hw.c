@@ -42,6 +42,7 @@ static const field model_fields[] = {
 #define UPDATE(name)                                                                               \
     { #name, offsetof(mgd_hw_update, name) }
 static const field update_fields[] = {
+    UPDATE(resolution),
     UPDATE(threshold),
     UPDATE(interval),
     UPDATE(endurance),

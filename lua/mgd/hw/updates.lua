@@ -156,11 +156,10 @@ return function(register)
         options.fail(where, "option 'stochastic' has no effect without 'resolution'")
       end
     end,
-    compile = function(p, emit, context)
-      emit("quantise", { offset = 0, step = p.resolution, low = -2 ^ 21, high = 2 ^ 21,
-        stochastic = p.stochastic })
-      if p.noise + p.proportional + p.threshold + p.interval > 0 or p.endurance or p.accumulate then
-        set_law(context, "ideal", p, { sigma = p.noise, stochastic = false })
+    compile = function(p, _, context)
+      local figures = p.resolution + p.noise + p.proportional + p.threshold + p.interval
+      if figures > 0 or p.endurance or p.accumulate then
+        set_law(context, "ideal", p, { sigma = p.noise })
       end
     end,
   }
