@@ -14,7 +14,8 @@ WARN        := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -
 # -ffp-contract=off: the same bits from every compiler; fused multiply-adds are written out.
 BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fno-plt -fvisibility=hidden -ffp-contract=off -fno-math-errno \
                -fno-trapping-math $(WARN) -MMD -MP
-LIBS        := -lsleef -lz -lm -lpthread
+# GSL fits measured curves, with its own small BLAS: others start threads when they are loaded.
+LIBS        := -lsleef -lz -lgsl -lgslcblas -lm -lpthread
 # The name of Lua 5.4 in pkg-config differs between systems; LuaJIT is optional.
 LUA_PC      ?= $(firstword $(foreach name,lua5.4 lua-5.4 lua54 lua,\
                  $(shell pkg-config --exists '$(name) >= 5.4' 2>/dev/null && echo $(name))))

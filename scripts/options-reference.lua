@@ -3,6 +3,7 @@
 
 local chip = require "mgd.chip"
 local codes = require "mgd.codes"
+local fit = require "mgd.fit"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
 local train = require "mgd.train"
@@ -54,3 +55,4 @@ section("`perturbation = {…}`", codes.SCHEMA)
 section("`init = {…}` and `net:init{…}`", nn.INIT_SCHEMA)
 print "\n`net:init` also takes `seed` (1) and `replica` (1)."
 section("`run:run{…}`", train.RUN_SCHEMA)
+section("`hw.fit_update(path, {…})`", fit.SCHEMA)

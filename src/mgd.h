@@ -510,25 +510,44 @@ typedef struct {
     void *user;
 } mgd_hw_model;
 
-/* How parameters are written: the law of a pulse, and what decides whether there is one. */
+/* The law by which one programming pulse changes a weight. Δ is dw_min, β is up_down,
+ * R = w_max − w_min:
+ *
+ *   constant     up Δ(1 + β), down −Δ(1 − β), clipped to [w_min, w_max]
+ *   linear       the same times max(0, 1 + gamma_up·w) or max(0, 1 + gamma_down·w), clipped
+ *   soft bounds  up Δ(1 + β)(1 − w/w_max), down −Δ(1 − β)(1 − w/w_min); w_min < 0 < w_max
+ *   exponential  up Δ(1 + β)·max(0, 1 − amplitude_up·e^(gamma_up·z)),
+ *                down −Δ(1 − β)·max(0, 1 − amplitude_down·e^(−gamma_down·z)), clipped;
+ *                z = 2·a·w/R + b
+ *   power        up Δ(1 + β)((w_max − w)/R)^gamma_up, down −Δ(1 − β)((w − w_min)/R)^gamma_down
+ *   LTP/LTD      one pulse along w(p) = w_min + R(1 − e^(−ν·p/N))/(1 − e^(−ν)), ν being
+ *                nonlinearity_up and N levels, or down along its mirror image with
+ *                nonlinearity_down; clipped
+ *   table        one pulse along the measured curve, interpolated: `up` rises, `down` falls
+ *
+ * Sources: Gokmen and Vlasov, Front. Neurosci. 10, 333 (2016), constant; Fusi and Abbott, Nat.
+ * Neurosci. 10, 485 (2007), soft bounds; Rasch et al., AICAS 2021 (aihwkit), linear, exponential,
+ * power; Chen, Peng and Yu, IEEE TCAD 37, 3067 (2018) (NeuroSim), LTP/LTD. */
 typedef enum {
-    MGD_HW_WRITE_IDEAL, /* the change asked for, without pulses */
-    MGD_HW_WRITE_CONSTANT,
-    MGD_HW_WRITE_LINEAR,
-    MGD_HW_WRITE_SOFT_BOUNDS,
-    MGD_HW_WRITE_EXPONENTIAL,
-    MGD_HW_WRITE_POWER,
-    MGD_HW_WRITE_LTP_LTD,
-    MGD_HW_WRITE_TABLE,
-} mgd_hw_write_law;
+    MGD_HW_LAW_CONSTANT,
+    MGD_HW_LAW_LINEAR,
+    MGD_HW_LAW_SOFT_BOUNDS,
+    MGD_HW_LAW_EXPONENTIAL,
+    MGD_HW_LAW_POWER,
+    MGD_HW_LAW_LTP_LTD,
+    MGD_HW_LAW_TABLE,
+    MGD_HW_LAW_IDEAL, /* no pulses: the change that is asked for */
+} mgd_hw_law_kind;
+#define MGD_HW_LAW_COUNT 7 /* with pulses */
 
+/* How parameters are written: the law, and what decides whether a device is written. */
 typedef struct {
-    mgd_hw_write_law law;
+    mgd_hw_law_kind law;
     char stream[64];
     double resolution; /* ideal: changes are multiples of it; 0: any. Rounded as pulses are */
     double threshold;  /* smaller changes are not written */
-    double interval;  /* seconds that pass between two writes of a device, at least */
-    bool accumulate;  /* what is not written is kept and added to the next change */
+    double interval;   /* seconds that pass between two writes of a device, at least */
+    bool accumulate;   /* what is not written is kept and added to the next change */
     double endurance, endurance_spread; /* writes until a device stands still; 0: no end */
     double sigma, proportional;         /* noise of a write: absolute, and of the change */
     /* pulses */
@@ -778,6 +797,60 @@ MGD_API mgd_status mgd_data_parity(mgd_context *ctx, size_t bits, mgd_tensor **x
 /* x (44136, 49) of 0 and 1, y (44136, 4) one-hot for N, I, S, T, f32. Order: letter, then position
  * of the 5x5 glyph (rows, then columns), then flipped pixels: none, each, each pair. */
 MGD_API mgd_status mgd_data_nist7x7(mgd_context *ctx, mgd_tensor **x, mgd_tensor **y);
+
+/* ---- hardware: fits -------------------------------------------------------------------------- */
+
+typedef struct {
+    mgd_hw_law_kind kind;
+    double dw_min, up_down; /* weight units; dimensionless */
+    double w_min, w_max;    /* weight units */
+    double gamma_up, gamma_down;
+    double amplitude_up, amplitude_down, a, b;
+    double levels, nonlinearity_up, nonlinearity_down;
+    const double *up, *down; /* weights after 0, 1, 2 … pulses; the caller's */
+    size_t up_count, down_count;
+} mgd_hw_law;
+
+/* The change of a weight w by one pulse up (direction > 0) or down. */
+MGD_API double mgd_hw_law_step(const mgd_hw_law *law, double w, int direction);
+
+/* The numbers of a law by name: "dw_min", "up_down", …, in the order of the structure. */
+#define MGD_HW_PARAMETERS 13
+MGD_API const char *mgd_hw_law_name(mgd_hw_law_kind kind); /* "constant", "soft_bounds", … */
+MGD_API const char *mgd_hw_parameter_name(size_t i);
+MGD_API bool mgd_hw_parameter_used(mgd_hw_law_kind kind, size_t i);
+MGD_API double mgd_hw_parameter_get(const mgd_hw_law *law, size_t i);
+MGD_API void mgd_hw_parameter_set(mgd_hw_law *law, size_t i, double value);
+
+/* Weights measured along pulses of one direction (+1, −1): w[i] after pulse[i] pulses, which rise
+ * and are whole. `fit`, where not NULL, receives what the fitted law says at the same pulses. */
+typedef struct {
+    int direction;
+    size_t count;
+    const double *pulse, *w;
+    double *fit;
+} mgd_hw_curve;
+
+typedef struct {
+    mgd_hw_law law;
+    double error[MGD_HW_PARAMETERS]; /* standard errors; 0: held; NaN: the data do not tell */
+    double residual;                 /* root mean square of measured − fitted, weight units */
+    /* The likeliest noises: a step is multiplied by 1 + c2c·ξ, and a reading adds noise·ξ. The
+     * square of the first with its standard error. */
+    double c2c_squared, c2c_squared_error, noise_squared;
+    size_t points, iterations;
+} mgd_hw_fit;
+
+/* Fits a law to the curves of one device, at least one up and one down, by least squares
+ * (Levenberg and Marquardt): its curves are followed pulse by pulse, each from a start of its own.
+ * Numbers of `start` that are not `free` are held; free ones that are NaN are guessed from the
+ * curves. Standard errors count the noise of the steps, `c2c_squared` where it is known better,
+ * from other devices, than these curves tell; NaN where not. `name` opens every message. At least 3
+ * points per curve, and more than there are unknowns. */
+MGD_API mgd_status mgd_hw_fit_device(mgd_context *ctx, const char *name, const mgd_hw_law *start,
+                                     const bool free[MGD_HW_PARAMETERS], size_t curves,
+                                     const mgd_hw_curve *curve, double c2c_squared,
+                                     size_t max_iterations, mgd_hw_fit *out);
 
 #ifdef __cplusplus
 }

@@ -359,6 +359,13 @@ for _, page in ipairs { "signals", "weights", "updates" } do
     register(definition)
   end, hw)
 end
+
+--- Fit an update law to measured conductances against pulses; see mgd.fit.
+-- @function hw.fit_update
+function hw.fit_update(path, opts)
+  return require("mgd.fit").fit_update(path, opts)
+end
+
 hw.presets = require "mgd.hw.presets"(hw)
 
 return hw

@@ -125,7 +125,7 @@ static bool uses_time(const mgd_chip_spec *spec) {
 static mgd_status open_writer(const opening *o) {
     simulated *s = o->s;
     const mgd_chip_spec *spec = &s->chip->spec;
-    const mgd_hw_update ideal = {.law = MGD_HW_WRITE_IDEAL, .stream = "update"};
+    const mgd_hw_update ideal = {.law = MGD_HW_LAW_IDEAL, .stream = "update"};
     size_t bytes = s->rows * s->row_width * s->real;
     MGD_TRY(mgd_hw_writer_open(o->ctx, spec->update ? spec->update : &ideal, spec->seed,
                                o->task->seed, &s->writer));

@@ -60,9 +60,9 @@ INLINE vec nominal_pulse(const devices *d, vec_int up) {
 }
 
 /* Laws whose step is affine in w: offset + slope·w. */
-INLINE bool is_affine(mgd_hw_write_law law) {
-    return law == MGD_HW_WRITE_CONSTANT || law == MGD_HW_WRITE_LINEAR ||
-           law == MGD_HW_WRITE_SOFT_BOUNDS || law == MGD_HW_WRITE_LTP_LTD;
+INLINE bool is_affine(mgd_hw_law_kind law) {
+    return law == MGD_HW_LAW_CONSTANT || law == MGD_HW_LAW_LINEAR ||
+           law == MGD_HW_LAW_SOFT_BOUNDS || law == MGD_HW_LAW_LTP_LTD;
 }
 
 INLINE void affine_pulse(const mgd_hw_update *m, const devices *d, vec_int up, vec *offset,
@@ -70,11 +70,11 @@ INLINE void affine_pulse(const mgd_hw_update *m, const devices *d, vec_int up, v
     const vec step = nominal_pulse(d, up);
     *offset = step;
     *slope = splat(0);
-    if (m->law == MGD_HW_WRITE_LINEAR)
+    if (m->law == MGD_HW_LAW_LINEAR)
         *slope = step * pick(up, d->gamma_up, d->gamma_down);
-    else if (m->law == MGD_HW_WRITE_SOFT_BOUNDS)
+    else if (m->law == MGD_HW_LAW_SOFT_BOUNDS)
         *slope = -step / pick(up, d->top, d->bottom);
-    else if (m->law == MGD_HW_WRITE_LTP_LTD) { /* towards where the curve would end */
+    else if (m->law == MGD_HW_LAW_LTP_LTD) { /* towards where the curve would end */
         const double up_end = 1 / -__builtin_expm1(-m->nonlinearity_up);
         const double down_end = 1 / -__builtin_expm1(-m->nonlinearity_down);
         const double up_share = -__builtin_expm1(-m->nonlinearity_up / m->levels);
@@ -91,13 +91,13 @@ INLINE void affine_pulse(const mgd_hw_update *m, const devices *d, vec_int up, v
 /* The change by one pulse of the other laws at weight w, up or down. */
 INLINE vec pulse(const mgd_hw_update *m, const devices *d, vec w, vec_int up) {
     const vec one = splat(1), step = nominal_pulse(d, up), range = d->top - d->bottom;
-    if (m->law == MGD_HW_WRITE_EXPONENTIAL) {
+    if (m->law == MGD_HW_LAW_EXPONENTIAL) {
         vec z = fma_vec(splat((real)(2 * m->a)), w / range, splat((real)m->b));
         vec e = hw_exp(pick(up, d->gamma_up, -d->gamma_down) * z);
         vec share = pick(up, splat((real)m->amplitude_up), splat((real)m->amplitude_down));
         return step * positive(one - share * e);
     }
-    if (m->law == MGD_HW_WRITE_POWER)
+    if (m->law == MGD_HW_LAW_POWER)
         return step * power_of(positive(pick(up, d->top - w, w - d->bottom) / range),
                                pick(up, d->gamma_up, d->gamma_down));
     vec rise = further(m->up, m->up_size, 1, w) - w,
@@ -211,9 +211,9 @@ INLINE vec_int allowed(const mgd_hw_update *m, const device *d, const mgd_hw_fra
 
 /* The step that the controller reckons with. */
 static double nominal_step(const mgd_hw_update *m) {
-    if (m->law == MGD_HW_WRITE_LTP_LTD)
+    if (m->law == MGD_HW_LAW_LTP_LTD)
         return (m->w_max - m->w_min) / m->levels;
-    if (m->law == MGD_HW_WRITE_TABLE)
+    if (m->law == MGD_HW_LAW_TABLE)
         return (m->up[m->up_size - 1] - m->up[0]) / (double)(m->up_size - 1);
     return m->dw_min;
 }
@@ -232,7 +232,7 @@ typedef struct {
 INLINE vec written_by(const writing *c, const devices *here, vec_int may, vec w, vec asked, vec z,
                       vec u, vec *rest, vec_int *written, vec *sent) {
     const mgd_hw_update *m = &c->writer->model;
-    if (m->law == MGD_HW_WRITE_IDEAL) {
+    if (m->law == MGD_HW_LAW_IDEAL) {
         vec change = asked;
         if (m->resolution > 0) {
             vec n = floor_vec(fma_vec(vec_abs(asked), splat((real)(1 / m->resolution)), u));
@@ -273,7 +273,7 @@ INLINE void write_vector(const writing *c, size_t i, size_t lane, size_t at, vec
 void HW_KERNEL(write)(const mgd_hw_writer *writer, const mgd_hw_frame *f, const void *coef,
                       void *const kept[MGD_HW_KEPT], void *w, void *change, double *pulses) {
     const mgd_hw_update *m = &writer->model;
-    const bool ideal = m->law == MGD_HW_WRITE_IDEAL;
+    const bool ideal = m->law == MGD_HW_LAW_IDEAL;
     const bool noisy = m->c2c > 0 || m->sigma > 0 || m->proportional > 0;
     const writing c = {writer, f, device_of(writer, f, coef), ideal ? 1 : nominal_step(m), kept};
     const uint64_t seed = writer->law.noise_seed;

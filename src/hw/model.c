@@ -293,7 +293,7 @@ mgd_status mgd_hw_writer_open(mgd_context *ctx, const mgd_hw_update *update, uin
                               uint64_t run, mgd_hw_writer *out) {
     const mgd_hw_update *m = update;
     mgd_hw_writer w = {.model = *update};
-    bool table = m->law == MGD_HW_WRITE_TABLE;
+    bool table = m->law == MGD_HW_LAW_TABLE;
     w.model.up = w.model.down = NULL;
     name_streams(&w.law, m->stream, seed, run);
     writer_draw(&w, MGD_HW_STEP, m->dw_min, m->dw_min * m->dw_min_d2d, 0);

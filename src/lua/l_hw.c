@@ -287,10 +287,10 @@ static mgd_hw_model *read_models(lua_State *L, int index, int anchor, const l_ca
 }
 
 static void read_update(lua_State *L, int index, int anchor, mgd_hw_update *u) {
-    static const char *const laws[] = {"ideal", "constant", "linear", "soft_bounds", "exponential",
-                                       "power", "ltp_ltd",  "table",  NULL};
+    static const char *const laws[] = {"constant", "linear", "soft_bounds", "exponential", "power",
+                                       "ltp_ltd",  "table",  "ideal",       NULL};
     *u = (mgd_hw_update){.max_pulses = 31};
-    u->law = (mgd_hw_write_law)choice(L, index, "law", NULL, laws);
+    u->law = (mgd_hw_law_kind)choice(L, index, "law", NULL, laws);
     text(L, index, "stream", u->stream, sizeof u->stream);
     read_fields(L, index, update_fields, sizeof update_fields / sizeof *update_fields, u);
     u->accumulate = flag(L, index, "accumulate");

@@ -63,5 +63,6 @@ void l_open_hw(lua_State *L);
 void l_open_chip(lua_State *L);
 void l_open_run(lua_State *L);
 void l_open_checkpoint(lua_State *L);
+void l_open_fit(lua_State *L);
 
 #endif

@@ -188,6 +188,7 @@ return function(register)
       { "gamma_down", type = "number", default = 12.78785, doc = "γ of steps down." },
       { "a", type = "number", default = 0.244, doc = "a." },
       { "b", type = "number", default = 0.2425, doc = "b." },
+      { "gamma_d2d", type = "number", default = 0, min = 0, doc = "d2d of both γ, absolute." },
     }))
   register(law("power_step", "power",
     "Up Δ·((w_max − w)/(w_max − w_min))^γ, down Δ·((w − w_min)/(w_max − w_min))^γ.",
