@@ -38,8 +38,8 @@ typedef struct {
     mgd_chip chip;
     mgd_net *net;
     mgd_chip_spec spec; /* owns its models and update */
-    mgd_plan bare;      /* where sums or neurons have models; else empty, and the network's own serves */
-    double *distance;   /* (P) see mgd_hw_geometry */
+    mgd_plan bare; /* where sums or neurons have models; else empty, and the network's own serves */
+    double *distance; /* (P) see mgd_hw_geometry */
     uint8_t *joined;
 } simulated_chip;
 

@@ -55,9 +55,9 @@ static mgd_status evaluate_lanes(mgd_context *ctx, mgd_run *run, const mgd_tenso
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "costs", 2 * slots, sizeof(double), &memory));
     double *costs = memory, *accuracies = costs + slots;
-    mgd_status status = run->session->evaluate_lanes(ctx, run->session, run->pool, run->live_units,
-                                                     run->step, run->theta, x, y, costs,
-                                                     accuracies);
+    mgd_status status =
+        run->session->evaluate_lanes(ctx, run->session, run->pool, run->live_units, run->step,
+                                     run->theta, x, y, costs, accuracies);
     for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++)
         if (run->slot[r] < slots && !(known && known[r])) {
             cost[r] = costs[run->slot[r]];

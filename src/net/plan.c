@@ -60,8 +60,7 @@ static bool joins(const mgd_op *op, const mgd_node *next, mgd_plan_kind kind) {
 }
 
 /* The op that begins with node i, and those that join it are done; *last is the value it gives. */
-static mgd_op fuse(const mgd_net *net, size_t i, mgd_plan_kind kind, bool *done,
-                   size_t *last) {
+static mgd_op fuse(const mgd_net *net, size_t i, mgd_plan_kind kind, bool *done, size_t *last) {
     mgd_op op = {.node = net->nodes[i],
                  .activation = MGD_LAYER_IDENTITY,
                  .pool = MGD_LAYER_IDENTITY,
@@ -140,8 +139,8 @@ static void list_ops(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan, siz
         }
 }
 
-static void place_values(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan, const size_t *given,
-                         resident *values) {
+static void place_values(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan,
+                         const size_t *given, resident *values) {
     size_t count = net->num_nodes + 1;
     for (size_t i = 0; i < plan->num_ops; i++) {
         values[given[i]].features = plan->ops[i].out.features;
@@ -158,8 +157,7 @@ static void place_values(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan,
     plan->output = values[net->num_nodes].place;
 }
 
-mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, mgd_plan_kind kind,
-                         mgd_plan *out) {
+mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, mgd_plan_kind kind, mgd_plan *out) {
     mgd_plan plan = {0};
     size_t nodes = net->num_nodes;
     size_t *given = NULL;
