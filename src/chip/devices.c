@@ -243,7 +243,7 @@ static mgd_status draw_units(mgd_context *ctx, simulated *s, const mgd_task_spec
 /* ---- states as numbers ----------------------------------------------------------------------- */
 
 /* What a replica has of a block of states: `count` values, of which number i lies at place_of. */
-typedef void visit_state(void *arg, char *value, size_t real, bool integer);
+typedef void visit_state(void *arg, void *value, size_t real, bool integer);
 
 /* Walks over all states of a slot, in an order that no layout changes. */
 static void walk_part(const simulated *s, const part *p, size_t slot, visit_state *visit,
@@ -294,12 +294,12 @@ static void walk_states(const simulated *s, size_t slot, visit_state *visit, voi
     walk_kept(s, slot, visit, arg);
 }
 
-static void count_state(void *arg, char *value, size_t real, bool integer) {
+static void count_state(void *arg, void *value, size_t real, bool integer) {
     (void)value, (void)real, (void)integer;
     ++*(size_t *)arg;
 }
 
-static void read_state(void *arg, char *value, size_t real, bool integer) {
+static void read_state(void *arg, void *value, size_t real, bool integer) {
     double **to = arg;
     if (integer)
         *(*to)++ = real == sizeof(float) ? (double)*(int32_t *)value : (double)*(int64_t *)value;
@@ -307,7 +307,7 @@ static void read_state(void *arg, char *value, size_t real, bool integer) {
         *(*to)++ = real == sizeof(float) ? (double)*(float *)value : *(double *)value;
 }
 
-static void write_state(void *arg, char *value, size_t real, bool integer) {
+static void write_state(void *arg, void *value, size_t real, bool integer) {
     const double **from = arg;
     double number = *(*from)++;
     if (integer && real == sizeof(float))

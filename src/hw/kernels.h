@@ -247,11 +247,13 @@ INLINE void uniform_pair(vec_int word, vec out[2]) {
 /* Sites of a row lie along its vectors; they were drawn a block to a lane. */
 INLINE void lay_in_row(vec z[MGD_HW_BLOCK]) {
     real drawn[MGD_HW_BLOCK * VEC_LANES], laid[MGD_HW_BLOCK * VEC_LANES];
-    memcpy(drawn, z, sizeof drawn);
+    for (size_t k = 0; k < MGD_HW_BLOCK; k++)
+        store(drawn + k * VEC_LANES, z[k]);
     for (size_t k = 0; k < MGD_HW_BLOCK; k++)
         for (size_t lane = 0; lane < VEC_LANES; lane++)
             laid[lane * MGD_HW_BLOCK + k] = drawn[k * VEC_LANES + lane];
-    memcpy(z, laid, sizeof laid);
+    for (size_t k = 0; k < MGD_HW_BLOCK; k++)
+        z[k] = load(laid + k * VEC_LANES);
 }
 
 /* One group of normals, or of uniform numbers; the first `need` of it where that is less. */
