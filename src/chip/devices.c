@@ -216,26 +216,23 @@ static mgd_status widest_part(void *arg, part *p) {
 static mgd_status draw_units(mgd_context *ctx, simulated *s, const mgd_task_spec *task) {
     size_t most = s->net->num_parameters;
     simulated_each_part(s, widest_part, &most);
-    uint64_t *replica = NULL;
     drawing d = {.s = s};
     mgd_status status = MGD_OK;
-    if (!mgd_take(&replica, s->slots, sizeof *replica) ||
-        !mgd_take(&d.row, most + MGD_ALIGNMENT, sizeof(double)))
+    if (!mgd_take(&d.row, most + MGD_ALIGNMENT, sizeof(double)))
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: devices of %zu parameters", most);
     for (size_t unit = 0; unit < s->units && status == MGD_OK; unit++) {
         for (size_t lane = 0; lane < s->slots; lane++) {
             size_t slot = unit * s->slots + lane;
-            replica[lane] = task->replica + (slot < task->replicas ? slot : task->replicas - 1);
+            s->number[slot] = task->replica + (slot < task->replicas ? slot : task->replicas - 1);
         }
         d.unit = unit;
-        d.replica = replica;
+        d.replica = s->number + unit * s->slots;
         simulated_each_part(s, draw_part, &d);
-        mgd_hw_frame f = simulated_parameters(s, unit, replica, 0);
+        mgd_hw_frame f = simulated_parameters(s, unit, d.replica, 0);
         mgd_hw_writer_draw(&s->writer, s->hw, s->real, &f,
                            s->coefs + unit * s->coef_bytes + s->law);
         status = mgd_interrupt_answer(ctx);
     }
-    mgd_free(replica);
     mgd_free(d.row);
     return status;
 }
@@ -390,6 +387,14 @@ void simulated_swap(mgd_session *session, size_t a, size_t b) {
         if (s->kept[k] != SIZE_MAX)
             swap_lanes(s, s->states, s->state_bytes, s->kept[k], s->kept[k] + bytes, s->real, a, b);
     swap_values((char *)&s->pulses[a], (char *)&s->pulses[b], sizeof(double));
+    swap_values((char *)&s->number[a], (char *)&s->number[b], sizeof(uint64_t));
+}
+
+/* No time has passed for those that have stood still: as for stopped ones among living. */
+void simulated_go_on(mgd_session *session, size_t live) {
+    simulated *s = (simulated *)session;
+    for (size_t unit = live; unit < s->units; unit++)
+        s->folded[unit] = s->folded[0];
 }
 
 static double real_at(const simulated *s, const void *values, size_t at) {
@@ -436,7 +441,8 @@ mgd_status simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task
     if (!mgd_take(&s->coefs, s->units, s->coef_bytes + MGD_ALIGNMENT) ||
         !mgd_take(&s->states, s->units, s->state_bytes + MGD_ALIGNMENT) ||
         !mgd_take(&s->pulses, s->units * s->slots, sizeof(double)) ||
-        !mgd_take(&s->folded, s->units, sizeof(uint64_t)))
+        !mgd_take(&s->folded, s->units, sizeof(uint64_t)) ||
+        !mgd_take(&s->number, s->units * s->slots, sizeof(uint64_t)))
         return mgd_fail(
             ctx, MGD_ERR_MEMORY, "out of memory: %zu chips with imperfections need %.0f bytes each",
             task->replicas, (double)(s->coef_bytes + s->state_bytes) / (double)s->slots);
@@ -456,4 +462,5 @@ void simulated_devices_close(simulated *s) {
     mgd_free(s->states);
     mgd_free(s->pulses);
     mgd_free(s->folded);
+    mgd_free(s->number);
 }

@@ -450,6 +450,7 @@ static mgd_status open_session(mgd_context *ctx, mgd_chip *chip, const mgd_task_
                                .gradient = simulated_gradient,
                                .rest = rest,
                                .swap = simulated_swap,
+                               .go_on = simulated_go_on,
                                .state_get = simulated_state_get,
                                .state_set = simulated_state_set,
                                .close = close_session};

@@ -81,6 +81,7 @@ typedef struct {
     char *coefs, *states;           /* (units) */
     double *pulses;                 /* (units × W) */
     uint64_t *folded;               /* (units) step to which time has been let pass in θ */
+    uint64_t *number;               /* (units × slots) of the replica in each slot */
     char *nothing; /* zeros like a unit's parameters: what perturbations are added to on a path */
     size_t num_workers;
     worker *workers;
@@ -113,6 +114,7 @@ mgd_status simulated_forward(mgd_context *ctx, const simulated *s, worker *w, si
 mgd_status simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task_spec *task);
 void simulated_devices_close(simulated *s);
 void simulated_swap(mgd_session *session, size_t a, size_t b);
+void simulated_go_on(mgd_session *session, size_t live);
 void simulated_state_get(const mgd_session *session, size_t slot, double *states);
 void simulated_state_set(mgd_session *session, size_t slot, const double *states);
 mgd_wear simulated_wear(const mgd_session *session, size_t slot);

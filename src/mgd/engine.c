@@ -464,6 +464,7 @@ static bool all_stopped(mgd_run *run) {
             return false;
         last = fmax(last, run->stopped[run->slot[r]]);
     }
+    run->chip->ran -= (double)(run->step - (uint64_t)last) * run->train.dt;
     run->step = (uint64_t)last;
     for (size_t unit = 0; unit < run->units; unit++) /* not where the segment happened to end */
         run->done[unit] = run->step;

@@ -163,5 +163,7 @@ void mgd_run_go_on(mgd_run *run) {
         run->alive[slot] = 1;
         run->stopped[slot] = NAN;
     }
+    if (run->session->go_on)
+        run->session->go_on(run->session, run->live_units);
     run->live_units = run->units;
 }
