@@ -397,7 +397,7 @@ describe("a model in Lua", function()
       end,
     }
     for text, apply in pairs(answers) do
-      local bad = hw.define{name = "spec_bad " .. text, stage = "cost", apply = apply}
+      local bad = hw.define{name = "spec_bad", stage = "cost", apply = apply}
       local run = run_of(mgd.chip{net = network(), cost = bad{}})
       local before = run:theta():totable()
       fails(text, run.run, run, {steps = 5})

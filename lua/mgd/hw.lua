@@ -312,9 +312,9 @@ local DEFINE = {
 --
 -- `apply(values, ctx)` gets a tensor (L, n), f64: n values (parameters, features, …) of L replicas
 -- or samples, and returns one of the same shape. ctx has `params`, `step`, `time` (s), `dt` (s),
--- `still` (a probe looks: leave noise out), `memory` (a table that stays with the model), and
--- `randn(k)`, `rand(k)`: tensors (L, n) of standard normal or uniform numbers, the k-th of this
--- event, the same for any threads and packing.
+-- `still` (a probe looks: leave noise out), `replicas` (the number of each lane's), `memory` (a
+-- table that stays with the model on its chip), and `randn(k)`, `rand(k)`: tensors (L, n) of
+-- standard normal or uniform numbers, the k-th of this event, the same for any threads and packing.
 -- @tparam table opts name, stage (one or a list), params (a schema), apply
 -- @treturn function constructor: called with parameters it gives a model
 -- @usage
@@ -324,9 +324,22 @@ local DEFINE = {
 -- mgd.chip{net = net, output = squash{gain = 0.5}}
 function hw.define(opts)
   local opt = options.check("hw.define", DEFINE, opts)
+  if not opt.name:find "^[%a_][%w_]*$" or #opt.name > 24 then -- streams are named after it
+    options.fail("hw.define", "option 'name' must be a name of at most 24 letters, digits and _, "
+      .. "got %q", opt.name)
+  end
   local stages = type(opt.stage) == "table" and opt.stage or { opt.stage }
   for _, stage in ipairs(stages) do
     check_stage("hw.define", stage)
+  end
+  if #stages == 0 then
+    options.fail("hw.define", "option 'stage' is an empty list")
+  end
+  for i, entry in ipairs(opt.params) do
+    if type(entry) ~= "table" or type(entry[1]) ~= "string" then
+      options.fail("hw.define", "option 'params': entry %d must be a table that begins with a name",
+        i)
+    end
   end
   if definitions[opt.name] and not definitions[opt.name].apply or rawget(hw, opt.name)
     and not definitions[opt.name] then
@@ -338,14 +351,10 @@ function hw.define(opts)
     compile = function(p, emit, context)
       local memory = {}
       emit("function", {
+        name = "hw." .. opt.name,
         call = function(values, ctx)
           ctx.params, ctx.memory = p, memory
-          local result = opt.apply(values, ctx)
-          if not options.is_tensor(result) then
-            error(("hw.%s: apply returned a %s: expected a tensor"):format(opt.name,
-              options.type_name(result)), 0)
-          end
-          return result
+          return opt.apply(values, ctx)
         end,
       }, context.stage == "weights" and "drive" or nil)
     end,

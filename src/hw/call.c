@@ -71,11 +71,23 @@ static mgd_status check(mgd_context *ctx, const call *c, const mgd_tensor *t) {
     return MGD_OK;
 }
 
+/* The replica of each lane; a frame of samples has one for all. */
+static mgd_status replicas(mgd_context *ctx, const call *c, uint64_t **out) {
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "numbers of replicas", c->lanes, sizeof(uint64_t), &memory));
+    *out = memory;
+    for (size_t lane = 0; lane < c->lanes; lane++)
+        (*out)[lane] = c->frame->replica[c->frame->row || c->frame->shared ? 0 : lane];
+    return MGD_OK;
+}
+
 mgd_status mgd_hw_call(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw_op *op,
                        const mgd_hw_frame *f, void *values) {
     call c = {chain, op, f, f->row ? 1 : f->width, f->sites};
     double seconds = f->step / MGD_HW_TICKS;
-    mgd_hw_event event = {.replica = f->replica,
+    uint64_t *replica;
+    MGD_TRY(replicas(ctx, &c, &replica));
+    mgd_hw_event event = {.replica = replica,
                           .lanes = c.lanes,
                           .sites = c.sites,
                           .step = f->tick / MGD_HW_TICKS,
@@ -97,5 +109,6 @@ mgd_status mgd_hw_call(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw
     mgd_tensor_free(given);
     mgd_tensor_free(made);
     mgd_tensor_free(result);
+    mgd_free(replica);
     return status;
 }

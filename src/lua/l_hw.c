@@ -129,33 +129,46 @@ static const double *list(lua_State *L, int index, const char *name, int anchor,
 
 /* ---- functions of the user's ----------------------------------------------------------------- */
 
-/* Where a function lies: entry `slot` of the table below the callback's function on its stack. */
+/* The event that functions are called for, NULL outside of calls. What they draw by may outlive its
+ * call, and knows its number. */
+typedef struct {
+    const mgd_hw_event *event;
+    lua_Integer number, calls;
+} hw_current;
+
+/* Where a function lies: entry `slot` of the table below the callback's function on its stack; the
+ * current event is the entry behind it. */
 typedef struct {
     const l_callback *callback;
+    hw_current *current;
     int slot;
+    char name[64];
 } hw_function;
 
 typedef struct {
     const mgd_tensor *values;
     const mgd_hw_event *event;
+    lua_Integer number;
     mgd_tensor **out;
 } hw_call;
 
-/* rand(k), randn(k) of the event: upvalues event and which */
+/* rand(k), randn(k): upvalues current event, number of theirs, and which */
 static int event_draw(lua_State *L) {
     mgd_context ctx = {0};
-    const hw_call *c = lua_touserdata(L, lua_upvalueindex(1));
+    const hw_current *current = lua_touserdata(L, lua_upvalueindex(1));
+    const mgd_hw_event *event = current->event;
+    bool uniform = lua_toboolean(L, lua_upvalueindex(3));
+    if (!event || current->number != lua_tointeger(L, lua_upvalueindex(2)))
+        l_error(L, "ctx.%s: the call that it belongs to is over", uniform ? "rand" : "randn");
     int64_t k = lua_isnoneornil(L, 1) ? 1 : l_integer(L, 1, "ctx: number of the draw", 1, 1 << 20);
     mgd_tensor **box = l_push_tensor_box(L);
-    l_check(L,
-            c->event->draw(&ctx, c->event->event, lua_toboolean(L, lua_upvalueindex(2)),
-                           (uint64_t)k, box),
-            &ctx);
+    l_check(L, event->draw(&ctx, event->event, uniform, (uint64_t)k, box), &ctx);
     l_tensor_filled(L, *box);
     return 1;
 }
 
-static void push_event(lua_State *L, const hw_call *c) {
+/* The current event is at stack index `current`. */
+static void push_event(lua_State *L, int current, const hw_call *c) {
     lua_createtable(L, 0, 8);
     lua_pushinteger(L, (lua_Integer)c->event->step);
     lua_setfield(L, -2, "step");
@@ -165,23 +178,30 @@ static void push_event(lua_State *L, const hw_call *c) {
     lua_setfield(L, -2, "dt");
     lua_pushboolean(L, c->event->still);
     lua_setfield(L, -2, "still");
+    lua_createtable(L, (int)c->event->lanes, 0);
+    for (size_t i = 0; i < c->event->lanes; i++) {
+        lua_pushinteger(L, (lua_Integer)c->event->replica[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    lua_setfield(L, -2, "replicas");
     for (int uniform = 0; uniform < 2; uniform++) {
-        lua_pushlightuserdata(L, (void *)c);
+        lua_pushvalue(L, current);
+        lua_pushinteger(L, c->number);
         lua_pushboolean(L, uniform);
-        lua_pushcclosure(L, event_draw, 2);
+        lua_pushcclosure(L, event_draw, 3);
         lua_setfield(L, -2, uniform ? "rand" : "randn");
     }
 }
 
-/* Runs in protected mode: (function, call) */
+/* Runs in protected mode: (current event, function, call) */
 static int protected_call(lua_State *L) {
-    const hw_call *c = lua_touserdata(L, 2);
+    const hw_call *c = lua_touserdata(L, 3);
     mgd_context ctx = {0};
-    lua_settop(L, 1);
+    lua_settop(L, 2);
     mgd_tensor **box = l_push_tensor_box(L);
     l_check(L, mgd_tensor_convert(&ctx, c->values, MGD_F64, box), &ctx);
     l_tensor_filled(L, *box);
-    push_event(L, c);
+    push_event(L, 1, c);
     lua_call(L, 2, 1);
     mgd_tensor *result = l_test_tensor(L, lua_gettop(L));
     if (!result)
@@ -195,18 +215,26 @@ static mgd_status call_function(void *user, mgd_context *ctx, const mgd_tensor *
                                 const mgd_hw_event *event, mgd_tensor **out) {
     const hw_function *f = user;
     lua_State *L = f->callback->L;
-    hw_call c = {values, event, out};
+    hw_call c = {values, event, ++f->current->calls, out};
     if (!L || !lua_checkstack(L, 12))
-        return l_fail(ctx, "hw", "a model in Lua cannot be called from here");
+        return l_fail(ctx, f->name, "it cannot be called from here");
     int top = lua_gettop(L);
+    const hw_current outer = *f->current; /* a function may train on its own chip */
+    f->current->event = event;
+    f->current->number = c.number;
     lua_pushcfunction(L, protected_call);
+    lua_rawgeti(L, f->callback->function - 1, f->slot + 1);
     lua_rawgeti(L, f->callback->function - 1, f->slot);
     lua_pushlightuserdata(L, &c);
     mgd_status status = MGD_OK;
-    if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+    if (lua_pcall(L, 3, 0, 0) != LUA_OK) {
         const char *message = lua_tostring(L, -1);
-        status = l_fail(ctx, "hw", message ? message : "a model raised an error object");
+        if (message && strstr(message, "attempt to yield"))
+            message = "it yielded: expected it to return its result";
+        status = l_fail(ctx, f->name, message ? message : "it raised an error object");
     }
+    f->current->event = outer.event;
+    f->current->number = outer.number;
     lua_settop(L, top);
     return status;
 }
@@ -263,9 +291,13 @@ static void read_model(lua_State *L, int index, int anchor, const l_callback *ca
         luaL_checktype(L, -1, LUA_TFUNCTION);
         int slot = (int)lua_rawlen(L, anchor) + 1;
         lua_rawseti(L, anchor, slot);
-        hw_function *f = lua_newuserdatauv(L, sizeof *f, 1);
-        *f = (hw_function){callback, slot};
+        hw_current *current = lua_newuserdatauv(L, sizeof *current, 1);
+        *current = (hw_current){0};
         lua_rawseti(L, anchor, slot + 1);
+        hw_function *f = lua_newuserdatauv(L, sizeof *f, 1);
+        *f = (hw_function){callback, current, slot, ""};
+        text(L, index, "name", f->name, sizeof f->name);
+        lua_rawseti(L, anchor, slot + 2);
         m->function = call_function;
         m->user = f;
     }
