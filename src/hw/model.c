@@ -62,8 +62,8 @@ static bool is_neutral(const mgd_hw_model *m) {
     case MGD_HW_IR_DROP:
     case MGD_HW_CROSSTALK:
         return m->strength == 0;
-    case MGD_HW_NOISE:
-        return m->sigma == 0;
+    case MGD_HW_NOISE: /* laws of conductance have coefficients instead */
+        return m->sigma == 0 && m->noise <= MGD_HW_NOISE_INVERSE;
     case MGD_HW_FLICKER:
     case MGD_HW_DIFFUSION:
         return m->sigma == 0;
