@@ -91,15 +91,31 @@ function Model:describe()
   return plain
 end
 
+-- What a user gave, in tables of the model's own; tensors become lists.
+local function copied(value)
+  if options.is_tensor(value) then
+    return value:totable()
+  elseif type(value) ~= "table" then
+    return value
+  end
+  local copy = {}
+  for key, element in pairs(value) do
+    copy[key] = copied(element)
+  end
+  return copy
+end
+
 -- Registers a model. `definition`: name, stages, doc, equation, source, params (a schema),
--- check(where, p) and compile(p, emit, context): emit(kind, fields[, place]) adds a primitive.
+-- check(where, p, given) and compile(p, emit, context): emit(kind, fields[, place]) adds a
+-- primitive.
 local function register(definition)
   local where = "hw." .. definition.name
   definitions[definition.name] = definition
   hw[definition.name] = function(given)
-    local p = options.check(where, definition.params, given)
+    local own = copied(given)
+    local p = options.check(where, definition.params, own)
     if definition.check then
-      definition.check(where, p)
+      definition.check(where, p, own or {})
     end
     return setmetatable({ name = definition.name, params = p }, Model)
   end
@@ -183,6 +199,10 @@ local function compile_stage(where, stage, models, list, out)
       fields.stream = ("%s.%s%s"):format(name, fields.stream or kind,
         count[kind] > 1 and not fields.stream and count[kind] or "")
       fields.mapping = fields.mapping or context.mapping
+      if fields.place == "change" and out.update then
+        options.fail(where, "stage '%s': hw.%s stands behind hw.%s, which writes: what happens to "
+          .. "a change happens before", stage, model.name, out.update_name)
+      end
       list[#list + 1] = fields
     end, context)
   end
@@ -312,9 +332,10 @@ local DEFINE = {
 --
 -- `apply(values, ctx)` gets a tensor (L, n), f64: n values (parameters, features, …) of L replicas
 -- or samples, and returns one of the same shape. ctx has `params`, `step`, `time` (s), `dt` (s),
--- `still` (a probe looks: leave noise out), `replicas` (the number of each lane's), `memory` (a
--- table that stays with the model on its chip), and `randn(k)`, `rand(k)`: tensors (L, n) of
--- standard normal or uniform numbers, the k-th of this event, the same for any threads and packing.
+-- `still` (a probe looks: no noise), `replicas` (the number of each lane's; nil when still),
+-- `memory` (a table that stays with the model on its chip), and `randn(k)`, `rand(k)`: tensors
+-- (L, n) of standard normal or uniform numbers, the k-th of this event, the same for any threads
+-- and packing; when still all 0 or ½.
 -- @tparam table opts name, stage (one or a list), params (a schema), apply
 -- @treturn function constructor: called with parameters it gives a model
 -- @usage

@@ -124,9 +124,11 @@ return function(register, hw)
       { "offset_spread", type = "number", default = 0, min = 0, doc = "d2d, absolute." },
       { "s_shape", type = "number", default = 0, min = 0, doc = "n of v/(1 + n·|v|)." },
     },
-    check = function(where, p)
+    check = function(where, p, given)
       if (p.low == nil) ~= (p.high == nil) then
         options.fail(where, "options 'low' and 'high' go together")
+      elseif p.low and given.bound then
+        options.fail(where, "option 'bound' has no effect beside 'low' and 'high'")
       end
       low_below_high(where, p)
       needs_bits(where, p)
@@ -217,7 +219,9 @@ return function(register, hw)
       { "low", type = "number", default = -math.huge, infinite = true, doc = "Lowest value." },
       { "high", type = "number", default = math.huge, infinite = true, doc = "Highest value." },
     },
-    check = low_below_high,
+    check = function(where, p)
+      low_below_high(where, p)
+    end,
     compile = function(p, emit)
       emit("clamp", { low = p.low, high = p.high })
     end,

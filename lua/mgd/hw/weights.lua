@@ -13,8 +13,11 @@ local function mapping(m)
   }
 end
 
-local function default_mapping(g_max)
-  return mapping { mapping = "differential", g_min = 0, g_max = g_max, w_max = 1, averaging = 1 }
+-- That of a model which goes by one: what hw.conductance said, or this.
+local function mapping_of(context, g_max)
+  context.mapped = context.mapped or context.model.name
+  return context.mapping
+    or mapping { mapping = "differential", g_min = 0, g_max = g_max, w_max = 1, averaging = 1 }
 end
 
 -- A table that rises, with at least `least` entries.
@@ -60,18 +63,20 @@ return function(register)
       { "of", type = "string", default = "stored", choices = { "stored", "sum" },
         doc = "stored: θ alone, θ̃ is added behind; sum: θ + θ̃." },
     },
-    check = function(where, p)
-      local given = (p.bits and 1 or 0) + (p.levels and 1 or 0) + (p.table and 1 or 0)
-      if given ~= 1 then
-        options.fail(where, "expected one of bits, levels and table, got %d of them", given)
+    check = function(where, p, given)
+      local count = (p.bits and 1 or 0) + (p.levels and 1 or 0) + (p.table and 1 or 0)
+      if count ~= 1 then
+        options.fail(where, "expected one of bits, levels and table, got %d of them", count)
       end
       if p.low >= p.high then
         options.fail(where, "option 'low' must be below 'high', got %g and %g", p.low, p.high)
       end
       if p.table then
         rising(where, "table", p.table, 2)
-        if p.stochastic then
-          options.fail(where, "option 'stochastic' has no effect with a table")
+        for _, name in ipairs { "stochastic", "low", "high" } do
+          if given[name] then
+            options.fail(where, "option '%s' has no effect with a table", name)
+          end
         end
       end
     end,
@@ -117,9 +122,18 @@ return function(register)
       end
       if type(p.levels) == "table" then
         rising(where, "levels", p.levels, 2)
+        if p.levels[1] < p.g_min or p.levels[#p.levels] > p.g_max then
+          options.fail(where, "option 'levels' goes from %g to %g, beyond %g … %g, g_min … g_max",
+            p.levels[1], p.levels[#p.levels], p.g_min, p.g_max)
+        end
       end
     end,
     compile = function(p, emit, context)
+      if context.mapped then
+        options.fail(context.where, "stage 'weights': hw.conductance stands behind hw.%s, which %s",
+          context.mapped, context.mapped == "conductance" and "is one already" or "goes by it")
+      end
+      context.mapped = "conductance"
       local slices = 0
       for k = 0, p.slices - 1 do
         slices = slices + 2 ^ (-2 * k * p.slice_bits)
@@ -129,8 +143,10 @@ return function(register)
       emit("clamp", { low = -p.w_max, high = p.w_max }, "weight")
       if type(p.levels) == "table" then
         local table_of, m = {}, context.mapping
+        -- of a pair, the other device stands at the lowest level
+        local origin = m.differential and p.levels[1] or p.g_min
         for _, g in ipairs(p.levels) do
-          local w = (g - p.g_min) / m.per_weight + m.w_min
+          local w = (g - origin) / m.per_weight + m.w_min
           table_of[#table_of + 1] = w
           if m.differential and w ~= 0 then
             table_of[#table_of + 1] = -w
@@ -176,7 +192,9 @@ return function(register)
 
   local function emit_law(p, emit, context, place, law)
     local fields = LAWS[law](p)
-    fields.mapping = context.mapping or default_mapping(fields.g_max or 25)
+    if fields.g_max then
+      fields.mapping = mapping_of(context, fields.g_max)
+    end
     fields.g_max = nil
     fields.uniform = p.distribution == "uniform"
     emit("noise", fields, place)
@@ -311,7 +329,7 @@ return function(register)
       local kinds = { none = 0, global = 1, column = 2 }
       emit("drift", { nu = p.nu, nu_spread = p.nu_spread, pcm_nu = p.law == "pcm", table = flat,
         t0 = p.t0, compensation = kinds[p.compensation],
-        mapping = context.mapping or default_mapping(25) }, "weight")
+        mapping = mapping_of(context, 25) }, "weight")
     end,
   }
 
