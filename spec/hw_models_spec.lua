@@ -312,11 +312,11 @@ describe("read_noise", function()
     end
   end)
 
-  it("of p pairs is 1/√p of one; of slices each a 4^−b-th of the one before", function()
+  it("of p pairs is 1/√p of one; of slices each a 2^−b-th of the one before", function()
     local base = weight_sigma("pcm", 0.5, { g_max = 25 }, 100)
     for _, case in ipairs { { { pairs = 4 }, 0.5 }, { { pairs = 9 }, 1 / 3 },
-      { { slices = 3, slice_bits = 2 }, math.sqrt(1 + 1 / 16 + 1 / 256) },
-      { { slices = 2, slice_bits = 1, pairs = 2 }, math.sqrt((1 + 1 / 4) / 2) } } do
+      { { slices = 3, slice_bits = 2 }, math.sqrt(1 + 1 / 16 + 1 / 256) / (1 + 1 / 4 + 1 / 16) },
+      { { slices = 2, slice_bits = 1, pairs = 2 }, math.sqrt((1 + 1 / 4) / 2) / (1 + 1 / 2) } } do
       local out = chain({ weights = { hw.conductance(case[1]), hw.read_noise { law = "pcm" } } },
         constant(N, 0.5), { held = 100 })[1]
       normal(out, 0.5, base * case[2])

@@ -332,7 +332,7 @@ local DEFINE = {
 --
 -- `apply(values, ctx)` gets a tensor (L, n), f64: n values (parameters, features, …) of L replicas
 -- or samples, and returns one of the same shape. ctx has `params`, `step`, `time` (s), `dt` (s),
--- `still` (a probe looks: no noise), `replicas` (the number of each lane's; nil when still),
+-- `still` (a probe looks: no noise), `replicas` (the number of each lane's),
 -- `memory` (a table that stays with the model on its chip), and `randn(k)`, `rand(k)`: tensors
 -- (L, n) of standard normal or uniform numbers, the k-th of this event, the same for any threads
 -- and packing; when still all 0 or ½.

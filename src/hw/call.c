@@ -44,6 +44,11 @@ static mgd_status draw(mgd_context *ctx, const void *event, bool uniform, uint64
                        mgd_tensor **out) {
     const call *c = event;
     void *memory;
+    if (c->frame->still) { /* probes see what is in the middle */
+        size_t shape[2] = {c->lanes, c->sites};
+        MGD_TRY(mgd_tensor_new(ctx, MGD_F64, 2, shape, out));
+        return mgd_tensor_fill(ctx, *out, uniform ? 0.5 : 0);
+    }
     MGD_TRY(mgd_allocate(ctx, "random values", c->frame->rows * c->frame->width, sizeof(double),
                          &memory));
     char name[32];

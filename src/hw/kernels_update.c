@@ -199,8 +199,8 @@ INLINE vec_int allowed(const mgd_hw_update *m, const device *d, const mgd_hw_fra
     vec_int may = (change != splat(0)) & (vec_abs(change) >= splat((real)m->threshold));
     if (m->interval > 0) {
         vec passed = load((const real *)kept[MGD_HW_SINCE] + at) + splat((real)f->held);
-        /* half a step of tolerance: seconds are sums */
-        may &= passed >= splat((real)(m->interval - f->step / 2));
+        /* seconds are sums, and rounded */
+        may &= passed >= splat((real)(m->interval - f->step / 100));
     }
     if (m->endurance > 0) {
         vec done = __builtin_convertvector(count_of(kept[MGD_HW_WRITES], at), vec);

@@ -134,11 +134,12 @@ return function(register)
           context.mapped, context.mapped == "conductance" and "is one already" or "goes by it")
       end
       context.mapped = "conductance"
-      local slices = 0
+      local squares, sum = 0, 0 -- of the weights that slices have
       for k = 0, p.slices - 1 do
-        slices = slices + 2 ^ (-2 * k * p.slice_bits)
+        squares = squares + 2 ^ (-2 * k * p.slice_bits)
+        sum = sum + 2 ^ (-k * p.slice_bits)
       end
-      p = setmetatable({ averaging = math.sqrt(slices / p.pairs) }, { __index = p })
+      p = setmetatable({ averaging = math.sqrt(squares / p.pairs) / sum }, { __index = p })
       context.mapping = mapping(p)
       emit("clamp", { low = -p.w_max, high = p.w_max }, "weight")
       if type(p.levels) == "table" then
