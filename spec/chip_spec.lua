@@ -145,6 +145,41 @@ describe("a chip with one of every model gives the same bits", function()
     assert.equal(5, compared)
   end)
 
+  it("however a run is cut, with levels that round at random", function()
+    local function cut(...)
+      local run = run_of(mgd.chip{net = network(), weights = hw.levels{bits = 4,
+        stochastic = true}}, {tau_theta = 10})
+      for _, steps in ipairs{...} do
+        run:run{steps = steps}
+      end
+      return run:theta():totable()
+    end
+    assert.same(cut(100), cut(95, 5))
+  end)
+
+  it("of replicas that have stopped, whatever their neighbours do: at rest, and when they go on",
+    function()
+      local function go(replicas)
+        local chip = mgd.chip{net = network(), weights = {hw.leak{tau = 5000},
+          hw.drift{nu = 0.05, t0 = 2}}, update = hw.write{noise = 1e-3}}
+        local run = run_of(chip, {replicas = replicas, eta = 2})
+        run:run{steps = 900, every = 10, stop = {cost = 0.2}, probes = {"cost"}}
+        chip:advance(100)
+        local rested, cost = run:theta(), run:evaluate().cost
+        run:run{steps = 9}
+        return run, rested, cost
+      end
+      local many, rested, cost = go(40)
+      local few, few_rested, few_cost = go(20)
+      local last = few.steps_done
+      assert.equal(many.steps_done, last)
+      for r = 1, 20 do
+        assert.same(few_rested[r]:totable(), rested[r]:totable())
+        assert.equal(few_cost[r], cost[r])
+        assert.same(few:theta()[r]:totable(), many:theta()[r]:totable())
+      end
+    end)
+
   it("saved and resumed, devices and states and all", function()
     local path = os.tmpname()
     finally(function()
@@ -335,6 +370,16 @@ describe("counters", function()
     assert.equal(80, counters.time)
   end)
 
+  it("count pulses of devices that there are, in rows as in lanes", function()
+    local function pulses(replicas)
+      local chip = mgd.chip{net = network(), update = {hw.noise{sigma = 0.1},
+        hw.constant_step{dw_min = 0.01}}}
+      local counters = run_of(chip, {replicas = replicas}):run{steps = 300}.counters
+      return replicas == 1 and counters.pulses or counters.pulses[1]
+    end
+    assert.equal(pulses(1), pulses(16))
+  end)
+
   it("of an ideal chip follow from its steps", function()
     local run = mgd.train(options(BASE, {net = network(), baseline = "two-sided", tau_theta = 5}))
     local counters = run:run{steps = 23}.counters
@@ -423,6 +468,11 @@ describe("mgd.chip refuses", function()
       fails(text, mgd.chip, opts)
     end)
   end
+
+  it("a delay that could not be remembered", function()
+    local chip = mgd.chip{net = net, cost = hw.path{delay = 1e17}}
+    fails("expected at most 100000 steps", run_of, chip)
+  end)
 
   it("two clocks that differ, and costs in Lua", function()
     local chip = mgd.chip{net = net, clock = {dt = 1}, cost = hw.noise{sigma = 1}}

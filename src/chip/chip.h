@@ -126,7 +126,9 @@ struct mgd_session {
     mgd_status (*write)(mgd_context *ctx, mgd_session *session, const mgd_write *write);
     void (*rest)(mgd_session *session, const mgd_rest *rest);
     void (*swap)(mgd_session *session, size_t slot, size_t other);
-    void (*go_on)(mgd_session *session, size_t live); /* units from `live` on have stood still */
+    /* Time stands still for a replica from the step at which it stops until it goes on. */
+    void (*stop)(mgd_session *session, size_t slot, uint64_t step);
+    void (*go_on)(mgd_session *session, size_t slot, uint64_t step);
     size_t num_states;
     void (*state_get)(const mgd_session *session, size_t slot, double *states);
     void (*state_set)(mgd_session *session, size_t slot, const double *states);

@@ -133,6 +133,8 @@ static mgd_status open_writer(const opening *o) {
     s->writes = spec->update || time || part_acts(&s->parts.change) ||
                 part_acts(&s->parts.memory) || part_acts(&s->parts.written);
     s->writer.keeps[MGD_HW_SINCE] |= time;
+    s->times = time || part_acts(&s->parts.memory) || s->writer.model.interval > 0 ||
+               s->parts.weight.chain.timed;
     s->law = s->coef_bytes;
     s->coef_bytes += s->writer.law.num_draws * bytes;
     for (size_t i = 0; i < MGD_HW_KEPT; i++) {
@@ -217,6 +219,8 @@ static mgd_status draw_units(mgd_context *ctx, simulated *s, const mgd_task_spec
     size_t most = s->net->num_parameters;
     simulated_each_part(s, widest_part, &most);
     drawing d = {.s = s};
+    for (size_t slot = 0; slot < s->units * s->slots; slot++)
+        s->stood[slot] = UINT64_MAX;
     mgd_status status = MGD_OK;
     if (!mgd_take(&d.row, most + MGD_ALIGNMENT, sizeof(double)))
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: devices of %zu parameters", most);
@@ -228,7 +232,7 @@ static mgd_status draw_units(mgd_context *ctx, simulated *s, const mgd_task_spec
         d.unit = unit;
         d.replica = s->number + unit * s->slots;
         simulated_each_part(s, draw_part, &d);
-        mgd_hw_frame f = simulated_parameters(s, unit, d.replica, 0);
+        mgd_hw_frame f = simulated_parameters(s, NULL, unit, d.replica, 0);
         mgd_hw_writer_draw(&s->writer, s->hw, s->real, &f,
                            s->coefs + unit * s->coef_bytes + s->law);
         status = mgd_interrupt_answer(ctx);
@@ -317,15 +321,16 @@ static void write_state(void *arg, void *value, size_t real, bool integer) {
         *(double *)value = number;
 }
 
-/* Before the states of parts: pulses, the step to which time has passed, the chip's age at step 0,
- * and rests so far. */
-enum { PULSES, FOLDED, ORIGIN, RESTS, HEAD };
+/* Before the states of parts: pulses, since when θ is held, when the replica stopped, the chip's
+ * age at step 0, and rests so far. Steps are exact up to 2^53; −1: it runs. */
+enum { PULSES, FROM, STOOD, ORIGIN, RESTS, HEAD };
 
 void simulated_state_get(const mgd_session *session, size_t slot, double *states) {
     const simulated *s = (const simulated *)session;
     double *to = states + HEAD;
     states[PULSES] = s->pulses[slot];
-    states[FOLDED] = (double)s->folded[slot / s->slots];
+    states[FROM] = (double)s->from[slot];
+    states[STOOD] = s->stood[slot] == UINT64_MAX ? -1 : (double)s->stood[slot];
     states[ORIGIN] = s->origin;
     states[RESTS] = (double)s->rests;
     walk_states(s, slot, read_state, &to);
@@ -334,10 +339,9 @@ void simulated_state_get(const mgd_session *session, size_t slot, double *states
 void simulated_state_set(mgd_session *session, size_t slot, const double *states) {
     simulated *s = (simulated *)session;
     const double *from = states + HEAD;
-    uint64_t folded = (uint64_t)states[FOLDED];
     s->pulses[slot] = states[PULSES];
-    if (s->folded[slot / s->slots] < folded) /* a stopped replica's unit may have gone on */
-        s->folded[slot / s->slots] = folded;
+    s->from[slot] = (uint64_t)states[FROM];
+    s->stood[slot] = states[STOOD] < 0 ? UINT64_MAX : (uint64_t)states[STOOD];
     s->origin = states[ORIGIN];
     s->rests = (uint64_t)states[RESTS];
     walk_states(s, slot, write_state, &from);
@@ -388,13 +392,20 @@ void simulated_swap(mgd_session *session, size_t a, size_t b) {
             swap_lanes(s, s->states, s->state_bytes, s->kept[k], s->kept[k] + bytes, s->real, a, b);
     swap_values((char *)&s->pulses[a], (char *)&s->pulses[b], sizeof(double));
     swap_values((char *)&s->number[a], (char *)&s->number[b], sizeof(uint64_t));
+    swap_values((char *)&s->from[a], (char *)&s->from[b], sizeof(uint64_t));
+    swap_values((char *)&s->stood[a], (char *)&s->stood[b], sizeof(uint64_t));
 }
 
-/* No time has passed for those that have stood still: as for stopped ones among living. */
-void simulated_go_on(mgd_session *session, size_t live) {
+void simulated_stop(mgd_session *session, size_t slot, uint64_t step) {
+    ((simulated *)session)->stood[slot] = step;
+}
+
+void simulated_go_on(mgd_session *session, size_t slot, uint64_t step) {
     simulated *s = (simulated *)session;
-    for (size_t unit = live; unit < s->units; unit++)
-        s->folded[unit] = s->folded[0];
+    if (s->stood[slot] == UINT64_MAX)
+        return;
+    s->from[slot] += step - s->stood[slot];
+    s->stood[slot] = UINT64_MAX;
 }
 
 static double real_at(const simulated *s, const void *values, size_t at) {
@@ -441,7 +452,8 @@ mgd_status simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task
     if (!mgd_take(&s->coefs, s->units, s->coef_bytes + MGD_ALIGNMENT) ||
         !mgd_take(&s->states, s->units, s->state_bytes + MGD_ALIGNMENT) ||
         !mgd_take(&s->pulses, s->units * s->slots, sizeof(double)) ||
-        !mgd_take(&s->folded, s->units, sizeof(uint64_t)) ||
+        !mgd_take(&s->from, s->units * s->slots, sizeof(uint64_t)) ||
+        !mgd_take(&s->stood, s->units * s->slots, sizeof(uint64_t)) ||
         !mgd_take(&s->number, s->units * s->slots, sizeof(uint64_t)))
         return mgd_fail(
             ctx, MGD_ERR_MEMORY, "out of memory: %zu chips with imperfections need %.0f bytes each",
@@ -461,6 +473,7 @@ void simulated_devices_close(simulated *s) {
     mgd_free(s->coefs);
     mgd_free(s->states);
     mgd_free(s->pulses);
-    mgd_free(s->folded);
+    mgd_free(s->from);
+    mgd_free(s->stood);
     mgd_free(s->number);
 }

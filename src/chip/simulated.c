@@ -15,8 +15,29 @@
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
-mgd_hw_frame simulated_parameters(const simulated *s, size_t unit, const uint64_t *replica,
-                                  uint64_t step) {
+double simulated_held(const simulated *s, size_t slot, uint64_t step) {
+    uint64_t end = step < s->stood[slot] ? step : s->stood[slot];
+    return end > s->from[slot] ? (double)(end - s->from[slot]) * s->dt : 0;
+}
+
+/* Replicas that have stopped, and gone on, have held their θ for other times than their neighbours.
+ */
+static void set_held(const simulated *s, worker *w, size_t unit, uint64_t step, mgd_hw_frame *f) {
+    const size_t first = unit * s->slots;
+    bool same = true;
+    f->held = simulated_held(s, first, step);
+    for (size_t lane = 1; lane < s->slots; lane++)
+        same = same && simulated_held(s, first + lane, step) == f->held;
+    for (size_t lane = 0; lane < s->slots && !same; lane++)
+        if (s->real == sizeof(float))
+            ((float *)(void *)w->held)[lane] = (float)simulated_held(s, first + lane, step);
+        else
+            ((double *)(void *)w->held)[lane] = simulated_held(s, first + lane, step);
+    f->held_lanes = same ? NULL : w->held;
+}
+
+mgd_hw_frame simulated_parameters(const simulated *s, worker *w, size_t unit,
+                                  const uint64_t *replica, uint64_t step) {
     mgd_hw_frame f = {.rows = s->rows,
                       .width = s->row_width,
                       .sites = s->net->num_parameters,
@@ -25,8 +46,9 @@ mgd_hw_frame simulated_parameters(const simulated *s, size_t unit, const uint64_
                       .tick = step * MGD_HW_TICKS,
                       .ticks = MGD_HW_TICKS,
                       .step = s->dt,
-                      .held = step > s->folded[unit] ? (double)(step - s->folded[unit]) * s->dt : 0,
                       .time = s->origin + (double)step * s->dt};
+    if (s->times)
+        set_held(s, w, unit, step, &f);
     if (s->kept[MGD_HW_SINCE] != SIZE_MAX)
         f.since = s->states + unit * s->state_bytes + s->kept[MGD_HW_SINCE];
     return f;
@@ -237,21 +259,30 @@ static mgd_status measure_samples(mgd_context *ctx, const simulated *s, worker *
     return job.status;
 }
 
+/* Who moves, as doubles; whether all do. */
+static bool look_who_moves(const simulated *s, worker *w, const void *lives) {
+    bool all = true;
+    for (size_t lane = 0; lane < s->width; lane++) {
+        w->moves[lane] = s->real == sizeof(float) ? (double)((const float *)lives)[lane]
+                                                  : ((const double *)lives)[lane];
+        all = all && w->moves[lane] != 0;
+    }
+    return all;
+}
+
 static mgd_status measure_points(mgd_context *ctx, const simulated *s, const mgd_request *r) {
     worker *w = &s->workers[r->worker];
     const char *base = NULL;
     const size_t each = s->replicas ? s->width : 1;
     w->gathered = NULL;
-    for (size_t lane = 0; lane < s->width && s->replicas; lane++)
-        w->moves[lane] = s->real == sizeof(float) ? (double)((const float *)r->lives)[lane]
-                                                  : ((const double *)r->lives)[lane];
+    const bool all = !s->replicas || look_who_moves(s, w, r->lives);
     for (size_t p = 0; p < r->num_points; p++) {
         const mgd_point *point = &r->points[p];
-        mgd_hw_frame f = simulated_parameters(s, r->unit, r->replica, point->step);
+        mgd_hw_frame f = simulated_parameters(s, w, r->unit, r->replica, point->step);
         const void *theta;
         f.tick += point->tick;
         f.ticks = point->ticks;
-        f.alive = s->replicas ? r->lives : NULL;
+        f.alive = all ? NULL : r->lives;
         if (p == 0 || s->parts.weight.chain.timed || s->parts.weight.chain.calls)
             MGD_TRY(read_weights(ctx, s, w, r, &f, &base));
         MGD_TRY(drive(ctx, s, w, r, point, &f, base, &theta));
@@ -309,15 +340,15 @@ static mgd_status write_parameters(mgd_context *ctx, mgd_session *session, const
     void *kept[MGD_HW_KEPT];
     for (size_t i = 0; i < MGD_HW_KEPT; i++)
         kept[i] = s->kept[i] == SIZE_MAX ? NULL : states + s->kept[i];
-    mgd_hw_frame f = simulated_parameters(s, w->unit, w->replica, w->step + 1);
+    mgd_hw_frame f = simulated_parameters(s, k, w->unit, w->replica, w->step + 1);
     f.tick--; /* at the end of its step */
     f.alive = s->replicas ? w->lives : NULL;
     memcpy(k->change, w->theta, bytes);
     s->hw->subtract(k->change, w->before, n);
-    clear_tail(s, k->change);
     memcpy(w->theta, w->before, bytes);
     MGD_TRY(keep(ctx, s, w->unit, &f, w->theta));
     MGD_TRY(simulated_apply(ctx, s, &s->parts.change, w->unit, &f, 0, k->change));
+    clear_tail(s, k->change);
     s->hw->write(&s->writer, &f, s->coefs + w->unit * s->coef_bytes + s->law, kept, w->theta,
                  k->change, s->pulses + w->unit * (s->replicas ? s->width : 1));
     if (part_acts(&s->parts.written)) {
@@ -327,32 +358,63 @@ static mgd_status write_parameters(mgd_context *ctx, mgd_session *session, const
     }
     if (f.alive)
         s->hw->choose_lanes(w->theta, f.alive, w->before, s->rows, s->row_width);
-    s->folded[w->unit] = w->step + 1;
+    for (size_t slot = w->unit * s->slots; slot < (w->unit + 1) * s->slots; slot++)
+        s->from[slot] = s->stood[slot] == UINT64_MAX ? w->step + 1 : s->from[slot];
     return MGD_OK;
 }
 
-static void pass_time(const simulated *s, void *since, double seconds) {
-    for (size_t i = 0; i < s->rows * s->row_width; i++)
+static void pass_time(const simulated *s, size_t unit, uint64_t step, double seconds, char *since) {
+    for (size_t i = 0; i < s->rows * s->row_width; i++) {
+        size_t lane = s->replicas ? i % s->row_width : 0;
+        double held = simulated_held(s, unit * s->slots + lane, step) + seconds;
         if (s->real == sizeof(float))
-            ((float *)since)[i] += (float)seconds;
+            ((float *)(void *)since)[i] += (float)held;
         else
-            ((double *)since)[i] += seconds;
+            ((double *)(void *)since)[i] += held;
+    }
+}
+
+/* θ of each replica rests for as long as it has been held, and `seconds` more. Those that have been
+ * held for other times have their turn alone. */
+static void rest_unit(simulated *s, size_t unit, const mgd_rest *r) {
+    worker *w = &s->workers[0];
+    const size_t first = unit * s->slots, bytes = s->rows * s->row_width * s->real;
+    mgd_context unused = {0}; /* what happens to θ while time passes cannot fail */
+    char *theta = r->theta + unit * bytes;
+    memcpy(w->base, theta, bytes);
+    for (size_t turn = 0; turn < s->slots; turn++) {
+        double held = simulated_held(s, first + turn, r->step);
+        bool had = false;
+        for (size_t lane = 0; lane < s->slots; lane++) {
+            bool same = simulated_held(s, first + lane, r->step) == held;
+            had = had || (same && lane < turn);
+            w->moves[lane] = same;
+        }
+        if (had)
+            continue;
+        mgd_hw_frame f = simulated_parameters(s, w, unit, r->replica + first, r->step);
+        f.held = held + r->seconds;
+        f.held_lanes = NULL;
+        f.tick = REST_TICKS + s->rests;
+        f.keeping = true;
+        memcpy(w->pack, w->base, bytes);
+        simulated_apply(&unused, s, &s->parts.memory, unit, &f, 0, w->pack);
+        for (size_t i = 0; i < s->rows * s->row_width; i++)
+            if (!s->replicas || w->moves[i % s->row_width] != 0)
+                memcpy(theta + i * s->real, w->pack + i * s->real, s->real);
+    }
+    if (s->kept[MGD_HW_SINCE] != SIZE_MAX)
+        pass_time(s, unit, r->step, r->seconds,
+                  s->states + unit * s->state_bytes + s->kept[MGD_HW_SINCE]);
+    for (size_t slot = first; slot < first + s->slots; slot++)
+        s->from[slot] = r->step < s->stood[slot] ? r->step : s->stood[slot];
 }
 
 static void rest(mgd_session *session, const mgd_rest *r) {
     simulated *s = (simulated *)session;
-    mgd_context unused = {0}; /* what happens to θ while time passes cannot fail */
     s->rests++;
-    for (size_t unit = 0; unit < s->units; unit++) {
-        const size_t each = s->replicas ? s->width : 1;
-        mgd_hw_frame f = simulated_parameters(s, unit, r->replica + unit * each, r->step);
-        f.held += r->seconds;
-        f.tick = REST_TICKS + s->rests;
-        keep(&unused, s, unit, &f, r->theta + unit * s->rows * s->row_width * s->real);
-        if (f.since)
-            pass_time(s, (void *)f.since, f.held);
-        s->folded[unit] = r->step;
-    }
+    for (size_t unit = 0; unit < s->units; unit++)
+        rest_unit(s, unit, r);
     s->origin += r->seconds;
 }
 
@@ -382,7 +444,7 @@ static void arrange(simulated *s, const mgd_task_spec *task) {
 
 static void close_worker(worker *w) {
     void *blocks[] = {w->base, w->pack,  w->change, w->arena, w->target, w->value, w->sum,
-                      w->hit,  w->index, w->copy,   w->undo,  w->moves,  w->input};
+                      w->hit,  w->index, w->copy,   w->undo,  w->moves,  w->input, w->held};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mgd_free(blocks[i]);
 }
@@ -394,8 +456,8 @@ static mgd_status open_worker(mgd_context *ctx, const simulated *s, worker *w) {
         mgd_take(&w->change, parameters, s->real) && mgd_take(&w->arena, s->plan->arena, row) &&
         mgd_take(&w->target, s->samples.targets, row) &&
         mgd_take(&w->value, s->width, sizeof(double)) &&
-        mgd_take(&w->moves, s->width, sizeof(double)) && mgd_take(&w->sum, costs, sizeof(double)) &&
-        mgd_take(&w->hit, s->width, sizeof(double)) &&
+        mgd_take(&w->moves, s->width, sizeof(double)) && mgd_take(&w->held, 1, row) &&
+        mgd_take(&w->sum, costs, sizeof(double)) && mgd_take(&w->hit, s->width, sizeof(double)) &&
         mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
         mgd_take(&w->copy, s->width, sizeof(uint32_t)) &&
         (!part_acts(&s->parts.input) || mgd_take(&w->input, s->samples.features, row)) &&
@@ -450,6 +512,7 @@ static mgd_status open_session(mgd_context *ctx, mgd_chip *chip, const mgd_task_
                                .gradient = simulated_gradient,
                                .rest = rest,
                                .swap = simulated_swap,
+                               .stop = simulated_stop,
                                .go_on = simulated_go_on,
                                .state_get = simulated_state_get,
                                .state_set = simulated_state_set,

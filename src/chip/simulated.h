@@ -50,6 +50,7 @@ typedef struct {
     char *arena, *target;       /* (plan's arena × W), (K × W) */
     double *value, *sum;        /* (W) costs */
     double *hit, *moves;        /* (W); moves: 0 where the replica has stopped */
+    char *held;                 /* (W) reals: see mgd_hw_frame */
     uint32_t *index, *copy;     /* (W) samples in the set, and their places in the batch */
     char *undo;                 /* a unit's states, where a function of the user's may fail */
     const uint32_t *gathered;
@@ -63,6 +64,7 @@ typedef struct {
     const mgd_hw_kernels *hw;
     bool replicas;  /* the arrangement */
     bool calls;     /* functions of the user's */
+    bool times;     /* for how long θ has been held matters */
     bool writes;    /* θ does not just become what is asked for */
     uint64_t rests; /* times at rest so far */
     size_t width;   /* W; in samples, lanes of a chunk */
@@ -80,8 +82,10 @@ typedef struct {
     size_t coef_bytes, state_bytes; /* of a unit */
     char *coefs, *states;           /* (units) */
     double *pulses;                 /* (units × W) */
-    uint64_t *folded;               /* (units) step to which time has been let pass in θ */
-    uint64_t *number;               /* (units × slots) of the replica in each slot */
+    /* (units × slots): the step from which on time has yet to pass in θ; and the step at which the
+     * replica stopped, from which on none does, UINT64_MAX while it runs */
+    uint64_t *from, *stood;
+    uint64_t *number; /* (units × slots) of the replica in each slot */
     char *nothing; /* zeros like a unit's parameters: what perturbations are added to on a path */
     size_t num_workers;
     worker *workers;
@@ -89,8 +93,10 @@ typedef struct {
 
 /* Frames for parameters of a unit, for features of copy `copy` (or of the lanes' samples), and for
  * costs; `tick` counts from the start of the run. */
-mgd_hw_frame simulated_parameters(const simulated *s, size_t unit, const uint64_t *replica,
-                                  uint64_t step);
+mgd_hw_frame simulated_parameters(const simulated *s, worker *w, size_t unit,
+                                  const uint64_t *replica, uint64_t step);
+/* Seconds for which a replica's θ has been held. */
+double simulated_held(const simulated *s, size_t slot, uint64_t step);
 mgd_hw_frame simulated_features(const simulated *s, const mgd_hw_frame *of, size_t sites,
                                 size_t copy, const uint32_t *sample);
 
@@ -114,7 +120,8 @@ mgd_status simulated_forward(mgd_context *ctx, const simulated *s, worker *w, si
 mgd_status simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task_spec *task);
 void simulated_devices_close(simulated *s);
 void simulated_swap(mgd_session *session, size_t a, size_t b);
-void simulated_go_on(mgd_session *session, size_t live);
+void simulated_stop(mgd_session *session, size_t slot, uint64_t step);
+void simulated_go_on(mgd_session *session, size_t slot, uint64_t step);
 void simulated_state_get(const mgd_session *session, size_t slot, double *states);
 void simulated_state_set(mgd_session *session, size_t slot, const double *states);
 mgd_wear simulated_wear(const mgd_session *session, size_t slot);

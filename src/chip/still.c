@@ -8,8 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-static mgd_hw_frame still_frame(const simulated *s, size_t unit, uint64_t step) {
-    mgd_hw_frame f = simulated_parameters(s, unit, s->number + unit * s->slots, step);
+static mgd_hw_frame still_frame(const simulated *s, worker *w, size_t unit, uint64_t step) {
+    mgd_hw_frame f = simulated_parameters(s, w, unit, s->number + unit * s->slots, step);
     f.still = true;
     return f;
 }
@@ -91,7 +91,7 @@ static void evaluate_unit(void *arg, size_t unit, size_t at_work) {
     worker *w = &s->workers[at_work];
     size_t bytes = s->rows * s->row_width * s->real;
     mgd_context ctx = {0};
-    mgd_hw_frame f = still_frame(s, unit, job->step);
+    mgd_hw_frame f = still_frame(s, w, unit, job->step);
     memcpy(w->pack, job->theta + unit * bytes, bytes);
     mgd_status status = still_weights(&ctx, s, unit, &f, w->pack);
     if (status == MGD_OK)
@@ -141,7 +141,7 @@ mgd_status simulated_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *
     double *means = memory;
     mgd_status status = mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &set);
     if (status == MGD_OK) {
-        mgd_hw_frame f = still_frame(s, unit, view->step);
+        mgd_hw_frame f = still_frame(s, w, unit, view->step);
         place_theta(s, view->theta, w->pack);
         status = still_weights(ctx, s, unit, &f, w->pack);
         if (status == MGD_OK)
@@ -232,7 +232,7 @@ mgd_status simulated_gradient(mgd_context *ctx, mgd_session *session, const mgd_
     const simulated *s = (const simulated *)session;
     worker *w = &s->workers[0];
     size_t unit = view->slot / s->slots, lane = view->slot % s->slots;
-    mgd_hw_frame f = still_frame(s, unit, view->step);
+    mgd_hw_frame f = still_frame(s, w, unit, view->step);
     place_theta(s, view->theta, w->base);
     MGD_TRY(simulated_apply(ctx, s, &s->parts.weight, unit, &f, 0, w->base));
     if (!is_plain(s))

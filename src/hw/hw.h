@@ -55,15 +55,16 @@ typedef struct {
     const uint64_t *replica; /* (width) numbers; row and shared: one for all */
     const uint32_t *sample;  /* (width) place of the lane's sample in the batch; NULL: `copy` */
     uint32_t copy;
-    uint64_t tick;     /* of the signal clock, MGD_HW_TICKS for each step; names the event, too */
-    unsigned ticks;    /* how long the values have been held: 1 or 2 */
-    double step;       /* seconds of a step */
-    double held;       /* seconds since `since` was brought up to date */
-    const void *since; /* (rows × width) seconds since each device was programmed; NULL: 0 */
-    const void *alive; /* (width) 0: the lane's states stay as they are; NULL: all move */
-    double time;       /* seconds since the chip was made */
-    bool still;        /* settled and without noise: what probes see */
-    bool keeping;      /* time passes for what is stored, `held` of it: leak and diffusion act */
+    uint64_t tick;  /* of the signal clock, MGD_HW_TICKS for each step; names the event, too */
+    unsigned ticks; /* how long the values have been held: 1 or 2 */
+    double step;    /* seconds of a step */
+    const void *held_lanes; /* (width) the same by lane, where it is not the same for all */
+    double held;            /* seconds since `since` was brought up to date */
+    const void *since;      /* (rows × width) seconds since each device was programmed; NULL: 0 */
+    const void *alive;      /* (width) 0: the lane's states stay as they are; NULL: all move */
+    double time;            /* seconds since the chip was made */
+    bool still;             /* settled and without noise: what probes see */
+    bool keeping; /* time passes for what is stored, `held` of it: leak and diffusion act */
 } mgd_hw_frame;
 
 /* What sites know of their neighbourhood. */

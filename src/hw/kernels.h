@@ -69,9 +69,14 @@ INLINE vec if_alive(const mgd_hw_frame *f, size_t lane, vec next, vec before) {
     return f->alive ? pick(load((const real *)f->alive + lane) != splat(0), next, before) : next;
 }
 
+/* Since `since` was brought up to date. */
+INLINE vec held_at(const mgd_hw_frame *f, size_t lane) {
+    return f->held_lanes ? load((const real *)f->held_lanes + lane) : splat((real)f->held);
+}
+
 /* Since the device was programmed. */
-INLINE vec seconds_at(const mgd_hw_frame *f, size_t at) {
-    vec held = splat((real)f->held);
+INLINE vec seconds_at(const mgd_hw_frame *f, size_t lane, size_t at) {
+    vec held = held_at(f, lane);
     if (f->since)
         held += load((const real *)f->since + at);
     return held;

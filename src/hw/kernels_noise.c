@@ -79,11 +79,13 @@ void HW_KERNEL(noise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_
     const vec half = splat((real)(m->uniform ? 0.5 : 0));
     const vec scale = splat((real)(m->uniform ? 3.4641016151377544 : 1)); /* √12 */
     EACH_DRAWN(&d, m->uniform, z) {
-        vec x = load(v + at), seconds = seconds_at(f, at);
+        vec x = load(v + at), seconds = seconds_at(f, lane, at);
         vec drawn = (z[k] - half) * scale;
         store(v + at, fma_vec(sigma_of(m, x, seconds), drawn, x));
     }
 }
+
+#define SUMS 4
 
 /* A sum of independent normal terms σ·x_i·z_i, and one for the bias, is normal itself. */
 void HW_KERNEL(product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *xs, size_t inputs,
@@ -98,12 +100,12 @@ void HW_KERNEL(product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *
     vec z[GROUP];
     for (size_t lane = 0; lane < width; lane += VEC_LANES) {
         const column c = column_of(&d, lane);
-        vec squares = splat(1);
+        vec squares[SUMS] = {splat(1)}; /* several: one would wait for itself */
         for (size_t i = 0; i < inputs; i++) {
             vec v = load(x + i * width + lane);
-            squares = fma_vec(v, v, squares);
+            squares[i % SUMS] = fma_vec(v, v, squares[i % SUMS]);
         }
-        const vec scale = sigma * sqrt_vec(squares);
+        const vec scale = sigma * sqrt_vec((squares[0] + squares[1]) + (squares[2] + squares[3]));
         for (size_t i = 0; i < d.vectors; i++) {
             if (i % GROUP == 0)
                 draw_group(&d, &c, false, i / GROUP, d.vectors - i, z);
@@ -117,10 +119,14 @@ void HW_KERNEL(product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *
 void HW_KERNEL(diffusion)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
                           const void *coef, void *state, void *values) {
     (void)chain, (void)coef, (void)state;
-    if (!f->keeping || !(f->held > 0))
+    if (!f->keeping || (!f->held_lanes && !(f->held > 0)))
         return;
     draws d = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, 0, 1);
-    add_normal(&d, (real)(op->model.sigma * __builtin_sqrt(f->held)), values);
+    const vec sigma = splat((real)op->model.sigma);
+    vec z[GROUP];
+    real *v = values;
+    EACH_DRAWN(&d, false, z)
+    store(v + at, fma_vec(sigma * sqrt_vec(held_at(f, lane)), z[k], load(v + at)));
 }
 
 /* ---- 1/f noise ------------------------------------------------------------------------------- */

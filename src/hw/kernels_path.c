@@ -136,14 +136,14 @@ void HW_KERNEL(leak)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_h
                      const void *coef, void *state, void *values) {
     (void)chain, (void)state;
     const mgd_hw_model *m = &op->model;
-    if (!(f->held > 0))
+    if (!f->held_lanes && !(f->held > 0))
         return;
     coefficient tau = coefficient_of(f, coef, 0, m->tau_spread > 0, m->tau);
     coefficient reset = coefficient_of(f, coef, m->tau_spread > 0, m->offset_spread > 0, m->offset);
-    const vec minus = splat((real)-f->held);
     real *v = values;
     EACH_VALUE(f) {
-        vec to = coefficient_at(&reset, i, at), left = hw_exp(minus / coefficient_at(&tau, i, at));
+        vec to = coefficient_at(&reset, i, at),
+            left = hw_exp(-held_at(f, lane) / coefficient_at(&tau, i, at));
         store(v + at, fma_vec(load(v + at) - to, left, to));
     }
 }
@@ -233,7 +233,7 @@ void HW_KERNEL(drift)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_
     if (m->compensation)
         memcpy(state, values, f->rows * f->width * sizeof(real));
     EACH_VALUE(f) {
-        vec seconds = seconds_at(f, at);
+        vec seconds = seconds_at(f, lane, at);
         vec log_time = hw_log(maximum(seconds * per_t0, splat(1)));
         store(v + at, drifted_weight(m, load(v + at), log_time, coefficient_at(&first, i, at),
                                      coefficient_at(&second, i, at)));

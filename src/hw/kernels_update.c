@@ -181,7 +181,7 @@ INLINE void keep(const mgd_hw_frame *f, void *const kept[], size_t lane, size_t 
          *residue = kept[MGD_HW_RESIDUE];
     if (since) {
         vec before = load(since + at);
-        vec now = pick(written, splat(0), before + splat((real)f->held));
+        vec now = pick(written, splat(0), before + held_at(f, lane));
         store(since + at, if_alive(f, lane, now, before));
     }
     if (writes) {
@@ -195,10 +195,10 @@ INLINE void keep(const mgd_hw_frame *f, void *const kept[], size_t lane, size_t 
 
 /* Where the device may be written now. */
 INLINE vec_int allowed(const mgd_hw_update *m, const device *d, const mgd_hw_frame *f,
-                       void *const kept[], size_t i, size_t at, vec change) {
+                       void *const kept[], size_t i, size_t lane, size_t at, vec change) {
     vec_int may = (change != splat(0)) & (vec_abs(change) >= splat((real)m->threshold));
     if (m->interval > 0) {
-        vec passed = load((const real *)kept[MGD_HW_SINCE] + at) + splat((real)f->held);
+        vec passed = load((const real *)kept[MGD_HW_SINCE] + at) + held_at(f, lane);
         /* seconds are sums, and rounded */
         may &= passed >= splat((real)(m->interval - f->step / 100));
     }
@@ -262,7 +262,7 @@ INLINE void write_vector(const writing *c, size_t i, size_t lane, size_t at, vec
     vec_int written;
     if (c->kept[MGD_HW_RESIDUE])
         asked += load((const real *)c->kept[MGD_HW_RESIDUE] + at);
-    vec_int may = allowed(&c->writer->model, &c->d, c->f, c->kept, i, at, asked);
+    vec_int may = allowed(&c->writer->model, &c->d, c->f, c->kept, i, lane, at, asked);
     vec now = written_by(c, &here, may, before, asked, z, u, &rest, &written, &sent);
     keep(c->f, c->kept, lane, at, written, rest);
     store(w + at, if_alive(c->f, lane, now, before));

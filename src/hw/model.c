@@ -42,6 +42,8 @@ static void name_streams(mgd_hw_op *op, const char *stream, uint64_t seed, uint6
     op->noise_seed = mgd_hw_key(op->device_seed ^ run, "noise");
 }
 
+#define MAX_DELAY 1e5 /* steps, each of which is remembered for each value */
+
 /* ---- one model ------------------------------------------------------------------------------- */
 
 /* At its neutral values a model changes nothing, in any bit, and is left out. */
@@ -164,6 +166,10 @@ static mgd_status op_open(mgd_context *ctx, const mgd_hw_model *model, double st
     if (op->order > MGD_HW_MAX_ORDER)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "chip: %s: %zu poles: expected at most %d",
                         model->stream, op->order, MGD_HW_MAX_ORDER);
+    if (model->kind == MGD_HW_DELAY && !(model->tau / step <= MAX_DELAY))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "chip: %s: a delay of %g s is %g steps of %g s: expected at most %g steps",
+                        model->stream, model->tau, model->tau / step, step, MAX_DELAY);
     list_draws(op);
     mgd_hw_filter_prepare(op, step);
     op->num_states = states_of(op);
@@ -177,7 +183,8 @@ static mgd_status op_open(mgd_context *ctx, const mgd_hw_model *model, double st
 
 /* Whether what it does to values that are held changes while they are held. */
 static bool is_timed(const mgd_hw_model *m) {
-    return m->kind == MGD_HW_DRIFT || m->kind == MGD_HW_LEAK;
+    return m->kind == MGD_HW_DRIFT || m->kind == MGD_HW_LEAK || m->kind == MGD_HW_NOISE ||
+           m->kind == MGD_HW_FLICKER || (m->kind == MGD_HW_QUANTISE && m->stochastic);
 }
 
 mgd_status mgd_hw_chain_open(mgd_context *ctx, const mgd_hw_model *models, size_t count,

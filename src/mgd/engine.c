@@ -126,6 +126,8 @@ static void stop_nonfinite(mgd_run *run, size_t slot, uint64_t step, double cost
     run->stopped[slot] = (double)step;
     run->finite[slot] = 0;
     run->fatal[slot] = cost;
+    if (run->session->stop)
+        run->session->stop(run->session, slot, step);
 }
 
 static void stop_lanes(mgd_run *run, size_t unit, uint64_t step, const double *plus,

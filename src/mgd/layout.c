@@ -160,10 +160,10 @@ void mgd_run_go_on(mgd_run *run) {
         bool begins_anew = !isnan(run->stopped[slot]) && !mgd_run_in_window(run, r);
         for (size_t i = 0; i < run->parameters && begins_anew; i++)
             memset(run->gradient + place_of(run, slot, i), 0, run->real);
+        if (run->session->go_on)
+            run->session->go_on(run->session, slot, run->step);
         run->alive[slot] = 1;
         run->stopped[slot] = NAN;
     }
-    if (run->session->go_on)
-        run->session->go_on(run->session, run->live_units);
     run->live_units = run->units;
 }

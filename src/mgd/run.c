@@ -369,6 +369,8 @@ void mgd_run_stop(mgd_run *run, size_t r) {
         return;
     run->alive[slot] = 0;
     run->stopped[slot] = (double)run->step;
+    if (run->session->stop)
+        run->session->stop(run->session, slot, run->step);
 }
 
 uint64_t mgd_run_stopped(const mgd_run *run, size_t r, bool *finite) {

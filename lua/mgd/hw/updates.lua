@@ -120,7 +120,7 @@ local function curve(where, name, list, sign)
       type(list) == "table" and #list or 0)
   end
   for i, value in ipairs(list) do
-    if type(value) ~= "number" or value ~= value
+    if type(value) ~= "number" or value ~= value or math.abs(value) == math.huge
       or i > 1 and sign * value <= sign * list[i - 1] then
       options.fail(where, "option '%s' must %s: entry %d is %s after %s", name,
         sign > 0 and "rise" or "fall", i, tostring(value), tostring(list[i - 1]))

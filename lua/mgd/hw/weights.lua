@@ -27,7 +27,8 @@ local function rising(where, name, list, least)
       least, type(list) == "table" and #list or 0)
   end
   for i, value in ipairs(list) do
-    if type(value) ~= "number" or value ~= value or i > 1 and value <= list[i - 1] then
+    if type(value) ~= "number" or value ~= value or math.abs(value) == math.huge
+      or i > 1 and value <= list[i - 1] then
       options.fail(where, "option '%s' must rise: entry %d is %s after %s", name, i,
         tostring(value), tostring(list[i - 1]))
     end
