@@ -666,9 +666,18 @@ static mgd_status chip_prepare(mgd_context *ctx, simulated_chip *c, const mgd_ch
     return MGD_OK;
 }
 
+static bool is_ideal(const mgd_chip_spec *spec) {
+    bool neutral = !spec->update;
+    for (size_t i = 0; i < spec->num_models; i++)
+        neutral = neutral && mgd_hw_is_neutral(&spec->models[i]);
+    return neutral;
+}
+
 mgd_status mgd_chip_simulated(mgd_context *ctx, mgd_net *net, const mgd_chip_spec *spec,
                               mgd_chip **out) {
     void *memory;
+    if (is_ideal(spec))
+        return mgd_chip_ideal(ctx, net, out);
     MGD_TRY(mgd_allocate(ctx, "chip", 1, sizeof(simulated_chip), &memory));
     simulated_chip *c = memory;
     c->net = net;

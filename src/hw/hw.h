@@ -147,6 +147,9 @@ struct mgd_hw_chain {
     mgd_hw_geometry geometry;
 };
 
+/* At its neutral values a model changes nothing, in any bit, and is left out. */
+bool mgd_hw_is_neutral(const mgd_hw_model *model);
+
 /* Models of `place`, in order, whose parameters do something; the others of the list belong to
  * other chains. `step` in seconds; `seed` of the devices, `run` of what happens to them. */
 mgd_status mgd_hw_chain_open(mgd_context *ctx, const mgd_hw_model *models, size_t count,

@@ -46,8 +46,7 @@ static void name_streams(mgd_hw_op *op, const char *stream, uint64_t seed, uint6
 
 /* ---- one model ------------------------------------------------------------------------------- */
 
-/* At its neutral values a model changes nothing, in any bit, and is left out. */
-static bool is_neutral(const mgd_hw_model *m) {
+bool mgd_hw_is_neutral(const mgd_hw_model *m) {
     switch (m->kind) {
     case MGD_HW_AFFINE:
     case MGD_HW_SHIFT:
@@ -198,7 +197,7 @@ mgd_status mgd_hw_chain_open(mgd_context *ctx, const mgd_hw_model *models, size_
     chain.ops = memory;
     mgd_status status = MGD_OK;
     for (size_t i = 0; i < count && status == MGD_OK; i++) {
-        if (models[i].place != place || is_neutral(&models[i]))
+        if (models[i].place != place || mgd_hw_is_neutral(&models[i]))
             continue;
         mgd_hw_op *op = &chain.ops[chain.num_ops++];
         status = op_open(ctx, &models[i], step, seed, run, op);
