@@ -10,8 +10,8 @@ local FOLDER = "docs/physics/"
 local ROWS = {
   { "input", "DAC: bits, bound, stochastic rounding, asymmetry, noise", "dac" },
   { "output", "ADC: bits, bound, noise, gain spread, offset, s-shape, clipping", "adc" },
-  { "output", "noise and bound management", "adc",
-    "the range is an option; scaling inputs is a gain: hw.gain, hw.clamp" },
+  { "input", "noise management: scaled by the largest value", "dac", "management = \"noise\"" },
+  { "output", "bound management: halved until nothing clips", "adc", "management = \"bound\"" },
   { "weights", "mapping to conductances: single, pair, N pairs, offset, slices", "conductance" },
   { "weights", "finite levels, uniform or table", "levels" },
   { "weights", "read noise: additive, proportional, inverse; normal, uniform", "read_noise" },

@@ -355,6 +355,50 @@ describe("parts that do not meet", function()
   end)
 end)
 
+describe("management of a converter's range", function()
+  local x = {0.3, -0.05, 0.11, 0.02}
+
+  -- levels of k bits over ±bound, plainly
+  local function levels(v, bits, bound)
+    local n = 2 ^ (bits - 1) - 1
+    return math.max(-n, math.min(n, math.floor(v / bound * n + 0.5))) * bound / n
+  end
+
+  it("noise: the largest value of a sample is the highest level", function()
+    local out = hw.dac{bits = 4, management = "noise"}:apply(mgd.tensor(x))
+    for i, v in ipairs(x) do
+      assert.is_near(levels(v / 0.3, 4, 1) * 0.3, out[i], 1e-12)
+    end
+    assert.equal(0, hw.dac{bits = 4, management = "noise"}:apply(mgd.zeros{3}):norm())
+  end)
+
+  it("bound: values are halved until none is clipped", function()
+    local out = hw.adc{bits = 5, bound = 0.1, management = "bound"}:apply(mgd.tensor(x))
+    for i, v in ipairs(x) do -- 0.3 > 0.2 > 0.1: halved twice
+      assert.is_near(levels(v / 4, 5, 0.1) * 4, out[i], 1e-12)
+    end
+    local fits = hw.adc{bits = 5, bound = 1, management = "bound"}:apply(mgd.tensor(x))
+    assert.is_true(fits:allclose(hw.adc{bits = 5, bound = 1}:apply(mgd.tensor(x)), {rtol = 1e-12}))
+  end)
+
+  it("is each lane's own, and the same bits in rows and lanes", function()
+    local function chip()
+      return mgd.chip{net = network(), input = hw.dac{bits = 3, management = "noise"},
+        output = hw.adc{bits = 6, bound = 0.2, management = "bound"}}
+    end
+    local many = theta_after(chip(), 30, {replicas = 20, batch = 3})
+    for _, r in ipairs{1, 13} do
+      assert.same(theta_after(chip(), 30, {replica = r, batch = 3}):totable(), many[r]:totable())
+    end
+  end)
+
+  it("is refused where it means nothing", function()
+    fails("has no effect with management", hw.dac, {management = "noise", stochastic = true})
+    fails("needs a range around 0", hw.adc, {bits = 4, low = 0, high = 1, management = "bound"})
+    fails("needs bits of at least 2", hw.adc, {management = "bound"})
+  end)
+end)
+
 describe("counters", function()
   it("count evaluations, writes, pulses, energy and wear", function()
     local chip = mgd.chip{net = network(), update = hw.constant_step{dw_min = 1e-4, dw_min_d2d = 0,

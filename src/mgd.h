@@ -493,6 +493,9 @@ typedef struct {
     double gain, gain_spread, offset, offset_spread;
     double low, high, step;
     bool stochastic;
+    /* quantise: 1: values are scaled so that the largest |v| is the highest level; 2: halved until
+     * none exceeds it; and scaled back */
+    int management;
     double strength, strength_spread, scale;
     mgd_hw_noise noise;
     bool uniform; /* noise: ±√3·σ, evenly */

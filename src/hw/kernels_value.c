@@ -74,6 +74,8 @@ void HW_KERNEL(saturate)(const mgd_hw_chain *chain, const mgd_hw_op *op, const m
 
 /* ---- converters ------------------------------------------------------------------------------ */
 
+#define MOST_HALVINGS 10
+
 /* Stochastic rounding draws one number of 16 bits for each value. */
 static void round_at_random(const mgd_hw_op *op, const mgd_hw_frame *f, real *v) {
     const mgd_hw_model *m = &op->model;
@@ -88,10 +90,51 @@ static void round_at_random(const mgd_hw_op *op, const mgd_hw_frame *f, real *v)
     }
 }
 
+/* The largest |v| of each lane, or in a row of all sites. */
+static vec largest_of(const mgd_hw_frame *f, const real *v, size_t lane) {
+    vec most = splat(0);
+    if (!f->row) {
+        for (size_t i = 0; i < f->rows; i++)
+            most = maximum(vec_abs(load(v + i * f->width + lane)), most);
+        return most;
+    }
+    real largest = 0;
+    for (size_t i = 0; i < f->sites; i++) {
+        real size = v[i] < 0 ? -v[i] : v[i];
+        largest = size > largest ? size : largest;
+    }
+    return splat(largest);
+}
+
+/* Noise and bound management (aihwkit): the converter's range follows the values of the sample. */
+static void quantise_managed(const mgd_hw_model *m, const mgd_hw_frame *f, real *v) {
+    const vec step = splat((real)m->step), half = splat((real)0.5);
+    const vec per_step = splat((real)(1 / m->step)), bound = splat((real)(m->high * m->step));
+    const vec first = splat((real)m->low), last = splat((real)m->high), one = splat(1);
+    const vec row = f->row ? largest_of(f, v, 0) : one;
+    for (size_t lane = 0; lane < f->width; lane += VEC_LANES) {
+        vec largest = f->row ? row : largest_of(f, v, lane), factor = one;
+        if (m->management == 1)
+            factor = pick(largest > splat(0), largest / bound, one);
+        else
+            for (size_t k = 0; k < MOST_HALVINGS; k++)
+                factor = pick(largest > bound * factor, factor + factor, factor);
+        for (size_t i = 0; i < f->rows; i++) {
+            real *at = v + i * f->width + lane;
+            vec place = clamped(load(at) / factor * per_step, first, last);
+            store(at, floor_vec(place + half) * step * factor);
+        }
+    }
+}
+
 void HW_KERNEL(quantise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
                          const void *coef, void *state, void *values) {
     (void)chain, (void)coef, (void)state;
     const mgd_hw_model *m = &op->model;
+    if (m->management) {
+        quantise_managed(m, f, values);
+        return;
+    }
     if (m->stochastic && !f->still) {
         round_at_random(op, f, values);
         return;

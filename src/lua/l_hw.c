@@ -278,6 +278,7 @@ static void read_model(lua_State *L, int index, int anchor, const l_callback *ca
     m->stochastic = flag(L, index, "stochastic");
     m->uniform = flag(L, index, "uniform");
     m->pcm_nu = flag(L, index, "pcm_nu");
+    m->management = (int)l_number_field(L, index, "management", 0);
     m->compensation = (int)l_number_field(L, index, "compensation", 0);
     m->poles = (size_t)l_number_field(L, index, "poles", 1);
     numbers(L, index, "c", m->c, 3);

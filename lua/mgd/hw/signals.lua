@@ -28,9 +28,23 @@ local BITS = { "bits", type = "integer", min = 1, max = MAX_BITS, shown = true,
 local STOCHASTIC = { "stochastic", type = "boolean", default = false,
   doc = "Round up with the chance of the rest, instead of to the nearest." }
 
+local MANAGEMENT = { none = 0, noise = 1, bound = 2 }
+
 local function quantise(p, levels)
   levels.stochastic = p.stochastic
+  levels.management = MANAGEMENT[p.management or "none"]
   return levels
+end
+
+local function check_management(where, p, low, high)
+  if p.management ~= "none" and (p.bits or 1) < 2 then
+    options.fail(where, "management = '%s' needs bits of at least 2", p.management)
+  elseif p.management ~= "none" and p.stochastic then
+    options.fail(where, "option 'stochastic' has no effect with management = '%s'", p.management)
+  elseif p.management ~= "none" and low ~= -high then
+    options.fail(where, "management = '%s' needs a range around 0, got %g to %g", p.management, low,
+      high)
+  end
 end
 
 local function needs_bits(where, p)
@@ -100,7 +114,12 @@ return function(register, hw)
       { "asymmetry", type = "number", default = 0, min = -1, max = 1,
         doc = "Positive values are 1 + asymmetry/2 too large, negative ones as much too small." },
       { "noise", type = "number", default = 0, min = 0, doc = "σ that is added, absolute." },
+      { "management", type = "string", default = "none", choices = { "none", "noise" },
+        doc = "noise: the values of a sample are scaled to the bound by the largest, and back." },
     },
+    check = function(where, p)
+      check_management(where, p, -p.bound, p.bound)
+    end,
     compile = function(p, emit)
       emit("quantise", quantise(p, converter(p.bits, -p.bound, p.bound)))
       emit("asymmetry", { strength = p.asymmetry })
@@ -126,6 +145,8 @@ return function(register, hw)
       { "offset", type = "number", default = 0, doc = "Added to every value." },
       { "offset_spread", type = "number", default = 0, min = 0, doc = "d2d, absolute." },
       { "s_shape", type = "number", default = 0, min = 0, doc = "n of v/(1 + n·|v|)." },
+      { "management", type = "string", default = "none", choices = { "none", "bound" },
+        doc = "bound: a sample's values are halved until none is clipped, and doubled again." },
     },
     check = function(where, p, given)
       if (p.low == nil) ~= (p.high == nil) then
@@ -135,6 +156,7 @@ return function(register, hw)
       end
       low_below_high(where, p)
       needs_bits(where, p)
+      check_management(where, p, p.low or -p.bound, p.high or p.bound)
     end,
     compile = function(p, emit)
       local low, high = p.low or -p.bound, p.high or p.bound
