@@ -9,6 +9,8 @@ local mgd = require "mgd"
 local core = require "mgd.core"
 local stats = require "spec.support.statistics"
 
+local near, normal = stats.near, stats.normal
+
 local hw = mgd.hw
 local quick = os.getenv "MGD_SPEC_QUICK" ~= nil
 local N = quick and 2000 or 20000
@@ -33,27 +35,12 @@ local function chain(stages, values, opts)
   return core.hw.apply(compiled.models, opts or {}, values):totable()
 end
 
-local function near(expected, actual, tolerance, what)
-  local is_near = math.abs(actual - expected) <= tolerance -- false for NaN
-  if not is_near then
-    error(("%s: expected %.10g within %.3g, got %.10g"):format(what or "value", expected, tolerance,
-      actual), 2)
-  end
-end
-
 local function all_near(expected, actual, tolerance, what)
   assert.equal(#expected, #actual)
   for i = 1, #expected do
     near(expected[i], actual[i], tolerance * math.max(1, math.abs(expected[i])),
       (what or "element") .. " " .. i)
   end
-end
-
--- Mean and standard deviation of normal numbers, within 4 standard errors.
-local function normal(list, mean, sd, what)
-  local m, n = stats.moments(list), #list
-  near(mean, m.mean, 4 * sd / math.sqrt(n) + 1e-12, (what or "") .. " mean")
-  near(sd, m.sd, 4 * sd / math.sqrt(2 * n) + 1e-12, (what or "") .. " standard deviation")
 end
 
 local function map(list, f)

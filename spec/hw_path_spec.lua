@@ -10,6 +10,8 @@ local mgd = require "mgd"
 local core = require "mgd.core"
 local stats = require "spec.support.statistics"
 
+local near = stats.near
+
 local hw = mgd.hw
 local quick = os.getenv "MGD_SPEC_QUICK" ~= nil
 
@@ -27,14 +29,6 @@ local function through(model, rows, f, dt, dtype, stage)
     out[k] = out[k][1]
   end
   return out
-end
-
-local function near(expected, actual, tolerance, what)
-  local is_near = math.abs(actual - expected) <= tolerance -- false for NaN
-  if not is_near then
-    error(("%s: expected %.10g within %.3g, got %.10g"):format(what or "value", expected, tolerance,
-      actual), 2)
-  end
 end
 
 local function one()

@@ -6,23 +6,11 @@
 local mgd = require "mgd"
 local stats = require "spec.support.statistics"
 
+local near, normal = stats.near, stats.normal
+
 local hw = mgd.hw
 local quick = os.getenv "MGD_SPEC_QUICK" ~= nil
 local N = quick and 2000 or 20000
-
-local function near(expected, actual, tolerance, what)
-  local is_near = math.abs(actual - expected) <= tolerance -- false for NaN
-  if not is_near then
-    error(("%s: expected %.10g within %.3g, got %.10g"):format(what or "value", expected, tolerance,
-      actual), 2)
-  end
-end
-
-local function normal(list, mean, sd, what)
-  local m, n = stats.moments(list), #list
-  near(mean, m.mean, 4 * sd / math.sqrt(n) + 1e-12, (what or "") .. " mean")
-  near(sd, m.sd, 4 * sd / math.sqrt(2 * n) + 1e-12, (what or "") .. " standard deviation")
-end
 
 -- Weights of one device after each of a list of changes.
 local function written(model, start, changes, opts, dtype)

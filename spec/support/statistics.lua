@@ -61,4 +61,21 @@ function statistics.kolmogorov_bound(level)
   return math.sqrt(-math.log(level / 2) / 2)
 end
 
+--- Fails at its caller's line unless `actual` is within `tolerance` of `expected`.
+function statistics.near(expected, actual, tolerance, what, level)
+  local is_near = math.abs(actual - expected) <= tolerance -- false for NaN
+  if not is_near then
+    error(("%s: expected %.10g within %.3g, got %.10g"):format(what or "value", expected, tolerance,
+      actual), (level or 1) + 1)
+  end
+end
+
+--- Mean and standard deviation of normal numbers, within 4 standard errors.
+function statistics.normal(list, mean, sd, what)
+  local m, n = statistics.moments(list), #list
+  statistics.near(mean, m.mean, 4 * sd / math.sqrt(n) + 1e-12, (what or "") .. " mean", 2)
+  statistics.near(sd, m.sd, 4 * sd / math.sqrt(2 * n) + 1e-12,
+    (what or "") .. " standard deviation", 2)
+end
+
 return statistics

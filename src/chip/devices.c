@@ -122,13 +122,12 @@ static bool uses_time(const mgd_chip_spec *spec) {
     return false;
 }
 
-static mgd_status open_writer(const opening *o) {
+static void open_writer(const opening *o) {
     simulated *s = o->s;
     const mgd_chip_spec *spec = &s->chip->spec;
     const mgd_hw_update ideal = {.law = MGD_HW_LAW_IDEAL, .stream = "update"};
     size_t bytes = s->rows * s->row_width * s->real;
-    MGD_TRY(mgd_hw_writer_open(o->ctx, spec->update ? spec->update : &ideal, spec->seed,
-                               o->task->seed, &s->writer));
+    s->writer = mgd_hw_writer_of(spec->update ? spec->update : &ideal, spec->seed, o->task->seed);
     bool time = uses_time(spec);
     s->writes = spec->update || time || part_acts(&s->parts.change) ||
                 part_acts(&s->parts.memory) || part_acts(&s->parts.written);
@@ -142,7 +141,6 @@ static mgd_status open_writer(const opening *o) {
         s->kept[i] = keeps ? s->state_bytes : SIZE_MAX;
         s->state_bytes += keeps ? bytes : 0;
     }
-    return MGD_OK;
 }
 
 /* ---- drawing --------------------------------------------------------------------------------- */
@@ -188,7 +186,7 @@ static mgd_status draw_part(void *arg, part *p) {
     else
         mgd_hw_chain_draw(&p->chain, &f, coefs);
     size_t copy_bytes = p->chain.num_states * state_size(s, p) * mgd_dtype_size(p->chain.dtype);
-    uint32_t place[MGD_ALIGNMENT * 64];
+    uint32_t place[SIMULATED_TILES * MGD_ALIGNMENT / sizeof(float)];
     for (size_t copy = 0; copy < p->copies; copy++) {
         if (p->kind == ON_FEATURES) {
             f = simulated_features(s, &f, p->sites, copy, NULL);
@@ -408,18 +406,13 @@ void simulated_go_on(mgd_session *session, size_t slot, uint64_t step) {
     s->stood[slot] = UINT64_MAX;
 }
 
-static double real_at(const simulated *s, const void *values, size_t at) {
-    return s->real == sizeof(float) ? (double)((const float *)values)[at]
-                                    : ((const double *)values)[at];
-}
-
 static double endurance_of(const simulated *s, size_t unit, size_t at) {
     const mgd_hw_writer *w = &s->writer;
     size_t bytes = s->rows * s->row_width * s->real;
     if (!w->drawn[MGD_HW_ENDURANCE])
         return w->model.endurance;
-    return real_at(s, s->coefs + unit * s->coef_bytes + s->law + w->coef[MGD_HW_ENDURANCE] * bytes,
-                   at);
+    return simulated_real(
+        s, s->coefs + unit * s->coef_bytes + s->law + w->coef[MGD_HW_ENDURANCE] * bytes, at);
 }
 
 mgd_wear simulated_wear(const mgd_session *session, size_t slot) {
@@ -448,7 +441,7 @@ mgd_status simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task
     MGD_TRY(mgd_isa_select(ctx, &isa));
     s->hw = mgd_hw_kernels_get(isa, s->net->dtype);
     MGD_TRY(open_parts(&o));
-    MGD_TRY(open_writer(&o));
+    open_writer(&o);
     if (!mgd_take(&s->coefs, s->units, s->coef_bytes + MGD_ALIGNMENT) ||
         !mgd_take(&s->states, s->units, s->state_bytes + MGD_ALIGNMENT) ||
         !mgd_take(&s->pulses, s->units * s->slots, sizeof(double)) ||
@@ -466,7 +459,6 @@ mgd_status simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task
 
 void simulated_devices_close(simulated *s) {
     simulated_each_part(s, close_part, NULL);
-    mgd_hw_writer_close(&s->writer);
     mgd_free(s->parts.before);
     mgd_free(s->parts.after);
     mgd_free(s->parts.product);

@@ -11,8 +11,6 @@
 #include <math.h>
 #include <string.h>
 
-#define CACHE_TILES 8 /* of lanes in a chunk of a batch, at most */
-
 /* ---- frames ---------------------------------------------------------------------------------- */
 
 double simulated_held(const simulated *s, size_t slot, uint64_t step) {
@@ -29,10 +27,7 @@ static void set_held(const simulated *s, worker *w, size_t unit, uint64_t step, 
     for (size_t lane = 1; lane < s->slots; lane++)
         same = same && simulated_held(s, first + lane, step) == f->held;
     for (size_t lane = 0; lane < s->slots && !same; lane++)
-        if (s->real == sizeof(float))
-            ((float *)(void *)w->held)[lane] = (float)simulated_held(s, first + lane, step);
-        else
-            ((double *)(void *)w->held)[lane] = simulated_held(s, first + lane, step);
+        simulated_real_set(s, w->held, lane, simulated_held(s, first + lane, step));
     f->held_lanes = same ? NULL : w->held;
 }
 
@@ -263,8 +258,7 @@ static mgd_status measure_samples(mgd_context *ctx, const simulated *s, worker *
 static bool look_who_moves(const simulated *s, worker *w, const void *lives) {
     bool all = true;
     for (size_t lane = 0; lane < s->width; lane++) {
-        w->moves[lane] = s->real == sizeof(float) ? (double)((const float *)lives)[lane]
-                                                  : ((const double *)lives)[lane];
+        w->moves[lane] = simulated_real(s, lives, lane);
         all = all && w->moves[lane] != 0;
     }
     return all;
@@ -367,10 +361,7 @@ static void pass_time(const simulated *s, size_t unit, uint64_t step, double sec
     for (size_t i = 0; i < s->rows * s->row_width; i++) {
         size_t lane = s->replicas ? i % s->row_width : 0;
         double held = simulated_held(s, unit * s->slots + lane, step) + seconds;
-        if (s->real == sizeof(float))
-            ((float *)(void *)since)[i] += (float)held;
-        else
-            ((double *)(void *)since)[i] += held;
+        simulated_real_set(s, since, i, simulated_real(s, since, i) + held);
     }
 }
 
@@ -423,14 +414,13 @@ static void rest(mgd_session *session, const mgd_rest *r) {
 static void arrange(simulated *s, const mgd_task_spec *task) {
     size_t lanes = s->net->kernels->lanes, parameters = s->net->num_parameters;
     size_t tiles = (task->batch + lanes - 1) / lanes;
-    s->lanes = lanes;
     s->replicas = task->width > 0;
     s->chunks = 1;
     if (s->replicas) {
         s->width = s->row_width = task->width;
         s->rows = parameters;
     } else {
-        size_t most = mgd_net_tiles(s->net, tiles < CACHE_TILES ? tiles : CACHE_TILES);
+        size_t most = mgd_net_tiles(s->net, tiles < SIMULATED_TILES ? tiles : SIMULATED_TILES);
         s->chunks = (tiles + most - 1) / most;
         if (s->chunks < task->workers)
             s->chunks = task->workers < tiles ? task->workers : tiles;
@@ -496,8 +486,8 @@ static mgd_status prepare(mgd_context *ctx, simulated *s, const mgd_task_spec *t
     return MGD_OK;
 }
 
-static mgd_status open_session(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
-                               mgd_session **out) {
+mgd_status simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
+                          mgd_session **out) {
     simulated_chip *c = (simulated_chip *)chip;
     if (task->cost.kind == MGD_COST_FUNCTION)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
@@ -537,167 +527,5 @@ static mgd_status open_session(mgd_context *ctx, mgd_chip *chip, const mgd_task_
         s->session.wear = simulated_wear;
     }
     *out = &s->session;
-    return MGD_OK;
-}
-
-/* ---- the chip -------------------------------------------------------------------------------- */
-
-static void chip_theta(const mgd_chip *chip, void *out) {
-    const mgd_net *net = ((const simulated_chip *)chip)->net;
-    memcpy(out, net->theta, net->num_parameters * mgd_dtype_size(net->dtype));
-}
-
-static mgd_status chip_draw(mgd_context *ctx, const mgd_chip *chip, const mgd_init *init,
-                            void *out) {
-    return mgd_net_draw(ctx, ((const simulated_chip *)chip)->net, init, out);
-}
-
-static void chip_free(mgd_chip *chip) {
-    simulated_chip *c = (simulated_chip *)chip;
-    mgd_hw_update *update = (mgd_hw_update *)c->spec.update;
-    for (size_t i = 0; c->spec.models && i < c->spec.num_models; i++)
-        mgd_free((void *)c->spec.models[i].table);
-    if (update) {
-        mgd_free((void *)update->up);
-        mgd_free((void *)update->down);
-    }
-    mgd_free(update);
-    mgd_free((void *)c->spec.models);
-    mgd_free(c->distance);
-    mgd_free(c->joined);
-    mgd_plan_close(&c->bare);
-    mgd_free(c);
-}
-
-/* Each row of a layer's weights is a wire along which its devices lie, each output one across; the
- * bias is the last device of its output's wire. Segments of wire from the driver and to the sense
- * amplifier: o + 1 and I − i. */
-static void lay_out(simulated_chip *c) {
-    for (size_t n = 0; n < c->net->num_nodes; n++) {
-        const mgd_node *node = &c->net->nodes[n];
-        size_t outputs = node->kind == MGD_LAYER_CONV2D ? node->out.size[0] : node->out.features;
-        size_t inputs = outputs && node->count > outputs ? (node->count - outputs) / outputs : 0;
-        if (node->kind == MGD_LAYER_MZI_MESH) /* phases one after the other along the light */
-            inputs = 0;
-        for (size_t i = 0; i < node->count; i++) {
-            size_t o = inputs ? i / inputs : 0, in = inputs ? i % inputs : i;
-            bool bias = inputs > 0 && i >= inputs * outputs;
-            c->distance[node->first + i] =
-                bias ? (double)(i - inputs * outputs + 1) : (double)(o + 1) + (double)(inputs - in);
-            c->joined[node->first + i] = bias ? i > inputs * outputs : in > 0;
-        }
-    }
-}
-
-static mgd_status copy_doubles(mgd_context *ctx, const double **field, size_t count) {
-    const double *from = *field;
-    void *copy;
-    *field = NULL;
-    if (!from)
-        return MGD_OK;
-    MGD_TRY(mgd_allocate(ctx, "a table", count, sizeof(double), &copy));
-    memcpy(copy, from, count * sizeof(double));
-    *field = copy;
-    return MGD_OK;
-}
-
-static mgd_status copy_spec(mgd_context *ctx, simulated_chip *c, const mgd_chip_spec *spec) {
-    void *memory;
-    MGD_TRY(mgd_allocate(ctx, "models", spec->num_models + 1, sizeof(mgd_hw_model), &memory));
-    mgd_hw_model *models = memory;
-    c->spec = (mgd_chip_spec){.models = models, .seed = spec->seed};
-    for (size_t i = 0; i < spec->num_models; i++) {
-        models[i] = spec->models[i];
-        c->spec.num_models++;
-        size_t columns = models[i].kind == MGD_HW_DRIFT ? 3 : 1;
-        MGD_TRY(copy_doubles(ctx, &models[i].table, columns * models[i].table_size));
-    }
-    if (!spec->update)
-        return MGD_OK;
-    MGD_TRY(mgd_allocate(ctx, "models", 1, sizeof(mgd_hw_update), &memory));
-    mgd_hw_update *update = memory;
-    *update = *spec->update;
-    update->up = update->down = NULL;
-    c->spec.update = update;
-    update->up = spec->update->up;
-    MGD_TRY(copy_doubles(ctx, &update->up, update->up_size));
-    update->down = spec->update->down;
-    return copy_doubles(ctx, &update->down, update->down_size);
-}
-
-/* Whether the models have to see activations and sums by themselves, and whether they call the
- * user. */
-static bool looks_inside(const mgd_chip_spec *spec) {
-    for (size_t i = 0; i < spec->num_models; i++)
-        if (spec->models[i].place == MGD_HW_AT_NEURON ||
-            spec->models[i].place == MGD_HW_AT_ACTIVATION ||
-            spec->models[i].place == MGD_HW_AT_PRODUCT)
-            return true;
-    return false;
-}
-
-/* Noise at the multipliers is drawn for sums where all parameters are in dense layers, and else for
- * each weight. */
-static void place_products(const mgd_net *net, mgd_hw_model *models, size_t count) {
-    bool dense = true;
-    for (size_t i = 0; i < net->num_nodes; i++)
-        dense = dense && (net->nodes[i].count == 0 || net->nodes[i].kind == MGD_LAYER_DENSE);
-    for (size_t i = 0; i < count && !dense; i++)
-        if (models[i].place == MGD_HW_AT_PRODUCT)
-            models[i].place = MGD_HW_AT_DRIVE;
-}
-
-static bool has_function(const mgd_chip_spec *spec) {
-    for (size_t i = 0; i < spec->num_models; i++)
-        if (spec->models[i].kind == MGD_HW_FUNCTION)
-            return true;
-    return false;
-}
-
-static mgd_status chip_prepare(mgd_context *ctx, simulated_chip *c, const mgd_chip_spec *spec) {
-    size_t parameters = c->net->num_parameters;
-    MGD_TRY(copy_spec(ctx, c, spec));
-    place_products(c->net, (mgd_hw_model *)c->spec.models, c->spec.num_models);
-    if (looks_inside(&c->spec))
-        MGD_TRY(mgd_plan_open(ctx, c->net, MGD_PLAN_BARE, &c->bare));
-    if (!mgd_take(&c->distance, parameters, sizeof(double)) || !mgd_take(&c->joined, parameters, 1))
-        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: places of %zu parameters", parameters);
-    lay_out(c);
-    return MGD_OK;
-}
-
-static bool is_ideal(const mgd_chip_spec *spec) {
-    bool neutral = !spec->update;
-    for (size_t i = 0; i < spec->num_models; i++)
-        neutral = neutral && mgd_hw_is_neutral(&spec->models[i]);
-    return neutral;
-}
-
-mgd_status mgd_chip_simulated(mgd_context *ctx, mgd_net *net, const mgd_chip_spec *spec,
-                              mgd_chip **out) {
-    void *memory;
-    if (is_ideal(spec))
-        return mgd_chip_ideal(ctx, net, out);
-    MGD_TRY(mgd_allocate(ctx, "chip", 1, sizeof(simulated_chip), &memory));
-    simulated_chip *c = memory;
-    c->net = net;
-    c->chip = (mgd_chip){
-        .dtype = net->dtype,
-        .num_parameters = net->num_parameters,
-        .lanes = net->kernels->lanes,
-        .caller_only = has_function(spec),
-        .in_order = true,
-        .resolution = net->dtype == MGD_F32 ? 0x1p-23 : 0x1p-52,
-        .open = open_session,
-        .theta = chip_theta,
-        .draw = chip_draw,
-        .free = chip_free,
-    };
-    mgd_status status = chip_prepare(ctx, c, spec);
-    if (status != MGD_OK) {
-        chip_free(&c->chip);
-        return status;
-    }
-    *out = &c->chip;
     return MGD_OK;
 }

@@ -1,12 +1,14 @@
-/* simulated.h: the simulated chip, in three files. simulated.c measures and writes; devices.c keeps
- * what each replica's hardware is (coefficients) and is in the middle of (states); still.c looks at
- * it for probes, without noise and settled.
+/* simulated.h: the simulated chip, in four files. simulated_chip.c is the chip, simulated.c
+ * measures and writes; devices.c keeps what each replica's hardware is (coefficients) and is in the
+ * middle of (states); still.c looks at it for probes, without noise and settled.
  *
  * A *part* is a chain of models at one place of the signal with room for its coefficients and
  * states in the memory of a unit. Parts act on parameters (P), on features of a sample, or on the
- * cost. Two arrangements, which give the same bits: replicas  a unit is W replicas; parameters (P ×
- * W), features (F × W), one sample after another; samples   a unit is one replica; parameters in a
- * row (P), the batch in lanes, in chunks.
+ * cost. There are two arrangements, which give the same bits.
+ *
+ * Replicas: a unit is W replicas; parameters (P × W), features (F × W), one sample after another.
+ *
+ * Samples: a unit is one replica; parameters in a row (P), the batch in lanes, in chunks.
  */
 #ifndef MGD_SIMULATED_H
 #define MGD_SIMULATED_H
@@ -68,7 +70,6 @@ typedef struct {
     bool writes;    /* θ does not just become what is asked for */
     uint64_t rests; /* times at rest so far */
     size_t width;   /* W; in samples, lanes of a chunk */
-    size_t lanes;   /* in a tile */
     size_t chunks;  /* samples: parts of the batch */
     size_t batch, real, units, slots;
     size_t rows, row_width; /* of a unit's parameters */
@@ -104,7 +105,21 @@ mgd_hw_frame simulated_features(const simulated *s, const mgd_hw_frame *of, size
 mgd_status simulated_apply(mgd_context *ctx, const simulated *s, const part *p, size_t unit,
                            const mgd_hw_frame *f, size_t copy, void *values);
 
+#define SIMULATED_TILES 8              /* of lanes in a chunk of a batch, at most */
 #define REST_TICKS (UINT64_C(1) << 39) /* events at rest are numbered from here on */
+
+/* Value `at` of an array of reals, as a double. */
+static inline double simulated_real(const simulated *s, const void *values, size_t at) {
+    return s->real == sizeof(float) ? (double)((const float *)values)[at]
+                                    : ((const double *)values)[at];
+}
+
+static inline void simulated_real_set(const simulated *s, void *values, size_t at, double value) {
+    if (s->real == sizeof(float))
+        ((float *)values)[at] = (float)value;
+    else
+        ((double *)values)[at] = value;
+}
 
 /* Whether the part does anything. */
 static inline bool part_acts(const part *p) {
@@ -115,6 +130,9 @@ static inline bool part_acts(const part *p) {
 mgd_status simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
                              const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
                              const void *theta, void **y);
+
+mgd_status simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
+                          mgd_session **out);
 
 /* devices.c: everything that replicas have of their own. */
 mgd_status simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task_spec *task);

@@ -191,18 +191,10 @@ static mgd_status weighted_cost(mgd_context *ctx, const simulated *s, worker *w,
     return MGD_OK;
 }
 
-static double value_of(const simulated *s, const void *values, size_t at) {
-    return s->real == sizeof(float) ? (double)((const float *)values)[at]
-                                    : ((const double *)values)[at];
-}
-
 static void set_all(const simulated *s, char *values, size_t i, double value) {
     size_t each = s->replicas ? s->width : 1;
     for (size_t lane = 0; lane < each; lane++)
-        if (s->real == sizeof(float))
-            ((float *)(void *)values)[i * each + lane] = (float)value;
-        else
-            ((double *)(void *)values)[i * each + lane] = value;
+        simulated_real_set(s, values, i * each + lane, value);
 }
 
 /* Central differences of what a perturbation of the weights as they read does; steps of ε^⅓. */
@@ -213,12 +205,12 @@ static mgd_status differences(mgd_context *ctx, const simulated *s, worker *w, c
     double relative = cbrt(s->real == sizeof(float) ? FLT_EPSILON : DBL_EPSILON);
     for (size_t i = 0; i < s->net->num_parameters; i++) {
         size_t at = i * each + (s->replicas ? view->slot % s->slots : 0);
-        double centre = value_of(s, w->base, at), step = relative * fmax(1, fabs(centre));
+        double centre = simulated_real(s, w->base, at), step = relative * fmax(1, fabs(centre));
         double c[2], place[2];
         for (int side = 0; side < 2; side++) {
             memcpy(w->pack, w->base, bytes);
             set_all(s, w->pack, i, side ? centre + step : centre - step);
-            place[side] = value_of(s, w->pack, at);
+            place[side] = simulated_real(s, w->pack, at);
             MGD_TRY(simulated_apply(ctx, s, &s->parts.drive, unit, f, 0, w->pack));
             MGD_TRY(weighted_cost(ctx, s, w, view, f, weight, &c[side]));
         }

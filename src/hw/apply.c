@@ -176,8 +176,7 @@ mgd_status mgd_hw_write(mgd_context *ctx, const mgd_hw_update *update,
     if (mgd_tensor_size(start) != sites)
         return mgd_fail(ctx, MGD_ERR_SHAPE, "hw: %zu weights and changes of %zu devices",
                         mgd_tensor_size(start), sites);
-    mgd_hw_writer writer;
-    MGD_TRY(mgd_hw_writer_open(ctx, update, conditions->seed, 0, &writer));
+    const mgd_hw_writer writer = mgd_hw_writer_of(update, conditions->seed, 0);
     const mgd_hw_kernels *kernels = mgd_hw_kernels_get(isa, dtype);
     mgd_tensor *weights = NULL, *t = NULL;
     bench b = {0};
@@ -199,7 +198,6 @@ mgd_status mgd_hw_write(mgd_context *ctx, const mgd_hw_update *update,
         status = write_rows(ctx, &writer, kernels, &b, t);
     }
     bench_close(&b);
-    mgd_hw_writer_close(&writer);
     mgd_tensor_free(weights);
     if (status == MGD_OK)
         *out = t;

@@ -151,7 +151,8 @@ struct mgd_hw_chain {
 bool mgd_hw_is_neutral(const mgd_hw_model *model);
 
 /* Models of `place`, in order, whose parameters do something; the others of the list belong to
- * other chains. `step` in seconds; `seed` of the devices, `run` of what happens to them. */
+ * other chains. `step` in seconds; `seed` of the devices, `run` of what happens to them. Tables
+ * are the caller's. */
 mgd_status mgd_hw_chain_open(mgd_context *ctx, const mgd_hw_model *models, size_t count,
                              mgd_hw_place place, double step, uint64_t seed, uint64_t run,
                              mgd_dtype dtype, mgd_hw_chain *out);
@@ -175,9 +176,7 @@ mgd_status mgd_hw_call(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw
                        const mgd_hw_frame *f, void *values);
 
 /* The writer of an update; its coefficients, (law.num_draws × rows × width). */
-mgd_status mgd_hw_writer_open(mgd_context *ctx, const mgd_hw_update *update, uint64_t seed,
-                              uint64_t run, mgd_hw_writer *out);
-void mgd_hw_writer_close(mgd_hw_writer *writer);
+mgd_hw_writer mgd_hw_writer_of(const mgd_hw_update *update, uint64_t seed, uint64_t run);
 void mgd_hw_writer_draw(const mgd_hw_writer *writer, const mgd_hw_kernels *kernels,
                         size_t real_bytes, const mgd_hw_frame *f, void *coefs);
 

@@ -145,19 +145,9 @@ static size_t states_of(const mgd_hw_op *op) {
     }
 }
 
-static mgd_status copy_table(mgd_context *ctx, const double *table, size_t count,
-                             const double **out) {
-    void *copy;
-    MGD_TRY(mgd_allocate(ctx, "a table", count, sizeof(double), &copy));
-    memcpy(copy, table, count * sizeof(double));
-    *out = copy;
-    return MGD_OK;
-}
-
 static mgd_status op_open(mgd_context *ctx, const mgd_hw_model *model, double step, uint64_t seed,
                           uint64_t run, mgd_hw_op *op) {
     *op = (mgd_hw_op){.model = *model};
-    op->model.table = NULL;
     name_streams(op, model->stream, seed, run);
     op->order = model->kind == MGD_HW_RINGING     ? 2
                 : model->kind == MGD_HW_HIGH_PASS ? 1
@@ -172,10 +162,7 @@ static mgd_status op_open(mgd_context *ctx, const mgd_hw_model *model, double st
     list_draws(op);
     mgd_hw_filter_prepare(op, step);
     op->num_states = states_of(op);
-    if (!model->table)
-        return MGD_OK;
-    size_t columns = model->kind == MGD_HW_DRIFT ? 3 : 1;
-    return copy_table(ctx, model->table, model->table_size * columns, &op->model.table);
+    return MGD_OK;
 }
 
 /* ---- chains ---------------------------------------------------------------------------------- */
@@ -217,8 +204,6 @@ mgd_status mgd_hw_chain_open(mgd_context *ctx, const mgd_hw_model *models, size_
 }
 
 void mgd_hw_chain_close(mgd_hw_chain *chain) {
-    for (size_t i = 0; chain->ops && i < chain->num_ops; i++)
-        mgd_free((void *)chain->ops[i].model.table);
     mgd_free(chain->ops);
     *chain = (mgd_hw_chain){0};
 }
@@ -295,12 +280,8 @@ static double least_bound(double bound) {
     return bound > 0 ? bound / 20 : -INFINITY;
 }
 
-mgd_status mgd_hw_writer_open(mgd_context *ctx, const mgd_hw_update *update, uint64_t seed,
-                              uint64_t run, mgd_hw_writer *out) {
-    const mgd_hw_update *m = update;
-    mgd_hw_writer w = {.model = *update};
-    bool table = m->law == MGD_HW_LAW_TABLE;
-    w.model.up = w.model.down = NULL;
+mgd_hw_writer mgd_hw_writer_of(const mgd_hw_update *m, uint64_t seed, uint64_t run) {
+    mgd_hw_writer w = {.model = *m};
     name_streams(&w.law, m->stream, seed, run);
     writer_draw(&w, MGD_HW_STEP, m->dw_min, m->dw_min * m->dw_min_d2d, 0);
     writer_draw(&w, MGD_HW_UP_DOWN, m->up_down, m->up_down_d2d, -1);
@@ -313,23 +294,7 @@ mgd_status mgd_hw_writer_open(mgd_context *ctx, const mgd_hw_update *update, uin
     w.keeps[MGD_HW_SINCE] = m->interval > 0;
     w.keeps[MGD_HW_WRITES] = true;
     w.keeps[MGD_HW_RESIDUE] = m->accumulate;
-    mgd_status status = MGD_OK;
-    if (table)
-        status = copy_table(ctx, m->up, m->up_size, &w.model.up);
-    if (table && status == MGD_OK)
-        status = copy_table(ctx, m->down, m->down_size, &w.model.down);
-    if (status != MGD_OK) {
-        mgd_hw_writer_close(&w);
-        return status;
-    }
-    *out = w;
-    return MGD_OK;
-}
-
-void mgd_hw_writer_close(mgd_hw_writer *writer) {
-    mgd_free((void *)writer->model.up);
-    mgd_free((void *)writer->model.down);
-    *writer = (mgd_hw_writer){0};
+    return w;
 }
 
 void mgd_hw_writer_draw(const mgd_hw_writer *writer, const mgd_hw_kernels *kernels,
