@@ -228,7 +228,7 @@ describe("a forged checkpoint, with a checksum that is right,", function()
     for _, text in ipairs { "{}", "[]", "1", '"text"', '{"options":1}', '{"options":{}}' } do
       text_refused(text, "not the checkpoint of a run: it has no '")
     end
-    text_refused('{"format":2,"mgd":"9.0"}', "was written by mgd 9.0, in the newer format 2")
+    text_refused('{"format":9,"mgd":"9.0"}', "was written by mgd 9.0, in the newer format 9")
   end)
 
   it("is refused when a part is not what it should be", function()

@@ -47,12 +47,15 @@ describe("bad options of mgd.train", function()
       perturbation{amplitud = 1}},
     {"both amplitude and norm", {"amplitude = 0.1", "norm = 1", "expected one of them"},
       perturbation{norm = 1}},
-    {"amplitude 0", "option 'amplitude' must be a number > 0, got 0", perturbation{amplitude = 0}},
-    {"amplitude below 0", "must be a number > 0, got -1", perturbation{amplitude = -1}},
+    {"amplitude 0", "option 'amplitude' must be a number > 0 or a schedule, got 0",
+      perturbation{amplitude = 0}},
+    {"amplitude below 0", "must be a number > 0 or a schedule, got -1",
+      perturbation{amplitude = -1}},
     {"amplitude NaN", "got NaN", perturbation{amplitude = nan}},
-    {"amplitude infinite", "option 'amplitude' must be a number > 0, got",
+    {"amplitude infinite", "option 'amplitude' must be a number > 0 or a schedule, got",
       perturbation{amplitude = 1 / 0}},
-    {"norm 0", "option 'norm' must be a number > 0, got 0", {perturbation = {norm = 0}}},
+    {"norm 0", "option 'norm' must be a number > 0 or a schedule, got 0",
+      {perturbation = {norm = 0}}},
     {"an unknown code", "(did you mean 'walsh'?)", perturbation{code = "wals"}},
     {"a code for a perturbation", "option 'perturbation' must be a table, got string",
       {perturbation = "walsh"}},
@@ -63,10 +66,11 @@ describe("bad options of mgd.train", function()
     {"half a band", "'low' and 'high' go together", perturbation{code = "sine", low = 0.1}},
     {"a band that aliases", {"low = 0.1", "high = 0.7", "0.5"},
       perturbation{code = "sine", low = 0.1, high = 0.7}},
-    {"tau_p 0", "option 'tau_p' must be an integer ≥ 1, got 0", {tau_p = 0}},
-    {"tau_x below 0", "option 'tau_x' must be an integer ≥ 1, got -3", {tau_x = -3}},
+    {"tau_p 0", "option 'tau_p' must be an integer ≥ 1 or a schedule, got 0", {tau_p = 0}},
+    {"tau_x below 0", "option 'tau_x' must be an integer ≥ 1 or a schedule, got -3", {tau_x = -3}},
     {"half a step", "option 'tau_theta' must be an integer ≥ 1, got 1.5", {tau_theta = 1.5}},
-    {"tau_theta NaN", "option 'tau_theta' must be an integer ≥ 1, got NaN", {tau_theta = nan}},
+    {"tau_theta NaN", "option 'tau_theta' must be a number > 0 or a schedule, got NaN",
+      {tau_theta = nan}},
     {"no batch", "option 'batch' must be an integer ≥ 1, got 0", {batch = 0}},
     {"a batch beyond 32 bits", "batch must be in", {batch = 2 ^ 45}},
     {"no replicas", "option 'replicas' must be an integer ≥ 1, got 0", {replicas = 0}},
@@ -77,7 +81,7 @@ describe("bad options of mgd.train", function()
     {"half a seed", "option 'seed' must be an integer", {seed = 0.5}},
     {"no threads", "option 'threads' must be an integer ≥ 1, got 0", {threads = 0}},
     {"too many threads", {"threads", "1024", "5000"}, {threads = 5000}},
-    {"eta of the wrong type", "option 'eta' must be a number or a function, got string",
+    {"eta of the wrong type", "option 'eta' must be a number or a schedule, got string",
       {eta = "0.1"}},
     {"eta NaN", "got NaN", {eta = nan}},
     {"an unknown baseline", "(did you mean 'two-sided'?)", {baseline = "two_sided"}},
@@ -402,13 +406,13 @@ describe("a function given to mgd.train that fails", function()
   end)
 
   it("as eta must return a finite number", function()
-    check("the function returned a nil at step 2: expected a number",
+    check("the function returned nil at step 2: expected a number",
       {net = net, data = set, tau_theta = 3, eta = function() end})
     check("the function returned a string at step 0: expected a number",
       {net = net, data = set, eta = function() return "0.1" end})
-    check({"eta", "at step 0", "expected a finite number"},
+    check("eta: the schedule gave nan at step 0: expected a number of at least 0",
       {net = net, data = set, eta = function() return 0 / 0 end})
-    check("expected a finite number", {net = net, data = set, eta = function() return 1 / 0 end})
+    check("gave inf at step 0", {net = net, data = set, eta = function() return 1 / 0 end})
   end)
 
   it("as cost raises, or returns something else", function()

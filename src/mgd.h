@@ -626,11 +626,44 @@ MGD_API size_t mgd_chip_num_parameters(const mgd_chip *chip);
 typedef enum { MGD_CODE_SEQUENTIAL, MGD_CODE_WALSH, MGD_CODE_RANDOM, MGD_CODE_SINE } mgd_code_kind;
 typedef enum { MGD_BASELINE_MEASURED, MGD_BASELINE_TWO_SIDED, MGD_BASELINE_NONE } mgd_baseline;
 typedef enum { MGD_CONVENTION_GRADIENT, MGD_CONVENTION_PUBLISHED } mgd_convention;
-typedef enum { MGD_OPTIMIZER_SGD, MGD_OPTIMIZER_MOMENTUM, MGD_OPTIMIZER_ADAM } mgd_optimizer;
+typedef enum {
+    MGD_OPTIMIZER_SGD,
+    MGD_OPTIMIZER_MOMENTUM,
+    MGD_OPTIMIZER_NESTEROV,
+    MGD_OPTIMIZER_ADAM,
+    MGD_OPTIMIZER_SIGN
+} mgd_optimizer;
+typedef enum {
+    MGD_ENGINE_DISCRETE,
+    MGD_ENGINE_ANALOG,  /* first-order filters in continuous time; see src/mgd/analog.c */
+    MGD_ENGINE_BACKPROP /* G is the true gradient of the batch: the baseline to compare with */
+} mgd_engine;
 
-/* η at engine step `step`, the one that writes θ, asked when it comes. Called on the caller's
- * thread. */
-typedef mgd_status mgd_eta_function(void *user, mgd_context *ctx, uint64_t step, double *eta);
+/* A value that may change with the engine step n; t = n/every. */
+typedef enum {
+    MGD_SCHEDULE_CONSTANT,    /* v */
+    MGD_SCHEDULE_STEP,        /* v·factor^⌊t⌋ */
+    MGD_SCHEDULE_EXPONENTIAL, /* v·factor^t */
+    MGD_SCHEDULE_COSINE,      /* from v to `to` by half a cosine over `every` steps; stays there */
+    MGD_SCHEDULE_INVERSE,     /* v/(1 + factor·t) */
+    MGD_SCHEDULE_SPSA,        /* v/(offset + 1 + t)^factor, the gains of Spall 1998 */
+    MGD_SCHEDULE_FUNCTION     /* what `function` says */
+} mgd_schedule_kind;
+
+/* Called on the caller's thread, when the value is needed and not before. */
+typedef mgd_status mgd_schedule_function(void *user, mgd_context *ctx, uint64_t step,
+                                         double *value);
+
+typedef struct {
+    mgd_schedule_kind kind;
+    double value; /* v */
+    double factor, every, to, offset;
+    mgd_schedule_function *function;
+    void *user;
+} mgd_schedule;
+
+/* The value at a step; not for functions. The same bits everywhere. */
+MGD_API double mgd_schedule_at(const mgd_schedule *schedule, uint64_t step);
 
 typedef struct {
     /* data and cost; the tensors are retained */
@@ -642,25 +675,31 @@ typedef struct {
 
     /* perturbation */
     mgd_code_kind code;
-    double amplitude; /* a, per parameter; or */
-    double norm;      /* Δ of the whole vector; the other one is 0 */
-    bool shuffled;    /* sequential: visit the parameters in a drawn order */
-    bool alternate;   /* walsh: flip all signs from period to period */
-    double sparsity;  /* random: fraction of zeros, in [0, 1) */
-    double low, high; /* sine: band in cycles per step; 0, 0: the bins of τ_θ */
+    mgd_schedule amplitude; /* a, per parameter, asked at the first step of each slot; or, … */
+    bool norm;              /* … Δ of the whole vector */
+    bool shuffled;          /* sequential: visit the parameters in a drawn order */
+    bool alternate;         /* walsh: flip all signs from period to period */
+    double sparsity;        /* random: fraction of zeros, in [0, 1) */
+    double low, high;       /* sine: band in cycles per step; 0, 0: the bins of τ_θ */
 
-    /* time constants, in steps */
-    uint64_t tau_p, tau_theta, tau_x;
-    double dt; /* seconds that a step stands for */
+    mgd_engine engine;
+    /* time constants, in steps, each asked at the first step of what it lasts; rounded to integers
+     * but for tau_theta of the analog engine */
+    mgd_schedule tau_p, tau_theta, tau_x;
+    double tau_hp;   /* analog: of the high-pass on the cost, > 1 */
+    uint64_t settle; /* steps after a sample changed or θ was written that do not count */
+    double dt;       /* seconds that a step stands for */
 
-    double eta;
-    mgd_eta_function *eta_function; /* instead of eta */
-    void *eta_user;
+    mgd_schedule eta; /* asked at the step at whose end θ is written */
     mgd_baseline baseline;
     mgd_convention convention;
+    double clamp;           /* |C̃| is at most this; 0: any */
+    double clip, clip_norm; /* |G_i|, and |G|, are at most this when θ is written; 0: any */
     mgd_optimizer optimizer;
-    double momentum;              /* momentum: 0.9 */
+    double momentum;              /* momentum, nesterov: 0.9 */
     double beta1, beta2, epsilon; /* adam: 0.9, 0.999, 1e−8 */
+    double threshold;             /* sign: what |G_i| has to exceed */
+    double weight_decay;          /* λ ≥ 0: θ ← θ − η·(step + λ·θ) */
 
     const mgd_init *init; /* NULL: the chip's present θ for every replica */
     size_t replicas;
@@ -724,7 +763,7 @@ MGD_API mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set,
 typedef struct {
     double *evaluations, *writes_mean, *writes_max, *pulses, *endurance_left;
 } mgd_counters;
-MGD_API void mgd_run_counters(const mgd_run *run, const mgd_counters *out);
+MGD_API void mgd_run_counters(mgd_run *run, const mgd_counters *out);
 
 /* NULL, or once the signal C̃ has sunk to a few units in the last place of C: what happened and the
  * amplitude that would mend it. */

@@ -18,11 +18,12 @@ local hw = require "mgd.hw"
 local layers = require "mgd.layers"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
+local schedules = require "mgd.schedules"
 local train = require "mgd.train"
 
 local M = {}
 
-local FORMAT = 1 -- of the text; that of the file around it is the core's
+local FORMAT = 2 -- of the text; that of the file around it is the core's
 
 -- ---- plain data as text -------------------------------------------------------------------------
 -- JSON, with inf and nan added. Keys are in order, so that the same table is always the same text.
@@ -239,16 +240,20 @@ local function plain_options(opt)
     local value = opt[name]
     if name == "chip" or name == "data" then
       value = nil -- described apart
-    elseif name == "perturbation" then
+    elseif name == "perturbation" and value then
       value = {}
       for key, part in pairs(opt.perturbation) do
-        value[key] = part
+        if type(part) == "function" then
+          functions[#functions + 1] = key
+        else
+          value[key] = schedules.describe(part)
+        end
       end
       value.shuffled = nil -- it follows from `order`
-    elseif type(value) == "function" or type(entry.type) == "table" and type(value) == "table" then
+    elseif type(value) == "function" then
       functions[#functions + 1], value = name, nil
     end
-    plain[name] = value
+    plain[name] = schedules.describe(value)
   end
   return plain, functions
 end
@@ -307,12 +312,16 @@ local SCHEMA = {
   { "net", type = "any", doc = "Instead of chip: a network, trained as an ideal chip." },
   { "data", type = "table", doc = "The same data set, from elsewhere." },
   { "cost", type = { "string", "function" }, doc = "Needed when it was a function." },
-  { "eta", type = { "number", "function" }, doc = "Needed when it was a function." },
+  { "eta", type = { "number", "schedule" }, doc = "Needed when it was a function." },
+  { "tau_p", type = { "integer", "schedule" }, doc = "Needed when it was a function." },
+  { "tau_theta", type = { "number", "schedule" }, doc = "Needed when it was a function." },
+  { "tau_x", type = { "integer", "schedule" }, doc = "Needed when it was a function." },
+  { "amplitude", type = { "number", "schedule" }, doc = "Needed when it was a function." },
+  { "norm", type = { "number", "schedule" }, doc = "Needed when it was a function." },
   { "threads", type = "integer", min = 1, doc = "As in mgd.train: changes no result." },
 }
 
 local EXAMPLES = {
-  eta = "eta = function(step) … end",
   cost = "cost = function(y, target) … end",
 }
 
@@ -326,7 +335,7 @@ local function check_given(saved, opt, path)
   for _, name in ipairs(saved.functions) do
     if opt[name] == nil then
       names[#names + 1] = name
-      examples[#examples + 1] = EXAMPLES[name] or name .. " = …"
+      examples[#examples + 1] = EXAMPLES[name] or name .. " = function(step) … end"
     end
   end
   if #names > 0 then
@@ -445,8 +454,9 @@ end
 -- The run that comes back is where the saved one was, in every bit, and goes on as that would have,
 -- with any number of threads. Its network is a new one: `run.options.chip.net`.
 -- @tparam string path
--- @tparam[opt] table given  what takes the place of what was saved: `chip` (or `net`), `eta` and
---   `cost`, which are needed where they were functions; `data`, the same data set from elsewhere;
+-- @tparam[opt] table given  what takes the place of what was saved: `chip` (or `net`), `cost`,
+--   `eta`, `tau_p`, `tau_theta`, `tau_x`, `amplitude` and `norm`, which are needed where they were
+--   functions; `data`, the same data set from elsewhere;
 --   `threads`
 -- @treturn run
 -- @raise on a file that is missing, damaged, or no checkpoint; on functions that were not given; on
@@ -460,9 +470,20 @@ function M.resume(path, given)
   check_given(saved, opt, path)
   check_parameters(saved, opt, path)
   local resolved = saved.options
-  for _, name in ipairs { "chip", "net", "cost", "eta", "threads" } do
+  for _, part in ipairs { resolved, resolved.perturbation or {} } do
+    for name, value in pairs(part) do
+      part[name] = schedules.restore(value)
+    end
+  end
+  for _, name in ipairs { "chip", "net", "cost", "eta", "tau_p", "tau_theta", "tau_x",
+    "threads" } do
     if opt[name] ~= nil then
       resolved[name] = opt[name]
+    end
+  end
+  for _, name in ipairs { "amplitude", "norm" } do
+    if opt[name] ~= nil then
+      resolved.perturbation[name] = opt[name]
     end
   end
   if not opt.chip and not opt.net then

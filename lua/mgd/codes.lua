@@ -7,6 +7,7 @@
 
 local core = require "mgd.core"
 local options = require "mgd.options"
+local schedules = require "mgd.schedules"
 
 local codes = {}
 
@@ -14,9 +15,10 @@ local codes = {}
 codes.SCHEMA = {
   { "code", type = "string", default = "random",
     choices = { "sequential", "walsh", "random", "sine" }, doc = "Which code." },
-  { "amplitude", type = "number", above = 0,
-    doc = "a, per parameter: ±a, or a·sin. Either this or norm; 0.01 without both." },
-  { "norm", type = "number", above = 0,
+  { "amplitude", type = { "number", "schedule" }, above = 0,
+    doc = "a, per parameter: ±a, or a·sin; a number or a schedule, asked at the first step of each "
+      .. "slot. Either this or norm; 0.01 without both." },
+  { "norm", type = { "number", "schedule" }, above = 0,
     doc = "Δ, root mean square norm of the whole perturbation: a·√P for ±a, a·√(P/2) for sines, "
       .. "a for sequential." },
   { "order", type = "string", default = "natural", choices = { "natural", "shuffled" },
@@ -39,8 +41,8 @@ codes.SCHEMA = {
 function codes.check(where, given)
   local opt = options.check(where, codes.SCHEMA, given)
   if opt.amplitude and opt.norm then
-    options.fail(where, "amplitude = %g and norm = %g are both given: expected one of them",
-      opt.amplitude, opt.norm)
+    options.fail(where, "amplitude = %s and norm = %s are both given: expected one of them",
+      schedules.text(opt.amplitude), schedules.text(opt.norm))
   end
   if opt.sparsity and opt.sparsity >= 1 then
     options.fail(where, "option 'sparsity' must be in [0, 1), got %g", opt.sparsity)
@@ -51,6 +53,9 @@ function codes.check(where, given)
   if not opt.norm then
     opt.amplitude = opt.amplitude or 0.01
   end
+  local positive = { above = 0 }
+  opt.amplitude = schedules.check(where, "amplitude", opt.amplitude, positive)
+  opt.norm = schedules.check(where, "norm", opt.norm, positive)
   opt.shuffled = opt.order == "shuffled"
   return opt
 end

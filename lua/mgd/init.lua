@@ -17,10 +17,15 @@ local mgd = {
   hw = require "mgd.hw",
   chip = require "mgd.chip",
   train = require("mgd.train").train,
+  schedule = require("mgd.schedules").schedule,
   resume = require("mgd.checkpoint").resume,
   clock = core.base.clock,
   interrupt = core.base.interrupt,
 }
+
+for name, baseline in pairs(require "mgd.baselines") do
+  mgd[name] = baseline
+end
 
 local CONSTRUCTORS = {
   "tensor", "zeros", "ones", "full", "arange", "linspace", "eye", "rand", "randn", "from", "load",

@@ -13,11 +13,12 @@
 --     local opt = options.check("mgd.train", schema, given)
 --
 -- Fields of an entry: the name at [1]; `type`, one of "number", "integer", "string", "boolean",
--- "table", "function" (anything callable), "tensor", "any", or a list of these; `default`;
+-- "table", "function" (anything callable), "schedule" (a function of the step or a table, which
+-- mgd.schedules checks), "tensor", "any", or a list of these; `default`;
 -- `required`; `min`, `max` (inclusive) and `above` (exclusive) for numbers; `infinite = true` where
 -- an infinity makes sense; `choices` for strings; `only = { "optimizer", "adam" }` where it means
--- something only beside that value of an entry above it; `unit` and `doc` for people. NaN is never
--- number here.
+-- something only beside that value, or those values, of an entry above it; `unit` and `doc` for
+-- people. NaN is never a number here.
 --
 -- `schema.positional` admits an array part: `true` copies it as it is, a table of the entry's
 -- fields checks each element.
@@ -31,6 +32,7 @@ local PHRASES = {
   ["function"] = "a function",
   integer = "an integer",
   number = "a number",
+  schedule = "a schedule",
   string = "a string",
   table = "a table",
   tensor = "a tensor",
@@ -201,6 +203,13 @@ checks["function"] = function(_, value)
   return type(value) == "function", value
 end
 
+function checks.schedule(_, value)
+  if type(value) == "table" and not callable(value) then
+    return true, value
+  end
+  return checks["function"](nil, value)
+end
+
 function checks.table(_, value)
   return type(value) == "table", value
 end
@@ -315,10 +324,26 @@ local function check_keys(where, schema, given, positional)
   end
 end
 
+--- The values of another option that an entry's `only` asks for: "'momentum' or 'nesterov'".
+-- @tparam table only
+-- @treturn string
+function options.only_text(only)
+  return joined(quoted({ (table.unpack or unpack)(only, 2) }), " or ")
+end
+
 local function fail_without_effect(where, name, only, present)
   local other = type(present) == "string" and "'" .. present .. "'" or options.type_name(present)
-  options.fail(where, "option '%s' has no effect with %s = %s: it belongs to %s = '%s'", name,
-    only[1], other, only[1], only[2])
+  options.fail(where, "option '%s' has no effect with %s = %s: it belongs to %s = %s", name,
+    only[1], other, only[1], options.only_text(only))
+end
+
+-- Whether an entry means something beside the options above it.
+local function applies(only, out)
+  local present, found = out[only[1]], false
+  for i = 2, #only do
+    found = found or present == only[i]
+  end
+  return found
 end
 
 --- Check an option table against a schema.
@@ -346,7 +371,7 @@ function options.check(where, schema, given)
   end
   for _, entry in ipairs(schema) do
     local name, value = entry[1], given[entry[1]]
-    if entry.only and out[entry.only[1]] ~= entry.only[2] then
+    if entry.only and not applies(entry.only, out) then
       if value ~= nil then
         fail_without_effect(where, name, entry.only, out[entry.only[1]])
       end

@@ -14,6 +14,7 @@ local nn = require "mgd.nn"
 local options = require "mgd.options"
 local probes = require "mgd.probes"
 local progress = require "mgd.progress"
+local schedules = require "mgd.schedules"
 
 local M = {}
 
@@ -30,32 +31,60 @@ M.SCHEMA = {
   { "batch", type = "integer", default = 1, min = 1, doc = "Samples shown at once." },
   { "shuffle", type = "boolean", default = true,
     doc = "Each epoch in an order of its own, by replica; false: 1, 2, …, N, 1, …" },
-  { "perturbation", type = "table", default = {}, doc = "The code; see mgd.codes." },
-  { "tau_p", type = "integer", default = 1, min = 1, unit = "steps",
-    doc = "Perturbation time: how long a pattern is held." },
-  { "tau_theta", type = "integer", default = 1, min = 1, unit = "steps",
-    doc = "Integration time: how long G is integrated before θ is written." },
-  { "tau_x", type = "integer", default = 1, min = 1, unit = "steps",
+  { "engine", type = "string", default = "discrete",
+    choices = { "discrete", "analog", "backprop" },
+    doc = "Steps that each measure and integrate; first-order filters in continuous time; or, to "
+      .. "compare with, the true gradient of each batch." },
+  { "perturbation", type = "table", default = {}, only = { "engine", "discrete", "analog" },
+    doc = "The code; see mgd.codes." },
+  { "tau_p", type = { "integer", "schedule" }, default = 1, min = 1, unit = "steps",
+    only = { "engine", "discrete", "analog" },
+    doc = "Perturbation time: how long a pattern is held. This and all that follow that take a "
+      .. "function take a schedule, see mgd.schedules." },
+  { "tau_theta", type = { "number", "schedule" }, default = 1, above = 0, unit = "steps",
+    only = { "engine", "discrete", "analog" },
+    doc = "Integration time: how long G is integrated before θ is written, an integer; in the "
+      .. "analog engine the time constant of the low-pass on e." },
+  { "tau_x", type = { "integer", "schedule" }, default = 1, min = 1, unit = "steps",
     doc = "Sample time: how long a sample or batch is shown." },
-  { "eta", type = { "number", "function" }, default = 0.1,
-    doc = "Learning rate η, or function(step) → number, asked at each write of θ." },
-  { "engine", type = "string", default = "discrete", choices = { "discrete" }, doc = "Engine." },
-  { "baseline", type = "string", default = "measured",
-    choices = { "measured", "two-sided", "none" },
-    doc = "C̃ = C − C₀; half of C(θ + θ̃) − C(θ − θ̃); C itself." },
-  { "convention", type = "string", default = "gradient", choices = { "gradient", "published" },
-    doc = "G as a mean that estimates ∂C/∂θ, or the published sum over Δ²: "
-      .. "G_gradient = (P/τ_θ)·G_published." },
-  { "optimizer", type = "string", default = "sgd", choices = { "sgd", "momentum", "adam" },
-    doc = "How G changes θ." },
-  { "momentum", type = "number", default = 0.9, min = 0, only = { "optimizer", "momentum" },
-    doc = "momentum: share kept." },
+  { "tau_hp", type = "number", default = 10, above = 1, unit = "steps",
+    only = { "engine", "analog" }, doc = "Time constant of the high-pass on the cost." },
+  { "settle", type = "integer", default = 0, min = 0, unit = "steps",
+    only = { "engine", "discrete" },
+    doc = "Gated integration: so many steps after a sample changed or θ was written do not count." },
+  { "optimizer", type = "string", default = "sgd",
+    choices = { "sgd", "momentum", "nesterov", "adam", "sign", "pulses" },
+    doc = "How G changes θ; see M.OPTIMIZERS." },
+  { "momentum", type = "number", default = 0.9, min = 0,
+    only = { "optimizer", "momentum", "nesterov" }, doc = "Share of the velocity that is kept." },
   { "beta1", type = "number", default = 0.9, min = 0, only = { "optimizer", "adam" },
     doc = "adam: first moment." },
   { "beta2", type = "number", default = 0.999, min = 0, only = { "optimizer", "adam" },
     doc = "adam: second moment." },
   { "epsilon", type = "number", default = 1e-8, above = 0, only = { "optimizer", "adam" },
     doc = "adam: floor of the root." },
+  { "pulse", type = "number", required = true, above = 0, only = { "optimizer", "pulses" },
+    doc = "pulses: what one pulse changes θ by." },
+  { "threshold", type = "number", default = 0, min = 0, only = { "optimizer", "pulses" },
+    doc = "pulses: none where |G| is at most this." },
+  { "eta", type = { "number", "schedule" }, default = 0.1,
+    only = { "optimizer", "sgd", "momentum", "nesterov", "adam", "sign" },
+    doc = "Learning rate η, or a schedule, asked at each write of θ." },
+  { "weight_decay", type = "number", default = 0, min = 0,
+    only = { "optimizer", "sgd", "momentum", "nesterov", "adam", "sign" },
+    doc = "λ: θ ← θ − η·(step + λ·θ), decoupled from the moments of adam." },
+  { "clamp", type = "number", above = 0, only = { "engine", "discrete", "analog" },
+    doc = "|C̃| counts as at most this." },
+  { "clip", type = "number", above = 0, doc = "|G_i| is at most this when θ is written." },
+  { "clip_norm", type = "number", above = 0,
+    doc = "The length of G is at most this when θ is written; no local circuit knows it." },
+  { "baseline", type = "string", default = "measured",
+    choices = { "measured", "two-sided", "none" }, only = { "engine", "discrete" },
+    doc = "C̃ = C − C₀; half of C(θ + θ̃) − C(θ − θ̃); C itself." },
+  { "convention", type = "string", default = "gradient", choices = { "gradient", "published" },
+    only = { "engine", "discrete", "analog" },
+    doc = "G as a mean that estimates ∂C/∂θ, or the published sum over Δ²: "
+      .. "G_gradient = (P/τ_θ)·G_published." },
   { "init", type = "table",
     doc = "Initial parameters, drawn per replica from the seed; see net:init. Without it every "
       .. "replica starts from the chip's present θ." },
@@ -66,6 +95,21 @@ M.SCHEMA = {
   { "dt", type = "number", above = 0, unit = "s",
     doc = "Time that a step stands for; the chip's clock.dt, or else 1, without." },
   { "threads", type = "integer", min = 1, doc = "MGD_THREADS, or all processors, without." },
+}
+
+--- Optimizers: what each does to θ when it is written, the reals that every parameter has to
+-- remember besides θ and G, and whether a circuit at the parameter can do it by itself.
+M.OPTIMIZERS = {
+  { "sgd", law = "θ ← θ − η·G", memory = 0, circuit = true },
+  { "momentum", law = "v ← μ·v + G; θ ← θ − η·v", memory = 1, circuit = true,
+    note = "a leaky integrator for each parameter" },
+  { "nesterov", law = "v ← μ·v + G; θ ← θ − η·(G + μ·v)", memory = 1, circuit = true,
+    note = "and a sum" },
+  { "adam", law = "m ← β₁·m + (1 − β₁)·G; v ← β₂·v + (1 − β₂)·G²; θ ← θ − η·m̂/(√v̂ + ε)",
+    memory = 2, circuit = false, note = "local, but a root and a division for each parameter" },
+  { "sign", law = "θ ← θ − η·sign(G)", memory = 0, circuit = true, note = "a comparator" },
+  { "pulses", law = "θ ← θ − pulse·sign(G) where |G| > threshold", memory = 0, circuit = true,
+    note = "a comparator and one pulse of fixed height: what most devices can do" },
 }
 
 local function check_chip(opt)
@@ -90,6 +134,21 @@ local function check_dt(opt)
   return opt.dt or own or 1
 end
 
+-- Schedules, their bounds, and what only an engine asks for.
+local function check_times(opt)
+  for _, entry in ipairs(M.SCHEMA) do
+    local name = entry[1]
+    if type(entry.type) == "table" and type(opt[name]) == "table" then
+      opt[name] = schedules.check("mgd.train", name, opt[name], entry)
+    end
+  end
+  local window = opt.tau_theta
+  if opt.engine == "discrete" and type(window) == "number" then
+    opt.tau_theta = options.check("mgd.train", { { "tau_theta", type = "integer", min = 1 } },
+      { tau_theta = window }).tau_theta
+  end
+end
+
 --- Check an option table of mgd.train and fill in every default.
 -- @treturn table resolved options, with `chip` and `data` as objects
 function M.resolve(given)
@@ -105,7 +164,9 @@ function M.resolve(given)
       options.fail("mgd.train", "option '%s' must be in [0, 1), got %g", name, opt[name])
     end
   end
-  opt.perturbation = codes.check("mgd.train: perturbation", opt.perturbation)
+  check_times(opt)
+  opt.perturbation = opt.perturbation
+    and codes.check("mgd.train: perturbation", opt.perturbation)
   opt.init = opt.init and options.check("mgd.train: init", nn.INIT_SCHEMA, opt.init)
   opt.data = data.is_dataset(opt.data) and opt.data or data.from(opt.data)
   return opt
@@ -134,17 +195,34 @@ end
 
 Run.__name = "mgd.run"
 
+-- How G comes about.
+local function method_text(o)
+  local p = o.perturbation
+  if o.engine == "backprop" then
+    return ("  back-propagation, τ_x = %s steps"):format(schedules.text(o.tau_x))
+  end
+  local lines = {
+    ("  %s engine, %s code, %s %s, %sconvention %s"):format(o.engine, p.code,
+      p.norm and "norm" or "amplitude", schedules.text(p.norm or p.amplitude),
+      o.baseline and ("baseline %s, "):format(o.baseline) or "", o.convention),
+    ("  τ_p = %s, τ_θ = %s, τ_x = %s steps"):format(schedules.text(o.tau_p),
+      schedules.text(o.tau_theta), schedules.text(o.tau_x)),
+  }
+  if o.tau_hp then
+    lines[2] = lines[2]:gsub(" steps$", (", τ_hp = %g steps"):format(o.tau_hp))
+  end
+  return table.concat(lines, "\n")
+end
+
 function Run:__tostring()
   local o = self.options
-  local p = o.perturbation
   return table.concat({
     ("run of %s"):format(tostring(o.chip)),
     ("  data %s, batch %d, cost %s"):format(o.data.name, o.batch,
       type(o.cost) == "string" and o.cost or "a function"),
-    ("  %s code, %s %g, baseline %s, convention %s"):format(p.code,
-      p.norm and "norm" or "amplitude", p.norm or p.amplitude, o.baseline, o.convention),
-    ("  τ_p = %d, τ_θ = %d, τ_x = %d steps; η = %s, optimizer %s"):format(o.tau_p, o.tau_theta,
-      o.tau_x, type(o.eta) == "number" and ("%g"):format(o.eta) or "a function", o.optimizer),
+    method_text(o),
+    ("  optimizer %s, %s"):format(o.optimizer, o.pulse and ("pulses of %g"):format(o.pulse)
+      or "η = " .. schedules.text(o.eta)),
     ("  %d replica%s from number %d, seed %d; %d steps done"):format(o.replicas,
       o.replicas == 1 and "" or "s", o.replica, o.seed, self.steps_done),
   }, "\n")
@@ -153,10 +231,19 @@ end
 -- The core takes one flat table.
 local function core_options(opt)
   local flat = {}
-  for _, source in ipairs { opt.perturbation, opt } do
+  for _, source in ipairs { opt.perturbation or {}, opt } do
     for key, value in pairs(source) do
       flat[key] = value
     end
+  end
+  flat.is_norm = flat.norm ~= nil
+  flat.amplitude = flat.norm or flat.amplitude
+  flat.baseline = opt.baseline or "none"
+  if opt.optimizer == "pulses" then -- signs, with steps of their own
+    flat.optimizer, flat.eta = "sign", opt.pulse
+  end
+  for _, name in ipairs { "eta", "amplitude", "tau_p", "tau_theta", "tau_x" } do
+    flat[name] = schedules.compile(flat[name])
   end
   return flat
 end
@@ -174,8 +261,8 @@ end
 --- Make a run. Nothing is trained until `run:run{…}`, and the network itself changes only by
 -- `net:set_theta(run:theta())`.
 -- @tparam table opts see `M.SCHEMA`: `net` or `chip`, `data`, `cost`, `batch`, `shuffle`,
---   `perturbation`, `tau_p`, `tau_theta`, `tau_x`, `eta`, `engine`, `baseline`, `convention`,
---   `optimizer`, `init`, `replicas`, `replica`, `seed`, `dt`, `threads`
+--   `engine`, `perturbation`, `tau_p`, `tau_theta`, `tau_x`, `eta`, `baseline`, `convention`,
+--   `optimizer`, `clamp`, `clip`, `settle`, `init`, `replicas`, `replica`, `seed`, `dt`, `threads`
 -- @treturn run with `steps_done`, `options`, `history` (of the last `run:run`) and methods
 -- @raise on every option that is unknown, of the wrong type or out of range
 function M.train(opts)

@@ -93,6 +93,13 @@ typedef struct {
     double amplitude;
 } mgd_signs;
 
+/* Samples of a set, each weighing so much. */
+typedef struct {
+    size_t count;
+    const uint32_t *index;
+    const double *weight;
+} mgd_weighted;
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 typedef struct mgd_pool mgd_pool;

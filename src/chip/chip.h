@@ -90,6 +90,7 @@ typedef struct {
     size_t batch;
     size_t width;      /* W of a unit in lanes; 0: rows */
     size_t max_points; /* most points of one request */
+    bool gradients;    /* gradients will be asked for at every step */
     size_t workers;    /* threads that may be at work at once */
     size_t requesters; /* workers, from number 0 on, that may make requests */
     size_t units;      /* for chips whose replicas differ: how many units, … */
@@ -116,9 +117,11 @@ struct mgd_session {
                                  size_t units, uint64_t step, const void *theta,
                                  const mgd_tensor *x, const mgd_tensor *y, double *cost,
                                  double *accuracy);
-    /* Σ weight[s]·∂C_s/∂θ (P) over the training samples, as exactly as the chip can tell. */
-    mgd_status (*gradient)(mgd_context *ctx, mgd_session *session, const mgd_view *view,
-                           const double *weight, double *gradient);
+    /* Σ weight·∂C/∂θ (P) over some training samples, as exactly as the chip can tell; and Σ
+     * weight·C, unless `cost` is NULL. The pool may be NULL. Not for two at a time. */
+    mgd_status (*gradient)(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                           const mgd_view *view, const mgd_weighted *samples, double *gradient,
+                           double *cost);
 
     /* For chips whose hardware is not ideal; all NULL otherwise. A write that fails leaves θ as it
      * was. Two replicas change places; a replica's states as numbers (num_states), whatever the

@@ -54,6 +54,7 @@ typedef struct {
     bool whole; /* parameters are fetched for all ops at once */
     size_t workers;
     scratch *scratch;
+    mgd_backward *backward; /* kept for a task of gradients, else NULL */
 } ideal_session;
 
 /* ---- one pass through the network ------------------------------------------------------------ */
@@ -409,12 +410,12 @@ static mgd_status ideal_evaluate_lanes(mgd_context *ctx, mgd_session *session, m
     return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
 }
 
-static mgd_status ideal_gradient(mgd_context *ctx, mgd_session *session, const mgd_view *view,
-                                 const double *weight, double *gradient) {
+static mgd_status ideal_gradient(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                                 const mgd_view *view, const mgd_weighted *set, double *gradient,
+                                 double *cost) {
     const ideal_session *s = (const ideal_session *)session;
-    double value;
-    return mgd_net_backward(ctx, s->net, view->theta, &s->samples, &s->cost, weight, gradient,
-                            &value);
+    return mgd_net_backward(ctx, s->net, s->backward, pool, view->theta, &s->samples, &s->cost, set,
+                            gradient, cost);
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */
@@ -435,6 +436,7 @@ static void ideal_close(mgd_session *session) {
     for (size_t i = 0; s->scratch && i < s->workers; i++)
         scratch_close(&s->scratch[i]);
     mgd_free(s->scratch);
+    mgd_backward_close(s->backward);
     mgd_samples_close(&s->samples);
     mgd_free(s);
 }
@@ -517,7 +519,9 @@ static mgd_status prepare(mgd_context *ctx, ideal_session *s, const mgd_task_spe
     s->scratch = memory;
     for (size_t i = 0; i < s->workers; i++)
         MGD_TRY(scratch_open(ctx, s, i < task->requesters ? task->max_points : 0, &s->scratch[i]));
-    return MGD_OK;
+    return task->gradients
+               ? mgd_backward_open(ctx, s->net, s->samples.targets, task->workers, &s->backward)
+               : MGD_OK;
 }
 
 /* The network as a responder, for costs that only Lua can compute. */

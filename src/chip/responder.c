@@ -173,13 +173,12 @@ static mgd_status evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *poo
     return status;
 }
 
-/* Σ weight·C over the training samples at s->theta, sample by sample. */
-static mgd_status weighted_cost(mgd_context *ctx, const responder *s, const double *weight,
+/* Σ weight·C over some training samples at s->theta, sample by sample. */
+static mgd_status weighted_cost(mgd_context *ctx, const responder *s, const mgd_weighted *set,
                                 double *sum) {
     *sum = 0;
-    for (size_t i = 0; i < s->samples.samples; i++) {
-        if (weight[i] == 0)
-            continue;
+    for (size_t k = 0; k < set->count; k++) {
+        size_t i = set->index[k];
         mgd_tensor *x = NULL, *target = NULL;
         double cost;
         mgd_status status = rows_of(ctx, s->samples.x, i, 1, &x);
@@ -192,7 +191,7 @@ static mgd_status weighted_cost(mgd_context *ctx, const responder *s, const doub
         if (status == MGD_OK)
             status = mgd_interrupt_answer(ctx);
         MGD_TRY(status);
-        *sum += weight[i] * cost;
+        *sum += set->weight[k] * cost;
     }
     return MGD_OK;
 }
@@ -211,8 +210,10 @@ static void parameter_set(const responder *s, size_t i, double value) {
 }
 
 /* Central differences with the step that balances truncation and rounding: ε^⅓·max(1, |θ|). */
-static mgd_status gradient(mgd_context *ctx, mgd_session *session, const mgd_view *view,
-                           const double *weight, double *out) {
+static mgd_status gradient(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                           const mgd_view *view, const mgd_weighted *set, double *out,
+                           double *cost) {
+    (void)pool;
     const responder *s = (const responder *)session;
     double relative = cbrt(s->dtype == MGD_F32 ? FLT_EPSILON : DBL_EPSILON);
     memcpy(mgd_tensor_data(s->theta), view->theta,
@@ -222,12 +223,12 @@ static mgd_status gradient(mgd_context *ctx, mgd_session *session, const mgd_vie
         for (int side = 0; side < 2; side++) {
             parameter_set(s, i, side ? centre + step : centre - step);
             at[side] = parameter_get(s, i);
-            MGD_TRY(weighted_cost(ctx, s, weight, &c[side]));
+            MGD_TRY(weighted_cost(ctx, s, set, &c[side]));
         }
         parameter_set(s, i, centre);
         out[i] = (c[1] - c[0]) / (at[1] - at[0]);
     }
-    return MGD_OK;
+    return cost ? weighted_cost(ctx, s, set, cost) : MGD_OK;
 }
 
 static void close_session(mgd_session *session) {

@@ -464,6 +464,7 @@ static void close_session(mgd_session *session) {
     for (size_t i = 0; s->workers && i < s->num_workers; i++)
         close_worker(&s->workers[i]);
     mgd_free(s->workers);
+    mgd_backward_close(s->backward);
     mgd_free(s->nothing);
     simulated_devices_close(s);
     mgd_samples_close(&s->samples);
@@ -483,6 +484,8 @@ static mgd_status prepare(mgd_context *ctx, simulated *s, const mgd_task_spec *t
     s->workers = memory;
     for (size_t i = 0; i < s->num_workers; i++)
         MGD_TRY(open_worker(ctx, s, &s->workers[i]));
+    if (task->gradients)
+        MGD_TRY(mgd_backward_open(ctx, s->net, s->samples.targets, task->workers, &s->backward));
     return MGD_OK;
 }
 

@@ -90,6 +90,7 @@ typedef struct {
     char *nothing; /* zeros like a unit's parameters: what perturbations are added to on a path */
     size_t num_workers;
     worker *workers;
+    mgd_backward *backward; /* kept for a task of gradients, else NULL */
 } simulated;
 
 /* Frames for parameters of a unit, for features of copy `copy` (or of the lanes' samples), and for
@@ -155,7 +156,8 @@ mgd_status simulated_evaluate_lanes(mgd_context *ctx, mgd_session *session, mgd_
                                     size_t units, uint64_t step, const void *theta,
                                     const mgd_tensor *x, const mgd_tensor *y, double *cost,
                                     double *accuracy);
-mgd_status simulated_gradient(mgd_context *ctx, mgd_session *session, const mgd_view *view,
-                              const double *weight, double *gradient);
+mgd_status simulated_gradient(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                              const mgd_view *view, const mgd_weighted *set, double *gradient,
+                              double *cost);
 
 #endif

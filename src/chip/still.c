@@ -42,11 +42,15 @@ static mgd_status still_pass(mgd_context *ctx, const simulated *s, worker *w, si
     return MGD_OK;
 }
 
-/* Samples of a pass: in replicas one, in samples W. */
-static size_t take(const simulated *s, worker *w, size_t first, size_t samples) {
+/* Samples of a pass, from number `first` of a list (NULL: 0, 1, …): in replicas one, in samples W.
+ */
+static size_t take(const simulated *s, worker *w, const uint32_t *index, size_t first,
+                   size_t samples) {
     size_t used = s->replicas ? 1 : samples - first < s->width ? samples - first : s->width;
-    for (size_t lane = 0; lane < s->width; lane++)
-        w->index[lane] = (uint32_t)(first + (lane < used ? lane : used - 1));
+    for (size_t lane = 0; lane < s->width; lane++) {
+        size_t at = first + (lane < used ? lane : used - 1);
+        w->index[lane] = index ? index[at] : (uint32_t)at;
+    }
     return used;
 }
 
@@ -59,7 +63,7 @@ static mgd_status still_mean(mgd_context *ctx, const simulated *s, worker *w, si
     for (size_t i = 0, used; i < set->samples; i += used) {
         if (mgd_interrupt_pending())
             return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
-        used = take(s, w, i, set->samples);
+        used = take(s, w, NULL, i, set->samples);
         MGD_TRY(still_pass(ctx, s, w, unit, f, set, theta));
         for (size_t lane = 0; lane < (s->replicas ? s->width : used); lane++) {
             cost[s->replicas ? lane : 0] += w->value[lane];
@@ -172,21 +176,16 @@ static bool is_plain(const simulated *s) {
 
 /* Σ weight·C of one replica at driven weights. */
 static mgd_status weighted_cost(mgd_context *ctx, const simulated *s, worker *w,
-                                const mgd_view *view, const mgd_hw_frame *f, const double *weight,
-                                double *sum) {
+                                const mgd_view *view, const mgd_hw_frame *f,
+                                const mgd_weighted *set, double *sum) {
     size_t unit = view->slot / s->slots, lane = view->slot % s->slots;
     *sum = 0;
-    for (size_t i = 0, used; i < s->samples.samples; i += used) {
-        bool counts = false;
-        used = take(s, w, i, s->samples.samples);
-        for (size_t k = 0; k < used; k++)
-            counts = counts || weight[i + k] != 0;
-        if (!counts)
-            continue;
+    for (size_t i = 0, used; i < set->count; i += used) {
+        used = take(s, w, set->index, i, set->count);
         MGD_TRY(mgd_interrupt_answer(ctx));
         MGD_TRY(still_pass(ctx, s, w, unit, f, &s->samples, w->pack));
         for (size_t k = 0; k < used; k++)
-            *sum += weight[i + k] * w->value[s->replicas ? lane : k];
+            *sum += set->weight[i + k] * w->value[s->replicas ? lane : k];
     }
     return MGD_OK;
 }
@@ -199,7 +198,7 @@ static void set_all(const simulated *s, char *values, size_t i, double value) {
 
 /* Central differences of what a perturbation of the weights as they read does; steps of ε^⅓. */
 static mgd_status differences(mgd_context *ctx, const simulated *s, worker *w, const mgd_view *view,
-                              const mgd_hw_frame *f, const double *weight, double *gradient) {
+                              const mgd_hw_frame *f, const mgd_weighted *set, double *gradient) {
     size_t unit = view->slot / s->slots, each = s->replicas ? s->width : 1;
     size_t bytes = s->rows * s->row_width * s->real;
     double relative = cbrt(s->real == sizeof(float) ? FLT_EPSILON : DBL_EPSILON);
@@ -212,26 +211,30 @@ static mgd_status differences(mgd_context *ctx, const simulated *s, worker *w, c
             set_all(s, w->pack, i, side ? centre + step : centre - step);
             place[side] = simulated_real(s, w->pack, at);
             MGD_TRY(simulated_apply(ctx, s, &s->parts.drive, unit, f, 0, w->pack));
-            MGD_TRY(weighted_cost(ctx, s, w, view, f, weight, &c[side]));
+            MGD_TRY(weighted_cost(ctx, s, w, view, f, set, &c[side]));
         }
         gradient[i] = (c[1] - c[0]) / (place[1] - place[0]);
     }
     return MGD_OK;
 }
 
-mgd_status simulated_gradient(mgd_context *ctx, mgd_session *session, const mgd_view *view,
-                              const double *weight, double *gradient) {
+mgd_status simulated_gradient(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                              const mgd_view *view, const mgd_weighted *set, double *gradient,
+                              double *cost) {
     const simulated *s = (const simulated *)session;
     worker *w = &s->workers[0];
     size_t unit = view->slot / s->slots, lane = view->slot % s->slots;
     mgd_hw_frame f = still_frame(s, w, unit, view->step);
     place_theta(s, view->theta, w->base);
     MGD_TRY(simulated_apply(ctx, s, &s->parts.weight, unit, &f, 0, w->base));
-    if (!is_plain(s))
-        return differences(ctx, s, w, view, &f, weight, gradient);
-    double unused;
+    if (!is_plain(s)) {
+        MGD_TRY(differences(ctx, s, w, view, &f, set, gradient));
+        memcpy(w->pack, w->base, s->rows * s->row_width * s->real);
+        MGD_TRY(simulated_apply(ctx, s, &s->parts.drive, unit, &f, 0, w->pack));
+        return cost ? weighted_cost(ctx, s, w, view, &f, set, cost) : MGD_OK;
+    }
     for (size_t i = 0; i < s->net->num_parameters && s->replicas; i++) /* this lane as a row */
         memcpy(w->pack + i * s->real, w->base + (i * s->width + lane) * s->real, s->real);
-    return mgd_net_backward(ctx, s->net, s->replicas ? w->pack : w->base, &s->samples, &s->cost,
-                            weight, gradient, &unused);
+    return mgd_net_backward(ctx, s->net, s->backward, pool, s->replicas ? w->pack : w->base,
+                            &s->samples, &s->cost, set, gradient, cost);
 }

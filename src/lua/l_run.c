@@ -5,11 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The box's user value is a table {chip =, eta =, cost =}: what the run needs kept alive. */
+/* A value that may be a Lua function of the step. */
+typedef struct {
+    const char *name; /* of the option */
+    l_callback callback;
+} l_schedule;
+
+enum { TAU_P, TAU_THETA, TAU_X, ETA, AMPLITUDE, SCHEDULES };
+static const char *const schedule_names[SCHEDULES] = {"tau_p", "tau_theta", "tau_x", "eta",
+                                                      "amplitude"};
+
+/* The box's user value is a table {chip =, cost =, eta = …}: what the run needs kept alive, the
+ * functions by the names of their options. */
 typedef struct {
     mgd_run *run;
     l_chip *chip;
-    l_callback eta, cost;
+    l_callback cost;
+    l_schedule schedules[SCHEDULES];
     int busy; /* the library works on it: a callback must not enter again */
 } l_run;
 
@@ -24,24 +36,25 @@ static l_run *check_run(lua_State *L) {
 
 /* ---- callbacks ------------------------------------------------------------------------------- */
 
-static mgd_status eta_function(void *user, mgd_context *ctx, uint64_t step, double *eta) {
-    const l_run *box = user;
-    lua_State *L = box->eta.L;
+static mgd_status schedule_function(void *user, mgd_context *ctx, uint64_t step, double *value) {
+    const l_schedule *schedule = user;
+    lua_State *L = schedule->callback.L;
     int top = lua_gettop(L);
-    lua_pushvalue(L, box->eta.function);
+    char what[32], why[96];
+    snprintf(what, sizeof what, "train: %s", schedule->name);
+    lua_pushvalue(L, schedule->callback.function);
     lua_pushinteger(L, (lua_Integer)step);
     mgd_status status = MGD_OK;
     if (lua_pcall(L, 1, 1, 0) != LUA_OK)
-        status = l_fail(ctx, "train: eta",
+        status = l_fail(ctx, what,
                         lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
                                                        : "it raised an error object");
     else if (lua_type(L, -1) != LUA_TNUMBER) {
-        char why[96];
-        snprintf(why, sizeof why, "the function returned a %s at step %llu: expected a number",
-                 luaL_typename(L, -1), (unsigned long long)step);
-        status = l_fail(ctx, "train: eta", why);
+        snprintf(why, sizeof why, "the function returned %s%s at step %llu: expected a number",
+                 lua_isnil(L, -1) ? "" : "a ", luaL_typename(L, -1), (unsigned long long)step);
+        status = l_fail(ctx, what, why);
     } else
-        *eta = lua_tonumber(L, -1);
+        *value = lua_tonumber(L, -1);
     lua_settop(L, top);
     return status;
 }
@@ -58,11 +71,14 @@ static l_callback enter(lua_State *L, l_run *box) {
     l_callback outer = box->chip->evaluate;
     luaL_checkstack(L, 16, "run");
     l_get_user_value(L, 1);
-    lua_getfield(L, -1, "eta");
-    box->eta = (l_callback){L, lua_gettop(L)};
-    lua_getfield(L, -2, "cost");
+    int kept = lua_gettop(L);
+    for (size_t i = 0; i < SCHEDULES; i++) {
+        lua_getfield(L, kept, schedule_names[i]);
+        box->schedules[i].callback = (l_callback){L, lua_gettop(L)};
+    }
+    lua_getfield(L, kept, "cost");
     box->cost = (l_callback){L, lua_gettop(L)};
-    lua_getfield(L, -3, "chip");
+    lua_getfield(L, kept, "chip");
     l_get_user_value(L, -1);
     lua_rawgeti(L, -1, 1);
     box->chip->evaluate = (l_callback){L, lua_gettop(L)};
@@ -72,7 +88,9 @@ static l_callback enter(lua_State *L, l_run *box) {
 
 static void leave(l_run *box, l_callback outer) {
     box->chip->evaluate = outer;
-    box->eta = box->cost = (l_callback){NULL, 0};
+    box->cost = (l_callback){NULL, 0};
+    for (size_t i = 0; i < SCHEDULES; i++)
+        box->schedules[i].callback = (l_callback){NULL, 0};
     box->busy = 0;
 }
 
@@ -96,18 +114,43 @@ static int choice_field(lua_State *L, const char *name, const char *const *names
     return value;
 }
 
+/* A number, a table {kind =, value =, factor =, every =, to =, offset =}, or a function, which
+ * l_run keeps. */
+static void schedule_field(lua_State *L, int index, const char *name, mgd_schedule *schedule) {
+    static const char *const kinds[] = {"constant", "step", "exponential", "cosine",
+                                        "inverse",  "spsa", NULL};
+    lua_getfield(L, index, name);
+    int at = lua_gettop(L);
+    if (lua_isnumber(L, at)) {
+        *schedule = (mgd_schedule){.value = lua_tonumber(L, at)};
+    } else if (lua_isfunction(L, at)) {
+        schedule->kind = MGD_SCHEDULE_FUNCTION;
+    } else if (lua_istable(L, at)) {
+        lua_getfield(L, at, "kind");
+        *schedule =
+            (mgd_schedule){.kind = (mgd_schedule_kind)luaL_checkoption(L, -1, kinds[0], kinds),
+                           .value = l_number_field(L, at, "value", 0),
+                           .factor = l_number_field(L, at, "factor", 1),
+                           .every = l_number_field(L, at, "every", 1),
+                           .to = l_number_field(L, at, "to", 0),
+                           .offset = l_number_field(L, at, "offset", 0)};
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
 static void code_fields(lua_State *L, mgd_train *train) {
     static const char *const codes[] = {"sequential", "walsh", "random", "sine", NULL};
     train->code = (mgd_code_kind)choice_field(L, "code", codes);
-    train->amplitude = l_number_field(L, 2, "amplitude", 0);
-    train->norm = l_number_field(L, 2, "norm", 0);
+    schedule_field(L, 2, "amplitude", &train->amplitude);
+    train->norm = flag_field(L, "is_norm");
     train->shuffled = flag_field(L, "shuffled");
     train->alternate = flag_field(L, "alternate");
     train->sparsity = l_number_field(L, 2, "sparsity", 0);
     train->low = l_number_field(L, 2, "low", 0);
     train->high = l_number_field(L, 2, "high", 0);
-    train->tau_p = count_field(L, "tau_p", 1);
-    train->tau_theta = count_field(L, "tau_theta", 1);
+    schedule_field(L, 2, "tau_p", &train->tau_p);
+    schedule_field(L, 2, "tau_theta", &train->tau_theta);
     train->seed = (uint64_t)(int64_t)l_number_field(L, 2, "seed", 1);
     train->replica = count_field(L, "replica", 1);
 }
@@ -115,14 +158,23 @@ static void code_fields(lua_State *L, mgd_train *train) {
 static void train_fields(lua_State *L, mgd_train *train) {
     static const char *const baselines[] = {"measured", "two-sided", "none", NULL};
     static const char *const conventions[] = {"gradient", "published", NULL};
-    static const char *const optimizers[] = {"sgd", "momentum", "adam", NULL};
+    static const char *const optimizers[] = {"sgd", "momentum", "nesterov", "adam", "sign", NULL};
+    static const char *const engines[] = {"discrete", "analog", "backprop", NULL};
     code_fields(L, train);
     l_cost(L, 2, &train->cost);
-    train->tau_x = count_field(L, "tau_x", 1);
+    schedule_field(L, 2, "tau_x", &train->tau_x);
+    train->engine = (mgd_engine)choice_field(L, "engine", engines);
+    train->tau_hp = l_number_field(L, 2, "tau_hp", train->tau_hp);
+    train->settle = count_field(L, "settle", 0);
+    train->clamp = l_number_field(L, 2, "clamp", 0);
+    train->clip = l_number_field(L, 2, "clip", 0);
+    train->clip_norm = l_number_field(L, 2, "clip_norm", 0);
+    train->threshold = l_number_field(L, 2, "threshold", 0);
+    train->weight_decay = l_number_field(L, 2, "weight_decay", 0);
     train->batch = (size_t)count_field(L, "batch", 1);
     train->shuffle = flag_field(L, "shuffle");
     train->dt = l_number_field(L, 2, "dt", 1);
-    train->eta = l_number_field(L, 2, "eta", train->eta);
+    schedule_field(L, 2, "eta", &train->eta);
     train->baseline = (mgd_baseline)choice_field(L, "baseline", baselines);
     train->convention = (mgd_convention)choice_field(L, "convention", conventions);
     train->optimizer = (mgd_optimizer)choice_field(L, "optimizer", optimizers);
@@ -136,17 +188,20 @@ static void train_fields(lua_State *L, mgd_train *train) {
 
 /* Makes the table of what must live as long as the run, as the box's user value. */
 static void keep_alive(lua_State *L, l_run *box, mgd_train *train) {
-    lua_createtable(L, 0, 3);
+    mgd_schedule *schedules[SCHEDULES] = {&train->tau_p, &train->tau_theta, &train->tau_x,
+                                          &train->eta, &train->amplitude};
+    lua_createtable(L, 0, 2 + SCHEDULES);
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "chip");
     lua_getfield(L, 2, "cost");
     lua_setfield(L, -2, "cost");
-    lua_getfield(L, 2, "eta");
-    if (lua_isfunction(L, -1)) {
-        train->eta_function = eta_function;
-        train->eta_user = box;
+    for (size_t i = 0; i < SCHEDULES; i++) {
+        lua_getfield(L, 2, schedule_names[i]);
+        lua_setfield(L, -2, schedule_names[i]);
+        box->schedules[i].name = schedule_names[i];
+        schedules[i]->function = schedule_function;
+        schedules[i]->user = &box->schedules[i];
     }
-    lua_setfield(L, -2, "eta");
     l_set_user_value(L, -2);
     if (train->cost.kind == MGD_COST_FUNCTION) {
         train->cost.function = cost_function;
@@ -400,6 +455,16 @@ static int run_set_state(lua_State *L) {
 
 /* ---- codes ----------------------------------------------------------------------------------- */
 
+/* schedule(table, step) → the value at that step */
+static int schedule_at(lua_State *L) {
+    mgd_schedule schedule = {.value = 0};
+    luaL_checktype(L, 1, LUA_TTABLE);
+    schedule_field(L, 1, "schedule", &schedule);
+    uint64_t step = (uint64_t)l_integer(L, 2, "schedule: step", 0, INT64_C(1) << 53);
+    lua_pushnumber(L, mgd_schedule_at(&schedule, step));
+    return 1;
+}
+
 /* pattern(P, options, first slot, slots) → (slots, P) unit patterns, f64 */
 static int code_pattern(lua_State *L) {
     mgd_context ctx = {0};
@@ -439,6 +504,7 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg functions[] = {
     {"new", run_new},
     {"pattern", code_pattern},
+    {"schedule", schedule_at},
     {NULL, NULL},
 };
 

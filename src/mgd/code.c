@@ -1,6 +1,7 @@
 /* Perturbation codes: options checked, tables of frequencies and orders made. */
 
 #include "code.h"
+#include "schedule.h"
 
 #include <math.h>
 #include <string.h>
@@ -58,23 +59,34 @@ static uint64_t cycle_fraction(uint64_t numerator, uint64_t denominator) {
     return (uint64_t)(wide / denominator);
 }
 
+/* A time constant, 0 where it changes. */
+static uint64_t steps_of(const mgd_schedule *tau) {
+    return mgd_schedule_constant(tau) ? (uint64_t)tau->value : 0;
+}
+
 /* The i-th of P frequencies in cycles per slot. Over a window of K slots, K > 2P, the integer bins
  * m/K, m = 1 … P, are exactly orthogonal; otherwise P frequencies evenly between low and high. */
 static uint64_t frequency_of(const mgd_train *train, size_t parameters, size_t i) {
-    uint64_t slots = train->tau_theta % train->tau_p == 0 ? train->tau_theta / train->tau_p : 0;
+    uint64_t tau_p = steps_of(&train->tau_p), window = steps_of(&train->tau_theta);
+    uint64_t slots = tau_p > 0 && window % tau_p == 0 ? window / tau_p : 0;
     bool band = train->high > 0;
     if (!band && slots > 2 * (uint64_t)parameters)
         return cycle_fraction(i + 1, slots);
-    double low = band ? train->low * (double)train->tau_p : 0;
-    double high = band ? train->high * (double)train->tau_p : 0.5;
+    double low = band ? train->low * (double)tau_p : 0;
+    double high = band ? train->high * (double)tau_p : 0.5;
     double share = band ? (parameters > 1 ? (double)i / (double)(parameters - 1) : 0)
                         : (double)(i + 1) / (double)(parameters + 1);
     return (uint64_t)((low + share * (high - low)) * 0x1p64);
 }
 
 static mgd_status open_sine(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
-    double limit = 0.5 / (double)train->tau_p;
+    uint64_t tau_p = steps_of(&train->tau_p);
+    double limit = 0.5 / (double)tau_p;
     bool band = train->low != 0 || train->high != 0;
+    if (band && tau_p == 0)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "perturbation: a band of sines, in cycles per step, with a tau_p that "
+                        "changes: expected a constant tau_p, or no low and high");
     /* at 0 and at half a cycle per slot a sine is a constant: its mean square is not ½ */
     if (band && !(train->low > 0 && train->low < train->high && train->high < limit))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,

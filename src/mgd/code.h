@@ -92,6 +92,15 @@ typedef struct {
     void (*widen)(const uint8_t *table, size_t n, uint32_t *samples);
 } mgd_random_kernels;
 
+/* How costs become a signal. */
+typedef struct {
+    mgd_baseline baseline;
+    double scale;
+    double clamp; /* |C̃| in the signal is at most this */
+    double keep;  /* high-pass: α, … */
+    bool jumps;   /* … and whether the sample changed: the cost's jump is not seen */
+} mgd_demodulation;
+
 /* What the kernels know of a unit's replicas. */
 typedef struct {
     const double *alive;      /* (lanes) 1, or 0: everything of it stays as it is */
@@ -128,12 +137,14 @@ typedef struct {
                           void *out);
 
     /* C̃ of every lane: plus − against, half of it when two-sided, or plus alone without a baseline;
-     * and signal ← C̃·scale in the kernels' precision. The signal is 0 where the lane is not alive
-     * or not finite, and nothing else of a lane that is not alive changes. plus and against
-     * (lanes); signal (width): one lane fills a whole tile with its value. */
-    mgd_alarm (*demodulate)(mgd_baseline baseline, const double *plus, const double *against,
-                            double scale, size_t lanes, size_t width, const mgd_signals *unit,
-                            void *signal);
+     * and signal ← C̃·scale, C̃ clamped, in the kernels' precision. The signal is 0 where the lane
+     * is not alive or not finite, and nothing else of a lane that is not alive changes. plus and
+     * against (lanes); signal (width): one lane fills a whole tile with its value. */
+    mgd_alarm (*demodulate)(const mgd_demodulation *d, const double *plus, const double *against,
+                            size_t lanes, size_t width, const mgd_signals *unit, void *signal);
+    /* The same with C̃ ← keep·(C̃ + plus − C), C being the cost of the step before. */
+    mgd_alarm (*high_pass)(const mgd_demodulation *d, const double *plus, size_t lanes,
+                           size_t width, const mgd_signals *unit, void *signal);
     /* G (count × width) += signal (width)·s; `set`: = instead of += */
     void (*integrate)(void *g, const mgd_pattern *s, const void *signal, bool set, size_t count,
                       size_t width);
@@ -141,13 +152,23 @@ typedef struct {
     void (*integrate_sgd)(void *theta, const void *g, const mgd_pattern *s, const void *signal,
                           const void *eta, bool set, size_t count, size_t width);
 
+    /* G ← G + share·(signal·s − G) where lives (width) is not 0; and then θ ← θ − eta (width)·G,
+     * unless θ is NULL. */
+    void (*low_pass)(void *theta, void *g, const mgd_pattern *s, const void *signal,
+                     const void *eta, const void *lives, double share, size_t count, size_t width);
+    /* |G| ≤ most, each by itself */
+    void (*limit)(void *g, double most, size_t count, size_t width);
+
     /* out (width) ← factor·alive (lanes); one lane fills a whole tile with its value */
     void (*rates)(double factor, const double *alive, size_t lanes, size_t width, void *out);
     /* Updates of θ (count × width) from G; eta (width), 0 where θ is to stay; lives (width), 0
      * where the moments are */
     void (*sgd)(void *theta, const void *g, const void *eta, size_t count, size_t width);
     void (*momentum)(void *theta, const void *g, void *v, const void *eta, const void *lives,
-                     double momentum, size_t count, size_t width);
+                     double momentum, bool nesterov, size_t count, size_t width);
+    /* θ ← θ ∓ eta by the sign of G, where |G| > threshold */
+    void (*sign)(void *theta, const void *g, const void *eta, double threshold, size_t count,
+                 size_t width);
     /* correction: 1/(1 − β₁ᵗ), 1/(1 − β₂ᵗ) */
     void (*adam)(void *theta, const void *g, void *m, void *v, const void *eta, const void *lives,
                  double beta1, double beta2, double epsilon, const double correction[2],

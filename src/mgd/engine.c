@@ -1,19 +1,22 @@
-/* The discrete engine. Step n = 0, 1, 2, …:
- *   1. n mod τ_x = 0: the next sample (or batch);
- *   2. n mod τ_p = 0: the next pattern;
+/* The engines. A step n = 0, 1, 2, … of the discrete one:
+ *   1. n begins a sample time τ_x: the next sample (or batch);
+ *   2. n begins a perturbation time τ_p: the next pattern;
  *   3. when the sample changed or θ was written: measure C₀ = C(θ);
  *   4. measure C = C(θ + θ̃); C̃ = C − C₀ (or by the other baselines);
  *   5. integrate e = C̃·θ̃/⟨θ̃²⟩ into G;
- *   6. (n + 1) mod τ_θ = 0: write θ, clear G.
- * Between two writes the evaluations do not depend on each other's results, so the engine asks the
- * chip for a block of steps at once, in the order of time. Neither the length of a block nor the
- * number of threads changes any value. θ + θ̃ is never stored into θ.
+ *   6. n ends an integration time τ_θ: write θ, clear G.
+ * The analog one has first-order filters in place of 3, 5 and 6, at every step:
+ *   C̃ ← α·(C̃ + C − C_before), α = τ_hp/(τ_hp + 1), C_before = C where the sample changed;
+ *   G ← G + (e − G)/(τ_θ + 1);  θ ← θ − η·G.
+ * In back-propagation G is the true gradient of the step's batch.
+ *
+ * Neither the length of a block of steps nor the number of threads changes any value. θ + θ̃ is
+ * never stored into θ.
  */
 
-#include "run.h"
+#include "step.h"
 
 #include <math.h>
-#include <sleef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,288 +44,6 @@ static uint64_t min_u64(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
-/* Divisions by time constants, of which most are 1 and a division is slow. */
-static inline uint64_t periods(uint64_t n, uint64_t tau) {
-    return tau == 1 ? n : n / tau;
-}
-
-static inline bool begins(uint64_t n, uint64_t tau) {
-    return tau == 1 || n % tau == 0;
-}
-
-/* ---- a block of steps ------------------------------------------------------------------------ */
-
-void mgd_run_samples(const mgd_run *run, size_t unit, uint64_t step, uint32_t *out) {
-    uint64_t place = periods(step, run->train.tau_x) * run->train.batch;
-    mgd_order_fill(&run->order, run->kernels->random, &run->cache[unit],
-                   run->number + unit * run->lanes, run->lanes, place, run->train.batch, out);
-}
-
-/* Makes sure that batch number `batch` is among those worked out ahead; where it lies. */
-static const uint32_t *ahead(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t batch) {
-    if (batch < w->ahead_batch || batch - w->ahead_batch >= MGD_AHEAD) {
-        mgd_order_fill(&run->order, run->kernels->random, &run->cache[unit],
-                       run->number + unit * run->lanes, run->lanes, batch * run->train.batch,
-                       MGD_AHEAD * run->train.batch, w->ahead);
-        w->ahead_batch = batch;
-    }
-    return w->ahead + (batch - w->ahead_batch) * run->train.batch * run->lanes;
-}
-
-/* The same for batch number `batch`; where the chip wants to know, it is told the next one. */
-static void take_samples(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t batch,
-                         uint32_t *out) {
-    size_t count = run->train.batch * run->lanes;
-    if (!run->session->prefetch) {
-        mgd_run_samples(run, unit, batch * run->train.tau_x, out);
-        return;
-    }
-    memcpy(out, ahead(run, w, unit, batch), count * sizeof *out);
-    run->session->prefetch(run->session, ahead(run, w, unit, batch + 1), count);
-}
-
-/* Lists the points of steps first … first + steps − 1, in the order of time; returns how many. */
-static size_t list_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t first,
-                          size_t steps, mgd_places *places) {
-    const mgd_train *t = &run->train;
-    size_t points = 0, base = 0, batches = 0;
-    bool has_base = false;
-    const uint32_t *samples = NULL;
-    for (size_t j = 0; j < steps; j++) {
-        uint64_t n = first + j;
-        bool new_sample = begins(n, t->tau_x);
-        if (new_sample || !samples) {
-            uint32_t *fresh = w->samples + batches++ * t->batch * run->lanes;
-            take_samples(run, w, unit, periods(n, t->tau_x), fresh);
-            samples = fresh;
-        }
-        bool measures_base =
-            t->baseline == MGD_BASELINE_MEASURED && (new_sample || begins(n, t->tau_theta));
-        bool two = measures_base || t->baseline == MGD_BASELINE_TWO_SIDED;
-        mgd_point point = {
-            .step = n, .slot = periods(n, t->tau_p), .samples = samples, .ticks = two ? 1 : 2};
-        if (measures_base) {
-            base = points;
-            has_base = true;
-            w->points[points++] = point;
-            point.tick = 1;
-        }
-        point.sign = 1;
-        places[j] = (mgd_places){.plus = points, .base = base, .has_base = has_base};
-        w->points[points++] = point;
-        if (t->baseline == MGD_BASELINE_TWO_SIDED) {
-            point.tick = 1;
-            point.sign = -1;
-            places[j].minus = points;
-            w->points[points++] = point;
-        }
-    }
-    return points;
-}
-
-/* θ of the replica stays as it is from here on; `cost` is what was not finite. */
-static void stop_nonfinite(mgd_run *run, size_t slot, uint64_t step, double cost) {
-    run->alive[slot] = 0;
-    run->stopped[slot] = (double)step;
-    run->finite[slot] = 0;
-    run->fatal[slot] = cost;
-    if (run->session->stop)
-        run->session->stop(run->session, slot, step);
-}
-
-static void stop_lanes(mgd_run *run, size_t unit, uint64_t step, const double *plus,
-                       const double *against) {
-    for (size_t lane = 0; lane < run->lanes; lane++) {
-        size_t slot = unit * run->lanes + lane;
-        if (run->alive[slot] != 0 && !(isfinite(plus[lane]) && isfinite(against[lane])))
-            stop_nonfinite(run, slot, step, isfinite(plus[lane]) ? against[lane] : plus[lane]);
-    }
-}
-
-/* Costs into signals, (steps × width); rows repeat the one value in every lane of a tile. */
-static void demodulate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps,
-                             const mgd_places *places) {
-    mgd_baseline baseline = run->train.baseline;
-    size_t lanes = run->lanes, at = unit * lanes;
-    mgd_signals state = {run->alive + at, run->c0 + at, run->c + at, run->c_tilde + at,
-                         run->sums + 2 * at};
-    for (size_t j = 0; j < steps; j++) {
-        const double *plus = w->cost + places[j].plus * lanes, *against = plus;
-        if (baseline == MGD_BASELINE_TWO_SIDED)
-            against = w->cost + places[j].minus * lanes;
-        else if (baseline == MGD_BASELINE_MEASURED && places[j].has_base)
-            against = w->cost + places[j].base * lanes;
-        else if (baseline == MGD_BASELINE_MEASURED)
-            against = memcpy(w->against, state.c0, lanes * sizeof(double));
-        char *signal = w->signal + j * run->width * run->real;
-        mgd_alarm alarm = run->kernels->demodulate(baseline, plus, against, run->scale, lanes,
-                                                   run->width, &state, signal);
-        if (alarm.nonfinite) {
-            stop_lanes(run, unit, first + j, plus, against);
-            w->eta_held = NAN;
-        }
-        if (alarm.huge)
-            run->careful[unit] = 1;
-    }
-}
-
-/* ---- writing θ ------------------------------------------------------------------------------- */
-
-/* After a write that may have overflowed: lanes whose θ is not finite get the one before back and
- * stop there. */
-static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *before) {
-    char *theta = run->theta + unit * mgd_run_unit_bytes(run);
-    size_t stride = run->in_lanes ? run->width : 1;
-    for (size_t lane = 0; lane < run->lanes; lane++) {
-        size_t slot = unit * run->lanes + lane;
-        bool finite = true;
-        if (run->alive[slot] == 0) /* θ did not move */
-            continue;
-        for (size_t i = 0; i < run->parameters && finite; i++)
-            finite = isfinite(mgd_run_real(run, theta, i * stride + lane));
-        if (finite)
-            continue;
-        for (size_t i = 0; i < run->parameters; i++)
-            memcpy(theta + (i * stride + lane) * run->real,
-                   before + (i * stride + lane) * run->real, run->real);
-        stop_nonfinite(run, slot, step, INFINITY); /* as it would be with that θ */
-    }
-}
-
-/* G of the window that ends here and the θ it was measured at, of the replicas that run. */
-static void keep_window(mgd_run *run, size_t unit, const char *theta, const char *gradient) {
-    size_t bytes = mgd_run_unit_bytes(run), at = unit * bytes;
-    if (!run->in_lanes && run->alive[unit] != 0) {
-        memcpy(run->window_gradient + at, gradient, bytes);
-        memcpy(run->window_theta + at, theta, bytes);
-    }
-    for (size_t lane = 0; lane < run->lanes && run->in_lanes; lane++) {
-        if (run->alive[unit * run->lanes + lane] == 0)
-            continue;
-        for (size_t i = 0; i < run->parameters; i++) {
-            size_t from = (i * run->width + lane) * run->real;
-            memcpy(run->window_gradient + at + from, gradient + from, run->real);
-            memcpy(run->window_theta + at + from, theta + from, run->real);
-        }
-    }
-}
-
-/* The same bits everywhere, which the C library does not promise. */
-static double power(double base, double exponent) {
-    return Sleef_cinz_powd1_u10purec(base, exponent);
-}
-
-/* θ of a unit from its G. */
-static void update(mgd_run *run, mgd_worker *w, size_t unit, uint64_t write) {
-    const mgd_engine_kernels *k = run->kernels;
-    const mgd_train *t = &run->train;
-    size_t at = unit * mgd_run_unit_bytes(run);
-    char *theta = run->theta + at, *gradient = run->gradient + at;
-    double time = (double)write + 1;
-    switch (t->optimizer) {
-    case MGD_OPTIMIZER_SGD:
-        k->sgd(theta, gradient, w->eta, run->count, run->width);
-        break;
-    case MGD_OPTIMIZER_MOMENTUM:
-        k->momentum(theta, gradient, run->first_moment + at, w->eta, w->lives, t->momentum,
-                    run->count, run->width);
-        break;
-    case MGD_OPTIMIZER_ADAM:
-        k->adam(theta, gradient, run->first_moment + at, run->second_moment + at, w->eta, w->lives,
-                t->beta1, t->beta2, t->epsilon,
-                (double[]){1 / (1 - power(t->beta1, time)), 1 / (1 - power(t->beta2, time))},
-                run->count, run->width);
-        break;
-    }
-}
-
-/* ---- integration ----------------------------------------------------------------------------- */
-
-/* G += Σ_j signal_j·s_j, the patterns formed again where they are not at hand; the first step of a
- * window sets G. With `write`, the last step's share goes with G straight into θ. In rows the spare
- * end of the last tile integrates leftovers that nothing reads. */
-static void integrate_block(mgd_run *run, mgd_worker *w, size_t unit, uint64_t n, size_t steps,
-                            bool write) {
-    const mgd_engine_kernels *k = run->kernels;
-    const mgd_unit_source source = mgd_unit_source_of(run, unit);
-    size_t base = unit * mgd_run_unit_bytes(run);
-    size_t row = (run->in_lanes ? run->width : 1) * run->real;
-    for (size_t first = 0, count; first < run->parameters; first += count) {
-        count = mgd_unit_part(run, first, run->parameters);
-        size_t rows = run->in_lanes ? count : (count + run->width - 1) / run->width;
-        char *g = run->gradient + base + first * row, *theta = run->theta + base + first * row;
-        for (size_t j = 0; j < steps; j++) {
-            uint64_t slot = w->points[w->places[j].plus].slot;
-            mgd_pattern s = mgd_unit_pattern(&source, w, slot, first, count);
-            const char *signal = w->signal + j * run->width * run->real;
-            bool set = begins(n + j, run->train.tau_theta);
-            if (write && j + 1 == steps)
-                k->integrate_sgd(theta, g, &s, signal, w->eta, set, rows, run->width);
-            else
-                k->integrate(g, &s, signal, set, rows, run->width);
-        }
-    }
-}
-
-/* η and who runs, as the kernels want them. */
-static void hold_rates(const mgd_run *run, mgd_worker *w, size_t unit) {
-    if (w->eta_held == run->eta)
-        return;
-    const double *alive = run->alive + unit * run->lanes;
-    run->kernels->rates(run->eta, alive, run->lanes, run->width, w->eta);
-    run->kernels->rates(1, alive, run->lanes, run->width, w->lives);
-    w->eta_held = run->eta;
-}
-
-/* The chip makes of the θ that is asked for what it can. */
-static mgd_status write_chip(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
-                             uint64_t step) {
-    size_t bytes = mgd_run_unit_bytes(run);
-    char *theta = run->theta + unit * bytes;
-    mgd_write write = {.worker = (size_t)(w - run->workers),
-                       .unit = unit,
-                       .replica = run->number + unit * run->lanes,
-                       .lives = w->lives,
-                       .step = step,
-                       .before = w->before,
-                       .theta = theta};
-    mgd_status status = run->session->write(ctx, run->session, &write);
-    if (status != MGD_OK)
-        memcpy(theta, w->before, bytes);
-    return status;
-}
-
-/* Takes a block into G and, where its last step ends a window, writes θ. */
-static mgd_status integrate_and_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
-                                      uint64_t n, size_t steps) {
-    const mgd_train *t = &run->train;
-    size_t bytes = mgd_run_unit_bytes(run), at = unit * bytes;
-    bool writes = begins(n + steps, t->tau_theta), chip = run->session->write != NULL;
-    bool at_once = writes && t->optimizer == MGD_OPTIMIZER_SGD && !run->window_gradient && !chip;
-    bool careful = writes && (run->careful[unit] || !(fabs(run->eta) < MGD_HUGE_SIGNAL));
-    mgd_status status = MGD_OK;
-    if (writes)
-        hold_rates(run, w, unit);
-    if (careful || (writes && chip))
-        memcpy(w->before, run->theta + at, bytes);
-    integrate_block(run, w, unit, n, steps, at_once);
-    if (!writes)
-        return MGD_OK;
-    if (run->window_gradient)
-        keep_window(run, unit, run->theta + at, run->gradient + at);
-    if (!at_once)
-        update(run, w, unit, periods(n, t->tau_theta));
-    if (chip)
-        status = write_chip(ctx, run, w, unit, n + steps - 1);
-    if (careful) {
-        undo_overflow(run, unit, n + steps - 1, w->before);
-        w->eta_held = NAN;
-    }
-    if (run->careful[unit]) /* its neighbours belong to other threads */
-        run->careful[unit] = 0;
-    return status;
-}
-
 /* ---- units and segments ---------------------------------------------------------------------- */
 
 static bool unit_lives(const mgd_run *run, size_t unit) {
@@ -341,9 +62,46 @@ static void forget(mgd_worker *w) {
     w->eta_held = NAN;
 }
 
+/* Back-propagation through the chip, as far as it can tell: G from the step's batch. */
+static mgd_status gradient_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
+                                mgd_pool *pool, uint64_t step) {
+    size_t batch = run->train.batch;
+    mgd_run_samples(run, unit, mgd_timer_index(&run->shows, step), w->samples);
+    for (size_t b = 0; b < batch; b++)
+        w->weight[b] = 1 / (double)batch;
+    mgd_view view = {
+        .slot = unit, .step = step, .theta = run->theta + unit * mgd_run_unit_bytes(run)};
+    mgd_weighted set = {batch, w->samples, w->weight};
+    double cost;
+    MGD_TRY(run->session->gradient(ctx, run->session, pool, &view, &set, w->slope, &cost));
+    run->c[unit] = cost;
+    char *g = run->gradient + unit * mgd_run_unit_bytes(run);
+    for (size_t i = 0; i < run->parameters; i++) {
+        mgd_run_real_set(run, g, i, w->slope[i]);
+        if (!(fabs(w->slope[i]) < MGD_HUGE_SIGNAL))
+            run->careful[unit] = 1;
+    }
+    if (!isfinite(cost)) {
+        mgd_step_stop(run, unit, step, cost);
+        w->eta_held = NAN;
+    }
+    return MGD_OK;
+}
+
+/* Asks the chip for a block of steps and takes in what it answers. */
+static mgd_status perturbed_steps(mgd_context *ctx, mgd_run *run, mgd_worker *w,
+                                  mgd_request *request, uint64_t first, size_t steps) {
+    size_t unit = request->unit;
+    if (run->chip->in_order)
+        mgd_step_hold_rates(run, w, unit, first);
+    request->num_points = mgd_step_points(run, w, unit, first, steps);
+    MGD_TRY(run->session->measure(ctx, run->session, request));
+    mgd_step_demodulate(run, w, unit, first, steps);
+    return MGD_OK;
+}
+
 static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
     mgd_run *run = s->run;
-    const mgd_train *t = &run->train;
     mgd_worker *w = &run->workers[worker];
     mgd_unit_source source = mgd_unit_source_of(run, unit);
     mgd_request request = {.worker = worker,
@@ -354,26 +112,25 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
                            .replica = source.replica,
                            .lives = w->lives,
                            .cost = w->cost};
+    mgd_context *ctx = &s->ctx[unit];
     mgd_status status = MGD_OK;
     uint64_t n = run->done[unit]; /* written back once: its neighbours belong to other threads */
     for (size_t i = 0; i < run->num_workers; i++) /* those that help with this unit, too */
         if (i == worker || s->inner)
             forget(&run->workers[i]);
     while (n < s->last) {
-        uint64_t to_write = t->tau_theta == 1 ? 1 : t->tau_theta - n % t->tau_theta;
+        uint64_t to_write = mgd_timer_next(&run->windows, n) - n;
         size_t steps = (size_t)min_u64(min_u64(s->last - n, to_write), run->block_steps);
         if (!unit_lives(run, unit)) { /* nothing is left to ask the chip for */
             n = s->last;
             break;
         }
-        if (run->chip->in_order)
-            hold_rates(run, w, unit);
-        request.num_points = list_points(run, w, unit, n, steps, w->places);
-        status = run->session->measure(&s->ctx[unit], run->session, &request);
+        status = run->train.engine == MGD_ENGINE_BACKPROP
+                     ? gradient_step(ctx, run, w, unit, s->inner, n)
+                     : perturbed_steps(ctx, run, w, &request, n, steps);
         if (status != MGD_OK)
             break;
-        demodulate_block(run, w, unit, n, steps, w->places);
-        status = integrate_and_write(&s->ctx[unit], run, w, unit, n, steps);
+        status = mgd_step_write(ctx, run, w, unit, n, steps);
         n += steps;
         if (status != MGD_OK) /* the write of this step did not happen */
             break;
@@ -387,21 +144,51 @@ static void advance_task(void *arg, size_t unit, size_t worker) {
     s->status[unit] = advance_unit(s, unit, worker);
 }
 
-/* η of the write that the segment from step `first` on ends with. */
-static mgd_status prepare_eta(mgd_context *ctx, mgd_run *run, uint64_t first) {
-    const mgd_train *t = &run->train;
-    if (!t->eta_function)
+/* ---- what is asked as time goes on ------------------------------------------------------------
+ */
+
+/* A time constant that may change is asked at the first step of each of its periods. */
+static mgd_status ask_tau(mgd_context *ctx, mgd_run *run, const char *name,
+                          const mgd_schedule *schedule, mgd_timer *timer) {
+    double tau;
+    if (mgd_schedule_constant(schedule) || !mgd_timer_begins(timer, run->step))
         return MGD_OK;
-    uint64_t step = (first / t->tau_theta + 1) * t->tau_theta - 1;
-    double eta;
-    MGD_TRY(t->eta_function(t->eta_user, ctx, step, &eta));
-    if (!isfinite(eta))
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "eta: the function returned %s at step %llu: expected a finite number",
-                        isnan(eta) ? "nan" : "an infinity", (unsigned long long)step);
-    run->eta = eta;
+    MGD_TRY(mgd_schedule_ask(ctx, name, schedule, run->step, MGD_VALUE_STEPS, &tau));
+    if (timer == &run->shows && (uint64_t)tau != timer->tau) {
+        memmove(run->shown + 1, run->shown, sizeof run->shown - sizeof *run->shown);
+        run->shown[0] = *timer;
+    }
+    mgd_timer_set(timer, run->step, (uint64_t)tau);
     return MGD_OK;
 }
+
+/* Everything that is asked at run->step, where a segment begins. */
+static mgd_status ask(mgd_context *ctx, mgd_run *run) {
+    const mgd_train *t = &run->train;
+    MGD_TRY(ask_tau(ctx, run, "tau_p", &t->tau_p, &run->slots));
+    MGD_TRY(ask_tau(ctx, run, "tau_x", &t->tau_x, &run->shows));
+    if (t->engine == MGD_ENGINE_DISCRETE)
+        MGD_TRY(ask_tau(ctx, run, "tau_theta", &t->tau_theta, &run->windows));
+    else if (t->tau_theta.kind == MGD_SCHEDULE_FUNCTION)
+        MGD_TRY(mgd_schedule_ask(ctx, "tau_theta", &t->tau_theta, run->step, MGD_VALUE_POSITIVE,
+                                 &run->tau_theta));
+    if (t->amplitude.kind != MGD_SCHEDULE_FUNCTION || !mgd_timer_begins(&run->slots, run->step))
+        return MGD_OK;
+    double value;
+    MGD_TRY(mgd_schedule_ask(ctx, t->norm ? "norm" : "amplitude", &t->amplitude, run->step,
+                             MGD_VALUE_POSITIVE, &value));
+    run->amplitude = value * run->per_amplitude;
+    return MGD_OK;
+}
+
+/* η of the write that the segment ends with, where it is a function. */
+static mgd_status ask_eta(mgd_context *ctx, mgd_run *run, uint64_t last) {
+    if (run->train.eta.kind != MGD_SCHEDULE_FUNCTION || !mgd_timer_begins(&run->windows, last))
+        return MGD_OK;
+    return mgd_schedule_ask(ctx, "eta", &run->train.eta, last - 1, MGD_VALUE_ANY, &run->eta);
+}
+
+/* ---- segments -------------------------------------------------------------------------------- */
 
 /* The first look at C̃ after step `step`. */
 static uint64_t next_look(uint64_t step) {
@@ -411,14 +198,22 @@ static uint64_t next_look(uint64_t step) {
     return look > step ? look : (step / LOOK_STEPS + 1) * LOOK_STEPS;
 }
 
-/* Where a segment of `length` steps ends: at the latest where C̃ is looked at and, when η is a
- * function, at the next write, so that it is asked when θ is written and not before. */
+/* Where a segment of `length` steps ends: at the latest where C̃ is looked at, and where something
+ * is asked, so that it is asked when it is needed and not before. */
 static uint64_t segment_end(const mgd_run *run, uint64_t target, uint64_t length) {
+    const mgd_train *t = &run->train;
     uint64_t last = run->step + min_u64(target - run->step, length);
+    bool amplitude = t->amplitude.kind == MGD_SCHEDULE_FUNCTION;
+    bool window = t->eta.kind == MGD_SCHEDULE_FUNCTION ||
+                  (t->engine == MGD_ENGINE_ANALOG ? t->tau_theta.kind == MGD_SCHEDULE_FUNCTION
+                                                  : !mgd_schedule_constant(&t->tau_theta));
     if (!run->warned)
         last = min_u64(last, next_look(run->step));
-    uint64_t write = (run->step / run->train.tau_theta + 1) * run->train.tau_theta;
-    return run->train.eta_function ? min_u64(last, write) : last;
+    if (amplitude || !mgd_schedule_constant(&t->tau_p))
+        last = min_u64(last, mgd_timer_next(&run->slots, run->step));
+    if (!mgd_schedule_constant(&t->tau_x))
+        last = min_u64(last, mgd_timer_next(&run->shows, run->step));
+    return window ? min_u64(last, mgd_timer_next(&run->windows, run->step)) : last;
 }
 
 /* Units are independent: when a chip fails in one of them the others still finish the segment. */
@@ -453,7 +248,7 @@ static mgd_status fail_nonfinite(mgd_context *ctx, const mgd_run *run) {
                     cost, (unsigned long long)run->step, (unsigned long long)run->train.seed,
                     (unsigned long long)run->train.replica,
                     run->train.replicas > 1 ? " and all others" : "",
-                    run->step < run->train.tau_theta
+                    run->step < mgd_timer_next(&run->windows, 0)
                         ? "it had not been written yet: look at θ, the data and the chip"
                         : "a smaller eta may help, unless the chip answers so by itself");
 }
@@ -539,9 +334,10 @@ static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, ui
     mgd_run_settle(run);
     mgd_run_compact(run);
     s->first = run->step;
+    mgd_run_count(run);
+    MGD_TRY(ask(ctx, run));
     s->last = segment_end(run, target, *length);
-    if (s->last % run->train.tau_theta == 0)
-        MGD_TRY(prepare_eta(ctx, run, s->first));
+    MGD_TRY(ask_eta(ctx, run, s->last));
     mgd_status status = advance_segment(run, s);
     for (size_t unit = 0; unit < run->live_units && status != MGD_OK; unit++)
         if (s->status[unit] == status)

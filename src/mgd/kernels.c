@@ -306,41 +306,64 @@ INLINE bool any_double(vec_i64 mask) {
     return any != 0;
 }
 
-static mgd_alarm demodulate(mgd_baseline baseline, const double *plus, const double *against,
-                            double scale, size_t lanes, size_t width, const mgd_signals *unit,
-                            void *signals) {
-    real *signal = signals;
+/* What a vector of lanes met, as masks. */
+typedef struct {
+    vec_i64 bad, huge;
+} alarms;
+
+/* C̃ of the lanes from `at` on into the state and, scaled, into the signal. */
+INLINE void take_signal(const mgd_demodulation *d, vec_f64 before, vec_f64 cost, vec_f64 tilde,
+                        size_t at, size_t lanes, const mgd_signals *unit, real *signal,
+                        alarms *met) {
     const vec_f64 zero = {0};
-    const double share = baseline == MGD_BASELINE_NONE ? 0 : 1; /* of what is subtracted */
-    const double half = baseline == MGD_BASELINE_TWO_SIDED ? 0.5 : 1;
-    vec_i64 bad = {0}, huge = {0};
+    vec_i64 finite = (abs_doubles(tilde) <= zero + DBL_MAX) & (abs_doubles(cost) <= zero + DBL_MAX);
+    vec_i64 lives = load_doubles(unit->alive + at, lanes) != zero;
+    met->bad |= lives & ~finite;
+    finite &= lives;
+    tilde = pick_doubles(finite, tilde, zero);
+    vec_f64 clamped = pick_doubles(tilde > zero + d->clamp, zero + d->clamp, tilde);
+    clamped = pick_doubles(clamped < zero - d->clamp, zero - d->clamp, clamped) * d->scale;
+    met->huge |= abs_doubles(clamped) > zero + MGD_HUGE_SIGNAL;
+    reals_of_doubles scaled = __builtin_convertvector(clamped, reals_of_doubles);
+    if (lanes > 1)
+        memcpy(signal + at, &scaled, sizeof scaled);
+    else
+        *signal = scaled[0];
+    double *const kept[] = {unit->c0 + at, unit->c + at, unit->c_tilde + at};
+    const vec_f64 now[] = {before, cost, tilde};
+    for (size_t i = 0; i < 3; i++)
+        store_doubles(kept[i], lanes, pick_doubles(lives, now[i], load_doubles(kept[i], lanes)));
+    double *sums = unit->sums + at;
+    store_doubles(sums, lanes, load_doubles(sums, lanes) + abs_doubles(tilde));
+    sums += lanes;
+    store_doubles(sums, lanes,
+                  load_doubles(sums, lanes) + pick_doubles(finite, abs_doubles(cost), zero));
+}
+
+static mgd_alarm demodulate(const mgd_demodulation *d, const double *plus, const double *against,
+                            size_t lanes, size_t width, const mgd_signals *unit, void *signal) {
+    const double share = d->baseline == MGD_BASELINE_NONE ? 0 : 1; /* of what is subtracted */
+    const double half = d->baseline == MGD_BASELINE_TWO_SIDED ? 0.5 : 1;
+    alarms met = {{0}, {0}};
     for (size_t at = 0; at < lanes; at += DOUBLE_LANES) {
         vec_f64 cost = load_doubles(plus + at, lanes), before = load_doubles(against + at, lanes);
-        vec_f64 tilde = half * (cost - share * before);
-        vec_i64 finite = abs_doubles(tilde) <= zero + DBL_MAX;
-        vec_i64 lives = load_doubles(unit->alive + at, lanes) != zero;
-        bad |= lives & ~finite;
-        finite &= lives;
-        tilde = pick_doubles(finite, tilde, zero);
-        huge |= abs_doubles(tilde * scale) > zero + MGD_HUGE_SIGNAL;
-        reals_of_doubles scaled = __builtin_convertvector(tilde * scale, reals_of_doubles);
-        if (lanes > 1)
-            memcpy(signal + at, &scaled, sizeof scaled);
-        else
-            *signal = scaled[0];
-        double *const kept[] = {unit->c0 + at, unit->c + at, unit->c_tilde + at};
-        const vec_f64 now[] = {before, cost, tilde};
-        for (size_t i = 0; i < 3; i++)
-            store_doubles(kept[i], lanes,
-                          pick_doubles(lives, now[i], load_doubles(kept[i], lanes)));
-        double *sums = unit->sums + at;
-        store_doubles(sums, lanes, load_doubles(sums, lanes) + abs_doubles(tilde));
-        sums += lanes;
-        store_doubles(sums, lanes,
-                      load_doubles(sums, lanes) + pick_doubles(finite, abs_doubles(cost), zero));
+        take_signal(d, before, cost, half * (cost - share * before), at, lanes, unit, signal, &met);
     }
     fill_tile(signal, lanes, width);
-    return (mgd_alarm){any_double(bad), any_double(huge)};
+    return (mgd_alarm){any_double(met.bad), any_double(met.huge)};
+}
+
+static mgd_alarm high_pass(const mgd_demodulation *d, const double *plus, size_t lanes,
+                           size_t width, const mgd_signals *unit, void *signal) {
+    alarms met = {{0}, {0}};
+    for (size_t at = 0; at < lanes; at += DOUBLE_LANES) {
+        vec_f64 cost = load_doubles(plus + at, lanes);
+        vec_f64 before = d->jumps ? cost : load_doubles(unit->c + at, lanes);
+        vec_f64 tilde = d->keep * (load_doubles(unit->c_tilde + at, lanes) + (cost - before));
+        take_signal(d, before, cost, tilde, at, lanes, unit, signal, &met);
+    }
+    fill_tile(signal, lanes, width);
+    return (mgd_alarm){any_double(met.bad), any_double(met.huge)};
 }
 
 INLINE void integrate_kind(const int kind, real *g, const mgd_pattern *s, const real *signal,
@@ -388,8 +411,45 @@ INLINE void integrate_sgd_kind(const int kind, real *theta, const real *g, const
 }
 
 static void integrate_sgd(void *theta, const void *g, const mgd_pattern *s, const void *signal,
-                          const void *eta, bool set, size_t count, size_t width) {
-    FOR_KIND(s, integrate_sgd_kind, theta, g, s, signal, eta, set, count, width)
+                          const void *eta, bool set, size_t count, size_t width){
+    FOR_KIND(s, integrate_sgd_kind, theta, g, s, signal, eta, set, count, width)}
+
+INLINE void low_pass_kind(const int kind, const bool writes, real *theta, real *g,
+                          const mgd_pattern *s, const real *signal, const real *eta,
+                          const real *lives, real share, size_t count, size_t width) {
+    for (size_t i = 0, run; i < count; i += run) {
+        run = run_of(s, kind, i, count);
+        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+            cursor c = cursor_at(s, kind, i, lane, width);
+            const vec e = load(signal + lane), rate = load(eta + lane);
+            const vec_int moves = load(lives + lane) != splat(0);
+            size_t end = (i + run) * width + lane;
+            for (size_t at = i * width + lane; at < end; at += width) {
+                vec before = load(g + at), error = multiply_add(&c, kind, e, -before, width);
+                vec slope = pick(moves, fma_vec(splat(share), error, before), before);
+                store(g + at, slope);
+                if (writes)
+                    store(theta + at, stepped(load(theta + at), rate, slope));
+            }
+        }
+    }
+}
+
+static void low_pass(void *theta, void *g, const mgd_pattern *s, const void *signal,
+                     const void *eta, const void *lives, double share, size_t count, size_t width) {
+    if (theta) {
+        FOR_KIND(s, low_pass_kind, true, theta, g, s, signal, eta, lives, (real)share, count, width)
+    } else {
+        FOR_KIND(s, low_pass_kind, false, theta, g, s, signal, eta, lives, (real)share, count,
+                 width)
+    }
+}
+
+static void limit(void *gs, double most, size_t count, size_t width) {
+    real *g = gs;
+    const vec bound = splat((real)most);
+    for (size_t i = 0; i < count * width; i += VEC_LANES)
+        store(g + i, maximum(-bound, minimum(bound, load(g + i))));
 }
 
 static void rates(double factor, const double *alive, size_t lanes, size_t width, void *out) {
@@ -408,19 +468,33 @@ static void sgd(void *thetas, const void *gs, const void *etas, size_t count, si
 }
 
 static void momentum(void *thetas, const void *gs, void *vs, const void *etas, const void *lives,
-                     double mu, size_t count, size_t width) {
+                     double mu, bool nesterov, size_t count, size_t width) {
     real *theta = thetas, *v = vs;
     const real *g = gs, *eta = etas;
     for (size_t lane = 0; lane < width; lane += VEC_LANES) {
         const vec rate = load(eta + lane);
         const vec_int moves = load((const real *)lives + lane) != splat(0);
         for (size_t at = lane; at < count * width; at += width) {
-            vec before = load(v + at);
-            vec speed = fma_vec(splat((real)mu), before, load(g + at));
+            vec before = load(v + at), slope = load(g + at);
+            vec speed = fma_vec(splat((real)mu), before, slope);
             store(v + at, pick(moves, speed, before));
-            store(theta + at, stepped(load(theta + at), rate, speed));
+            vec step = nesterov ? fma_vec(splat((real)mu), speed, slope) : speed;
+            store(theta + at, stepped(load(theta + at), rate, step));
         }
     }
+}
+
+static void sign(void *thetas, const void *gs, const void *etas, double threshold, size_t count,
+                 size_t width) {
+    real *theta = thetas;
+    const real *g = gs, *eta = etas;
+    const vec most = splat((real)threshold), zero = splat(0), one = splat(1);
+    for (size_t i = 0; i < count * width; i += width)
+        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+            vec slope = load(g + i + lane);
+            vec step = pick(slope > most, one, pick(slope < -most, -one, zero));
+            store(theta + i + lane, stepped(load(theta + i + lane), load(eta + lane), step));
+        }
 }
 
 static void adam(void *thetas, const void *gs, void *ms, void *vs, const void *etas,
@@ -458,10 +532,14 @@ const mgd_engine_kernels MGD_KERNEL_TABLE(engine) = {
     .perturb_points = perturb_points,
     .perturb_slots = perturb_slots,
     .demodulate = demodulate,
+    .high_pass = high_pass,
     .integrate = integrate,
     .integrate_sgd = integrate_sgd,
+    .low_pass = low_pass,
+    .limit = limit,
     .rates = rates,
     .sgd = sgd,
     .momentum = momentum,
+    .sign = sign,
     .adam = adam,
 };

@@ -18,7 +18,8 @@
 static bool prefer_lanes(const mgd_run *run, size_t points) {
     const mgd_train *t = &run->train;
     size_t lanes = run->chip->lanes;
-    if (lanes == 0 || t->replicas == 1 || t->cost.kind == MGD_COST_FUNCTION)
+    if (lanes == 0 || t->replicas == 1 || t->cost.kind == MGD_COST_FUNCTION ||
+        t->engine == MGD_ENGINE_BACKPROP)
         return false;
     double tiles = ceil((double)t->replicas / (double)lanes);
     double side_by_side = tiles * (double)(points * t->batch);
@@ -35,7 +36,8 @@ void mgd_run_choose_layout(mgd_run *run) {
     const mgd_train *t = &run->train;
     size_t lanes = run->kernels->lanes, threads = mgd_pool_threads(run->pool);
     size_t per_step = t->baseline == MGD_BASELINE_NONE ? 1 : 2;
-    run->block_steps = t->tau_theta < lanes ? (size_t)t->tau_theta : lanes;
+    size_t window = mgd_schedule_constant(&t->tau_theta) ? (size_t)run->windows.tau : lanes;
+    run->block_steps = least(window, lanes);
     run->in_lanes = prefer_lanes(run, per_step * run->block_steps);
     if (run->in_lanes) {
         size_t tiles = (t->replicas + lanes - 1) / lanes;
@@ -52,10 +54,10 @@ void mgd_run_choose_layout(mgd_run *run) {
     }
     run->units = (t->replicas + run->lanes - 1) / run->lanes;
     /* With fewer units than threads these share the evaluations of one unit's window instead. */
-    run->one_by_one = !run->in_lanes && run->units < threads;
+    run->one_by_one = !run->in_lanes && (run->units < threads || t->engine == MGD_ENGINE_BACKPROP);
     if (run->one_by_one)
         run->block_steps =
-            least(least((size_t)t->tau_theta, lanes * threads),
+            least(least(window, lanes * threads),
                   BLOCK_SAMPLES / t->batch > lanes ? BLOCK_SAMPLES / t->batch : lanes);
     if (run->chip->in_order) /* a request is answered whole or not at all: Ctrl-C waits for it */
         run->block_steps = least(run->block_steps, 4);
@@ -90,10 +92,10 @@ void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row)
 }
 
 bool mgd_run_in_window(const mgd_run *run, size_t r) {
-    uint64_t tau = run->train.tau_theta;
     double stopped = run->stopped[run->slot[r]];
     uint64_t stands = isnan(stopped) ? run->step : (uint64_t)stopped;
-    return stands % tau != 0 && stands / tau == run->step / tau;
+    return run->train.engine == MGD_ENGINE_ANALOG || /* its G never begins anew */
+           stands > mgd_timer_start(&run->windows, run->step);
 }
 
 /* ---- compaction ------------------------------------------------------------------------------ */
@@ -112,7 +114,9 @@ static void swap_slots(mgd_run *run, size_t a, size_t b) {
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++)
         for (size_t i = 0; i < run->parameters && arrays[k]; i++)
             swap_bytes(arrays[k] + place_of(run, a, i), arrays[k] + place_of(run, b, i), run->real);
-    double *values[] = {run->c0, run->c, run->c_tilde, run->alive, run->stopped, run->fatal};
+    double *values[] = {run->c0,       run->c,         run->c_tilde,      run->alive,
+                        run->stopped,  run->fatal,     run->window_first, run->window_end,
+                        run->asked_of, run->written_of};
     for (size_t k = 0; k < sizeof values / sizeof *values; k++)
         swap_bytes(&values[k][a], &values[k][b], sizeof(double));
     for (size_t k = 0; k < 2; k++)

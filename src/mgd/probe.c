@@ -43,7 +43,6 @@ mgd_status mgd_run_keep_gradient(mgd_context *ctx, mgd_run *run) {
     }
     run->window_gradient = gradient;
     run->window_theta = theta;
-    run->window_from = run->step;
     return MGD_OK;
 }
 
@@ -93,21 +92,50 @@ mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
 
 /* ---- angle ----------------------------------------------------------------------------------- */
 
-/* How much each training sample weighs in the window of τ_θ steps that ended before step `end`. */
-static void window_weights(const mgd_run *run, size_t r, uint64_t end, double *weight) {
-    const mgd_train *t = &run->train;
+/* Adds the samples of a batch to weights (N). */
+static void add_batch(const mgd_run *run, size_t slot, uint64_t batch, double share,
+                      double *weight) {
     uint32_t *samples = run->workers[0].samples; /* (B × lanes), free between segments */
-    size_t unit = run->slot[r] / run->lanes, lane = run->slot[r] % run->lanes;
+    mgd_run_samples(run, slot / run->lanes, batch, samples);
+    for (size_t b = 0; b < run->train.batch; b++)
+        weight[samples[b * run->lanes + slot % run->lanes]] += share / (double)run->train.batch;
+}
+
+/* The timer by which samples were shown at an earlier step; NULL where that is forgotten. */
+static const mgd_timer *shows_at(const mgd_run *run, uint64_t step) {
+    if (step >= run->shows.first)
+        return &run->shows;
+    for (size_t i = 0; i < MGD_SHOWN && run->shown[i].tau > 0; i++)
+        if (step >= run->shown[i].first)
+            return &run->shown[i];
+    return NULL;
+}
+
+#define FORGOTTEN 1e-9 /* what a low-pass holds of samples so long ago is nothing */
+
+/* How much each sample weighs in G: those of steps first … end − 1, or, for the low-pass of the
+ * analog engine, of all steps before `end` as far as it remembers. False: some are forgotten. */
+static bool window_weights(const mgd_run *run, size_t slot, uint64_t first, uint64_t end,
+                           double *weight) {
+    bool analog = run->train.engine == MGD_ENGINE_ANALOG;
+    double keep = run->tau_theta / (run->tau_theta + 1), left = 1;
     memset(weight, 0, run->order.samples * sizeof *weight);
-    double share = 1 / ((double)t->tau_theta * (double)t->batch);
-    for (uint64_t n = end - t->tau_theta; n < end;) {
-        uint64_t next = (n / t->tau_x + 1) * t->tau_x;
-        uint64_t steps = (next < end ? next : end) - n;
-        mgd_run_samples(run, unit, n, samples);
-        for (size_t b = 0; b < t->batch; b++)
-            weight[samples[b * run->lanes + lane]] += share * (double)steps;
-        n += steps;
+    for (uint64_t n = end; n > (analog ? 0 : first) && left > FORGOTTEN;) {
+        const mgd_timer *shows = shows_at(run, n - 1);
+        if (!shows)
+            return false;
+        uint64_t start = mgd_timer_start(shows, n - 1);
+        uint64_t from = start > first || analog ? start : first;
+        double steps = (double)(n - from), share = steps / (double)(end - first);
+        if (analog) {
+            double after = left * mgd_power(keep, steps);
+            share = left - after;
+            left = after;
+        }
+        add_batch(run, slot, mgd_timer_index(shows, n - 1), share, weight);
+        n = from;
     }
+    return true;
 }
 
 /* Degrees between a row of reals and a vector; NaN when one of them is zero. */
@@ -126,46 +154,51 @@ static double angle_between(const mgd_run *run, const void *row, const double *v
 /* Scratch of the angle probe. */
 typedef struct {
     void *row;
-    double *weight, *truth;
+    double *truth;
+    uint32_t *index; /* (N) samples that weigh something … */
+    double *weight;  /* … and how much */
 } angle_scratch;
 
-static mgd_status angle_of(mgd_context *ctx, mgd_run *run, size_t r, bool whole_set, uint64_t end,
+static mgd_status angle_of(mgd_context *ctx, mgd_run *run, size_t r, bool whole_set,
                            angle_scratch *w, double *angle) {
-    size_t n = (size_t)run->order.samples;
-    if (whole_set)
-        for (size_t i = 0; i < n; i++)
-            w->weight[i] = 1 / (double)n;
-    else
-        window_weights(run, r, end, w->weight);
+    size_t n = (size_t)run->order.samples, slot = run->slot[r], count = 0;
+    uint64_t first = (uint64_t)run->window_first[slot], end = (uint64_t)run->window_end[slot];
+    for (size_t i = 0; i < n && whole_set; i++)
+        w->weight[i] = 1 / (double)n;
+    if (!whole_set && !window_weights(run, slot, first, end, w->weight))
+        return MGD_OK;
+    for (size_t i = 0; i < n; i++)
+        if (w->weight[i] != 0) {
+            w->index[count] = (uint32_t)i;
+            w->weight[count++] = w->weight[i];
+        }
     mgd_run_row_get(run, run->window_theta, r, w->row);
-    mgd_view view = {.slot = run->slot[r], .step = end, .theta = w->row};
-    MGD_TRY(run->session->gradient(ctx, run->session, &view, w->weight, w->truth));
+    mgd_view view = {.slot = slot, .step = end, .theta = w->row};
+    mgd_weighted set = {count, w->index, w->weight};
+    MGD_TRY(run->session->gradient(ctx, run->session, run->pool, &view, &set, w->truth, NULL));
     mgd_run_row_get(run, run->window_gradient, r, w->row);
     *angle = angle_between(run, w->row, w->truth);
     return MGD_OK;
 }
 
 mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set, double *angle) {
-    uint64_t tau = run->train.tau_theta;
     for (size_t r = 0; r < run->train.replicas; r++)
         angle[r] = NAN;
     if (!run->window_gradient)
         return MGD_OK;
     angle_scratch w = {mgd_calloc(run->parameters, run->real),
-                       mgd_calloc((size_t)run->order.samples, sizeof(double)),
-                       mgd_calloc(run->parameters, sizeof(double))};
+                       mgd_calloc(run->parameters, sizeof(double)),
+                       mgd_calloc((size_t)run->order.samples, sizeof(uint32_t)),
+                       mgd_calloc((size_t)run->order.samples, sizeof(double))};
     mgd_status status = MGD_OK;
-    if (!w.row || !w.weight || !w.truth)
+    if (!w.row || !w.truth || !w.index || !w.weight)
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: the angle probe");
-    for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++) {
-        double stopped = run->stopped[run->slot[r]];
-        double last = isnan(stopped) ? (double)run->step : stopped;
-        uint64_t end = (uint64_t)last / tau * tau; /* of its last completed window */
-        if (end > run->window_from)
-            status = angle_of(ctx, run, r, whole_set, end, &w, &angle[r]);
-    }
+    for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++)
+        if (run->window_end[run->slot[r]] > 0)
+            status = angle_of(ctx, run, r, whole_set, &w, &angle[r]);
     mgd_free(w.row);
-    mgd_free(w.weight);
     mgd_free(w.truth);
+    mgd_free(w.index);
+    mgd_free(w.weight);
     return status;
 }

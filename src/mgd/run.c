@@ -1,6 +1,6 @@
 /* Runs: options checked, memory taken, state copied in and out. */
 
-#include "run.h"
+#include "step.h"
 
 #include <float.h>
 #include <math.h>
@@ -12,12 +12,13 @@ mgd_train mgd_train_defaults(void) {
                        .batch = 1,
                        .shuffle = true,
                        .code = MGD_CODE_RANDOM,
-                       .amplitude = 0.01,
-                       .tau_p = 1,
-                       .tau_theta = 1,
-                       .tau_x = 1,
+                       .amplitude = {.value = 0.01},
+                       .tau_p = {.value = 1},
+                       .tau_theta = {.value = 1},
+                       .tau_x = {.value = 1},
+                       .tau_hp = 10,
                        .dt = 1,
-                       .eta = 0.1,
+                       .eta = {.value = 0.1},
                        .momentum = 0.9,
                        .beta1 = 0.9,
                        .beta2 = 0.999,
@@ -45,23 +46,55 @@ static mgd_status need_range(mgd_context *ctx, const char *name, double value, d
                     value);
 }
 
-static mgd_status check_amplitude(mgd_context *ctx, const mgd_train *t) {
-    if (t->amplitude != 0 && t->norm != 0)
+/* What the analog engine asks for. */
+static mgd_status check_analog(mgd_context *ctx, const mgd_train *t) {
+    if (!(t->tau_hp > 1 && t->tau_hp <= DBL_MAX))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "perturbation: amplitude = %g and norm = %g are both given: expected one "
-                        "of them",
-                        t->amplitude, t->norm);
-    double value = t->norm != 0 ? t->norm : t->amplitude;
-    if (!(value > 0 && value <= DBL_MAX))
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "perturbation: %s must be a positive number, got %g",
-                        t->norm != 0 ? "norm" : "amplitude", value);
+                        "train: tau_hp = %g steps: the high-pass needs more than one, the time dt "
+                        "of a step",
+                        t->tau_hp);
+    if (mgd_schedule_constant(&t->tau_x) && t->tau_x.value == 1 &&
+        t->batch != mgd_tensor_shape(t->x)[0])
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: tau_x = 1 with the analog engine: every step would be a change of "
+                        "sample, which its high-pass does not see; expected at least 2, or a batch "
+                        "of the whole set");
+    if (t->baseline != MGD_BASELINE_NONE || t->settle > 0)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: the analog engine measures no baseline and waits for nothing: "
+                        "expected neither baseline nor settle");
     return MGD_OK;
 }
 
+/* Steps that do not count must leave some that do, and be known beforehand. */
+static mgd_status check_settle(mgd_context *ctx, const mgd_train *t) {
+    if (t->settle == 0)
+        return MGD_OK;
+    if (!mgd_schedule_constant(&t->tau_x) || !mgd_schedule_constant(&t->tau_theta))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: settle goes with a constant tau_x and a constant tau_theta");
+    double least = fmin(t->tau_x.value, t->tau_theta.value);
+    if ((double)t->settle < least)
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                    "train: settle = %llu leaves no step to integrate: expected less than tau_x = "
+                    "%g and tau_theta = %g",
+                    (unsigned long long)t->settle, t->tau_x.value, t->tau_theta.value);
+}
+
+static mgd_status check_schedules(mgd_context *ctx, const mgd_train *t) {
+    bool analog = t->engine == MGD_ENGINE_ANALOG;
+    MGD_TRY(mgd_schedule_check(ctx, "train: tau_p", &t->tau_p, MGD_VALUE_STEPS));
+    MGD_TRY(mgd_schedule_check(ctx, "train: tau_x", &t->tau_x, MGD_VALUE_STEPS));
+    MGD_TRY(mgd_schedule_check(ctx, "train: tau_theta", &t->tau_theta,
+                               analog ? MGD_VALUE_POSITIVE : MGD_VALUE_STEPS));
+    MGD_TRY(mgd_schedule_check(ctx, t->norm ? "perturbation: norm" : "perturbation: amplitude",
+                               &t->amplitude, MGD_VALUE_POSITIVE));
+    return mgd_schedule_check(ctx, "train: eta", &t->eta, MGD_VALUE_ANY);
+}
+
 static mgd_status check_train(mgd_context *ctx, const mgd_train *t) {
-    MGD_TRY(need_positive(ctx, "tau_p", t->tau_p));
-    MGD_TRY(need_positive(ctx, "tau_theta", t->tau_theta));
-    MGD_TRY(need_positive(ctx, "tau_x", t->tau_x));
+    MGD_TRY(check_schedules(ctx, t));
     MGD_TRY(need_positive(ctx, "batch", t->batch));
     MGD_TRY(need_positive(ctx, "replicas", t->replicas));
     MGD_TRY(need_positive(ctx, "replica", t->replica));
@@ -72,13 +105,19 @@ static mgd_status check_train(mgd_context *ctx, const mgd_train *t) {
     MGD_TRY(need_range(ctx, "beta2", t->beta2, 0, 1));
     MGD_TRY(need_range(ctx, "epsilon", t->epsilon, DBL_MIN, INFINITY));
     MGD_TRY(need_range(ctx, "dt", t->dt, DBL_MIN, INFINITY));
-    if (!isfinite(t->eta))
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: eta must be finite, got %g", t->eta);
-    if ((unsigned)t->baseline > MGD_BASELINE_NONE ||
+    MGD_TRY(need_range(ctx, "clamp", t->clamp, 0, INFINITY));
+    MGD_TRY(need_range(ctx, "clip", t->clip, 0, INFINITY));
+    MGD_TRY(need_range(ctx, "clip_norm", t->clip_norm, 0, INFINITY));
+    MGD_TRY(need_range(ctx, "threshold", t->threshold, 0, INFINITY));
+    MGD_TRY(need_range(ctx, "weight_decay", t->weight_decay, 0, INFINITY));
+    if ((unsigned)t->engine > MGD_ENGINE_BACKPROP || (unsigned)t->baseline > MGD_BASELINE_NONE ||
         (unsigned)t->convention > MGD_CONVENTION_PUBLISHED ||
-        (unsigned)t->optimizer > MGD_OPTIMIZER_ADAM)
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: unknown baseline, convention or optimizer");
-    return check_amplitude(ctx, t);
+        (unsigned)t->optimizer > MGD_OPTIMIZER_SIGN)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: unknown engine, baseline, convention or optimizer");
+    if (t->engine == MGD_ENGINE_ANALOG)
+        MGD_TRY(check_analog(ctx, t));
+    return check_settle(ctx, t);
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -98,6 +137,7 @@ static mgd_status open_patterns(mgd_context *ctx, const mgd_run *run, mgd_worker
 /* And what those need that ask the chip for blocks of steps. */
 static mgd_status open_requester(mgd_context *ctx, const mgd_run *run, mgd_worker *w) {
     size_t lanes = run->lanes, batches = run->block_steps * run->train.batch;
+    bool exact = run->train.engine == MGD_ENGINE_BACKPROP;
     if (mgd_take(&w->points, run->max_points, sizeof(mgd_point)) &&
         mgd_take(&w->places, run->block_steps, sizeof *w->places) &&
         mgd_take(&w->cost, run->max_points * lanes, sizeof(double)) &&
@@ -106,7 +146,10 @@ static mgd_status open_requester(mgd_context *ctx, const mgd_run *run, mgd_worke
         mgd_take(&w->ahead, MGD_AHEAD * run->train.batch, lanes * sizeof(uint32_t)) &&
         mgd_take(&w->before, 1, mgd_run_unit_bytes(run)) &&
         mgd_take(&w->signal, run->block_steps * run->width, run->real) &&
-        mgd_take(&w->eta, run->width, run->real) && mgd_take(&w->lives, run->width, run->real))
+        mgd_take(&w->eta, run->width, run->real) && mgd_take(&w->lives, run->width, run->real) &&
+        mgd_take(&w->decay, run->width, run->real) &&
+        (!exact || (mgd_take(&w->weight, run->train.batch, sizeof(double)) &&
+                    mgd_take(&w->slope, run->parameters, sizeof(double)))))
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_MEMORY,
                     "out of memory: the samples of a batch of %zu, shown up to %zu at once, need "
@@ -127,6 +170,9 @@ static void close_worker(mgd_worker *w) {
     mgd_free(w->signal);
     mgd_free(w->eta);
     mgd_free(w->lives);
+    mgd_free(w->decay);
+    mgd_free(w->weight);
+    mgd_free(w->slope);
     mgd_free(w->pattern);
     mgd_free(w->factor);
     mgd_code_cache_close(&w->code);
@@ -135,7 +181,9 @@ static void close_worker(mgd_worker *w) {
 static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
     const mgd_train *t = &run->train;
     size_t unit = mgd_run_unit_bytes(run), all = run->units * run->lanes;
-    bool first = t->optimizer != MGD_OPTIMIZER_SGD, second = t->optimizer == MGD_OPTIMIZER_ADAM;
+    bool second = t->optimizer == MGD_OPTIMIZER_ADAM;
+    bool first =
+        second || t->optimizer == MGD_OPTIMIZER_MOMENTUM || t->optimizer == MGD_OPTIMIZER_NESTEROV;
     if (!(mgd_take(&run->theta, run->units, unit) && mgd_take(&run->gradient, run->units, unit) &&
           (!first || mgd_take(&run->first_moment, run->units, unit)) &&
           (!second || mgd_take(&run->second_moment, run->units, unit)) &&
@@ -146,6 +194,10 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
           mgd_take(&run->alive, all, sizeof(double)) &&
           mgd_take(&run->stopped, all, sizeof(double)) &&
           mgd_take(&run->fatal, all, sizeof(double)) && mgd_take(&run->finite, all, 1) &&
+          mgd_take(&run->window_first, all, sizeof(double)) &&
+          mgd_take(&run->window_end, all, sizeof(double)) &&
+          mgd_take(&run->asked_of, all, sizeof(double)) &&
+          mgd_take(&run->written_of, all, sizeof(double)) &&
           mgd_take(&run->careful, run->units, 1) && mgd_take(&run->sums, 2 * all, sizeof(double)) &&
           mgd_take(&run->cache, run->units, sizeof(mgd_order_cache)) &&
           mgd_take(&run->done, run->units, sizeof(uint64_t)) &&
@@ -203,6 +255,7 @@ static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
                           .batch = t->batch,
                           .width = run->in_lanes ? run->lanes : 0,
                           .max_points = run->max_points,
+                          .gradients = t->engine == MGD_ENGINE_BACKPROP,
                           .workers = run->num_workers,
                           .requesters = run->requesters,
                           .units = run->units,
@@ -213,11 +266,26 @@ static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
     return run->chip->open(ctx, run->chip, &task, &run->session);
 }
 
-/* Signal per C̃: the mean over the window of C̃·a·s/(a²·⟨s²⟩), or the published sum over Δ². */
-static double signal_scale(const mgd_run *run) {
-    if (run->train.convention == MGD_CONVENTION_PUBLISHED)
-        return 1 / (run->amplitude * run->code.square_sum);
-    return 1 / (run->amplitude * run->code.mean_square * (double)run->train.tau_theta);
+/* Amplitudes, and time constants as they are at the first step; those that change are asked then.
+ */
+static void start_schedules(mgd_run *run) {
+    const mgd_train *t = &run->train;
+    const mgd_schedule *tau[] = {&t->tau_p, &t->tau_theta, &t->tau_x};
+    mgd_timer *timers[] = {&run->slots, &run->windows, &run->shows};
+    for (size_t i = 0; i < 3; i++) {
+        timers[i]->tau = mgd_schedule_constant(tau[i]) ? (uint64_t)floor(tau[i]->value + 0.5) : 1;
+        if (tau[i] == &t->tau_theta && t->engine != MGD_ENGINE_DISCRETE)
+            timers[i]->tau = 1; /* θ is written at every step */
+    }
+    run->tau_theta = t->tau_theta.value;
+    run->per_amplitude = t->norm ? 1 / sqrt(run->code.square_sum) : 1;
+    run->amplitude = t->norm ? t->amplitude.value / sqrt(run->code.square_sum) : t->amplitude.value;
+    run->eta = t->eta.value;
+    run->steady = mgd_schedule_constant(&t->amplitude) && t->settle == 0 &&
+                  (mgd_schedule_constant(&t->tau_theta) || t->engine == MGD_ENGINE_ANALOG);
+    double sum = run->amplitude * run->code.square_sum;
+    double mean = run->amplitude * run->code.mean_square * (double)run->windows.tau;
+    run->scale = 1 / (t->convention == MGD_CONVENTION_PUBLISHED ? sum : mean);
 }
 
 static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
@@ -232,9 +300,7 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
         MGD_TRY(mgd_threads_default(ctx, &threads));
     MGD_TRY(mgd_pool_new(ctx, threads, &run->pool));
     MGD_TRY(mgd_code_open(ctx, t, run->parameters, &run->code));
-    run->amplitude = t->norm != 0 ? t->norm / sqrt(run->code.square_sum) : t->amplitude;
-    run->scale = signal_scale(run);
-    run->eta = t->eta;
+    start_schedules(run);
     run->rested = run->chip->rested;
     mgd_run_choose_layout(run);
     MGD_TRY(open_session(ctx, run));
@@ -294,6 +360,10 @@ void mgd_run_free(mgd_run *run) {
                       run->finite,
                       run->careful,
                       run->fatal,
+                      run->window_first,
+                      run->window_end,
+                      run->asked_of,
+                      run->written_of,
                       run->sums,
                       run->cache,
                       run->done,
@@ -314,33 +384,49 @@ void mgd_run_settle(mgd_run *run) {
         run->session->rest(run->session, &(mgd_rest){run->step, run->number, run->theta, seconds});
 }
 
-/* Evaluations of a sample in the first n steps. */
-static double evaluations(const mgd_train *t, uint64_t n) {
-    double points = (double)n * (t->baseline == MGD_BASELINE_TWO_SIDED ? 2 : 1);
-    if (t->baseline == MGD_BASELINE_MEASURED) { /* and C₀ at multiples of τ_x or τ_θ */
-        uint64_t a = t->tau_x, b = t->tau_theta;
-        while (b != 0) {
-            uint64_t rest = a % b;
-            a = b;
-            b = rest;
-        }
-        double both = (double)t->tau_x * ((double)t->tau_theta / (double)a);
-        points += ceil((double)n / (double)t->tau_x) + ceil((double)n / (double)t->tau_theta) -
-                  ceil((double)n / both);
-    }
-    return points * (double)t->batch;
+/* ---- what changes with time ------------------------------------------------------------------ */
+
+double mgd_run_amplitude(const mgd_run *run, uint64_t slot) {
+    const mgd_schedule *s = &run->train.amplitude;
+    if (mgd_schedule_constant(s) || s->kind == MGD_SCHEDULE_FUNCTION)
+        return run->amplitude;
+    uint64_t step = run->slots.first + (slot - run->slots.index) * run->slots.tau;
+    return mgd_schedule_at(s, step) * run->per_amplitude;
 }
 
-void mgd_run_counters(const mgd_run *run, const mgd_counters *out) {
+double mgd_run_eta(const mgd_run *run, uint64_t step) {
+    const mgd_schedule *s = &run->train.eta;
+    return s->kind == MGD_SCHEDULE_FUNCTION ? run->eta : mgd_schedule_at(s, step);
+}
+
+/* ---- counting -------------------------------------------------------------------------------- */
+
+void mgd_run_count(mgd_run *run) {
+    if (run->step > run->asked_step) {
+        run->asked += mgd_step_count(run, run->asked_step, run->step);
+        run->asked_step = run->step;
+    }
+}
+
+void mgd_run_stopped_at(mgd_run *run, size_t slot, uint64_t step) {
+    run->stopped[slot] = (double)step;
+    run->asked_of[slot] = run->asked + mgd_step_count(run, run->asked_step, step);
+    run->written_of[slot] = (double)mgd_timer_index(&run->windows, step);
+    if (run->session->stop)
+        run->session->stop(run->session, slot, step);
+}
+
+void mgd_run_counters(mgd_run *run, const mgd_counters *out) {
+    mgd_run_count(run);
     for (size_t r = 0; r < run->train.replicas; r++) {
         size_t slot = run->slot[r];
         bool running = isnan(run->stopped[slot]);
-        uint64_t n = running ? run->step : (uint64_t)run->stopped[slot];
-        double writes = (double)(n / run->train.tau_theta);
+        double writes =
+            running ? (double)mgd_timer_index(&run->windows, run->step) : run->written_of[slot];
         mgd_wear wear = {.writes_mean = writes, .writes_max = writes, .endurance_left = 1};
         if (run->session->wear)
             wear = run->session->wear(run->session, slot);
-        out->evaluations[r] = evaluations(&run->train, n);
+        out->evaluations[r] = running ? run->asked : run->asked_of[slot];
         out->writes_mean[r] = wear.writes_mean;
         out->writes_max[r] = wear.writes_max;
         out->pulses[r] = wear.pulses;
@@ -368,9 +454,7 @@ void mgd_run_stop(mgd_run *run, size_t r) {
     if (run->alive[slot] == 0)
         return;
     run->alive[slot] = 0;
-    run->stopped[slot] = (double)run->step;
-    if (run->session->stop)
-        run->session->stop(run->session, slot, run->step);
+    mgd_run_stopped_at(run, slot, run->step);
 }
 
 uint64_t mgd_run_stopped(const mgd_run *run, size_t r, bool *finite) {

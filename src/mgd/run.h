@@ -17,6 +17,7 @@
 #include "../chip/chip.h"
 #include "code.h"
 #include "order.h"
+#include "schedule.h"
 
 /* Parameters are perturbed and integrated so many rows at a time, within the first-level cache,
  * where their pattern has to be stored: that of any code but the dense random one in lanes. */
@@ -24,6 +25,7 @@
 #define MGD_MAX_LANES 16 /* in a tile, of any precision */
 #define MGD_PATTERN_ROWS 32
 #define MGD_PATTERN_ROW 512 /* the same in rows: parameters of one replica */
+#define MGD_SHOWN 32        /* changes of the sample time that are remembered */
 
 /* Places of a step's points among those of its block. */
 typedef struct {
@@ -43,7 +45,10 @@ typedef struct {
     char *before;         /* (a unit's θ) θ as it was before a write that may overflow */
     char *signal;         /* (block_steps × width) C̃·scale, in the kernels' precision */
     char *eta, *lives;    /* (width) η and 1 of replicas that run, 0 of others, … */
+    char *decay;          /* … and η·λ, … */
     double eta_held;      /* … for this η; NaN: to be made again */
+    double *weight;       /* back-propagation: (B) of the batch's samples, … */
+    double *slope;        /* … (P) the true gradient */
     uint64_t held_slot;   /* what `pattern` holds: of which slot, … */
     size_t held_first, held_count; /* … and which parameters; count 0: nothing */
     char *pattern;                 /* one part: see MGD_PATTERN_ROWS */
@@ -61,10 +66,15 @@ struct mgd_run {
     mgd_pool *pool;
     mgd_code code;
     mgd_order order;
-    size_t real;       /* bytes of a real */
-    size_t parameters; /* P */
-    double amplitude;  /* a */
-    double scale;      /* signal = C̃·scale; G = Σ signal·s over a window */
+    size_t real;          /* bytes of a real */
+    size_t parameters;    /* P */
+    double amplitude;     /* a; of the present slot where it is a function */
+    double per_amplitude; /* a for each unit of what the schedule gives: 1, or that of a norm */
+    double scale;         /* signal = C̃·scale; G = Σ signal·s over a window, … */
+    bool steady;          /* … the same at all steps */
+    double tau_theta;     /* analog: of the low-pass; of the present step where it is a function */
+    mgd_timer slots, windows, shows; /* periods of τ_p, τ_θ, τ_x, as they are at `step` */
+    mgd_timer shown[MGD_SHOWN]; /* earlier `shows`, the latest first; those of tau 0: not known */
 
     bool in_lanes;
     size_t lanes; /* replicas in a unit: W, or 1 */
@@ -78,7 +88,6 @@ struct mgd_run {
     char *theta, *gradient;
     char *first_moment, *second_moment;   /* of the optimizers that have them, else NULL */
     char *window_gradient, *window_theta; /* of the last completed window, when kept */
-    uint64_t window_from;                 /* kept since this step */
 
     size_t live_units; /* units from here on have no replica that runs */
     size_t *slot;      /* (replicas) where each stands: unit × lanes + lane */
@@ -87,22 +96,26 @@ struct mgd_run {
 
     /* by slot, (units × lanes) */
     double *c0, *c, *c_tilde;
-    double *alive;          /* 1, or 0 once stopped and in lanes without a replica */
-    double *stopped;        /* step at which the replica stopped; NaN while it runs */
-    double *fatal;          /* the cost that was not finite, when that stopped the replica */
-    uint8_t *careful;       /* (units) the next write of θ may overflow */
-    uint8_t *finite;        /* 0 when it stopped because its cost was not */
-    double *sums;           /* (units × 2 × lanes) Σ|C̃|, Σ|C| since sums_from */
-    mgd_order_cache *cache; /* (units) */
+    double *alive;   /* 1, or 0 once stopped and in lanes without a replica */
+    double *stopped; /* step at which the replica stopped; NaN while it runs */
+    double *fatal;   /* the cost that was not finite, when that stopped the replica */
+    double *window_first, *window_end; /* steps of the window that is kept; 0, 0: none */
+    double *asked_of, *written_of;     /* evaluations, and writes of θ, until it stopped */
+    uint8_t *careful;                  /* (units) the next write of θ may overflow */
+    uint8_t *finite;                   /* 0 when it stopped because its cost was not */
+    double *sums;                      /* (units × 2 × lanes) Σ|C̃|, Σ|C| since sums_from */
+    mgd_order_cache *cache;            /* (units) */
     uint64_t sums_from;
     double first_cost; /* mean |C| of the first step; 0: not known */
     bool warned;
     char warning[MGD_MESSAGE_SIZE];
 
-    double rested;  /* seconds at rest that θ has been through */
-    uint64_t step;  /* steps done by all units */
-    uint64_t *done; /* (units) steps done; ahead of `step` only after a chip has failed */
-    double eta;     /* of the next write of θ */
+    double asked;        /* evaluations of a replica that runs, … */
+    uint64_t asked_step; /* … before this step */
+    double rested;       /* seconds at rest that θ has been through */
+    uint64_t step;       /* steps done by all units */
+    uint64_t *done;      /* (units) steps done; ahead of `step` only after a chip has failed */
+    double eta;          /* of the next write of θ, where it is a function */
     size_t num_workers, requesters; /* threads, and how many of them ask the chip */
     mgd_worker *workers;
 };
@@ -150,7 +163,23 @@ static inline double mgd_run_real(const mgd_run *run, const void *reals, size_t 
                                       : ((const double *)reals)[i];
 }
 
-/* The samples (B × lanes) that a unit sees at step `step`. */
-void mgd_run_samples(const mgd_run *run, size_t unit, uint64_t step, uint32_t *out);
+static inline void mgd_run_real_set(const mgd_run *run, void *reals, size_t i, double value) {
+    if (run->real == sizeof(float))
+        ((float *)reals)[i] = (float)value;
+    else
+        ((double *)reals)[i] = value;
+}
+
+/* The amplitude a in a slot, and η of a step that writes. */
+double mgd_run_amplitude(const mgd_run *run, uint64_t slot);
+double mgd_run_eta(const mgd_run *run, uint64_t step);
+
+/* The samples (B × lanes) of batch number `batch` of a unit. */
+void mgd_run_samples(const mgd_run *run, size_t unit, uint64_t batch, uint32_t *out);
+
+/* Counts what has been asked up to the present step, before time constants may change. */
+void mgd_run_count(mgd_run *run);
+/* Notes that a replica stands still from `step` on. */
+void mgd_run_stopped_at(mgd_run *run, size_t slot, uint64_t step);
 
 #endif

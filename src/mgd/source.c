@@ -65,7 +65,7 @@ static void source_perturbed(const void *self, size_t worker, const mgd_point *p
     const mgd_unit_source *u = self;
     const mgd_run *run = u->run;
     mgd_worker *w = &run->workers[worker];
-    double factor = point->sign * run->amplitude;
+    double factor = point->sign * mgd_run_amplitude(run, point->slot);
     size_t row = (run->in_lanes ? run->width : 1) * run->real, last = first + count;
     for (size_t at = first, n; at < last; at += n) {
         n = mgd_unit_part(run, at, last);
@@ -86,7 +86,8 @@ static bool source_signs(const void *self, size_t worker, const mgd_point *point
         return false;
     mgd_pattern s = mgd_code_signs(&run->code, &run->workers[worker].code, run->kernels->random,
                                    u->replica, point->slot, run->width);
-    *out = (mgd_signs){.words = s.words, .bit = s.bit, .amplitude = run->amplitude};
+    *out = (mgd_signs){
+        .words = s.words, .bit = s.bit, .amplitude = mgd_run_amplitude(run, point->slot)};
     return true;
 }
 
@@ -96,10 +97,12 @@ static void set_factors(const mgd_run *run, mgd_worker *w, const mgd_point *poin
     uint64_t signs = used;
     for (size_t lane = 0; lane < used; lane++)
         signs = signs << 2 | (uint64_t)(points[lane].sign + 1);
-    if (signs != w->factor_signs) {
+    if (signs != w->factor_signs || !mgd_schedule_constant(&run->train.amplitude)) {
         double factor[MGD_MAX_LANES];
-        for (size_t lane = 0; lane < width; lane++)
-            factor[lane] = points[lane < used ? lane : used - 1].sign * run->amplitude;
+        for (size_t lane = 0; lane < width; lane++) {
+            const mgd_point *point = &points[lane < used ? lane : used - 1];
+            factor[lane] = point->sign * mgd_run_amplitude(run, point->slot);
+        }
         run->kernels->rates(1, factor, width, width, w->factor);
         w->factor_signs = signs;
     }

@@ -7,8 +7,27 @@
 #include <math.h>
 #include <string.h>
 
-/* Columns of the tensor "replicas" (R × COLUMNS), f64. Steps are exact up to 2^53. */
-enum { C0, C, C_TILDE, STOPPED, FINITE, FATAL, DONE, STEP, WINDOW_FROM, COLUMNS };
+/* Columns of the tensor "replicas" (R × COLUMNS), f64: of each replica, and from STEP on of the
+ * run, in every row. Steps are exact up to 2^53. */
+enum {
+    C0,
+    C,
+    C_TILDE,
+    STOPPED,
+    FINITE,
+    FATAL,
+    DONE,
+    WINDOW_FIRST,
+    WINDOW_END,
+    ASKED_OF,
+    WRITTEN_OF,
+    STEP,
+    ASKED,
+    AMPLITUDE,
+    TAU_THETA,
+    TIMERS, /* first, index, tau of slots, windows, shows */
+    COLUMNS = TIMERS + 9
+};
 
 /* The arrays like θ that this run has; `out` has room for 6. Returns how many. */
 static size_t list_arrays(const mgd_run *run, const char **names, char **arrays) {
@@ -43,7 +62,18 @@ const char *mgd_run_state_name(const mgd_run *run, size_t i) {
     return i < count ? names[i] : i == count ? "replicas" : "chip";
 }
 
-static void columns_get(const mgd_run *run, double *columns) {
+static void timer_get(const mgd_timer *timer, double *columns) {
+    columns[0] = (double)timer->first;
+    columns[1] = (double)timer->index;
+    columns[2] = (double)timer->tau;
+}
+
+static void timer_set(mgd_timer *timer, const double *columns) {
+    *timer = (mgd_timer){(uint64_t)columns[0], (uint64_t)columns[1], (uint64_t)columns[2]};
+}
+
+static void columns_get(mgd_run *run, double *columns) {
+    mgd_run_count(run);
     for (size_t r = 0; r < run->train.replicas; r++, columns += COLUMNS) {
         size_t slot = run->slot[r];
         columns[C0] = run->c0[slot];
@@ -53,12 +83,28 @@ static void columns_get(const mgd_run *run, double *columns) {
         columns[FINITE] = run->finite[slot];
         columns[FATAL] = run->fatal[slot];
         columns[DONE] = (double)run->done[slot / run->lanes];
+        columns[WINDOW_FIRST] = run->window_first[slot];
+        columns[WINDOW_END] = run->window_end[slot];
+        columns[ASKED_OF] = run->asked_of[slot];
+        columns[WRITTEN_OF] = run->written_of[slot];
         columns[STEP] = (double)run->step;
-        columns[WINDOW_FROM] = (double)run->window_from;
+        columns[ASKED] = run->asked;
+        columns[AMPLITUDE] = run->amplitude;
+        columns[TAU_THETA] = run->tau_theta;
+        timer_get(&run->slots, columns + TIMERS);
+        timer_get(&run->windows, columns + TIMERS + 3);
+        timer_get(&run->shows, columns + TIMERS + 6);
     }
 }
 
 static void columns_set(mgd_run *run, const double *columns) {
+    run->step = run->asked_step = (uint64_t)columns[STEP];
+    run->asked = columns[ASKED];
+    run->amplitude = columns[AMPLITUDE];
+    run->tau_theta = columns[TAU_THETA];
+    timer_set(&run->slots, columns + TIMERS);
+    timer_set(&run->windows, columns + TIMERS + 3);
+    timer_set(&run->shows, columns + TIMERS + 6);
     for (size_t r = 0; r < run->train.replicas; r++, columns += COLUMNS) {
         size_t slot = run->slot[r];
         run->c0[slot] = columns[C0];
@@ -67,11 +113,13 @@ static void columns_set(mgd_run *run, const double *columns) {
         run->stopped[slot] = columns[STOPPED];
         run->finite[slot] = columns[FINITE] != 0;
         run->fatal[slot] = columns[FATAL];
+        run->window_first[slot] = columns[WINDOW_FIRST];
+        run->window_end[slot] = columns[WINDOW_END];
+        run->asked_of[slot] = columns[ASKED_OF];
+        run->written_of[slot] = columns[WRITTEN_OF];
         run->alive[slot] = isnan(columns[STOPPED]) ? 1 : 0;
         /* a unit is ahead of the run only while one of its replicas runs */
         run->done[slot / run->lanes] = (uint64_t)columns[run->alive[slot] != 0 ? DONE : STEP];
-        run->step = (uint64_t)columns[STEP];
-        run->window_from = (uint64_t)columns[WINDOW_FROM];
     }
     run->live_units = run->units;
     memset(run->sums, 0, 2 * run->units * run->lanes * sizeof(double));
@@ -124,11 +172,21 @@ static bool is_step(double value) {
     return value >= 0 && value <= 0x1p53 && value == floor(value);
 }
 
+/* Periods that cannot be: they have no length, or begin after the present step. */
+static bool bad_timers(const double *columns) {
+    for (size_t i = TIMERS; i < COLUMNS; i += 3)
+        if (!is_step(columns[i]) || !is_step(columns[i + 1]) || !is_step(columns[i + 2]) ||
+            columns[i] > columns[STEP] || columns[i + 2] < 1)
+            return true;
+    return !(columns[AMPLITUDE] > 0) || !(columns[TAU_THETA] > 0) || !(columns[ASKED] >= 0);
+}
+
 static mgd_status check_columns(mgd_context *ctx, const mgd_run *run, const double *columns) {
-    double step = columns[STEP];
+    const double *first = columns;
     for (size_t r = 0; r < run->train.replicas; r++, columns += COLUMNS)
-        if (!is_step(columns[STEP]) || columns[STEP] != step || !is_step(columns[DONE]) ||
-            !is_step(columns[WINDOW_FROM]) ||
+        if (!is_step(columns[STEP]) || !is_step(columns[DONE]) || bad_timers(columns) ||
+            memcmp(columns + STEP, first + STEP, (COLUMNS - STEP) * sizeof(double)) != 0 ||
+            !is_step(columns[WINDOW_FIRST]) || !is_step(columns[WINDOW_END]) ||
             !(isnan(columns[STOPPED]) || is_step(columns[STOPPED])))
             return mgd_fail(ctx, MGD_ERR_FORMAT, "state: replica %zu stands at no possible step",
                             r + 1);

@@ -162,10 +162,17 @@ mgd_status mgd_net_evaluate(mgd_context *ctx, const mgd_net *net, mgd_pool *pool
                             const mgd_samples *samples, const mgd_cost *cost, double *mean_cost,
                             double *accuracy);
 
-/* Σ_s weight[s]·∂C_s/∂θ over the samples, added up in order, and Σ_s weight[s]·C_s; samples of
- * weight 0 cost nothing. gradient (P) and *value are set, not added to. */
-mgd_status mgd_net_backward(mgd_context *ctx, const mgd_net *net, const void *theta,
-                            const mgd_samples *samples, const mgd_cost *cost, const double *weight,
-                            double *gradient, double *value);
+/* The memory that back-propagation takes, for so many threads. */
+typedef struct mgd_backward mgd_backward;
+mgd_status mgd_backward_open(mgd_context *ctx, const mgd_net *net, size_t targets, size_t workers,
+                             mgd_backward **out);
+void mgd_backward_close(mgd_backward *b);
+/* gradient (P) = Σ weight·∂C/∂θ over some samples, and *value = Σ weight·C unless it is NULL, with
+ * the memory that is kept for it, or its own (NULL). The pool may be NULL, and has at most as many
+ * threads. Polls the interrupt flag. */
+mgd_status mgd_net_backward(mgd_context *ctx, const mgd_net *net, mgd_backward *kept,
+                            mgd_pool *pool, const void *theta, const mgd_samples *samples,
+                            const mgd_cost *cost, const mgd_weighted *set, double *gradient,
+                            double *value);
 
 #endif

@@ -1,9 +1,9 @@
-/* Whole data sets through a network: outputs, mean cost and accuracy, and the reference gradient by
- * back-propagation. Samples fill the lanes, parameters are shared.
+/* Whole data sets through a network: outputs, mean cost and accuracy. Samples fill the lanes,
+ * parameters are shared.
  */
 
 #include "../tensor/tensor.h"
-#include "net.h"
+#include "block.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -110,72 +110,10 @@ mgd_status mgd_net_samples_open(mgd_context *ctx, const mgd_net *net, const mgd_
     return status;
 }
 
-/* ---- a block of samples ---------------------------------------------------------------------- */
-
-/* Scratch for one block of samples that pass through a plan together. */
-typedef struct {
-    const mgd_plan *plan;
-    size_t width;    /* W lanes */
-    void *arena;     /* (the plan's arena × W) */
-    void *deltas;    /* the same for back-propagation, else NULL */
-    void *target;    /* (K × W) */
-    double *value;   /* (W) */
-    double *hit;     /* (W) */
-    double *weight;  /* (W) */
-    uint32_t *index; /* (W) */
-} block;
-
-static void block_close(block *b) {
-    mgd_free(b->arena);
-    mgd_free(b->deltas);
-    mgd_free(b->target);
-    mgd_free(b->value);
-    mgd_free(b->hit);
-    mgd_free(b->weight);
-    mgd_free(b->index);
-}
-
-/* As many tiles of lanes as fit in the cache with all their values, but not more than needed. */
-static mgd_status block_open(mgd_context *ctx, const mgd_net *net, const mgd_plan *plan,
-                             size_t samples, size_t targets, block *out) {
-    size_t size = mgd_dtype_size(net->dtype), bytes;
-    size_t tiles = mgd_net_tiles(net, (samples + net->kernels->lanes - 1) / net->kernels->lanes);
-    block b = {.plan = plan, .width = tiles * net->kernels->lanes};
-    bool back = plan == &net->reference;
-    if (!(mgd_take(&b.arena, plan->arena, b.width * size) &&
-          (!back || mgd_take(&b.deltas, plan->arena, b.width * size)) &&
-          mgd_take(&b.target, targets ? targets : 1, b.width * size) &&
-          mgd_take(&b.value, b.width, sizeof(double)) &&
-          mgd_take(&b.hit, b.width, sizeof(double)) &&
-          mgd_take(&b.weight, b.width, sizeof(double)) &&
-          mgd_take(&b.index, b.width, sizeof(uint32_t)))) {
-        block_close(&b);
-        bytes = plan->arena * b.width * size * (back ? 2 : 1);
-        return mgd_fail(ctx, MGD_ERR_MEMORY,
-                        "out of memory: %zu lanes of a network with %zu features need %zu bytes",
-                        b.width, plan->arena, bytes);
-    }
-    *out = b;
-    return MGD_OK;
-}
-
-/* Samples `first` … `first + used − 1` into the lanes; spare lanes repeat the last one. */
-static void block_gather(const mgd_net *net, block *b, const void *rows, size_t features,
-                         size_t first, size_t used, void *out) {
-    for (size_t lane = 0; lane < b->width; lane++)
-        b->index[lane] = (uint32_t)(first + (lane < used ? lane : used - 1));
-    net->kernels->gather(rows, features, b->index, out, b->width);
-}
-
-/* Forward; returns the outputs (O × W). */
-static const void *block_forward(const mgd_net *net, const void *theta, block *b) {
-    mgd_plan_forward(net, b->plan, theta, b->arena, b->width);
-    return mgd_net_place(net, b->arena, b->plan->output, b->width);
-}
-
 /* ---- outputs --------------------------------------------------------------------------------- */
 
-static void scatter(const mgd_net *net, const block *b, const void *lanes, size_t used, void *y) {
+static void scatter(const mgd_net *net, const mgd_block *b, const void *lanes, size_t used,
+                    void *y) {
     size_t outputs = net->outputs;
     for (size_t lane = 0; lane < used; lane++)
         for (size_t o = 0; o < outputs; o++)
@@ -187,18 +125,19 @@ static void scatter(const mgd_net *net, const block *b, const void *lanes, size_
 
 static mgd_status forward_rows(mgd_context *ctx, const mgd_net *net, const void *theta,
                                const mgd_tensor *rows, size_t n, mgd_tensor *y) {
-    block b;
-    MGD_TRY(block_open(ctx, net, &net->plan, n, 0, &b));
+    mgd_block b;
+    MGD_TRY(mgd_block_open(ctx, net, &net->plan, n, 0, &b));
     mgd_status status = MGD_OK;
     size_t row_bytes = net->outputs * mgd_dtype_size(net->dtype);
     for (size_t first = 0; first < n && status == MGD_OK; first += b.width) {
         size_t used = n - first < b.width ? n - first : b.width;
-        block_gather(net, &b, mgd_tensor_data(rows), net->inputs, first, used, b.arena);
-        scatter(net, &b, block_forward(net, theta, &b), used,
+        mgd_block_count(&b, first, used);
+        mgd_block_gather(net, &b, mgd_tensor_data(rows), net->inputs, b.arena);
+        scatter(net, &b, mgd_block_forward(net, theta, &b), used,
                 (char *)mgd_tensor_data(y) + first * row_bytes);
         status = mgd_interrupt_answer(ctx);
     }
-    block_close(&b);
+    mgd_block_close(&b);
     return status;
 }
 
@@ -232,7 +171,7 @@ typedef struct {
     const void *theta;
     const mgd_samples *samples;
     const mgd_cost *cost;
-    block *blocks;          /* one per worker */
+    mgd_block *blocks;      /* one per worker */
     double *cost_of_set;    /* (N) */
     double *hit_of_set;     /* (N) */
     atomic_bool incomplete; /* an interrupt made a worker leave out its block */
@@ -240,7 +179,7 @@ typedef struct {
 
 static void evaluate_block(void *arg, size_t index, size_t worker) {
     evaluation *e = arg;
-    block *b = &e->blocks[worker];
+    mgd_block *b = &e->blocks[worker];
     const mgd_samples *s = e->samples;
     const mgd_net_kernels *k = e->net->kernels;
     size_t first = index * b->width;
@@ -249,9 +188,10 @@ static void evaluate_block(void *arg, size_t index, size_t worker) {
         atomic_store(&e->incomplete, true);
         return;
     }
-    block_gather(e->net, b, mgd_tensor_data(s->x), s->features, first, used, b->arena);
-    block_gather(e->net, b, mgd_tensor_data(s->y), s->targets, first, used, b->target);
-    const void *y = block_forward(e->net, e->theta, b);
+    mgd_block_count(b, first, used);
+    mgd_block_gather(e->net, b, mgd_tensor_data(s->x), s->features, b->arena);
+    mgd_block_gather(e->net, b, mgd_tensor_data(s->y), s->targets, b->target);
+    const void *y = mgd_block_forward(e->net, e->theta, b);
     k->cost(e->cost, e->net->outputs, b->width, y, b->target, b->value);
     k->hits(e->net->outputs, b->width, y, b->target, b->hit);
     memcpy(e->cost_of_set + first, b->value, used * sizeof(double));
@@ -281,121 +221,22 @@ mgd_status mgd_net_evaluate(mgd_context *ctx, const mgd_net *net, mgd_pool *pool
                             double *accuracy) {
     size_t n = samples->samples, threads = mgd_pool_threads(pool), opened = 0;
     evaluation e = {.net = net, .theta = theta, .samples = samples, .cost = cost};
-    e.blocks = mgd_calloc(threads, sizeof(block));
+    e.blocks = mgd_calloc(threads, sizeof(mgd_block));
     e.cost_of_set = mgd_calloc(n, sizeof(double));
     e.hit_of_set = mgd_calloc(n, sizeof(double));
     mgd_status status = MGD_OK;
     if (!e.blocks || !e.cost_of_set || !e.hit_of_set)
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: evaluating %zu samples", n);
     while (status == MGD_OK && opened < threads) {
-        status = block_open(ctx, net, &net->plan, n, samples->targets, &e.blocks[opened]);
+        status = mgd_block_open(ctx, net, &net->plan, n, samples->targets, &e.blocks[opened]);
         opened += status == MGD_OK;
     }
     if (status == MGD_OK)
         status = evaluate_all(ctx, &e, pool, mean_cost, accuracy);
     for (size_t i = 0; i < opened; i++)
-        block_close(&e.blocks[i]);
+        mgd_block_close(&e.blocks[i]);
     mgd_free(e.blocks);
     mgd_free(e.cost_of_set);
     mgd_free(e.hit_of_set);
-    return status;
-}
-
-/* ---- back-propagation ------------------------------------------------------------------------ */
-
-/* From the delta of the outputs to the gradient (P), added to. */
-static void block_backward(const mgd_net *net, const void *theta, block *b, double *gradient) {
-    size_t real = mgd_dtype_size(net->dtype);
-    for (size_t i = b->plan->num_ops; i-- > 0;) {
-        const mgd_op *op = &b->plan->ops[i];
-        net->kernels->backward[op->node.kind](op, (const char *)theta + op->node.first * real,
-                                              b->arena, b->deltas, gradient + op->node.first,
-                                              b->width);
-    }
-}
-
-/* Fills b->weight with the weights of the block's samples, 0 in spare lanes; false when all are. */
-static bool block_weights(block *b, const double *weight, size_t first, size_t used) {
-    bool any = false;
-    for (size_t lane = 0; lane < b->width; lane++) {
-        b->weight[lane] = lane < used ? weight[first + lane] : 0;
-        any = any || b->weight[lane] != 0;
-    }
-    return any;
-}
-
-mgd_status mgd_net_backward(mgd_context *ctx, const mgd_net *net, const void *theta,
-                            const mgd_samples *samples, const mgd_cost *cost, const double *weight,
-                            double *gradient, double *value) {
-    const mgd_net_kernels *k = net->kernels;
-    size_t n = samples->samples;
-    block b;
-    MGD_TRY(block_open(ctx, net, &net->reference, n, samples->targets, &b));
-    memset(gradient, 0, net->num_parameters * sizeof(double));
-    *value = 0;
-    mgd_status status = MGD_OK;
-    for (size_t first = 0; first < n && status == MGD_OK; first += b.width) {
-        size_t used = n - first < b.width ? n - first : b.width;
-        if (!block_weights(&b, weight, first, used))
-            continue;
-        block_gather(net, &b, mgd_tensor_data(samples->x), samples->features, first, used, b.arena);
-        block_gather(net, &b, mgd_tensor_data(samples->y), samples->targets, first, used, b.target);
-        const void *y = block_forward(net, theta, &b);
-        k->cost(cost, net->outputs, b.width, y, b.target, b.value);
-        for (size_t lane = 0; lane < used; lane++)
-            if (b.weight[lane] != 0)
-                *value += b.weight[lane] * b.value[lane];
-        memset(b.deltas, 0, b.plan->arena * b.width * mgd_dtype_size(net->dtype));
-        k->cost_gradient(cost, net->outputs, b.width, y, b.target, b.weight,
-                         mgd_net_place(net, b.deltas, b.plan->output, b.width));
-        block_backward(net, theta, &b, gradient);
-        status = mgd_interrupt_answer(ctx);
-    }
-    block_close(&b);
-    return status;
-}
-
-/* The gradient as a fresh tensor of the network's dtype. */
-static mgd_status gradient_tensor(mgd_context *ctx, const mgd_net *net, const double *gradient,
-                                  mgd_tensor **out) {
-    mgd_tensor *t;
-    MGD_TRY(mgd_tensor_new(ctx, net->dtype, 1, &net->num_parameters, &t));
-    for (size_t i = 0; i < net->num_parameters; i++)
-        if (net->dtype == MGD_F32)
-            ((float *)mgd_tensor_data(t))[i] = (float)gradient[i];
-        else
-            ((double *)mgd_tensor_data(t))[i] = gradient[i];
-    *out = t;
-    return MGD_OK;
-}
-
-mgd_status mgd_net_gradient(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
-                            const mgd_tensor *target, const mgd_cost *cost, mgd_tensor **gradient,
-                            double *value) {
-    if (cost->kind == MGD_COST_FUNCTION)
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "gradient: back-propagation needs mse, cross_entropy or l2, not a "
-                        "function");
-    mgd_samples samples;
-    MGD_TRY(mgd_net_samples_open(ctx, net, x, target, cost, &samples));
-    size_t n = samples.samples;
-    double *sums = mgd_calloc(net->num_parameters, sizeof(double));
-    double *weight = mgd_calloc(n, sizeof(double));
-    double mean = 0;
-    mgd_status status = MGD_OK;
-    if (!sums || !weight)
-        status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: gradient of %zu parameters",
-                          net->num_parameters);
-    for (size_t i = 0; i < n && status == MGD_OK; i++)
-        weight[i] = 1 / (double)n;
-    if (status == MGD_OK)
-        status = mgd_net_backward(ctx, net, net->theta, &samples, cost, weight, sums, &mean);
-    if (status == MGD_OK)
-        status = gradient_tensor(ctx, net, sums, gradient);
-    if (status == MGD_OK && value)
-        *value = mean;
-    mgd_free(weight);
-    mgd_free(sums);
-    mgd_samples_close(&samples);
     return status;
 }

@@ -1,0 +1,42 @@
+/* Integration: the signal of each step times its pattern goes into G, for every parameter by
+ * itself. Patterns are formed again where they are not at hand. In rows the spare end of the last
+ * tile integrates leftovers that nothing reads.
+ */
+
+#include "step.h"
+
+#include <string.h>
+
+/* The analog engine's share of a step that a low-pass of τ_θ steps takes in. */
+static double share_of(const mgd_run *run, uint64_t step) {
+    const mgd_schedule *s = &run->train.tau_theta;
+    bool held = mgd_schedule_constant(s) || s->kind == MGD_SCHEDULE_FUNCTION;
+    return 1 / ((held ? run->tau_theta : mgd_schedule_at(s, step)) + 1);
+}
+
+void mgd_step_integrate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps,
+                        bool write) {
+    const mgd_engine_kernels *k = run->kernels;
+    const mgd_unit_source source = mgd_unit_source_of(run, unit);
+    const bool analog = run->train.engine == MGD_ENGINE_ANALOG;
+    size_t base = unit * mgd_run_unit_bytes(run);
+    size_t row = (run->in_lanes ? run->width : 1) * run->real;
+    for (size_t from = 0, count; from < run->parameters; from += count) {
+        count = mgd_unit_part(run, from, run->parameters);
+        size_t rows = run->in_lanes ? count : (count + run->width - 1) / run->width;
+        char *g = run->gradient + base + from * row, *theta = run->theta + base + from * row;
+        for (size_t j = 0; j < steps; j++) {
+            uint64_t slot = w->points[w->places[j].plus].slot;
+            mgd_pattern s = mgd_unit_pattern(&source, w, slot, from, count);
+            const char *signal = w->signal + j * run->width * run->real;
+            bool set = mgd_timer_begins(&run->windows, first + j), last = write && j + 1 == steps;
+            if (analog)
+                k->low_pass(last ? theta : NULL, g, &s, signal, w->eta, w->lives,
+                            share_of(run, first + j), rows, run->width);
+            else if (last)
+                k->integrate_sgd(theta, g, &s, signal, w->eta, set, rows, run->width);
+            else
+                k->integrate(g, &s, signal, set, rows, run->width);
+        }
+    }
+}

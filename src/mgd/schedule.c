@@ -1,0 +1,81 @@
+/* Schedules: what they are at a step, and whether that can be used. */
+
+#include "schedule.h"
+
+#include <float.h>
+#include <math.h>
+#include <sleef.h>
+#include <stdio.h>
+
+double mgd_power(double base, double exponent) {
+    return Sleef_cinz_powd1_u10purec(base, exponent);
+}
+
+double mgd_schedule_at(const mgd_schedule *s, uint64_t step) {
+    double t = (double)step / s->every;
+    switch (s->kind) {
+    case MGD_SCHEDULE_STEP:
+        return s->value * mgd_power(s->factor, floor(t));
+    case MGD_SCHEDULE_EXPONENTIAL:
+        return s->value * mgd_power(s->factor, t);
+    case MGD_SCHEDULE_COSINE:
+        return t >= 1 ? s->to
+                      : s->to + (s->value - s->to) * (1 + Sleef_cinz_cospid1_u05purec(t)) / 2;
+    case MGD_SCHEDULE_INVERSE:
+        return s->value / (1 + s->factor * t);
+    case MGD_SCHEDULE_SPSA:
+        return s->value / mgd_power(s->offset + 1 + t, s->factor);
+    default:
+        return s->value;
+    }
+}
+
+static const char *expected(mgd_value_kind kind) {
+    return kind == MGD_VALUE_STEPS      ? "a number of steps, at least 1"
+           : kind == MGD_VALUE_POSITIVE ? "a positive number"
+                                        : "a number of at least 0";
+}
+
+static bool allowed(double value, mgd_value_kind kind) {
+    if (kind == MGD_VALUE_STEPS)
+        return value >= 0.5 && value <= 0x1p53;
+    return (kind == MGD_VALUE_POSITIVE ? value > 0 : value >= 0) && value <= DBL_MAX;
+}
+
+mgd_status mgd_schedule_check(mgd_context *ctx, const char *name, const mgd_schedule *s,
+                              mgd_value_kind kind) {
+    bool sign = kind == MGD_VALUE_ANY && mgd_schedule_constant(s);
+    if ((unsigned)s->kind > MGD_SCHEDULE_FUNCTION)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: unknown schedule %d", name, (int)s->kind);
+    if (s->kind == MGD_SCHEDULE_FUNCTION)
+        return MGD_OK;
+    if (!allowed(sign ? fabs(s->value) : s->value, kind))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s must be %s, got %g", name, expected(kind),
+                        s->value);
+    if (mgd_schedule_constant(s))
+        return MGD_OK;
+    if (!(s->every > 0 && s->every <= DBL_MAX && s->factor >= 0 && s->factor <= DBL_MAX &&
+          s->offset >= 0 && s->offset <= DBL_MAX && s->to >= 0 && s->to <= DBL_MAX))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "%s: a schedule over %g steps with factor %g, offset %g and end %g: "
+                        "expected finite numbers, of at least 0, and more than 0 steps",
+                        name, s->every, s->factor, s->offset, s->to);
+    return MGD_OK;
+}
+
+mgd_status mgd_schedule_ask(mgd_context *ctx, const char *name, const mgd_schedule *s,
+                            uint64_t step, mgd_value_kind kind, double *value) {
+    double v = 0;
+    if (s->kind == MGD_SCHEDULE_FUNCTION)
+        MGD_TRY(s->function(s->user, ctx, step, &v));
+    else
+        v = mgd_schedule_at(s, step);
+    char got[32] = "nan"; /* whatever its sign */
+    if (!isnan(v))
+        snprintf(got, sizeof got, "%g", v);
+    if (!allowed(v, kind))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: the schedule gave %s at step %llu: expected %s",
+                        name, got, (unsigned long long)step, expected(kind));
+    *value = kind == MGD_VALUE_STEPS ? floor(v + 0.5) : v;
+    return MGD_OK;
+}

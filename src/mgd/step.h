@@ -1,0 +1,31 @@
+/* step: the parts of a step of training, in the order of time: measure.c asks the chip and
+ * demodulates, integrate.c takes the signal into G, write.c changes θ. engine.c puts them together.
+ */
+#ifndef MGD_MGD_STEP_H
+#define MGD_MGD_STEP_H
+
+#include "run.h"
+
+/* Lists the points of steps first … first + steps − 1, in the order of time; returns how many. */
+size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t first,
+                       size_t steps);
+/* Evaluations that the steps from `first` to before `last` ask for. */
+double mgd_step_count(const mgd_run *run, uint64_t first, uint64_t last);
+/* Costs into signals, (steps × width); rows repeat the one value in every lane of a tile. */
+void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps);
+
+/* θ of the replica stays as it is from here on; `cost` is what was not finite. */
+void mgd_step_stop(mgd_run *run, size_t slot, uint64_t step, double cost);
+
+/* Takes a block of steps into G; with `write`, the last step's share goes with G straight into θ.
+ */
+void mgd_step_integrate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps,
+                        bool write);
+
+/* η of a step and who runs, as the kernels want them. */
+void mgd_step_hold_rates(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t step);
+/* Takes a block into G and, where its last step ends a window, writes θ. */
+mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
+                          uint64_t first, size_t steps);
+
+#endif

@@ -1,0 +1,173 @@
+/* Writing θ from G: limits on G, the optimizer's law, what the chip makes of it, and the way back
+ * where that was not finite.
+ */
+
+#include "step.h"
+
+#include <math.h>
+#include <string.h>
+
+void mgd_step_hold_rates(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t step) {
+    double eta = mgd_run_eta(run, step), decay = run->train.weight_decay;
+    if (w->eta_held == eta)
+        return;
+    const double *alive = run->alive + unit * run->lanes;
+    run->kernels->rates(eta, alive, run->lanes, run->width, w->eta);
+    run->kernels->rates(1, alive, run->lanes, run->width, w->lives);
+    if (decay > 0)
+        run->kernels->rates(eta * decay, alive, run->lanes, run->width, w->decay);
+    w->eta_held = eta;
+}
+
+/* ---- windows that are kept ------------------------------------------------------------------- */
+
+/* G of the window that ends here and the θ it was measured at, of the replicas that run. */
+static void keep_window(mgd_run *run, size_t unit, uint64_t step) {
+    size_t at = unit * mgd_run_unit_bytes(run), stride = run->in_lanes ? run->width : 1;
+    for (size_t lane = 0; lane < run->lanes; lane++) {
+        size_t slot = unit * run->lanes + lane;
+        if (run->alive[slot] == 0)
+            continue;
+        for (size_t i = 0; i < run->parameters; i++) {
+            size_t from = at + (i * stride + lane) * run->real;
+            memcpy(run->window_gradient + from, run->gradient + from, run->real);
+            memcpy(run->window_theta + from, run->theta + from, run->real);
+        }
+        run->window_first[slot] = (double)mgd_timer_start(&run->windows, step);
+        run->window_end[slot] = (double)step + 1;
+    }
+}
+
+/* ---- limits on G ----------------------------------------------------------------------------- */
+
+/* G of each replica becomes at most `most` long, summed in the order of parameters. */
+static void limit_norm(mgd_run *run, size_t unit, double most) {
+    char *g = run->gradient + unit * mgd_run_unit_bytes(run);
+    size_t stride = run->in_lanes ? run->width : 1;
+    for (size_t lane = 0; lane < run->lanes; lane++) {
+        double sum = 0;
+        for (size_t i = 0; i < run->parameters; i++) {
+            double value = mgd_run_real(run, g, i * stride + lane);
+            sum += value * value;
+        }
+        if (!(sqrt(sum) > most) || run->alive[unit * run->lanes + lane] == 0)
+            continue;
+        for (size_t i = 0; i < run->parameters; i++) {
+            size_t at = i * stride + lane;
+            mgd_run_real_set(run, g, at, mgd_run_real(run, g, at) * (most / sqrt(sum)));
+        }
+    }
+}
+
+/* ---- the law --------------------------------------------------------------------------------- */
+
+/* θ of a unit from its G, for the write at the end of `step`. */
+static void update(mgd_run *run, mgd_worker *w, size_t unit, uint64_t step) {
+    const mgd_engine_kernels *k = run->kernels;
+    const mgd_train *t = &run->train;
+    size_t at = unit * mgd_run_unit_bytes(run), count = run->count, width = run->width;
+    char *theta = run->theta + at, *gradient = run->gradient + at;
+    double time = (double)mgd_timer_index(&run->windows, step) + 1;
+    if (t->weight_decay > 0)
+        k->sgd(theta, theta, w->decay, count, width);
+    switch (t->optimizer) {
+    case MGD_OPTIMIZER_SGD:
+        k->sgd(theta, gradient, w->eta, count, width);
+        break;
+    case MGD_OPTIMIZER_MOMENTUM:
+    case MGD_OPTIMIZER_NESTEROV:
+        k->momentum(theta, gradient, run->first_moment + at, w->eta, w->lives, t->momentum,
+                    t->optimizer == MGD_OPTIMIZER_NESTEROV, count, width);
+        break;
+    case MGD_OPTIMIZER_ADAM:
+        k->adam(
+            theta, gradient, run->first_moment + at, run->second_moment + at, w->eta, w->lives,
+            t->beta1, t->beta2, t->epsilon,
+            (double[]){1 / (1 - mgd_power(t->beta1, time)), 1 / (1 - mgd_power(t->beta2, time))},
+            count, width);
+        break;
+    case MGD_OPTIMIZER_SIGN:
+        k->sign(theta, gradient, w->eta, t->threshold, count, width);
+        break;
+    }
+}
+
+/* ---- after the write ------------------------------------------------------------------------- */
+
+/* After a write that may have overflowed: lanes whose θ is not finite get the one before back and
+ * stop there. */
+static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *before) {
+    char *theta = run->theta + unit * mgd_run_unit_bytes(run);
+    size_t stride = run->in_lanes ? run->width : 1;
+    for (size_t lane = 0; lane < run->lanes; lane++) {
+        size_t slot = unit * run->lanes + lane;
+        bool finite = true;
+        if (run->alive[slot] == 0) /* θ did not move */
+            continue;
+        for (size_t i = 0; i < run->parameters && finite; i++)
+            finite = isfinite(mgd_run_real(run, theta, i * stride + lane));
+        if (finite)
+            continue;
+        for (size_t i = 0; i < run->parameters; i++)
+            memcpy(theta + (i * stride + lane) * run->real,
+                   before + (i * stride + lane) * run->real, run->real);
+        mgd_step_stop(run, slot, step, INFINITY); /* as it would be with that θ */
+    }
+}
+
+/* The chip makes of the θ that is asked for what it can. */
+static mgd_status write_chip(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
+                             uint64_t step) {
+    size_t bytes = mgd_run_unit_bytes(run);
+    char *theta = run->theta + unit * bytes;
+    mgd_write write = {.worker = (size_t)(w - run->workers),
+                       .unit = unit,
+                       .replica = run->number + unit * run->lanes,
+                       .lives = w->lives,
+                       .step = step,
+                       .before = w->before,
+                       .theta = theta};
+    mgd_status status = run->session->write(ctx, run->session, &write);
+    if (status != MGD_OK)
+        memcpy(theta, w->before, bytes);
+    return status;
+}
+
+mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
+                          uint64_t first, size_t steps) {
+    const mgd_train *t = &run->train;
+    const uint64_t last = first + steps - 1;
+    size_t bytes = mgd_run_unit_bytes(run), at = unit * bytes;
+    bool writes = mgd_timer_begins(&run->windows, last + 1), chip = run->session->write != NULL;
+    bool integrates = t->engine != MGD_ENGINE_BACKPROP, limits = t->clip > 0 || t->clip_norm > 0;
+    bool at_once = writes && integrates && !limits && t->optimizer == MGD_OPTIMIZER_SGD &&
+                   !run->window_gradient && !chip && !(t->weight_decay > 0);
+    bool careful =
+        writes && (run->careful[unit] || !(fabs(mgd_run_eta(run, last)) < MGD_HUGE_SIGNAL));
+    mgd_status status = MGD_OK;
+    if (writes)
+        mgd_step_hold_rates(run, w, unit, last);
+    if (careful || (writes && chip))
+        memcpy(w->before, run->theta + at, bytes);
+    if (integrates)
+        mgd_step_integrate(run, w, unit, first, steps, at_once);
+    if (!writes)
+        return MGD_OK;
+    if (run->window_gradient)
+        keep_window(run, unit, last);
+    if (t->clip > 0)
+        run->kernels->limit(run->gradient + at, t->clip, run->count, run->width);
+    if (t->clip_norm > 0)
+        limit_norm(run, unit, t->clip_norm);
+    if (!at_once)
+        update(run, w, unit, last);
+    if (chip)
+        status = write_chip(ctx, run, w, unit, last);
+    if (careful) {
+        undo_overflow(run, unit, last, w->before);
+        w->eta_held = NAN;
+    }
+    if (run->careful[unit] && t->engine == MGD_ENGINE_DISCRETE) /* its neighbours are others' */
+        run->careful[unit] = 0;
+    return status;
+}
