@@ -51,7 +51,7 @@ M.SCHEMA = {
     only = { "engine", "analog" }, doc = "Time constant of the high-pass on the cost." },
   { "settle", type = "integer", default = 0, min = 0, unit = "steps",
     only = { "engine", "discrete" },
-    doc = "Gated integration: so many steps after a sample changed or θ was written do not count." },
+    doc = "Gated: so many steps after a sample changed or θ was written do not count." },
   { "optimizer", type = "string", default = "sgd",
     choices = { "sgd", "momentum", "nesterov", "adam", "sign", "pulses" },
     doc = "How G changes θ; see M.OPTIMIZERS." },
