@@ -620,10 +620,13 @@ MGD_API void mgd_chip_advance(mgd_chip *chip, double seconds);
 MGD_API double mgd_chip_age(const mgd_chip *chip);
 MGD_API void mgd_chip_free(mgd_chip *chip);
 MGD_API size_t mgd_chip_num_parameters(const mgd_chip *chip);
+/* Pre-activations that can be perturbed instead of the parameters; 0 where the chip shows none. */
+MGD_API size_t mgd_chip_num_nodes(const mgd_chip *chip);
 
 /* ---- training runs --------------------------------------------------------------------------- */
 
 typedef enum { MGD_CODE_SEQUENTIAL, MGD_CODE_WALSH, MGD_CODE_RANDOM, MGD_CODE_SINE } mgd_code_kind;
+typedef enum { MGD_PERTURB_PARAMETERS, MGD_PERTURB_NODES } mgd_perturb;
 typedef enum { MGD_BASELINE_MEASURED, MGD_BASELINE_TWO_SIDED, MGD_BASELINE_NONE } mgd_baseline;
 typedef enum { MGD_CONVENTION_GRADIENT, MGD_CONVENTION_PUBLISHED } mgd_convention;
 typedef enum {
@@ -674,6 +677,7 @@ typedef struct {
     bool shuffle;
 
     /* perturbation */
+    mgd_perturb perturb; /* what is perturbed: parameters, or pre-activations by sample */
     mgd_code_kind code;
     mgd_schedule amplitude; /* a, per parameter, asked at the first step of each slot; or, … */
     bool norm;              /* … Δ of the whole vector */

@@ -179,7 +179,8 @@ end
 --   `evaluate = function(theta, x) return y end`, with θ (P), x (B, …) and y (B, O) in f64, and
 --   optionally `theta`, its present parameters. `evaluate` gets copies, is called in the order of
 --   time, and must not yield.
--- @treturn chip with field `num_parameters`
+-- @treturn chip with fields `num_parameters` P and `num_nodes` M: the pre-activations that
+--   `perturb = "nodes"` perturbs, 0 where the chip shows none
 -- @raise on a model in a stage where it cannot be, and on every option that is wrong
 -- @usage
 -- mgd.chip{net = net, seed = 7, weights = hw.levels{bits = 6}, cost = hw.noise{sigma = 1e-4}}
@@ -195,6 +196,7 @@ local function new(opts)
   chip.has_function = opt.evaluate ~= nil or has_function(chip.compiled)
   chip.num_parameters = opt.net and opt.net.num_parameters or opt.parameters
   chip.core = make_core(chip, opt)
+  chip.num_nodes = chip.core:num_nodes()
   return chip
 end
 

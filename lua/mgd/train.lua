@@ -35,6 +35,10 @@ M.SCHEMA = {
     choices = { "discrete", "analog", "backprop" },
     doc = "Steps that each measure and integrate; first-order filters in continuous time; or, to "
       .. "compare with, the true gradient of each batch." },
+  { "perturb", type = "string", default = "parameters", choices = { "parameters", "nodes" },
+    only = { "engine", "discrete" },
+    doc = "What the code perturbs: the P parameters, or the M nodes (pre-activations of dense and "
+      .. "conv2d layers), each sample by itself; M is the chip's num_nodes." },
   { "perturbation", type = "table", default = {}, only = { "engine", "discrete", "analog" },
     doc = "The code; see mgd.codes." },
   { "tau_p", type = { "integer", "schedule" }, default = 1, min = 1, unit = "steps",
@@ -202,7 +206,8 @@ local function method_text(o)
     return ("  back-propagation, τ_x = %s steps"):format(schedules.text(o.tau_x))
   end
   local lines = {
-    ("  %s engine, %s code, %s %s, %sconvention %s"):format(o.engine, p.code,
+    ("  %s engine, %s code over %s, %s %s, %sconvention %s"):format(o.engine, p.code,
+      o.perturb or "parameters",
       p.norm and "norm" or "amplitude", schedules.text(p.norm or p.amplitude),
       o.baseline and ("baseline %s, "):format(o.baseline) or "", o.convention),
     ("  τ_p = %s, τ_θ = %s, τ_x = %s steps"):format(schedules.text(o.tau_p),

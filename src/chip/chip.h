@@ -51,6 +51,25 @@ typedef struct {
     double *cost;            /* rows: (num_points); lanes: (num_points × W) */
 } mgd_request;
 
+/* Node perturbation: one step in which every sample of the batch has a perturbation ξ = amplitude·s
+ * of its own, of the M pre-activations instead of the parameters. */
+typedef struct {
+    mgd_baseline baseline;
+    double amplitude;
+    double scale; /* a node's signal is e = C̃_b·scale·s, C̃_b the cost of its sample */
+
+    /* s of samples first … first + used − 1 of the batch, for `width` lanes, of which the spare
+     * ones repeat the last. True: as signs, a bit for each node as in mgd_signs, (⌈M/32⌉ × width)
+     * words; false: (M × width) reals. `out` has room for either, and for a vector more. */
+    bool (*steps)(const void *self, size_t worker, const mgd_point *point, size_t first,
+                  size_t used, size_t width, void *out);
+    const void *self;
+
+    double *gradient; /* out (P): Σ_b e·x for weights, x what the neuron reads at θ unperturbed, and
+                       * Σ_b e for biases */
+    double *magnitude; /* out: mean over the batch of |C̃_b| */
+} mgd_node_step;
+
 /* θ of a unit is to become what stands in `theta`: it becomes what the hardware makes of that. */
 typedef struct {
     size_t worker, unit;
@@ -98,6 +117,7 @@ typedef struct {
     uint64_t replica;  /* … the number of the first one, … */
     uint64_t seed;     /* … the run's seed, … */
     double dt;         /* … and seconds of a step */
+    bool nodes;        /* measure_nodes will be asked instead of measure */
 } mgd_task_spec;
 
 /* A chip made ready for one task. Implementations put this first in a structure of their own. */
@@ -105,6 +125,10 @@ typedef struct mgd_session mgd_session;
 struct mgd_session {
     /* MGD_ERR_INTERRUPT leaves the flag set and the costs undefined. */
     mgd_status (*measure)(mgd_context *ctx, mgd_session *session, const mgd_request *request);
+    /* The points of one step in rows, their costs into the request as measure does, with nodes
+     * perturbed. NULL where the task did not ask for it. */
+    mgd_status (*measure_nodes)(mgd_context *ctx, mgd_session *session, const mgd_request *request,
+                                const mgd_node_step *step);
     /* May be NULL. These samples will be asked for next. */
     void (*prefetch)(const mgd_session *session, const uint32_t *samples, size_t count);
     /* Mean cost and accuracy of θ over a data set, free of the measurement's imperfections. */
@@ -142,11 +166,13 @@ struct mgd_session {
 struct mgd_chip {
     mgd_dtype dtype; /* of θ: f32 or f64 */
     size_t num_parameters;
-    size_t lanes;       /* replicas in a tile, when it can evaluate them side by side; else 0 */
-    bool caller_only;   /* measure must run on the thread that started the run */
-    bool in_order;      /* what it answers depends on what was asked before */
-    double resolution;  /* smallest relative step of a cost: unit in the last place */
-    double ran, rested; /* seconds of its runs' steps, and at rest */
+    size_t num_nodes;     /* M, in rows; 0: none that can be perturbed, … */
+    const char *no_nodes; /* … because … */
+    size_t lanes;         /* replicas in a tile, when it can evaluate them side by side; else 0 */
+    bool caller_only;     /* measure must run on the thread that started the run */
+    bool in_order;        /* what it answers depends on what was asked before */
+    double resolution;    /* smallest relative step of a cost: unit in the last place */
+    double ran, rested;   /* seconds of its runs' steps, and at rest */
 
     /* Checks data and cost against the chip and takes all the memory that measuring needs. */
     mgd_status (*open)(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,

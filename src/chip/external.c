@@ -67,6 +67,7 @@ mgd_status mgd_chip_external(mgd_context *ctx, size_t num_parameters, const mgd_
     external->chip = (mgd_chip){
         .dtype = MGD_F64,
         .num_parameters = num_parameters,
+        .no_nodes = "this one is a black box, a function of θ and x that shows no nodes",
         .caller_only = true,
         .resolution = 0x1p-52,
         .open = external_open,
@@ -102,4 +103,8 @@ double mgd_chip_age(const mgd_chip *chip) {
 
 size_t mgd_chip_num_parameters(const mgd_chip *chip) {
     return chip->num_parameters;
+}
+
+size_t mgd_chip_num_nodes(const mgd_chip *chip) {
+    return chip->num_nodes;
 }

@@ -6,9 +6,7 @@
  *   samples   one point, the batch in the lanes, parameters shared (large batches).
  */
 
-#include "chip.h"
-
-#include "../net/net.h"
+#include "nodes.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -55,6 +53,7 @@ typedef struct {
     size_t workers;
     scratch *scratch;
     mgd_backward *backward; /* kept for a task of gradients, else NULL */
+    mgd_nodes *nodes;       /* NULL: parameters are perturbed */
 } ideal_session;
 
 /* ---- one pass through the network ------------------------------------------------------------ */
@@ -317,6 +316,11 @@ static mgd_status ideal_measure(mgd_context *ctx, mgd_session *session, const mg
     return complete ? MGD_OK : mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
 }
 
+static mgd_status ideal_measure_nodes(mgd_context *ctx, mgd_session *session, const mgd_request *r,
+                                      const mgd_node_step *step) {
+    return mgd_nodes_measure(ctx, ((const ideal_session *)session)->nodes, r, step);
+}
+
 /* Rows of a few cache lines, picked at random from a set larger than the caches near by. */
 static bool worth_prefetching(const ideal_session *s) {
     size_t row = s->samples.features * s->real;
@@ -437,6 +441,7 @@ static void ideal_close(mgd_session *session) {
         scratch_close(&s->scratch[i]);
     mgd_free(s->scratch);
     mgd_backward_close(s->backward);
+    mgd_nodes_close(s->nodes);
     mgd_samples_close(&s->samples);
     mgd_free(s);
 }
@@ -519,6 +524,8 @@ static mgd_status prepare(mgd_context *ctx, ideal_session *s, const mgd_task_spe
     s->scratch = memory;
     for (size_t i = 0; i < s->workers; i++)
         MGD_TRY(scratch_open(ctx, s, i < task->requesters ? task->max_points : 0, &s->scratch[i]));
+    if (task->nodes)
+        return mgd_nodes_open(ctx, s->net, task, &s->samples, &s->nodes);
     return task->gradients
                ? mgd_backward_open(ctx, s->net, s->samples.targets, task->workers, &s->backward)
                : MGD_OK;
@@ -542,6 +549,7 @@ static mgd_status ideal_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_sp
     MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(ideal_session), &memory));
     ideal_session *s = memory;
     s->session = (mgd_session){.measure = ideal_measure,
+                               .measure_nodes = task->nodes ? ideal_measure_nodes : NULL,
                                .evaluate = ideal_evaluate,
                                .evaluate_lanes = task->width ? ideal_evaluate_lanes : NULL,
                                .gradient = ideal_gradient,
@@ -583,6 +591,8 @@ mgd_status mgd_chip_ideal(mgd_context *ctx, mgd_net *net, mgd_chip **out) {
     ideal->chip = (mgd_chip){
         .dtype = net->dtype,
         .num_parameters = net->num_parameters,
+        .num_nodes = mgd_nodes_count(net),
+        .no_nodes = "this one has parameters in layers other than dense and conv2d",
         .lanes = net->kernels->lanes,
         .resolution = net->dtype == MGD_F32 ? 0x1p-23 : 0x1p-52,
         .open = ideal_open,

@@ -149,6 +149,7 @@ mgd_status mgd_chip_simulated(mgd_context *ctx, mgd_net *net, const mgd_chip_spe
     c->chip = (mgd_chip){
         .dtype = net->dtype,
         .num_parameters = net->num_parameters,
+        .no_nodes = "node perturbation is there for ideal chips, and this one has imperfections",
         .lanes = net->kernels->lanes,
         .caller_only = has_function(spec),
         .in_order = true,

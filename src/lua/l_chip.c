@@ -127,6 +127,12 @@ static int chip_age(lua_State *L) {
     return 1;
 }
 
+/* num_nodes() → M, 0 where the chip shows none */
+static int chip_num_nodes(lua_State *L) {
+    lua_pushinteger(L, (lua_Integer)mgd_chip_num_nodes(l_check_chip(L, 1)->chip));
+    return 1;
+}
+
 static int chip_gc(lua_State *L) {
     l_chip *box = luaL_checkudata(L, 1, L_CHIP);
     mgd_chip_free(box->chip);
@@ -135,10 +141,8 @@ static int chip_gc(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"advance", chip_advance},
-    {"age", chip_age},
-    {"__gc", chip_gc},
-    {NULL, NULL},
+    {"advance", chip_advance}, {"age", chip_age}, {"num_nodes", chip_num_nodes},
+    {"__gc", chip_gc},         {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {

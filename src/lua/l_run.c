@@ -160,7 +160,9 @@ static void train_fields(lua_State *L, mgd_train *train) {
     static const char *const conventions[] = {"gradient", "published", NULL};
     static const char *const optimizers[] = {"sgd", "momentum", "nesterov", "adam", "sign", NULL};
     static const char *const engines[] = {"discrete", "analog", "backprop", NULL};
+    static const char *const perturbed[] = {"parameters", "nodes", NULL};
     code_fields(L, train);
+    train->perturb = (mgd_perturb)choice_field(L, "perturb", perturbed);
     l_cost(L, 2, &train->cost);
     schedule_field(L, 2, "tau_x", &train->tau_x);
     train->engine = (mgd_engine)choice_field(L, "engine", engines);

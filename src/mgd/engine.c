@@ -95,7 +95,8 @@ static mgd_status perturbed_steps(mgd_context *ctx, mgd_run *run, mgd_worker *w,
     if (run->chip->in_order)
         mgd_step_hold_rates(run, w, unit, first);
     request->num_points = mgd_step_points(run, w, unit, first, steps);
-    MGD_TRY(run->session->measure(ctx, run->session, request));
+    MGD_TRY(run->nodes > 0 ? mgd_nodes_step(ctx, run, w, request)
+                           : run->session->measure(ctx, run->session, request));
     mgd_step_demodulate(run, w, unit, first, steps);
     return MGD_OK;
 }

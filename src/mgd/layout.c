@@ -19,7 +19,7 @@ static bool prefer_lanes(const mgd_run *run, size_t points) {
     const mgd_train *t = &run->train;
     size_t lanes = run->chip->lanes;
     if (lanes == 0 || t->replicas == 1 || t->cost.kind == MGD_COST_FUNCTION ||
-        t->engine == MGD_ENGINE_BACKPROP)
+        t->engine == MGD_ENGINE_BACKPROP || run->nodes > 0) /* its lanes are samples */
         return false;
     double tiles = ceil((double)t->replicas / (double)lanes);
     double side_by_side = tiles * (double)(points * t->batch);
@@ -37,7 +37,7 @@ void mgd_run_choose_layout(mgd_run *run) {
     size_t lanes = run->kernels->lanes, threads = mgd_pool_threads(run->pool);
     size_t per_step = t->baseline == MGD_BASELINE_NONE ? 1 : 2;
     size_t window = mgd_schedule_constant(&t->tau_theta) ? (size_t)run->windows.tau : lanes;
-    run->block_steps = least(window, lanes);
+    run->block_steps = run->nodes > 0 ? 1 : least(window, lanes);
     run->in_lanes = prefer_lanes(run, per_step * run->block_steps);
     if (run->in_lanes) {
         size_t tiles = (t->replicas + lanes - 1) / lanes;
@@ -55,7 +55,7 @@ void mgd_run_choose_layout(mgd_run *run) {
     run->units = (t->replicas + run->lanes - 1) / run->lanes;
     /* With fewer units than threads these share the evaluations of one unit's window instead. */
     run->one_by_one = !run->in_lanes && (run->units < threads || t->engine == MGD_ENGINE_BACKPROP);
-    if (run->one_by_one)
+    if (run->one_by_one && run->nodes == 0)
         run->block_steps =
             least(least(window, lanes * threads),
                   BLOCK_SAMPLES / t->batch > lanes ? BLOCK_SAMPLES / t->batch : lanes);

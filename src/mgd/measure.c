@@ -72,8 +72,10 @@ static double settled_before(const mgd_run *run, uint64_t n) {
 
 /* Signal per C̃ at step n. G is a mean over the steps of a window that count: the mean of
  * C̃·a·s/(a²·⟨s²⟩), or the published sum over Δ². */
-static double scale_at(const mgd_run *run, uint64_t n) {
+double mgd_step_scale(const mgd_run *run, uint64_t n) {
     const mgd_train *t = &run->train;
+    if (run->steady)
+        return run->scale;
     if (!counts(run, n))
         return 0;
     double a = mgd_run_amplitude(run, mgd_timer_index(&run->slots, n));
@@ -196,15 +198,13 @@ void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t firs
     mgd_signals state = {run->alive + at, run->c0 + at, run->c + at, run->c_tilde + at,
                          run->sums + 2 * at};
     mgd_demodulation d = {.baseline = t->baseline,
-                          .scale = run->scale,
                           .clamp = t->clamp > 0 ? t->clamp : INFINITY,
                           .keep = t->tau_hp / (t->tau_hp + 1)};
     for (size_t j = 0; j < steps; j++) {
         const double *plus = w->cost + w->places[j].plus * lanes;
         const double *against = against_of(run, w, unit, first + j, &w->places[j]);
         char *signal = w->signal + j * run->width * run->real;
-        if (!run->steady)
-            d.scale = scale_at(run, first + j);
+        d.scale = mgd_step_scale(run, first + j);
         mgd_alarm alarm;
         if (t->engine == MGD_ENGINE_ANALOG) {
             d.jumps = sample_changes(run, first + j);

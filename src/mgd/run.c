@@ -112,9 +112,9 @@ static mgd_status check_train(mgd_context *ctx, const mgd_train *t) {
     MGD_TRY(need_range(ctx, "weight_decay", t->weight_decay, 0, INFINITY));
     if ((unsigned)t->engine > MGD_ENGINE_BACKPROP || (unsigned)t->baseline > MGD_BASELINE_NONE ||
         (unsigned)t->convention > MGD_CONVENTION_PUBLISHED ||
-        (unsigned)t->optimizer > MGD_OPTIMIZER_SIGN)
+        (unsigned)t->optimizer > MGD_OPTIMIZER_SIGN || (unsigned)t->perturb > MGD_PERTURB_NODES)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "train: unknown engine, baseline, convention or optimizer");
+                        "train: unknown engine, perturb, baseline, convention or optimizer");
     if (t->engine == MGD_ENGINE_ANALOG)
         MGD_TRY(check_analog(ctx, t));
     return check_settle(ctx, t);
@@ -148,6 +148,7 @@ static mgd_status open_requester(mgd_context *ctx, const mgd_run *run, mgd_worke
         mgd_take(&w->signal, run->block_steps * run->width, run->real) &&
         mgd_take(&w->eta, run->width, run->real) && mgd_take(&w->lives, run->width, run->real) &&
         mgd_take(&w->decay, run->width, run->real) &&
+        (run->nodes == 0 || mgd_take(&w->node_gradient, run->parameters, sizeof(double))) &&
         (!exact || (mgd_take(&w->weight, run->train.batch, sizeof(double)) &&
                     mgd_take(&w->slope, run->parameters, sizeof(double)))))
         return MGD_OK;
@@ -172,6 +173,7 @@ static void close_worker(mgd_worker *w) {
     mgd_free(w->lives);
     mgd_free(w->decay);
     mgd_free(w->weight);
+    mgd_free(w->node_gradient);
     mgd_free(w->slope);
     mgd_free(w->pattern);
     mgd_free(w->factor);
@@ -262,7 +264,8 @@ static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
                           .replicas = t->replicas,
                           .replica = t->replica,
                           .seed = t->seed,
-                          .dt = t->dt};
+                          .dt = t->dt,
+                          .nodes = run->nodes > 0};
     return run->chip->open(ctx, run->chip, &task, &run->session);
 }
 
@@ -299,9 +302,12 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
     if (threads == 0)
         MGD_TRY(mgd_threads_default(ctx, &threads));
     MGD_TRY(mgd_pool_new(ctx, threads, &run->pool));
-    MGD_TRY(mgd_code_open(ctx, t, run->parameters, &run->code));
+    MGD_TRY(mgd_nodes_check(ctx, run->chip, t));
+    run->nodes = t->perturb == MGD_PERTURB_NODES ? run->chip->num_nodes : 0;
+    MGD_TRY(mgd_code_open(ctx, t, run->nodes > 0 ? run->nodes : run->parameters, &run->code));
     start_schedules(run);
     run->rested = run->chip->rested;
+    mgd_nodes_prepare(run);
     mgd_run_choose_layout(run);
     MGD_TRY(open_session(ctx, run));
     run->order = (mgd_order){t->shuffle, t->seed, mgd_tensor_shape(t->x)[0]};

@@ -56,6 +56,8 @@ typedef struct {
     uint64_t factor_signs;         /* … for these signs; 0: none */
     uint32_t signs[MGD_PATTERN_ROW / 32 * MGD_MAX_LANES]; /* of one part of each point's pattern */
     mgd_code_cache code;                                  /* random words of the present unit */
+    double *node_gradient; /* (P) with nodes: a step's share of G, … */
+    double node_magnitude; /* … and mean |C̃_b| of its samples */
 } MGD_OWN_LINE mgd_worker;
 
 struct mgd_run {
@@ -68,6 +70,8 @@ struct mgd_run {
     mgd_order order;
     size_t real;          /* bytes of a real */
     size_t parameters;    /* P */
+    size_t nodes;         /* M where nodes are perturbed, the code's parameters; else 0 */
+    uint64_t node_stride; /* … slots from step to step */
     double amplitude;     /* a; of the present slot where it is a function */
     double per_amplitude; /* a for each unit of what the schedule gives: 1, or that of a norm */
     double scale;         /* signal = C̃·scale; G = Σ signal·s over a window, … */
@@ -135,6 +139,14 @@ mgd_source mgd_unit_source_open(const mgd_unit_source *unit);
 size_t mgd_unit_part(const mgd_run *run, size_t first, size_t last);
 mgd_pattern mgd_unit_pattern(const mgd_unit_source *unit, mgd_worker *w, uint64_t slot,
                              size_t first, size_t n);
+
+/* Node perturbation, nodes.c: whether chip and options go together; what the code makes necessary;
+ * one step's costs, and its share of G; that share into G. */
+mgd_status mgd_nodes_check(mgd_context *ctx, const mgd_chip *chip, const mgd_train *train);
+void mgd_nodes_prepare(mgd_run *run);
+mgd_status mgd_nodes_step(mgd_context *ctx, mgd_run *run, mgd_worker *w,
+                          const mgd_request *request);
+void mgd_nodes_integrate(mgd_run *run, const mgd_worker *w, size_t unit, bool set);
 
 /* Bytes of a unit's array. */
 size_t mgd_run_unit_bytes(const mgd_run *run);

@@ -9,6 +9,8 @@
 /* Lists the points of steps first … first + steps − 1, in the order of time; returns how many. */
 size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t first,
                        size_t steps);
+/* Signal per C̃ at a step. */
+double mgd_step_scale(const mgd_run *run, uint64_t step);
 /* Evaluations that the steps from `first` to before `last` ask for. */
 double mgd_step_count(const mgd_run *run, uint64_t first, uint64_t last);
 /* Costs into signals, (steps × width); rows repeat the one value in every lane of a tile. */

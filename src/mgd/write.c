@@ -139,7 +139,8 @@ mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t 
     const uint64_t last = first + steps - 1;
     size_t bytes = mgd_run_unit_bytes(run), at = unit * bytes;
     bool writes = mgd_timer_begins(&run->windows, last + 1), chip = run->session->write != NULL;
-    bool integrates = t->engine != MGD_ENGINE_BACKPROP, limits = t->clip > 0 || t->clip_norm > 0;
+    bool integrates = t->engine != MGD_ENGINE_BACKPROP && run->nodes == 0,
+         limits = t->clip > 0 || t->clip_norm > 0;
     bool at_once = writes && integrates && !limits && t->optimizer == MGD_OPTIMIZER_SGD &&
                    !run->window_gradient && !chip && !(t->weight_decay > 0);
     bool careful =
@@ -151,6 +152,8 @@ mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t 
         memcpy(w->before, run->theta + at, bytes);
     if (integrates)
         mgd_step_integrate(run, w, unit, first, steps, at_once);
+    if (run->nodes > 0)
+        mgd_nodes_integrate(run, w, unit, mgd_timer_begins(&run->windows, first));
     if (!writes)
         return MGD_OK;
     if (run->window_gradient)

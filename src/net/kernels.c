@@ -175,6 +175,31 @@ static void gather(const void *rows, size_t features, const uint32_t *index, voi
     }
 }
 
+/* ---- nodes --------------------------------------------------------------------------------
+ */
+
+INLINE void deltas_of(const mgd_node_steps *steps, const int kind, const real *signal, size_t count,
+                      real *delta, size_t width) {
+    for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+        const vec factor = load(signal + lane);
+        for (size_t node = 0; node < count; node++)
+            store(delta + node * width + lane, factor * node_step(steps, kind, node, lane, width));
+    }
+}
+
+static void node_deltas(const mgd_node_steps *steps, const void *signal, size_t count, void *delta,
+                        size_t width) {
+    if (steps->words)
+        deltas_of(steps, NODES_SIGNS, signal, count, delta, width);
+    else
+        deltas_of(steps, NODES_VALUES, signal, count, delta, width);
+}
+
+static void average(void *a, const void *b, size_t n) {
+    for (size_t i = 0; i < n; i += VEC_LANES)
+        store((real *)a + i, (load((real *)a + i) + load((const real *)b + i)) * splat((real)0.5));
+}
+
 #define BOTH(kernel)                                                                               \
     { kernel, kernel }
 
@@ -212,6 +237,18 @@ const mgd_net_kernels MGD_KERNEL_TABLE(net) = {
             [MGD_LAYER_MZI_MESH] = NET_KERNEL(mesh_backward),
         },
     .dense_pair = NET_KERNEL(dense_pair),
+    .nodes =
+        {
+            [MGD_LAYER_DENSE] = NET_KERNEL(dense_nodes),
+            [MGD_LAYER_CONV2D] = NET_KERNEL(conv_nodes),
+        },
+    .weights =
+        {
+            [MGD_LAYER_DENSE] = NET_KERNEL(dense_weights),
+            [MGD_LAYER_CONV2D] = NET_KERNEL(conv_weights),
+        },
+    .node_deltas = node_deltas,
+    .average = average,
     .spread = spread,
     .gather = gather,
     .cost = NET_KERNEL(cost_lanes),

@@ -14,6 +14,8 @@
 
 mgd_forward_kernel NET_KERNEL(dense_shared), NET_KERNEL(dense_private);
 mgd_pair_kernel NET_KERNEL(dense_pair);
+mgd_node_kernel NET_KERNEL(dense_nodes), NET_KERNEL(conv_nodes);
+mgd_weight_kernel NET_KERNEL(dense_weights), NET_KERNEL(conv_weights);
 mgd_forward_kernel NET_KERNEL(conv_shared), NET_KERNEL(conv_private);
 mgd_forward_kernel NET_KERNEL(affine_shared), NET_KERNEL(affine_private);
 mgd_forward_kernel NET_KERNEL(mesh_shared), NET_KERNEL(mesh_private);
@@ -69,11 +71,32 @@ INLINE real tile_sum(real *tile) {
     return tile[0];
 }
 
+/* Sums by the same tree of VEC_LANES tiles, each LANES / VEC_LANES vectors, one into each lane: a
+ * perfect shuffle of two vectors lays the lanes that are added above each other. */
+INLINE vec tile_sums(vec tile[VEC_LANES][LANES / VEC_LANES]) {
+    vec v[VEC_LANES];
+    for (size_t k = 0; k < VEC_LANES; k++) {
+        for (size_t half = LANES / VEC_LANES / 2; half > 0; half /= 2)
+            for (size_t part = 0; part < half; part++)
+                tile[k][part] += tile[k][part + half];
+        v[k] = tile[k][0];
+    }
+    for (size_t half = VEC_LANES / 2; half > 0; half /= 2)
+        for (size_t k = 0; k < half; k++)
+            v[k] = (vec)SHUFFLE(v[k], v[k + half], LOWER_HALVES) +
+                   (vec)SHUFFLE(v[k], v[k + half], UPPER_HALVES);
+    return v[0];
+}
+
 /* Σ over lanes of a, tile by tile lane-wise first, then across the lanes */
 INLINE real sum_lanes(const real *a, size_t width) {
-    real tile[LANES] = {0};
-    for (size_t lane = 0; lane < width; lane++)
-        tile[lane % LANES] += a[lane];
+    real tile[LANES];
+    for (size_t part = 0; part < LANES; part += VEC_LANES) {
+        vec sum = splat(0);
+        for (size_t lane = part; lane < width; lane += LANES)
+            sum += load(a + lane);
+        store(tile + part, sum);
+    }
     return tile_sum(tile);
 }
 
@@ -87,6 +110,22 @@ INLINE real dot_lanes(const real *a, const real *b, size_t width) {
         store(tile + part, sum);
     }
     return tile_sum(tile);
+}
+
+/* How a kernel gets the perturbation of a node, as a constant. */
+enum { NODES_STILL, NODES_SIGNS, NODES_VALUES };
+
+#define SIGN_BIT ((int)(8 * sizeof(real)) - 1)
+
+/* s of the op's node number `node` for the vector of lanes from `lane` on */
+INLINE vec node_step(const mgd_node_steps *steps, const int kind, size_t node, size_t lane,
+                     size_t width) {
+    const size_t place = steps->first + node;
+    if (kind == NODES_VALUES)
+        return load((const real *)steps->values + place * width + lane);
+    vec_int bits = load_words(steps->words + place / 32 * width + lane);
+    bits <<= SIGN_BIT - (int)(place % 32);
+    return (vec)((vec_int)splat(1) ^ (bits & (vec_int)splat((real)-0.0)));
 }
 
 #if MGD_REAL_BITS == 32

@@ -21,6 +21,10 @@ typedef struct {
     size_t in[2], out[2]; /* sides of the input and of what is stored */
     size_t kernel[2], stride[2], padding[2];
     bool relu, max, mean;
+
+    const mgd_node_steps *steps; /* with nodes: what is added to a sum, … */
+    real *other;                 /* … and y of the second evaluation; NULL */
+    size_t lane, sides[2];       /* the present one; of the images of nodes */
 } conv;
 
 /* The taps of a window that lie in the image: [first, last) along each side. */
@@ -31,6 +35,7 @@ typedef struct {
 /* Output pixels that share their taps. */
 typedef struct {
     size_t corner[PIXELS]; /* input pixel under tap (0, 0), row-major; wraps when it lies outside */
+    size_t node[PIXELS];   /* the pixel among those of the nodes */
     taps taps;
 } group;
 
@@ -101,53 +106,81 @@ INLINE vec pooled(const conv *c, const vec v[PIXELS]) {
     return sum * splat((real)0.25);
 }
 
-/* Outputs o … o + ob − 1 of a group; its pixels lie side by side from place `at` on, or are one. */
-INLINE void group_block(const conv *c, size_t o, const group *g, size_t at, const bool private,
-                        const int ob, const int np, const size_t across) {
-    vec sum[MAX_OUTPUTS][PIXELS];
-    const size_t image = c->out[0] * c->out[1];
-    accumulate(c, o, g, sum, private, ob, np, across);
-    for (int i = 0; i < ob; i++) {
-        real *y = c->y + ((o + (size_t)i) * image + at) * c->width;
-        if (np == PIXELS && (c->max || c->mean))
-            store(y, pooled(c, sum[i]));
-        else
-            for (int p = 0; p < np; p++)
-                store(y + (size_t)p * c->width, rectified(c, sum[i][p]));
-    }
+/* What the sums of a group's pixels make of an output, into its place in y. */
+INLINE void put_sums(const conv *c, real *y, const vec sum[PIXELS], const int np) {
+    if (np == PIXELS && (c->max || c->mean))
+        store(y, pooled(c, sum));
+    else
+        for (int p = 0; p < np; p++)
+            store(y + (size_t)p * c->width, rectified(c, sum[p]));
 }
 
-INLINE void all_blocks(const conv *c, const group *g, size_t at, const bool private, const int np,
-                       const size_t across) {
+INLINE void put_moved(const conv *c, real *y, const vec sum[PIXELS], const vec step[PIXELS],
+                      double amplitude, const int np) {
+    vec moved[PIXELS];
+    for (int p = 0; p < np; p++)
+        moved[p] = fma_vec(splat((real)amplitude), step[p], sum[p]);
+    put_sums(c, y, moved, np);
+}
+
+INLINE void put(const conv *c, size_t o, const group *g, size_t at, const vec sum[PIXELS],
+                const int nodes, const int np) {
+    const size_t place = (o * c->out[0] * c->out[1] + at) * c->width;
+    if (nodes == NODES_STILL) {
+        put_sums(c, c->y + place, sum, np);
+        return;
+    }
+    vec step[PIXELS];
+    for (int p = 0; p < np; p++)
+        step[p] = node_step(c->steps, nodes, o * c->sides[0] * c->sides[1] + g->node[p], c->lane,
+                            c->width);
+    put_moved(c, c->y + place, sum, step, c->steps->amplitude[0], np);
+    if (c->other)
+        put_moved(c, c->other + place, sum, step, c->steps->amplitude[1], np);
+}
+
+/* Outputs o … o + ob − 1 of a group; its pixels lie side by side from place `at` on, or are one. */
+INLINE void group_block(const conv *c, size_t o, const group *g, size_t at, const bool private,
+                        const int nodes, const int ob, const int np, const size_t across) {
+    vec sum[MAX_OUTPUTS][PIXELS];
+    accumulate(c, o, g, sum, private, ob, np, across);
+    for (int i = 0; i < ob; i++)
+        put(c, o + (size_t)i, g, at, sum[i], nodes, np);
+}
+
+INLINE void all_blocks(const conv *c, const group *g, size_t at, const bool private,
+                       const int nodes, const int np, const size_t across) {
     size_t o = 0;
     for (; o + BLOCK_OUTPUTS <= c->outputs; o += BLOCK_OUTPUTS)
-        group_block(c, o, g, at, private, BLOCK_OUTPUTS, np, across);
+        group_block(c, o, g, at, private, nodes, BLOCK_OUTPUTS, np, across);
     for (; o < c->outputs; o++)
-        group_block(c, o, g, at, private, 1, np, across);
+        group_block(c, o, g, at, private, nodes, 1, np, across);
 }
 
 INLINE void all_outputs(const conv *c, const group *g, size_t at, const bool private,
-                        const int np) {
+                        const int nodes, const int np) {
     if (g->taps.first[1] == 0 && g->taps.last[1] == 3)
-        all_blocks(c, g, at, private, np, 3);
+        all_blocks(c, g, at, private, nodes, np, 3);
     else
-        all_blocks(c, g, at, private, np, 0);
+        all_blocks(c, g, at, private, nodes, np, 0);
 }
 
 /* The four pixels of one window of the pool; at the padded edge one by one. */
-INLINE void pooled_pixel(const conv *c, size_t row, size_t column, const bool private) {
-    const size_t at = row * c->out[1] + column, image = c->out[0] * c->out[1];
+INLINE void pooled_pixel(const conv *c, size_t row, size_t column, const bool private,
+                         const int nodes) {
+    const size_t at = row * c->out[1] + column;
     group g, one[PIXELS];
     bool inside = true;
     for (size_t p = 0; p < PIXELS; p++) {
         size_t place[2] = {2 * row + p / 2, 2 * column + p % 2};
         one[p].taps = taps_at(c, place[0], place[1]);
         one[p].corner[0] = g.corner[p] = corner_of(c, place[0], place[1]);
+        g.node[p] = place[0] * c->sides[1] + place[1];
         inside = inside && whole(c, &one[p].taps);
     }
     g.taps = one[0].taps;
     if (inside) {
-        all_outputs(c, &g, at, private, PIXELS);
+        all_outputs(c, &g, at, private, nodes, PIXELS);
         return;
     }
     for (size_t o = 0; o < c->outputs; o++) {
@@ -156,12 +189,12 @@ INLINE void pooled_pixel(const conv *c, size_t row, size_t column, const bool pr
             accumulate(c, o, &one[p], sum, private, 1, 1, 0);
             pixel[p] = sum[0][0];
         }
-        store(c->y + (o * image + at) * c->width, pooled(c, pixel));
+        put(c, o, &g, at, pixel, nodes, PIXELS);
     }
 }
 
 /* One row of output pixels: four at a time where the whole window lies in the image. */
-INLINE void plain_row(const conv *c, size_t row, const bool private) {
+INLINE void plain_row(const conv *c, size_t row, const bool private, const int nodes) {
     for (size_t column = 0, step; column < c->out[1]; column += step) {
         group g = {.taps = taps_at(c, row, column)};
         step = 1;
@@ -170,12 +203,14 @@ INLINE void plain_row(const conv *c, size_t row, const bool private) {
             bool same = g.taps.first[1] == last.first[1] && g.taps.last[1] == last.last[1];
             step = same ? PIXELS : 1;
         }
-        for (size_t p = 0; p < step; p++)
+        for (size_t p = 0; p < step; p++) {
             g.corner[p] = corner_of(c, row, column + p);
+            g.node[p] = row * c->sides[1] + column + p;
+        }
         if (step == PIXELS)
-            all_outputs(c, &g, row * c->out[1] + column, private, PIXELS);
+            all_outputs(c, &g, row * c->out[1] + column, private, nodes, PIXELS);
         else
-            all_outputs(c, &g, row * c->out[1] + column, private, 1);
+            all_outputs(c, &g, row * c->out[1] + column, private, nodes, 1);
     }
 }
 
@@ -190,6 +225,7 @@ static conv conv_of(const mgd_op *op, const real *theta, real *arena, size_t wid
     for (size_t side = 0; side < 2; side++) {
         c.in[side] = n->in.size[1 + side];
         c.out[side] = op->out.size[1 + side];
+        c.sides[side] = mgd_op_node_side(op, side);
         c.kernel[side] = n->kernel[side];
         c.stride[side] = n->stride[side];
         c.padding[side] = n->padding[side];
@@ -202,41 +238,55 @@ static conv conv_of(const mgd_op *op, const real *theta, real *arena, size_t wid
     return c;
 }
 
+/* `steps` and `other`, an arena or NULL, with nodes alone */
 INLINE void convolve(const mgd_op *op, const void *theta, void *arena, size_t width,
-                     const bool private) {
+                     const bool private, const int nodes, const mgd_node_steps *steps,
+                     void *other) {
     conv c = conv_of(op, theta, arena, width, private);
-    for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+    c.steps = steps;
+    c.other = other ? (real *)other + op->y * width : NULL;
+    for (; c.lane < width; c.lane += VEC_LANES) {
         for (size_t row = 0; row < c.out[0]; row++)
             if (c.max || c.mean)
                 for (size_t column = 0; column < c.out[1]; column++)
-                    pooled_pixel(&c, row, column, private);
+                    pooled_pixel(&c, row, column, private, nodes);
             else
-                plain_row(&c, row, private);
+                plain_row(&c, row, private, nodes);
         c.x += VEC_LANES;
         c.y += VEC_LANES;
+        c.other += other ? VEC_LANES : 0;
         c.w += private ? VEC_LANES : 0;
         c.b += private ? VEC_LANES : 0;
     }
+    size_t values = op->out.features * width;
     if (!c.relu) /* others are a pass over what was stored */
-        NET_KERNEL(activate)
-    (op->activation, (real *)arena + op->y * width, op->out.features * width);
+        NET_KERNEL(activate)(op->activation, (real *)arena + op->y * width, values);
+    if (!c.relu && other)
+        NET_KERNEL(activate)(op->activation, (real *)other + op->y * width, values);
 }
 
 void NET_KERNEL(conv_shared)(const mgd_op *op, const void *theta, void *arena, size_t width) {
-    convolve(op, theta, arena, width, false);
+    convolve(op, theta, arena, width, false, NODES_STILL, NULL, NULL);
 }
 
 void NET_KERNEL(conv_private)(const mgd_op *op, const void *theta, void *arena, size_t width) {
-    convolve(op, theta, arena, width, true);
+    convolve(op, theta, arena, width, true, NODES_STILL, NULL, NULL);
+}
+
+void NET_KERNEL(conv_nodes)(const mgd_op *op, const void *theta, const mgd_node_steps *steps,
+                            void *const arenas[2], size_t width) {
+    if (steps->words)
+        convolve(op, theta, arenas[0], width, false, NODES_SIGNS, steps, arenas[1]);
+    else
+        convolve(op, theta, arenas[0], width, false, NODES_VALUES, steps, arenas[1]);
 }
 
 /* ---- backward -------------------------------------------------------------------------------- */
 
-/* Only in the reference plan: no pool, parameters shared, all lanes of a block at once. */
+/* Parameters shared, all lanes of a block at once. conv_backward: only in the reference plan, where
+ * no pool has joined. */
 
-#define BACK 8 /* channels that are summed side by side, … */
-#define ACROSS                                                                                     \
-    (VEC_BYTES == 64 ? 3 : 1) /* … for so many taps of a row, where there are registers */
+#define BACK 8 /* channels that are summed side by side */
 
 /* The outputs whose windows hold input pixel `at` of one side under some tap: for output i that is
  * tap at + padding − i·stride. */
@@ -297,63 +347,132 @@ static void outputs_seeing(const conv *c, size_t side, size_t tap, size_t *first
         --*last;
 }
 
-/* Gradients of the weights (channel, ky, kx … kx + across − 1) of outputs o … o + n − 1, for taps
- * that the same outputs see: over pixels and tiles lane-wise, then across the lanes. */
-INLINE void weight_gradient(const conv *c, const real *delta, size_t o, size_t channel, size_t ky,
-                            size_t kx, double *gradient, const int n, const int across) {
-    const size_t image = c->out[0] * c->out[1], area = c->kernel[0] * c->kernel[1];
-    real tile[BACK][ACROSS][LANES];
+#define NINE_OUTPUTS                                                                               \
+    (VEC_BYTES == 64 ? 2                                                                           \
+                     : 1) /* outputs summed side by side for the nine taps of a window of 3 × 3 */
+#define NINE_GROUP                                                                                 \
+    144 /* weights of an output that are summed before any goes across the lanes: … */
+#define TAP_GROUP 32 /* … of such a window, and of others */
+#define TILE_VECS (LANES / VEC_LANES)
+
+typedef struct {
+    const real *delta; /* (O × height × width × W) of the nodes of output o and the next ones */
+    vec (*sum)[TILE_VECS]; /* (n × group) */
+    size_t group;
+} tap_sums;
+
+/* Σ over tiles and pixels, lane by lane, of delta·x for outputs o … o + n − 1, of the taps from
+ * (channel, ky, kx) on, down × across of them, which all outputs see alike; to place `at`. `width`
+ * is known to the compiler where it is one tile: addresses are half of the work otherwise. */
+INLINE void sum_taps(const conv *c, const tap_sums *s, size_t at, size_t channel, size_t ky,
+                     size_t kx, const size_t width, const int n, const int down, const int across) {
+    const size_t image = c->out[0] * c->out[1], step = c->stride[1] * width;
+    const real *row_of_tap[3];
     size_t rows[2], columns[2];
     outputs_seeing(c, 0, ky, &rows[0], &rows[1]);
     outputs_seeing(c, 1, kx, &columns[0], &columns[1]);
+    const size_t under = channel * c->in[0] * c->in[1] + ky * c->in[1] + kx;
     for (size_t part = 0; part < LANES; part += VEC_LANES) {
-        vec sum[BACK][ACROSS];
+        vec sum[BACK][9];
         for (int i = 0; i < n; i++)
-            for (int t = 0; t < across; t++)
+            for (int t = 0; t < down * across; t++)
                 sum[i][t] = splat(0);
-        for (size_t row = rows[0]; row < rows[1]; row++)
-            for (size_t column = columns[0]; column < columns[1]; column++) {
-                size_t under =
-                    channel * c->in[0] * c->in[1] + corner_of(c, row, column) + ky * c->in[1] + kx;
-                const real *x = c->x + under * c->width + part;
-                const real *d = delta + (o * image + row * c->out[1] + column) * c->width + part;
-                for (size_t lane = 0; lane < c->width; lane += LANES)
-                    for (int i = 0; i < n; i++) {
-                        vec left = load(d + (size_t)i * image * c->width + lane);
-                        for (int t = 0; t < across; t++)
-                            sum[i][t] =
-                                fma_vec(left, load(x + (size_t)t * c->width + lane), sum[i][t]);
+        for (size_t lane = part; lane < width; lane += LANES)
+            for (size_t row = rows[0]; row < rows[1]; row++) {
+                const real *d = s->delta + (row * c->out[1] + columns[0]) * width + lane;
+                for (int k = 0; k < down; k++)
+                    row_of_tap[k] =
+                        c->x + lane +
+                        (under + corner_of(c, row, columns[0]) + (size_t)k * c->in[1]) * width;
+                for (size_t column = columns[0]; column < columns[1]; column++) {
+                    vec left[BACK];
+                    for (int i = 0; i < n; i++)
+                        left[i] = load(d + (size_t)i * image * width);
+                    for (int t = 0; t < down * across; t++) {
+                        const vec right =
+                            load(row_of_tap[t / across] + (size_t)(t % across) * width);
+                        for (int i = 0; i < n; i++)
+                            sum[i][t] = fma_vec(left[i], right, sum[i][t]);
                     }
+                    d += width;
+                    for (int k = 0; k < down; k++)
+                        row_of_tap[k] += step;
+                }
             }
         for (int i = 0; i < n; i++)
-            for (int t = 0; t < across; t++)
-                store(tile[i][t] + part, sum[i][t]);
+            for (int t = 0; t < down * across; t++)
+                s->sum[(size_t)i * s->group + at + (size_t)t][part / VEC_LANES] = sum[i][t];
     }
-    for (int i = 0; i < n; i++)
-        for (int t = 0; t < across; t++)
-            gradient[((o + (size_t)i) * c->channels + channel) * area + ky * c->kernel[1] + kx +
-                     (size_t)t] += (double)tile_sum(tile[i][t]);
 }
 
-static void weight_gradients(const conv *c, const real *delta, double *gradient) {
-    /* without padding every output sees every tap */
-    const bool alike = c->padding[1] == 0 && c->kernel[1] % ACROSS == 0;
-    for (size_t channel = 0; channel < c->channels; channel++)
-        for (size_t ky = 0; ky < c->kernel[0]; ky++)
-            for (size_t kx = 0; kx < c->kernel[1]; kx += alike ? ACROSS : 1) {
-                size_t o = 0;
-                for (; alike && o + BACK <= c->outputs; o += BACK)
-                    weight_gradient(c, delta, o, channel, ky, kx, gradient, BACK, ACROSS);
-                for (; !alike && o + BACK <= c->outputs; o += BACK)
-                    weight_gradient(c, delta, o, channel, ky, kx, gradient, BACK, 1);
-                for (; o < c->outputs; o++)
-                    for (size_t t = 0; t < (alike ? ACROSS : 1); t++)
-                        weight_gradient(c, delta, o, channel, ky, kx + t, gradient, 1, 1);
-            }
-    double *bias = gradient + (c->b - c->w);
-    const size_t image = c->out[0] * c->out[1];
-    for (size_t o = 0; o < c->outputs; o++)
-        bias[o] += (double)sum_lanes(delta + o * image * c->width, image * c->width);
+/* The sums of one output, across the lanes, into gradient (count). */
+static void add_sums(vec (*sum)[TILE_VECS], size_t count, double *gradient) {
+    for (size_t first = 0; first < count; first += VEC_LANES) {
+        const vec across = tile_sums(sum + first);
+        for (size_t k = 0; k < VEC_LANES && first + k < count; k++)
+            gradient[first + k] += (double)across[k];
+    }
+}
+
+/* Gradients of the weights of outputs o … o + n − 1: windows of 3 × 3 without padding, which every
+ * output sees whole. */
+INLINE void nine_gradients(const conv *c, const real *delta, size_t o, double *gradient,
+                           const int n) {
+    vec sum[NINE_OUTPUTS * NINE_GROUP][TILE_VECS] = {{{0}}};
+    const size_t image = c->out[0] * c->out[1], each = c->channels * 9;
+    const tap_sums s = {delta + o * image * c->width, sum, NINE_GROUP};
+    for (size_t first = 0, channels; first < c->channels; first += channels) {
+        channels = c->channels - first < NINE_GROUP / 9 ? c->channels - first : NINE_GROUP / 9;
+        for (size_t k = 0; k < channels; k++)
+            if (c->width == LANES)
+                sum_taps(c, &s, k * 9, first + k, 0, 0, LANES, n, 3, 3);
+            else
+                sum_taps(c, &s, k * 9, first + k, 0, 0, c->width, n, 3, 3);
+        for (size_t i = 0; i < (size_t)n; i++)
+            add_sums(sum + i * NINE_GROUP, channels * 9, gradient + (o + i) * each + first * 9);
+    }
+}
+
+/* The same for any window, tap by tap. */
+INLINE void tap_gradients(const conv *c, const real *delta, size_t o, double *gradient,
+                          const int n) {
+    vec sum[BACK * TAP_GROUP][TILE_VECS] = {{{0}}};
+    const size_t image = c->out[0] * c->out[1], area = c->kernel[0] * c->kernel[1];
+    const size_t each = c->channels * area;
+    const tap_sums s = {delta + o * image * c->width, sum, TAP_GROUP};
+    for (size_t first = 0, count; first < each; first += count) {
+        count = each - first < TAP_GROUP ? each - first : TAP_GROUP;
+        for (size_t k = 0; k < count; k++) {
+            size_t at = (first + k) % area;
+            sum_taps(c, &s, k, (first + k) / area, at / c->kernel[1], at % c->kernel[1], c->width,
+                     n, 1, 1);
+        }
+        for (size_t i = 0; i < (size_t)n; i++)
+            add_sums(sum + i * TAP_GROUP, count, gradient + (o + i) * each + first);
+    }
+}
+
+void NET_KERNEL(conv_weights)(const mgd_op *op, const void *arena, const void *deltas,
+                              double *gradient, size_t width) {
+    conv c = conv_of(op, NULL, (real *)arena, width, false); /* of which x is read */
+    const real *delta = deltas;
+    memcpy(c.out, c.sides, sizeof c.out);
+    const bool nine =
+        c.kernel[0] == 3 && c.kernel[1] == 3 && c.padding[0] == 0 && c.padding[1] == 0;
+    size_t o = 0;
+    for (; nine && o + NINE_OUTPUTS <= c.outputs; o += NINE_OUTPUTS)
+        nine_gradients(&c, delta, o, gradient, NINE_OUTPUTS);
+    for (; !nine && o + BACK <= c.outputs; o += BACK)
+        tap_gradients(&c, delta, o, gradient, BACK);
+    for (; o < c.outputs; o++)
+        if (nine)
+            nine_gradients(&c, delta, o, gradient, 1);
+        else
+            tap_gradients(&c, delta, o, gradient, 1);
+    double *bias = gradient + c.outputs * c.channels * c.kernel[0] * c.kernel[1];
+    const size_t image = c.out[0] * c.out[1];
+    for (o = 0; o < c.outputs; o++)
+        bias[o] += (double)sum_lanes(delta + o * image * width, image * width);
 }
 
 void NET_KERNEL(conv_backward)(const mgd_op *op, const void *theta, const void *arena, void *deltas,
@@ -361,7 +480,7 @@ void NET_KERNEL(conv_backward)(const mgd_op *op, const void *theta, const void *
     conv c = conv_of(op, theta, (real *)arena, width, false); /* its y is not written */
     real *delta = (real *)deltas + op->y * width;
     NET_KERNEL(activate_backward)(op->activation, c.y, delta, op->out.features * width);
-    weight_gradients(&c, delta, gradient);
+    NET_KERNEL(conv_weights)(op, arena, delta, gradient, width);
     if (op->x[0] != 0) /* nobody asks for the delta of the network's input */
         input_deltas(&c, delta, (real *)deltas + op->x[0] * width);
 }

@@ -19,10 +19,15 @@ typedef struct {
     size_t inputs, width;
     size_t first, last;        /* the part of the inputs */
     mgd_layer_kind activation; /* after the last part */
+
+    const mgd_node_steps *steps; /* with nodes: what is added to a sum before that, … */
+    real *other;                 /* … and y of the second evaluation; NULL */
+    size_t lane;
 } layer;
 
 /* Outputs o … o + ob − 1 for vb vectors. */
-INLINE void block(const layer *l, size_t o, const bool private, const int ob, const int vb) {
+INLINE void block(const layer *l, size_t o, const bool private, const int nodes, const int ob,
+                  const int vb) {
     vec sum[MAX_OB][4];
     const size_t width = l->width, inputs = l->inputs;
     real *y = l->y + o * width;
@@ -46,38 +51,49 @@ INLINE void block(const layer *l, size_t o, const bool private, const int ob, co
         }
     const mgd_layer_kind last = l->last == inputs ? l->activation : MGD_LAYER_IDENTITY;
     for (int i = 0; i < ob; i++)
-        for (int v = 0; v < vb; v++)
-            store(y + (size_t)i * width + (size_t)v * VEC_LANES, activated(last, sum[i][v]));
+        for (int v = 0; v < vb; v++) {
+            size_t lane = (size_t)v * VEC_LANES, at = (size_t)i * width + lane;
+            if (nodes != NODES_STILL && l->last == inputs) {
+                const vec step = node_step(l->steps, nodes, o + (size_t)i, l->lane + lane, width);
+                if (l->other)
+                    store(l->other + o * width + at,
+                          activated(last,
+                                    fma_vec(splat((real)l->steps->amplitude[1]), step, sum[i][v])));
+                sum[i][v] = fma_vec(splat((real)l->steps->amplitude[0]), step, sum[i][v]);
+            }
+            store(y + at, activated(last, sum[i][v]));
+        }
 }
 
 /* All outputs of one part of the inputs. */
-INLINE void outputs_of(const layer *l, size_t outputs, const bool private, const int most,
-                       const int vb) {
+INLINE void outputs_of(const layer *l, size_t outputs, const bool private, const int nodes,
+                       const int most, const int vb) {
     size_t o = 0;
     for (; o + (size_t)most <= outputs; o += (size_t)most)
-        block(l, o, private, most, vb);
+        block(l, o, private, nodes, most, vb);
     for (; most > 4 && o + 4 <= outputs; o += 4)
-        block(l, o, private, 4, vb);
+        block(l, o, private, nodes, 4, vb);
     for (; o + 2 <= outputs; o += 2)
-        block(l, o, private, 2, vb);
+        block(l, o, private, nodes, 2, vb);
     if (o < outputs)
-        block(l, o, private, 1, vb);
+        block(l, o, private, nodes, 1, vb);
 }
 
 /* Many vectors share a weight and few outputs do, or the other way around: enough independent sums
  * to hide the latency, within the registers. */
-INLINE void columns(layer l, size_t outputs, const bool private, const int vb) {
+INLINE void columns(layer l, size_t outputs, const bool private, const int nodes, const int vb) {
     for (l.first = 0; l.first < l.inputs; l.first = l.last) {
         l.last = l.inputs - l.first < PART ? l.inputs : l.first + PART;
         if (vb == 1)
-            outputs_of(&l, outputs, private, VEC_BYTES == 64 ? 8 : 4, vb);
+            outputs_of(&l, outputs, private, nodes, VEC_BYTES == 64 ? 8 : 4, vb);
         else
-            outputs_of(&l, outputs, private, 4, vb);
+            outputs_of(&l, outputs, private, nodes, 4, vb);
     }
 }
 
+/* `steps` and `other`, an arena or NULL, with nodes alone */
 INLINE void dense(const mgd_op *op, const void *thetas, void *arena, size_t width,
-                  const bool private) {
+                  const bool private, const int nodes, const mgd_node_steps *steps, void *other) {
     const real *theta = thetas;
     const size_t inputs = op->node.in.features, outputs = op->node.out.features;
     layer l = {.w = theta,
@@ -86,30 +102,43 @@ INLINE void dense(const mgd_op *op, const void *thetas, void *arena, size_t widt
                .y = (real *)arena + op->y * width,
                .inputs = inputs,
                .width = width,
-               .activation = op->activation};
-    size_t lane = 0, step;
-    for (; lane < width; lane += step) {
-        bool wide = lane + MAX_VB * VEC_LANES <= width;
+               .activation = op->activation,
+               .steps = steps,
+               .other = other ? (real *)other + op->y * width : NULL};
+    size_t step;
+    for (; l.lane < width; l.lane += step) {
+        bool wide = l.lane + MAX_VB * VEC_LANES <= width;
         step = wide ? MAX_VB * VEC_LANES : VEC_LANES;
         if (wide)
-            columns(l, outputs, private, MAX_VB);
+            columns(l, outputs, private, nodes, MAX_VB);
         else
-            columns(l, outputs, private, 1);
+            columns(l, outputs, private, nodes, 1);
         l.x += step;
         l.y += step;
+        l.other += other ? step : 0;
         l.w += private ? step : 0;
         l.b += private ? step : 0;
     }
     if (!in_registers(op->activation))
         NET_KERNEL(activate)(op->activation, (real *)arena + op->y * width, outputs * width);
+    if (!in_registers(op->activation) && other)
+        NET_KERNEL(activate)(op->activation, (real *)other + op->y * width, outputs * width);
 }
 
 void NET_KERNEL(dense_shared)(const mgd_op *op, const void *theta, void *arena, size_t width) {
-    dense(op, theta, arena, width, false);
+    dense(op, theta, arena, width, false, NODES_STILL, NULL, NULL);
 }
 
 void NET_KERNEL(dense_private)(const mgd_op *op, const void *theta, void *arena, size_t width) {
-    dense(op, theta, arena, width, true);
+    dense(op, theta, arena, width, true, NODES_STILL, NULL, NULL);
+}
+
+void NET_KERNEL(dense_nodes)(const mgd_op *op, const void *theta, const mgd_node_steps *steps,
+                             void *const arenas[2], size_t width) {
+    if (steps->words)
+        dense(op, theta, arenas[0], width, false, NODES_SIGNS, steps, arenas[1]);
+    else
+        dense(op, theta, arenas[0], width, false, NODES_VALUES, steps, arenas[1]);
 }
 
 /* ---- two evaluations at once ----------------------------------------------------------------- */
@@ -239,10 +268,9 @@ static void spread_back(size_t inputs, size_t outputs, const real *w, const real
         }
 }
 
-/* dot_lanes for VEC_LANES rows of b at once, added to sum (VEC_LANES): the lanes' sums are
- * transposed, so that the tree runs down the vectors. */
+/* dot_lanes for VEC_LANES rows of b at once, added to sum (VEC_LANES). */
 INLINE void dot_lanes_rows(const real *a, const real *b, size_t width, double *sum) {
-    vec tile[LANES];
+    vec tile[VEC_LANES][LANES / VEC_LANES];
     for (size_t part = 0; part < LANES; part += VEC_LANES) {
         vec rows[VEC_LANES];
         for (size_t k = 0; k < VEC_LANES; k++)
@@ -252,14 +280,12 @@ INLINE void dot_lanes_rows(const real *a, const real *b, size_t width, double *s
             for (size_t k = 0; k < VEC_LANES; k++)
                 rows[k] = fma_vec(left, load(b + k * width + lane), rows[k]);
         }
-        transpose(rows);
-        memcpy(tile + part, rows, sizeof rows);
+        for (size_t k = 0; k < VEC_LANES; k++)
+            tile[k][part / VEC_LANES] = rows[k];
     }
-    for (size_t half = LANES / 2; half > 0; half /= 2)
-        for (size_t lane = 0; lane < half; lane++)
-            tile[lane] += tile[lane + half];
+    const vec sums = tile_sums(tile);
     for (size_t k = 0; k < VEC_LANES; k++)
-        sum[k] += (double)tile[0][k];
+        sum[k] += (double)sums[k];
 }
 
 /* gradient += delta·xᵀ and delta */
@@ -276,14 +302,19 @@ static void gradient_of(size_t inputs, size_t outputs, const real *delta, const 
         gradient[outputs * inputs + o] += (double)sum_lanes(delta + o * width, width);
 }
 
+void NET_KERNEL(dense_weights)(const mgd_op *op, const void *arena, const void *delta,
+                               double *gradient, size_t width) {
+    gradient_of(op->node.in.features, op->node.out.features, delta,
+                (const real *)arena + op->x[0] * width, gradient, width);
+}
+
 void NET_KERNEL(dense_backward)(const mgd_op *op, const void *theta, const void *arena,
                                 void *deltas, double *gradient, size_t width) {
     const size_t inputs = op->node.in.features, outputs = op->node.out.features;
-    const real *y = (const real *)arena + op->y * width,
-               *x = (const real *)arena + op->x[0] * width;
+    const real *y = (const real *)arena + op->y * width;
     real *delta = (real *)deltas + op->y * width, *dx = (real *)deltas + op->x[0] * width;
     NET_KERNEL(activate_backward)(op->activation, y, delta, outputs * width);
-    gradient_of(inputs, outputs, delta, x, gradient, width);
+    NET_KERNEL(dense_weights)(op, arena, delta, gradient, width);
     if (op->x[0] != 0) /* nobody asks for the delta of the network's input */
         spread_back(inputs, outputs, theta, delta, dx, width);
 }

@@ -53,6 +53,21 @@ typedef void mgd_forward_kernel(const mgd_op *op, const void *theta, void *arena
  * θ̃ are formed in registers and never stored. The input is read from the first arena alone. */
 typedef void mgd_pair_kernel(const mgd_op *op, const void *theta, const mgd_signs *signs,
                              bool two_sided, void *const arenas[2], size_t width);
+/* Perturbations of an op's *nodes*, its pre-activations, in W lanes: amplitude·s. */
+typedef struct {
+    const uint32_t *words; /* s as signs, as in mgd_signs; or NULL: */
+    const void *values;    /* s (… × W), in the kernels' precision */
+    size_t first;          /* where the op's nodes begin in either */
+    double amplitude[2];   /* in the first and in the second arena */
+} mgd_node_steps;
+/* The op with its nodes moved, parameters shared, in two evaluations on the same input, which is
+ * read from the first arena; or in one, where the second arena is NULL. */
+typedef void mgd_node_kernel(const mgd_op *op, const void *theta, const mgd_node_steps *steps,
+                             void *const arenas[2], size_t width);
+/* gradient (count) += that of the op's parameters, from the deltas of its nodes (nodes × W) and
+ * what it has read, summed over lanes by a fixed tree. */
+typedef void mgd_weight_kernel(const mgd_op *op, const void *arena, const void *delta,
+                               double *gradient, size_t width);
 /* From the delta of the output, those of the sources (added to) and the gradient (count), added to,
  * summed over lanes by a fixed tree; deltas lie as the values do. The output's delta is spoilt. */
 typedef void mgd_backward_kernel(const mgd_op *op, const void *theta, const void *arena,
@@ -65,6 +80,14 @@ typedef struct {
     mgd_forward_kernel *forward[MGD_LAYER_COUNT][2];
     mgd_backward_kernel *backward[MGD_LAYER_COUNT];
     mgd_pair_kernel *dense_pair;
+    mgd_node_kernel *nodes[MGD_LAYER_COUNT]; /* NULL: of kinds that have none */
+    mgd_weight_kernel *weights[MGD_LAYER_COUNT];
+    /* delta (count × W) ← signal (W)·s of the op's nodes */
+    void (*node_deltas)(const mgd_node_steps *steps, const void *signal, size_t count, void *delta,
+                        size_t width);
+
+    /* a ← (a + b)/2, n values */
+    void (*average)(void *a, const void *b, size_t n);
 
     /* out (F × W): every lane gets `row` (F) */
     void (*spread)(const void *row, size_t features, void *out, size_t width);
@@ -104,12 +127,21 @@ mgd_status mgd_graph_build(mgd_context *ctx, mgd_net *net, size_t num_layers,
 typedef enum {
     MGD_PLAN_FORWARD,   /* as few calls as possible */
     MGD_PLAN_REFERENCE, /* all values kept, nothing but activations fused: for back-propagation */
+    MGD_PLAN_NODES,     /* the same calls, all values kept: for node perturbation */
     MGD_PLAN_BARE,      /* nothing fused: for chips that act on what enters an activation */
 } mgd_plan_kind;
 mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, mgd_plan_kind kind, mgd_plan *out);
 void mgd_plan_close(mgd_plan *plan);
 /* Floating-point operations of one op for one sample. */
 double mgd_op_flop(const mgd_op *op);
+
+/* Nodes of an op: the outputs of a dense layer, the pixels (O × height × width) of a convolution as
+ * far as a pool that has joined it looks at them; 0 for other layers. */
+size_t mgd_op_nodes(const mgd_op *op);
+/* Side 0, height, or 1, width, of a convolution's nodes. */
+static inline size_t mgd_op_node_side(const mgd_op *op, size_t side) {
+    return op->out.size[1 + side] * (op->pool == MGD_LAYER_IDENTITY ? 1 : 2);
+}
 
 /* How many tiles of lanes pass through the plan together, so that their values stay in the cache
  * and calls are shared: at least one, and not more than `most`. */

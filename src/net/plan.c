@@ -56,7 +56,7 @@ static bool joins(const mgd_op *op, const mgd_node *next, mgd_plan_kind kind) {
         return first && (op->pool == MGD_LAYER_IDENTITY ||
                          (op->pool == MGD_LAYER_MAXPOOL2D && next->kind == MGD_LAYER_RELU));
     }
-    return kind == MGD_PLAN_FORWARD && pools_pairs(op, next);
+    return kind != MGD_PLAN_REFERENCE && pools_pairs(op, next);
 }
 
 /* The op that begins with node i, and those that join it are done; *last is the value it gives. */
@@ -148,7 +148,7 @@ static void place_values(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan,
             values[plan->ops[i].node.source[k]].last = i;
     }
     for (size_t v = 0; v < count; v++)
-        if (kind == MGD_PLAN_REFERENCE || v == 0 || v == net->num_nodes)
+        if (kind == MGD_PLAN_REFERENCE || kind == MGD_PLAN_NODES || v == 0 || v == net->num_nodes)
             values[v].last = SIZE_MAX;
     values[0].features = plan->arena = net->input.features;
     values[0].placed = true;
@@ -243,6 +243,14 @@ double mgd_op_flop(const mgd_op *op) {
     default: /* a sum, an activation */
         return flop + outputs;
     }
+}
+
+size_t mgd_op_nodes(const mgd_op *op) {
+    if (op->node.kind == MGD_LAYER_DENSE)
+        return op->out.features;
+    if (op->node.kind == MGD_LAYER_CONV2D)
+        return op->out.size[0] * mgd_op_node_side(op, 0) * mgd_op_node_side(op, 1);
+    return 0;
 }
 
 /* "conv2d 3×3 + relu + maxpool2d 2×2" */

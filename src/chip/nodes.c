@@ -1,0 +1,357 @@
+/* Node perturbation on the ideal chip. The lanes are samples of the batch, each with a perturbation
+ * of its own. A chunk of lanes passes through the network twice, at rest and with its nodes moved,
+ * or moved by ±ξ; what the neurons read is kept, C̃ of each lane becomes the signal that all its
+ * neurons hear, and signal × s × input, summed over the lanes, is the gradient of the weights.
+ *
+ * Chunks follow from the network and the batch alone, never from the threads: a chunk sums its
+ * lanes by a fixed tree, a part its chunks in order, and parts are added up in order.
+ */
+
+#include "nodes.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define CACHE_BYTES 524288 /* of what a chunk keeps, and … */
+#define MAX_TILES 8        /* … the most tiles of lanes in one */
+#define PARTS 16           /* of a batch, at most: what threads share */
+
+/* What one worker needs; W lanes in a chunk. */
+typedef struct {
+    char *arenas[2]; /* (the plan's arena × W) of the two evaluations */
+    char *target;    /* (K × W) */
+    char *steps;     /* (M × W) s of all nodes: signs, or reals */
+    char *delta;     /* (most nodes of an op × W) */
+    char *signal;    /* (W) */
+    uint32_t *index; /* (W) */
+    double *cost;    /* requesters: (2 × chunks × W) of each sample in the two */
+    double *parts;   /* requesters: (parts × P), or (P) where they work alone */
+} MGD_OWN_LINE scratch;
+
+struct mgd_nodes {
+    const mgd_net *net;
+    const mgd_samples *samples;
+    mgd_cost cost;
+    mgd_plan plan;
+    size_t count;         /* M */
+    size_t batch, real;   /* bytes of a real */
+    size_t width, chunks; /* W, and chunks of the batch */
+    size_t parts;         /* groups of chunks */
+    size_t workers;
+    bool shared; /* parts of one request are shared out */
+    scratch *scratch;
+};
+
+size_t mgd_nodes_count(const mgd_net *net) {
+    size_t count = 0;
+    for (size_t i = 0; i < net->plan.num_ops; i++) {
+        size_t own = mgd_op_nodes(&net->plan.ops[i]);
+        if (own == 0 && net->plan.ops[i].node.count > 0)
+            return 0;
+        count += own;
+    }
+    return count;
+}
+
+/* ---- one chunk ------------------------------------------------------------------------------- */
+
+/* One step of one request, as its parts see it. */
+typedef struct {
+    const mgd_nodes *nodes;
+    const mgd_request *request;
+    const mgd_node_step *step;
+    const mgd_point *point; /* the one with + */
+    size_t evaluations;     /* of each sample: 2, or 1 without a baseline */
+    double amplitude[2];    /* of them */
+    double weight[2];       /* C̃ = Σ weight·C */
+    atomic_bool incomplete;
+} job;
+
+/* Samples `first` … of the batch into the lanes; spare lanes repeat the last. */
+static void gather(const job *j, scratch *w, size_t first) {
+    const mgd_nodes *n = j->nodes;
+    const mgd_net_kernels *k = n->net->kernels;
+    const mgd_samples *set = n->samples;
+    for (size_t lane = 0; lane < n->width; lane++) {
+        size_t b = first + lane < n->batch ? first + lane : n->batch - 1;
+        w->index[lane] = j->point->samples[b];
+    }
+    k->gather(mgd_tensor_data(set->x), set->features, w->index, w->arenas[0], n->width);
+    k->gather(mgd_tensor_data(set->y), set->targets, w->index, w->target, n->width);
+    if (j->evaluations == 2)
+        memcpy(w->arenas[1], w->arenas[0], set->features * n->width * n->real);
+}
+
+/* An op in evaluation e */
+static void evaluate(const job *j, const mgd_op *op, const void *theta, mgd_node_steps steps,
+                     void *arena, size_t e) {
+    const mgd_net_kernels *k = j->nodes->net->kernels;
+    steps.amplitude[0] = j->amplitude[e];
+    if (mgd_op_nodes(op) > 0 && j->amplitude[e] != 0)
+        k->nodes[op->node.kind](op, theta, &steps, (void *const[]){arena, NULL}, j->nodes->width);
+    else
+        k->forward[op->node.kind][0](op, theta, arena, j->nodes->width);
+}
+
+/* The evaluations, and their costs (chunk's lanes) into cost[0] and cost[1]. What reads the input
+ * does both at once. */
+static void forward(const job *j, scratch *w, mgd_node_steps steps, double *const cost[2]) {
+    const mgd_nodes *n = j->nodes;
+    const mgd_net *net = n->net;
+    void *const arenas[2] = {w->arenas[0], w->arenas[1]};
+    for (size_t i = 0; i < n->plan.num_ops; i++) {
+        const mgd_op *op = &n->plan.ops[i];
+        const char *theta = (const char *)j->request->source.theta + op->node.first * n->real;
+        if (mgd_op_nodes(op) > 0 && op->x[0] == 0 && j->evaluations == 2)
+            net->kernels->nodes[op->node.kind](op, theta, &steps, arenas, n->width);
+        else
+            for (size_t e = 0; e < j->evaluations; e++)
+                evaluate(j, op, theta, steps, arenas[e], e);
+        steps.first += mgd_op_nodes(op);
+    }
+    for (size_t e = 0; e < j->evaluations; e++)
+        net->kernels->cost(&n->cost, net->outputs, n->width,
+                           mgd_net_place(net, arenas[e], n->plan.output, n->width), w->target,
+                           cost[e]);
+}
+
+/* C̃ of a sample */
+static double tilde(const job *j, double *const cost[2], size_t b) {
+    double sum = j->weight[0] * cost[0][b];
+    return j->evaluations == 2 ? sum + j->weight[1] * cost[1][b] : sum;
+}
+
+/* signal (W) ← C̃·scale of each lane, 0 in spare ones */
+static void demodulate(const job *j, scratch *w, double *const cost[2], size_t used) {
+    const mgd_nodes *n = j->nodes;
+    for (size_t lane = 0; lane < n->width; lane++) {
+        double signal = lane < used ? tilde(j, cost, lane) * j->step->scale : 0;
+        if (n->net->dtype == MGD_F32)
+            ((float *)w->signal)[lane] = (float)signal;
+        else
+            ((double *)w->signal)[lane] = signal;
+    }
+}
+
+/* gradient (P) += Σ over the lanes of signal·s·x */
+static void add_gradient(const mgd_nodes *n, scratch *w, mgd_node_steps steps, double *gradient) {
+    const mgd_net_kernels *k = n->net->kernels;
+    for (size_t i = 0; i < n->plan.num_ops; i++) {
+        const mgd_op *op = &n->plan.ops[i];
+        size_t nodes = mgd_op_nodes(op);
+        if (nodes == 0)
+            continue;
+        k->node_deltas(&steps, w->signal, nodes, w->delta, n->width);
+        k->weights[op->node.kind](op, w->arenas[0], w->delta, gradient + op->node.first, n->width);
+        steps.first += nodes;
+    }
+}
+
+/* What neurons read, into the first arena: between +ξ and −ξ it is their mean. Without a baseline
+ * it is what they read when they were moved: that only upstream nodes have changed, whose
+ * perturbations are not correlated with the neuron's own. */
+static void settle(const job *j, scratch *w) {
+    const mgd_nodes *n = j->nodes;
+    if (j->step->baseline == MGD_BASELINE_TWO_SIDED)
+        n->net->kernels->average(w->arenas[0], w->arenas[1], n->plan.arena * n->width);
+}
+
+static void measure_chunk(const job *j, size_t worker, size_t chunk, double *gradient) {
+    const mgd_nodes *n = j->nodes;
+    scratch *w = &n->scratch[worker];
+    const size_t first = chunk * n->width, rest = n->batch - first;
+    const size_t used = rest < n->width ? rest : n->width;
+    double *all = n->scratch[j->request->worker].cost;
+    double *const cost[2] = {all + first, all + n->chunks * n->width + first};
+    const bool signs =
+        j->step->steps(j->step->self, worker, j->point, first, used, n->width, w->steps);
+    const mgd_node_steps steps = {.words = signs ? (const uint32_t *)(const void *)w->steps : NULL,
+                                  .values = w->steps,
+                                  .amplitude = {j->amplitude[0], j->amplitude[1]}};
+    gather(j, w, first);
+    forward(j, w, steps, cost);
+    demodulate(j, w, cost, used);
+    settle(j, w);
+    add_gradient(n, w, steps, gradient);
+}
+
+/* ---- the batch ------------------------------------------------------------------------------- */
+
+/* One part, its gradient into `gradient`. */
+static void measure_part(job *j, size_t worker, size_t part, double *gradient) {
+    const mgd_nodes *n = j->nodes;
+    memset(gradient, 0, n->net->num_parameters * sizeof *gradient);
+    for (size_t chunk = part * n->chunks / n->parts; chunk < (part + 1) * n->chunks / n->parts;
+         chunk++) {
+        if (mgd_interrupt_pending()) {
+            atomic_store(&j->incomplete, true);
+            return;
+        }
+        measure_chunk(j, worker, chunk, gradient);
+    }
+}
+
+static void part_task(void *arg, size_t part, size_t worker) {
+    job *j = arg;
+    double *parts = j->nodes->scratch[j->request->worker].parts;
+    measure_part(j, worker, part, parts + part * j->nodes->net->num_parameters);
+}
+
+static void add(double *sum, const double *part, size_t count, bool set) {
+    for (size_t i = 0; i < count; i++)
+        sum[i] = set ? part[i] : sum[i] + part[i];
+}
+
+/* The parts in order, whoever measures them. */
+static void measure_parts(job *j) {
+    const mgd_nodes *n = j->nodes;
+    const mgd_request *r = j->request;
+    size_t parameters = n->net->num_parameters;
+    double *parts = n->scratch[r->worker].parts;
+    if (n->shared)
+        mgd_pool_run(r->pool, part_task, j, n->parts);
+    for (size_t part = 0; part < n->parts && !atomic_load(&j->incomplete); part++) {
+        double *own = n->shared ? parts + part * parameters : parts;
+        if (!n->shared)
+            measure_part(j, r->worker, part, own);
+        add(j->step->gradient, own, parameters, part == 0);
+    }
+}
+
+/* Mean of the batch, its samples added up in order. */
+static double mean_cost(const mgd_nodes *n, const double *cost) {
+    double sum = cost[0];
+    for (size_t b = 1; b < n->batch; b++)
+        sum += cost[b];
+    return sum / (double)n->batch;
+}
+
+static job job_of(const mgd_nodes *n, const mgd_request *r, const mgd_node_step *step) {
+    job j = {.nodes = n, .request = r, .step = step, .evaluations = 2};
+    for (size_t p = 0; p < r->num_points; p++)
+        if (r->points[p].sign > 0)
+            j.point = &r->points[p];
+    switch (step->baseline) {
+    case MGD_BASELINE_MEASURED:
+        j.amplitude[1] = step->amplitude;
+        j.weight[0] = -1;
+        j.weight[1] = 1;
+        break;
+    case MGD_BASELINE_TWO_SIDED:
+        j.amplitude[0] = step->amplitude;
+        j.amplitude[1] = -step->amplitude;
+        j.weight[0] = 0.5;
+        j.weight[1] = -0.5;
+        break;
+    case MGD_BASELINE_NONE:
+        j.evaluations = 1;
+        j.amplitude[0] = step->amplitude;
+        j.weight[0] = 1;
+        break;
+    }
+    return j;
+}
+
+mgd_status mgd_nodes_measure(mgd_context *ctx, const mgd_nodes *n, const mgd_request *r,
+                             const mgd_node_step *step) {
+    job j = job_of(n, r, step);
+    measure_parts(&j);
+    if (atomic_load(&j.incomplete))
+        return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
+    double *all = n->scratch[r->worker].cost;
+    double *const cost[2] = {all, all + n->chunks * n->width};
+    for (size_t p = 0; p < r->num_points; p++) {
+        double amplitude = r->points[p].sign * step->amplitude;
+        r->cost[p] = mean_cost(n, cost[amplitude != j.amplitude[0]]);
+    }
+    double sum = 0;
+    for (size_t b = 0; b < n->batch; b++)
+        sum += fabs(tilde(&j, cost, b));
+    *step->magnitude = sum / (double)n->batch;
+    return MGD_OK;
+}
+
+/* ---- opening and closing --------------------------------------------------------------------- */
+
+static void scratch_close(scratch *w) {
+    void *blocks[] = {w->arenas[0], w->arenas[1], w->target, w->steps, w->delta,
+                      w->signal,    w->index,     w->cost,   w->parts};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        mgd_free(blocks[i]);
+}
+
+void mgd_nodes_close(mgd_nodes *n) {
+    if (!n)
+        return;
+    for (size_t i = 0; n->scratch && i < n->workers; i++)
+        scratch_close(&n->scratch[i]);
+    mgd_free(n->scratch);
+    mgd_plan_close(&n->plan);
+    mgd_free(n);
+}
+
+/* Tiles of a chunk: the more, the fewer sums across lanes, as long as they stay in the cache. */
+static void choose_chunks(mgd_nodes *n) {
+    size_t lanes = n->net->kernels->lanes, tiles = (n->batch + lanes - 1) / lanes;
+    size_t fitting = CACHE_BYTES / (2 * n->plan.arena * lanes * n->real);
+    size_t most = fitting < 1 ? 1 : fitting < MAX_TILES ? fitting : MAX_TILES;
+    most = most < tiles ? most : tiles;
+    n->width = most * lanes;
+    n->chunks = (n->batch + n->width - 1) / n->width;
+    n->parts = n->chunks < PARTS ? n->chunks : PARTS;
+}
+
+static mgd_status scratch_open(mgd_context *ctx, const mgd_nodes *n, bool requests, scratch *w) {
+    size_t row = n->width * n->real, largest = 0, parameters = n->net->num_parameters;
+    for (size_t i = 0; i < n->plan.num_ops; i++) {
+        size_t own = mgd_op_nodes(&n->plan.ops[i]);
+        largest = own > largest ? own : largest;
+    }
+    if (mgd_take(&w->arenas[0], n->plan.arena, row) &&
+        mgd_take(&w->arenas[1], n->plan.arena, row) &&
+        mgd_take(&w->target, n->samples->targets, row) && mgd_take(&w->steps, n->count + 1, row) &&
+        mgd_take(&w->delta, largest, row) && mgd_take(&w->signal, 1, row) &&
+        mgd_take(&w->index, n->width, sizeof(uint32_t)) &&
+        (!requests || (mgd_take(&w->cost, 2 * n->chunks * n->width, sizeof(double)) &&
+                       mgd_take(&w->parts, n->shared ? n->parts : 1, parameters * sizeof(double)))))
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_MEMORY,
+                    "out of memory: perturbing %zu nodes for a batch of %zu needs %.0f bytes for "
+                    "each thread",
+                    n->count, n->batch,
+                    (double)(2 * n->plan.arena + n->count + largest) * (double)row);
+}
+
+static mgd_status prepare(mgd_context *ctx, mgd_nodes *n, const mgd_task_spec *task) {
+    void *memory;
+    MGD_TRY(mgd_plan_open(ctx, n->net, MGD_PLAN_NODES, &n->plan));
+    choose_chunks(n);
+    MGD_TRY(mgd_allocate(ctx, "scratch memory", n->workers, sizeof(scratch), &memory));
+    n->scratch = memory;
+    for (size_t i = 0; i < n->workers; i++)
+        MGD_TRY(scratch_open(ctx, n, i < task->requesters, &n->scratch[i]));
+    return MGD_OK;
+}
+
+mgd_status mgd_nodes_open(mgd_context *ctx, const mgd_net *net, const mgd_task_spec *task,
+                          const mgd_samples *samples, mgd_nodes **out) {
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "node perturbation", 1, sizeof(mgd_nodes), &memory));
+    mgd_nodes *n = memory;
+    *n = (mgd_nodes){.net = net,
+                     .samples = samples,
+                     .cost = task->cost,
+                     .count = mgd_nodes_count(net),
+                     .batch = task->batch,
+                     .real = mgd_dtype_size(net->dtype),
+                     .workers = task->workers,
+                     .shared = task->requesters < task->workers};
+    mgd_status status = prepare(ctx, n, task);
+    if (status != MGD_OK) {
+        mgd_nodes_close(n);
+        return status;
+    }
+    *out = n;
+    return MGD_OK;
+}

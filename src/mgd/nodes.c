@@ -1,0 +1,137 @@
+/* Node perturbation: the code runs over the M pre-activations instead of the P parameters, and
+ * every sample of a batch has a perturbation and a cost of its own.
+ *
+ *   C̃_b = C_b(z + ξ_b) − C_b(z);  e_bj = C̃_b·ξ_bj/⟨ξ_j²⟩;
+ *   G_ji = mean over batch and window of e_bj·x_bi,  x_i the input that the neuron j weighs by
+ * θ_ji.
+ *
+ * The chip forms the products where the neurons are, and answers with their sum over the batch. All
+ * else, from G on, is as with parameters. Source: Oripov et al., APL Machine Learning (2025).
+ */
+
+#include "step.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- patterns -------------------------------------------------------------------------------- */
+
+static uint64_t common_divisor(uint64_t a, uint64_t b) {
+    while (b != 0) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* Sample b of step n takes slot ⌊n/τ_p⌋·stride + b. No two share one where stride ≥ B; and where
+ * stride and the period of the code have no common divisor, each place in the batch sees the whole
+ * period in as many steps as it is long. A stride of B itself would show place b of an even batch
+ * half of a Walsh code at most. */
+static uint64_t stride_of(const mgd_run *run) {
+    const mgd_train *t = &run->train;
+    uint64_t period = run->code.period, stride = t->batch;
+    bool steady = mgd_schedule_constant(&t->tau_theta) && mgd_schedule_constant(&t->tau_p);
+    if (run->code.kind == MGD_CODE_SINE && steady && run->windows.tau % run->slots.tau == 0)
+        period = run->windows.tau / run->slots.tau; /* its frequencies are bins of the window */
+    while (period > 1 && common_divisor(stride, period) > 1)
+        stride++;
+    return stride;
+}
+
+/* The words of each lane's slot side by side. */
+static void sign_steps(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, size_t used,
+                       size_t width, uint32_t *out) {
+    const mgd_run *run = u->run;
+    for (size_t lane = 0; lane < width; lane++) {
+        mgd_pattern own = mgd_code_signs(&run->code, &w->code, run->kernels->random, u->replica,
+                                         slot + (lane < used ? lane : used - 1), 1);
+        for (size_t node = 0; node < run->nodes; node += 32)
+            out[node / 32 * width + lane] = mgd_code_bits(own.words, own.bit + node);
+    }
+}
+
+/* The rows of each lane's slot, a part at a time. */
+static void value_steps(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, size_t used,
+                        size_t width, char *out) {
+    const mgd_run *run = u->run;
+    const mgd_pattern signs = {.kind = MGD_PATTERN_SIGNS};
+    for (size_t lane = 0; lane < width; lane++)
+        for (size_t first = 0, n; first < run->nodes; first += n) {
+            n = run->nodes - first < MGD_PATTERN_ROW ? run->nodes - first : MGD_PATTERN_ROW;
+            run->kernels->row(&run->code, &signs, *u->replica,
+                              slot + (lane < used ? lane : used - 1), first, n, w->pattern);
+            for (size_t i = 0; i < n; i++)
+                memcpy(out + ((first + i) * width + lane) * run->real, w->pattern + i * run->real,
+                       run->real);
+        }
+}
+
+static bool steps_of(const void *self, size_t worker, const mgd_point *point, size_t first,
+                     size_t used, size_t width, void *out) {
+    const mgd_unit_source *u = self;
+    const mgd_run *run = u->run;
+    mgd_worker *w = &run->workers[worker];
+    uint64_t slot = point->slot * run->node_stride + first;
+    bool signs = mgd_code_is_signs(&run->code);
+    if (signs)
+        sign_steps(u, w, slot, used, width, out);
+    else
+        value_steps(u, w, slot, used, width, out);
+    return signs;
+}
+
+/* ---- a step ---------------------------------------------------------------------------------- */
+
+mgd_status mgd_nodes_check(mgd_context *ctx, const mgd_chip *chip, const mgd_train *t) {
+    if (t->perturb != MGD_PERTURB_NODES)
+        return MGD_OK;
+    if (chip->num_nodes == 0)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: perturb = \"nodes\" needs a chip whose neurons can be perturbed: "
+                        "%s; expected perturb = \"parameters\"",
+                        chip->no_nodes);
+    if (t->engine != MGD_ENGINE_DISCRETE || t->settle > 0 || t->clamp > 0)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: perturb = \"nodes\" goes with the discrete engine, without settle "
+                        "and clamp");
+    if (t->cost.kind == MGD_COST_FUNCTION)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: perturb = \"nodes\" needs the cost of every sample, and a function "
+                        "has one for the batch: expected mse, cross_entropy or l2");
+    return MGD_OK;
+}
+
+void mgd_nodes_prepare(mgd_run *run) {
+    run->node_stride = stride_of(run);
+}
+
+mgd_status mgd_nodes_step(mgd_context *ctx, mgd_run *run, mgd_worker *w,
+                          const mgd_request *request) {
+    const double scale = mgd_step_scale(run, request->points->step);
+    const mgd_node_step step = {.baseline = run->train.baseline,
+                                .amplitude = mgd_run_amplitude(run, request->points->slot),
+                                .scale = scale / (double)run->train.batch,
+                                .steps = steps_of,
+                                .self = request->source.self,
+                                .gradient = w->node_gradient,
+                                .magnitude = &w->node_magnitude};
+    MGD_TRY(run->session->measure_nodes(ctx, run->session, request, &step));
+    if (!(w->node_magnitude * scale < MGD_HUGE_SIGNAL)) /* of one sample, if not of all */
+        run->careful[request->unit] = 1;
+    return MGD_OK;
+}
+
+void mgd_nodes_integrate(mgd_run *run, const mgd_worker *w, size_t unit, bool set) {
+    char *g = run->gradient + unit * mgd_run_unit_bytes(run);
+    if (run->alive[unit] == 0) /* its cost was not finite */
+        return;
+    for (size_t i = 0; i < run->parameters; i++)
+        if (run->real == sizeof(float))
+            ((float *)g)[i] = (float)w->node_gradient[i] + (set ? 0 : ((float *)g)[i]);
+        else
+            ((double *)g)[i] = w->node_gradient[i] + (set ? 0 : ((double *)g)[i]);
+    /* what tells a signal from rounding is C̃ of a sample; the batch's may cancel */
+    run->sums[2 * unit] += w->node_magnitude - fabs(run->c_tilde[unit]);
+}
