@@ -417,7 +417,8 @@ describe("faulty tensors", function()
   it("are refused with shapes that do not go together", function()
     from_failure({ x = mgd.ones { 3 }, y = y }, "x must have the shape (N, …)")
     from_failure({ x = x, y = mgd.ones { 2, 1 } }, "x has 3 samples, y has 2")
-    from_failure({ x = x, y = mgd.ones { 3, 1, 1 } }, "y must have the shape (N, K), got 3×1×1")
+    from_failure({ x = x, y = mgd.ones { 3, 1, 1, 1 } }, "y must have the shape (N, K), "
+      .. "or (N, T, K) with an answer for every step, got 3×1×1×1")
     from_failure(
       { x = x, y = y, test = { x = mgd.ones { 3, 4 }, y = y } },
       "test.x has samples of 4, x has samples of 2×2"

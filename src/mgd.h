@@ -282,8 +282,10 @@ typedef enum {
     MGD_LAYER_ADD,       /* sum of two values of one shape */
     MGD_LAYER_CONCAT,    /* values one after the other along the first dimension */
     MGD_LAYER_MZI_MESH,  /* a unitary of Mach-Zehnder interferometers, and detectors */
+    MGD_LAYER_ELMAN,     /* h_t = act(Wx·x_t + Wh·h_{t−1} + b) along a sequence, h_0 = 0 */
+    MGD_LAYER_SSM,       /* s_t = A·s_{t−1} + B·u_t, s_0 = 0 */
 } mgd_layer_kind;
-#define MGD_LAYER_COUNT 14
+#define MGD_LAYER_COUNT 16
 
 /* What a mesh's detectors give of the field E of a mode: |E|², or Re(e^iα·E), α a parameter. */
 typedef enum { MGD_DETECT_INTENSITY, MGD_DETECT_FIELD } mgd_detect;
@@ -294,12 +296,18 @@ typedef enum { MGD_DETECT_INTENSITY, MGD_DETECT_FIELD } mgd_detect;
  * last layer gives the output of the network. */
 typedef struct {
     mgd_layer_kind kind;
-    size_t outputs; /* dense: outputs O; conv2d: channels; mzi_mesh: detected modes K */
+    size_t outputs; /* dense: outputs O; conv2d: channels; mzi_mesh: detected modes K; elman, ssm:
+                     * states H */
     size_t kernel[2], stride[2], padding[2]; /* conv2d and pools: height, width */
     size_t ndim, shape[MGD_MAX_DIMS];        /* reshape; ndim 0: flat */
     size_t modes;                            /* mzi_mesh: N */
     mgd_detect detect;                       /* mzi_mesh */
-    size_t num_sources;                      /* 0: the output of the layer before */
+    mgd_layer_kind cell;                     /* elman: its activation, tanh, relu or sigmoid */
+    bool every;                              /* elman, ssm: all states are its output */
+    bool drawn;  /* ssm: A and B by the scheme of mgd_net_init, as weights; else HiPPO-LegS … */
+    double step; /* … of this step; 0: one over the length of the sequence */
+    bool each_step; /* acts on each step of a sequence (T, …) alone, with one set of parameters */
+    size_t num_sources; /* 0: the output of the layer before */
     const size_t *sources;
     const char *name; /* how messages call it; NULL: "layer N" */
 } mgd_layer;
@@ -312,7 +320,11 @@ MGD_API const char *mgd_layer_name(mgd_layer_kind kind);
  * weights (O × I, row-major), of conv2d (O × C × kernel height × kernel width), then the biases
  * (O); of affine the scales, then the shifts; of mzi_mesh θ and φ of its N(N − 1)/2
  * interferometers, column by column from top to bottom, then, where it detects fields, the phases α
- * (K). A mesh takes at most N features, the real amplitudes of its first modes. */
+ * (K). A mesh takes at most N features, the real amplitudes of its first modes.
+ *
+ * elman and ssm take sequences (T, F), or (T) of one feature, and give the last state (H) or all
+ * (T, H). Their parameters: the weights of the input (H × F), those of the state (H × H), and of
+ * elman the biases (H). */
 MGD_API mgd_status mgd_net_new(mgd_context *ctx, mgd_dtype dtype, size_t input_ndim,
                                const size_t *input_shape, size_t num_layers,
                                const mgd_layer *layers, mgd_net **out);
@@ -350,8 +362,9 @@ typedef enum {
     MGD_INIT_NORMAL,         /* every parameter normal, mean, std */
     MGD_INIT_GLOROT_UNIFORM, /* weights uniform in ±√(6 / (I + O)), biases 0 (Glorot, Bengio 2010)
                               * I: inputs of one output, O: outputs of one input (conv2d: channels
-                              * times kernel); the scales of affine are 1 under this and the next,
-                              * the phases of mzi_mesh uniform in ±π under these four */
+                              * times kernel; elman: F + H and H); the scales of affine are 1 under
+                              * this and the next, the phases of mzi_mesh uniform in ±π under these
+                              * four. An ssm that is not drawn is HiPPO-LegS under all seven. */
     MGD_INIT_GLOROT_NORMAL,  /* weights normal, std √(2 / (I + O)), biases 0 */
     MGD_INIT_HE_UNIFORM,     /* weights uniform in ±√(6 / I), biases 0 (He et al. 2015) */
     MGD_INIT_HE_NORMAL,      /* weights normal, std √(2 / I), biases 0 */
@@ -371,7 +384,7 @@ MGD_API mgd_status mgd_net_init(mgd_context *ctx, mgd_net *net, const mgd_init *
 MGD_API mgd_status mgd_net_theta(mgd_context *ctx, const mgd_net *net, mgd_tensor **out);
 MGD_API mgd_status mgd_net_set_theta(mgd_context *ctx, mgd_net *net, const mgd_tensor *theta);
 
-/* (B, …) → (B, O), of the network's dtype. */
+/* (B, …) → (B, O), or (B, T, K) where the output is a sequence (T, K); of the network's dtype. */
 MGD_API mgd_status mgd_net_forward(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
                                    mgd_tensor **y);
 
@@ -384,8 +397,10 @@ typedef enum {
     MGD_COST_FUNCTION,      /* the user's own */
 } mgd_cost_kind;
 
-/* The cost of a batch is the mean over its samples, in double precision. A function gets the
- * outputs (B, O) and targets (B, K) and stores the cost of the batch. */
+/* The cost of a batch is the mean over its samples, in double precision; where targets are (B, T,
+ * K), an answer for every step, that of a sample is the mean over its steps, and so is its
+ * accuracy. A function gets the outputs (B, O) and targets (B, K), or both (B, T, K), and stores
+ * the cost of the batch. */
 typedef mgd_status mgd_cost_function(void *user, mgd_context *ctx, const mgd_tensor *y,
                                      const mgd_tensor *target, double *cost);
 
@@ -671,7 +686,7 @@ MGD_API double mgd_schedule_at(const mgd_schedule *schedule, uint64_t step);
 typedef struct {
     /* data and cost; the tensors are retained */
     const mgd_tensor *x; /* (N, …) */
-    const mgd_tensor *y; /* (N, K) */
+    const mgd_tensor *y; /* (N, K), or (N, T, K): an answer for every step */
     mgd_cost cost;
     size_t batch;
     bool shuffle;

@@ -1,4 +1,5 @@
---- Data sets: inputs `x` (N, …) and targets `y` (N, K), and a test set where there is one.
+--- Data sets: inputs `x` (N, …) and targets `y` (N, K), or (N, T, K) where there is an answer for
+-- every step of a sequence, and a test set where there is one.
 --
 -- Every function here answers a data set object:
 --
@@ -12,6 +13,7 @@
 
 local core = require "mgd.core"
 local options = require "mgd.options"
+local sequences = require "mgd.sequences"
 
 local data = {}
 
@@ -275,7 +277,9 @@ local function load_pair(where, images, labels, dtype)
 end
 
 --- Fashion-MNIST (Xiao, Rasul and Vollgraf 2017): 28×28 grey images of clothes, ten classes.
--- x (60000, 1, 28, 28) in [0, 1]; y (60000, 10), one-hot; test: 10,000 more.
+-- x (60000, 1, 28, 28) in [0, 1]; y (60000, 10), one-hot; test: 10,000 more. A network with
+-- `input = {28, 28}` takes the images as sequences: a row is a step of 28 features; one with
+-- `input = {784, 1}` pixel by pixel.
 --
 -- The four IDX files, gzipped or plain, are taken from the first of these folders that has them:
 -- `path` (then no other); `$MGD_DATA/fashion-mnist`; `data/fashion-mnist`;
@@ -374,7 +378,7 @@ local function check_inputs(where, name, x)
   core.data.check_finite(where .. ": " .. name, x)
 end
 
--- The targets as (N, K) floats; labels 1 … classes become one-hot rows.
+-- The targets as (N, K) or (N, T, K) floats; labels 1 … classes become one-hot rows.
 local function targets(where, name, y, classes, dtype)
   if y.ndim == 1 then
     if not classes and is_float(y) then
@@ -387,11 +391,12 @@ local function targets(where, name, y, classes, dtype)
     end
     return core.data.one_hot(where .. ": " .. name, y, classes, dtype)
   end
-  if y.ndim ~= 2 then
-    options.fail(where, "%s must have the shape (N, K), got %s", name, times(y.shape, 1))
+  if y.ndim ~= 2 and y.ndim ~= 3 then
+    options.fail(where, "%s must have the shape (N, K), or (N, T, K) with an answer for every "
+      .. "step, got %s", name, times(y.shape, 1))
   end
-  if classes and y.shape[2] ~= classes then
-    options.fail(where, "%s has %d columns, but classes = %d", name, y.shape[2], classes)
+  if classes and y.shape[y.ndim] ~= classes then
+    options.fail(where, "%s has %d columns, but classes = %d", name, y.shape[y.ndim], classes)
   end
   core.data.check_finite(where .. ": " .. name, y)
   return y
@@ -429,7 +434,8 @@ end
 
 local FROM = {
   { "x", type = "tensor", required = true, doc = "Inputs, shape (N, …)." },
-  { "y", type = "tensor", required = true, doc = "Targets (N, K), or class labels 1 … K (N)." },
+  { "y", type = "tensor", required = true,
+    doc = "Targets (N, K) or (N, T, K), or class labels 1 … K (N)." },
   { "test", type = "table", doc = "A test set {x =, y =} of the same kind." },
   { "classes", type = "integer", min = 1, doc = "K, where y holds class labels." },
   { "name", type = "string", default = "from tensors", doc = "Shown when printed." },
@@ -468,22 +474,8 @@ local function checked_test(where, given, set, classes)
   return { x = as_float(as(test.x, set.x.dtype)), y = as_float(as(test.y, set.y.dtype)) }
 end
 
---- A data set from tensors.
--- f32 and f64 tensors are taken as they are, without a copy (but for views with gaps); integers
--- become f32. The test set takes the types of the training set.
--- @tparam table opts
--- @tparam tensor opts.x  inputs, shape (N, …)
--- @tparam tensor opts.y  targets, shape (N, K); or class labels 1 … K, shape (N), which become
--- one-hot rows
--- @tparam[opt] table opts.test  `{x =, y =}`, of the same shapes but for the number of samples
--- @tparam[opt] integer opts.classes  K, where y holds labels (default: the largest, for i32 and u8)
--- @tparam[opt="from tensors"] string opts.name  shown when printed
--- @treturn dataset
--- @raise on values that are not finite, labels out of range, shapes that do not go together
--- @usage local set = mgd.data.from{x = mgd.rand{100, 8}, y = labels:to "i32", classes = 3}
-function data.from(opts)
-  local where = "mgd.data.from"
-  local opt = options.check(where, FROM, opts)
+-- What mgd.data.from and mgd.data.sequences have in common.
+local function from_tensors(where, opt)
   check_inputs(where, "x", opt.x)
   check_length(where, "x", opt.x, "y", opt.y)
   local classes = count_classes(opt)
@@ -492,6 +484,66 @@ function data.from(opts)
   local set = { name = opt.name, x = x, y = as_float(y) }
   set.test = opt.test and checked_test(where, opt.test, set, classes)
   return setmetatable(set, Dataset)
+end
+
+--- A data set from tensors.
+-- f32 and f64 tensors are taken as they are, without a copy (but for views with gaps); integers
+-- become f32. The test set takes the types of the training set.
+-- @tparam table opts
+-- @tparam tensor opts.x  inputs, shape (N, …)
+-- @tparam tensor opts.y  targets, shape (N, K); or (N, T, K), an answer for every step of a
+-- sequence; or class labels 1 … K, shape (N), which become one-hot rows
+-- @tparam[opt] table opts.test  `{x =, y =}`, of the same shapes but for the number of samples
+-- @tparam[opt] integer opts.classes  K, where y holds labels (default: the largest, for i32 and u8)
+-- @tparam[opt="from tensors"] string opts.name  shown when printed
+-- @treturn dataset
+-- @raise on values that are not finite, labels out of range, shapes that do not go together
+-- @usage local set = mgd.data.from{x = mgd.rand{100, 8}, y = labels:to "i32", classes = 3}
+function data.from(opts)
+  local where = "mgd.data.from"
+  return from_tensors(where, options.check(where, FROM, opts))
+end
+
+-- ---- sequences --------------------------------------------------------------------------------
+
+local SEQUENCES = {
+  { "x", type = { "table", "tensor" }, required = true,
+    doc = "Sequences (T, F), or (T) of one feature, in a list; or a tensor (N, T, F)." },
+  { "y", type = { "table", "tensor" }, required = true,
+    doc = "Targets (N, K) or (N, T, K), class labels 1 … K (N), or a list of tensors (T, K)." },
+}
+for i = 3, #FROM do
+  SEQUENCES[i] = FROM[i]
+end
+
+local function stack_fields(where, prefix, set)
+  if type(set.x) == "table" or options.is_tensor(set.x) then
+    set.x = sequences.stack(where, prefix .. "x", set.x)
+  end
+  if type(set.y) == "table" then
+    set.y = sequences.stack(where, prefix .. "y", set.y)
+  end
+end
+
+--- A data set of sequences of one length.
+-- @tparam table opts
+-- @param opts.x  a list of N tensors (T, F), or (T) of one feature; or a tensor (N, T, F) or (N, T)
+-- @param opts.y  targets (N, K), an answer at the end; or (N, T, K) or a list of N tensors (T, K),
+-- one for every step; or class labels 1 … K, shape (N)
+-- @tparam[opt] table opts.test  `{x =, y =}` of the same kind
+-- @tparam[opt] integer opts.classes  as for mgd.data.from, and so is `name`
+-- @treturn dataset x (N, T, F)
+-- @raise on sequences of unlike lengths or features, naming the first such, and as mgd.data.from
+-- @usage local set = mgd.data.sequences{x = {mgd.rand{28, 3}, mgd.rand{28, 3}}, y = mgd.eye(2)}
+function data.sequences(opts)
+  local where = "mgd.data.sequences"
+  local opt = options.check(where, SEQUENCES, opts)
+  stack_fields(where, "", opt)
+  if opt.test then
+    opt.test = copy(opt.test)
+    stack_fields(where, "test.", opt.test)
+  end
+  return from_tensors(where, opt)
 end
 
 -- ---- recipes ----------------------------------------------------------------------------------

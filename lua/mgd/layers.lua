@@ -179,6 +179,68 @@ function make.mzi_mesh(opts, ...)
   return layer { kind = "mzi_mesh", modes = opt.modes, outputs = outputs, detect = opt.detect }
 end
 
+local OUTPUT = { "output", type = "string", default = "last", choices = { "last", "all" },
+  doc = "The last state, or the states of all steps." }
+
+local ELMAN = {
+  positional = { type = "integer", min = 1 },
+  { "activation", type = "string", default = "tanh", choices = { "tanh", "relu", "sigmoid" },
+    doc = "Of the state." },
+  OUTPUT,
+}
+M.ELMAN = ELMAN
+
+local SSM = {
+  { "states", type = "integer", default = 32, min = 1, doc = "Size of the state, N." },
+  OUTPUT,
+  { "init", type = "string", default = "legs", choices = { "legs", "scheme" },
+    doc = "HiPPO-LegS, whatever the scheme of `net:init`; or drawn by that scheme." },
+  { "step", type = "number", above = 0, only = { "init", "legs" },
+    doc = "Δ of the bilinear rule, in units of time of LegS; 1/T." },
+}
+M.SSM = SSM
+
+--- A recurrent layer along a sequence x (T, F), or (T) of one feature (Elman 1990):
+-- h_t = act(Wx·x_t + Wh·h_{t−1} + b) for t = 1 … T, from h_0 = 0. Every evaluation, perturbed or
+-- not, runs the whole sequence from there. Parameters: Wx (H × F), Wh (H × H), b (H). Under the
+-- glorot and he schemes both matrices are drawn with I = F + H and O = H.
+-- @tparam table opts H, the number of states, first; `activation` ("tanh"; or "relu", "sigmoid"),
+--   `output` ("last": h_T, shape (H); or "all": (T, H))
+-- @treturn layer
+-- @usage nn.elman{32, activation = "relu"}
+function make.elman(opts, ...)
+  local where = "nn.elman"
+  no_more(where, "nn.elman{32, output = \"all\"}", ...)
+  local opt = options.check(where, ELMAN, type(opts) == "number" and { opts } or opts)
+  if #opt ~= 1 then
+    options.fail(where, "expected the number of states and no other, as in nn.elman{32}; got %d "
+      .. "numbers", #opt)
+  end
+  return layer { kind = "elman", outputs = opt[1], cell = opt.activation,
+    every = opt.output == "all" }
+end
+
+--- A linear state-space layer along a sequence u (T, F), or (T) of one feature:
+-- s_t = A·s_{t−1} + B·u_t for t = 1 … T, from s_0 = 0. Every evaluation, perturbed or not, runs the
+-- whole sequence from there. What reads the state is the layer behind it. Parameters: B (N × F),
+-- then A (N × N); no biases.
+--
+-- With `init = "legs"` every scheme of `net:init` sets A and B to HiPPO-LegS (Gu et al., NeurIPS
+-- 2020; without change in time as in S4, Gu et al., ICLR 2022), made discrete by the bilinear rule
+-- with `step` Δ: the state then holds the input's past, over about 1/Δ steps, as coefficients of
+-- Legendre polynomials, and A makes every state vector shorter. B is HiPPO's b for one feature; for
+-- F features b times normal draws of variance 1/F.
+-- @tparam table opts `states` (N, 32), `output` ("last": s_T, shape (N); or "all": (T, N)),
+--   `init` ("legs", or "scheme": A and B are weights like others), `step` (1/T)
+-- @treturn layer
+-- @usage nn.sequential{input = {28, 28}, nn.ssm{states = 32}, nn.dense(32), nn.relu(), nn.dense(10)}
+function make.ssm(opts, ...)
+  no_more("nn.ssm", "nn.ssm{states = 32, output = \"all\"}", ...)
+  local opt = options.check("nn.ssm", SSM, opts)
+  return layer { kind = "ssm", outputs = opt.states, every = opt.output == "all",
+    drawn = opt.init == "scheme", step = opt.step }
+end
+
 --- The same features in another shape, in the same order.
 -- @tparam table shape of one sample
 -- @treturn layer
@@ -232,6 +294,41 @@ function make.residual(layers)
     options.fail("nn.residual", "no layers: expected some, such as nn.dense(4)")
   end
   return layer { kind = "residual", layers = inner }
+end
+
+-- Whether a recurrent layer or another each_step is among the layers, at any depth.
+local function runs_through(layers)
+  for _, inner in ipairs(layers) do
+    if inner.kind == "elman" or inner.kind == "ssm" or inner.kind == "each_step" then
+      return inner.kind
+    end
+    for _, branch in ipairs(inner.branches or { inner.layers }) do
+      local found = runs_through(branch)
+      if found then
+        return found
+      end
+    end
+  end
+end
+
+--- Layers that act on each step of a sequence (T, …) alone, with the same parameters at every step:
+-- what reads the states of `output = "all"`. (T, F) becomes (T, K); a sequence of images
+-- (T, C, height, width) may pass through convolutions.
+-- @tparam table layers any but recurrent ones
+-- @treturn layer
+-- @usage nn.sequential{input = {28, 28}, nn.elman{32, output = "all"}, nn.each_step{nn.dense(10)}}
+function make.each_step(layers)
+  local where = "nn.each_step"
+  local inner = list(where, layers)
+  if #inner == 0 then
+    options.fail(where, "no layers: expected some, such as nn.dense(4)")
+  end
+  local found = runs_through(inner)
+  if found then
+    options.fail(where, "nn.%s runs through the steps by itself: expected layers for one step",
+      found)
+  end
+  return layer { kind = "each_step", layers = inner }
 end
 
 -- Checked branches of a join, each a list of layers.
@@ -306,6 +403,23 @@ local function mesh_text(self)
   return table.concat(parts, ", ")
 end
 
+local function recurrent_text(self)
+  local parts = { tostring(self.outputs) }
+  if self.cell and self.cell ~= "tanh" then
+    parts[#parts + 1] = self.cell
+  end
+  if self.every then
+    parts[#parts + 1] = "all"
+  end
+  if self.drawn then
+    parts[#parts + 1] = "drawn"
+  end
+  if self.step then
+    parts[#parts + 1] = ("step %.4g"):format(self.step)
+  end
+  return table.concat(parts, ", ")
+end
+
 --- `conv2d(16, 3×3)`, `residual(dense(4) → relu)`.
 function Layer:__tostring()
   local inside
@@ -315,7 +429,9 @@ function Layer:__tostring()
     inside = table.concat(self.shape, "×")
   elseif self.kind == "mzi_mesh" then
     inside = mesh_text(self)
-  elseif self.kind == "residual" then
+  elseif self.kind == "elman" or self.kind == "ssm" then
+    inside = recurrent_text(self)
+  elseif self.layers then
     inside = joined(self.layers)
   elseif self.branches then
     local branches = {}
@@ -369,7 +485,13 @@ function M.restore(plain)
     return constructor(plain.shape)
   elseif plain.kind == "mzi_mesh" then
     return constructor { modes = plain.modes, outputs = plain.outputs, detect = plain.detect }
-  elseif plain.kind == "residual" then
+  elseif plain.kind == "elman" then
+    return constructor { plain.outputs, activation = plain.cell,
+      output = plain.every and "all" or "last" }
+  elseif plain.kind == "ssm" then
+    return constructor { states = plain.outputs, output = plain.every and "all" or "last",
+      init = plain.drawn and "scheme" or "legs", step = plain.step }
+  elseif plain.layers then
     return constructor(M.restore_list(plain.layers))
   elseif plain.branches then
     local branches = {}
@@ -398,34 +520,39 @@ end
 local append_list
 
 -- Appends what computes `self` from value `source` to the flat list; the value that it gives. Value
--- 0 is the input of the network, value i what entry i of the list gives.
-local function append(flat, self, source, name)
+-- 0 is the input of the network, value i what entry i of the list gives. `stepwise`: within
+-- each_step.
+local function append(flat, self, source, name, stepwise)
   local function push(fields)
     fields.name = ("%s (%s)"):format(name, self.kind)
+    fields.each_step = stepwise
     flat[#flat + 1] = fields
     return #flat
   end
-  if self.kind == "residual" then
-    local inner = append_list(flat, self.layers, source, name .. " (residual), ")
+  if self.kind == "each_step" then
+    return append_list(flat, self.layers, source, name .. " (each_step), ", true)
+  elseif self.kind == "residual" then
+    local inner = append_list(flat, self.layers, source, name .. " (residual), ", stepwise)
     return push { kind = "add", sources = { inner, source } }
   elseif self.branches then
     local sources = {}
     for i, branch in ipairs(self.branches) do
       local prefix = ("%s (%s), branch %d, "):format(name, self.kind, i)
-      sources[i] = append_list(flat, branch, source, prefix)
+      sources[i] = append_list(flat, branch, source, prefix, stepwise)
     end
     return push { kind = self.kind, sources = sources }
   end
   return push {
     kind = self.kind == "flatten" and "reshape" or self.kind,
     outputs = self.outputs, kernel = self.kernel, stride = self.stride, padding = self.padding,
-    shape = self.shape, modes = self.modes, detect = self.detect, sources = { source },
+    shape = self.shape, modes = self.modes, detect = self.detect, cell = self.cell,
+    every = self.every, drawn = self.drawn, step = self.step, sources = { source },
   }
 end
 
-function append_list(flat, layers, source, prefix)
+function append_list(flat, layers, source, prefix, stepwise)
   for i, inner in ipairs(layers) do
-    source = append(flat, inner, source, ("%slayer %d"):format(prefix, i))
+    source = append(flat, inner, source, ("%slayer %d"):format(prefix, i), stepwise)
   end
   return source
 end

@@ -2,7 +2,8 @@
 --
 -- A network is a graph of layers with one flat parameter vector θ of shape (P), layer by layer: of
 -- dense the weights (O × I, row-major), of conv2d (O × C × height × width), then the biases (O); of
--- mzi_mesh phases, in the order of propagation.
+-- mzi_mesh phases, in the order of propagation; of elman and ssm the weights of the input (H × F),
+-- those of the state (H × H), and of elman the biases.
 -- The layers themselves are in mgd.layers.
 -- @module mgd.nn
 
@@ -77,7 +78,7 @@ end
 
 --- Outputs of a batch.
 -- @tparam tensor x (B, …), as many values per sample as the network has inputs
--- @treturn tensor y, (B, O)
+-- @treturn tensor y, (B, O); or (B, T, K) where the output is a sequence, an answer for every step
 function Network:forward(x)
   return self.core:forward(x)
 end
@@ -90,8 +91,9 @@ local COST_OPTIONS = {
 
 --- The reference gradient ∂C/∂θ by back-propagation.
 -- @tparam tensor x (B, …)
--- @tparam tensor y targets (B, O)
--- @tparam[opt="mse"] string cost "mse", "cross_entropy" or "l2"; a batch's is the mean over samples
+-- @tparam tensor y targets (B, O), or (B, T, K) for an answer at every step
+-- @tparam[opt="mse"] string cost "mse", "cross_entropy" or "l2"; a batch's is the mean over
+--   samples, and over steps; through recurrent layers by back-propagation through time
 -- @tparam[opt] table opts `label_smoothing` (0)
 -- @treturn tensor gradient, (P)
 -- @treturn number the cost

@@ -104,7 +104,7 @@ typedef struct {
 
 /* What will be asked of a session. */
 typedef struct {
-    const mgd_tensor *x, *y; /* training samples (N, …), (N, K) */
+    const mgd_tensor *x, *y; /* training samples (N, …), and (N, K) or (N, T, K) */
     mgd_cost cost;
     size_t batch;
     size_t width;      /* W of a unit in lanes; 0: rows */

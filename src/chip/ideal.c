@@ -113,7 +113,7 @@ static const void *forward(const ideal_session *s, const mgd_request *r, size_t 
         const void *theta = all ? all + op->node.first * s->pack_row : NULL;
         if (!all && op->node.count > 0)
             theta = fetch(s, r, worker, point, op->node.first, op->node.count, w->pack);
-        net->kernels->forward[op->node.kind][private](op, theta, w->arena, s->width);
+        mgd_op_forward(net, op, private, theta, w->arena, s->width);
     }
     return mgd_net_place(net, w->arena, plan->output, s->width);
 }
@@ -122,7 +122,8 @@ static const void *forward(const ideal_session *s, const mgd_request *r, size_t 
 static void pass(const ideal_session *s, const mgd_request *r, size_t worker,
                  const mgd_point *point, fetch_parameters *fetch, const char *all, double *value) {
     const void *y = forward(s, r, worker, point, fetch, all);
-    s->net->kernels->cost(&s->cost, s->net->outputs, s->width, y, s->scratch[worker].target, value);
+    s->net->kernels->cost(&s->cost, s->samples.steps, s->samples.columns, s->width, y,
+                          s->scratch[worker].target, value);
 }
 
 /* ---- the three arrangements ------------------------------------------------------------------ */
@@ -153,10 +154,10 @@ static void pass_pair(const ideal_session *s, const mgd_request *r, const mgd_si
         if (op->node.count > 0)
             k->dense_pair(op, r->source.theta, signs, two_sided, arenas, s->width);
         for (size_t e = 0; e < 2 && op->node.count == 0; e++)
-            k->forward[op->node.kind][1](op, NULL, arenas[e], s->width);
+            mgd_op_forward(net, op, true, NULL, arenas[e], s->width);
     }
     for (size_t e = 0; e < 2; e++)
-        k->cost(&s->cost, net->outputs, s->width,
+        k->cost(&s->cost, s->samples.steps, s->samples.columns, s->width,
                 mgd_net_place(net, arenas[e], net->plan.output, s->width), w->target, cost[e]);
 }
 
@@ -383,8 +384,8 @@ static void evaluate_unit(void *arg, size_t unit, size_t worker) {
         k->spread(x + i * set->features * s->real, set->features, w->arena, s->width);
         k->spread(y + i * set->targets * s->real, set->targets, w->target, s->width);
         const void *answer = forward(s, NULL, worker, NULL, NULL, theta);
-        k->cost(&s->cost, net->outputs, s->width, answer, w->target, w->value);
-        k->hits(net->outputs, s->width, answer, w->target, w->hit);
+        k->cost(&s->cost, set->steps, set->columns, s->width, answer, w->target, w->value);
+        k->hits(set->steps, set->columns, s->width, answer, w->target, w->hit);
         for (size_t lane = 0; lane < s->width; lane++) {
             cost[lane] += w->value[lane];
             accuracy[lane] += w->hit[lane];
@@ -475,7 +476,7 @@ static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t 
 static bool can_pair(const mgd_net *net) {
     for (size_t i = 0; i < net->plan.num_ops; i++) {
         const mgd_op *op = &net->plan.ops[i];
-        bool dense = op->node.kind == MGD_LAYER_DENSE;
+        bool dense = op->node.kind == MGD_LAYER_DENSE && op->node.steps == 1;
         bool input = op->x[0] == 0 || (op->node.num_sources == 2 && op->x[1] == 0);
         if (!dense && (op->node.count > 0 || input))
             return false;
@@ -592,7 +593,8 @@ mgd_status mgd_chip_ideal(mgd_context *ctx, mgd_net *net, mgd_chip **out) {
         .dtype = net->dtype,
         .num_parameters = net->num_parameters,
         .num_nodes = mgd_nodes_count(net),
-        .no_nodes = "this one has parameters in layers other than dense and conv2d",
+        .no_nodes = "this one has parameters in layers other than dense and conv2d, or "
+                    "along the steps of a sequence",
         .lanes = net->kernels->lanes,
         .resolution = net->dtype == MGD_F32 ? 0x1p-23 : 0x1p-52,
         .open = ideal_open,

@@ -91,7 +91,7 @@ static void evaluate(const job *j, const mgd_op *op, const void *theta, mgd_node
     if (mgd_op_nodes(op) > 0 && j->amplitude[e] != 0)
         k->nodes[op->node.kind](op, theta, &steps, (void *const[]){arena, NULL}, j->nodes->width);
     else
-        k->forward[op->node.kind][0](op, theta, arena, j->nodes->width);
+        mgd_op_forward(j->nodes->net, op, false, theta, arena, j->nodes->width);
 }
 
 /* The evaluations, and their costs (chunk's lanes) into cost[0] and cost[1]. What reads the input
@@ -111,7 +111,7 @@ static void forward(const job *j, scratch *w, mgd_node_steps steps, double *cons
         steps.first += mgd_op_nodes(op);
     }
     for (size_t e = 0; e < j->evaluations; e++)
-        net->kernels->cost(&n->cost, net->outputs, n->width,
+        net->kernels->cost(&n->cost, n->samples->steps, n->samples->columns, n->width,
                            mgd_net_place(net, arenas[e], n->plan.output, n->width), w->target,
                            cost[e]);
 }

@@ -27,15 +27,18 @@ typedef struct {
 /* ---- costs of rows --------------------------------------------------------------------------- */
 
 /* The mean cost, and when `accuracy` is not NULL the fraction of right answers, of y (B, O) against
- * target (B, K), both of the session's dtype and contiguous. */
+ * target (B, K), or with steps, both of the session's dtype and contiguous. */
 static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_tensor *y,
                                const mgd_tensor *target, double *cost, double *accuracy) {
     enum { TILE = 16 }; /* at least the kernels' lanes */
-    size_t n = mgd_tensor_shape(y)[0], outputs = mgd_tensor_shape(y)[1];
-    size_t targets = mgd_tensor_shape(target)[1], lanes = s->kernels->lanes;
+    const mgd_extent output = mgd_extent_of_sample(y), wanted = mgd_extent_of_sample(target);
+    size_t n = mgd_tensor_shape(y)[0], outputs = output.features, targets = wanted.features;
+    size_t steps = wanted.ndim == 2 ? wanted.size[0] : 1, columns = wanted.size[wanted.ndim - 1];
+    size_t lanes = s->kernels->lanes;
     size_t row = lanes * mgd_dtype_size(s->dtype);
     void *y_lanes = mgd_calloc(outputs, row), *t_lanes = mgd_calloc(targets, row);
     double value[TILE], hit[TILE], sum = 0, hits = 0;
+    bool alike = outputs == targets;
     uint32_t index[TILE];
     if (!y_lanes || !t_lanes) {
         mgd_free(y_lanes);
@@ -49,12 +52,12 @@ static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_t
         s->kernels->gather(mgd_tensor_data(y), outputs, index, y_lanes, lanes);
         s->kernels->gather(mgd_tensor_data(target), targets, index, t_lanes, lanes);
         if (s->cost.kind != MGD_COST_FUNCTION)
-            s->kernels->cost(&s->cost, outputs, lanes, y_lanes, t_lanes, value);
-        if (accuracy && outputs == targets)
-            s->kernels->hits(outputs, lanes, y_lanes, t_lanes, hit);
+            s->kernels->cost(&s->cost, steps, columns, lanes, y_lanes, t_lanes, value);
+        if (accuracy && alike)
+            s->kernels->hits(steps, columns, lanes, y_lanes, t_lanes, hit);
         for (size_t lane = 0; lane < used; lane++) {
             sum += s->cost.kind != MGD_COST_FUNCTION ? value[lane] : 0;
-            hits += accuracy && outputs == targets ? hit[lane] : NAN;
+            hits += accuracy && alike ? hit[lane] : NAN;
         }
     }
     mgd_free(y_lanes);
@@ -74,16 +77,17 @@ static mgd_status answer(mgd_context *ctx, const responder *s, const mgd_tensor 
     char shape[128];
     mgd_tensor *raw, *y;
     MGD_TRY(s->respond(s->user, ctx, theta, x, &raw));
-    size_t n = mgd_tensor_shape(x)[0];
+    size_t n = mgd_tensor_shape(x)[0], ndim = mgd_tensor_ndim(raw);
     mgd_status status = MGD_OK;
-    if (mgd_tensor_ndim(raw) != 2 || mgd_tensor_shape(raw)[0] != n || mgd_tensor_shape(raw)[1] < 1)
+    if (ndim < 2 || ndim > 3 || mgd_tensor_shape(raw)[0] != n || mgd_tensor_size(raw) < 1) {
         status = mgd_fail(
             ctx, MGD_ERR_SHAPE,
-            "chip: evaluate returned y of shape %s: expected (B, O) with B = %zu",
-            mgd_shape_format(shape, sizeof shape, mgd_tensor_ndim(raw), mgd_tensor_shape(raw)), n);
-    else
-        status =
-            mgd_cost_check(ctx, &s->cost, mgd_tensor_shape(raw)[1], mgd_tensor_shape(target)[1]);
+            "chip: evaluate returned y of shape %s: expected (B, O) with B = %zu, or (B, T, O)",
+            mgd_shape_format(shape, sizeof shape, ndim, mgd_tensor_shape(raw)), n);
+    } else {
+        mgd_extent output = mgd_extent_of_sample(raw), wanted = mgd_extent_of_sample(target);
+        status = mgd_cost_check(ctx, &s->cost, &output, &wanted);
+    }
     if (status == MGD_OK)
         status = mgd_tensor_convert(ctx, raw, s->dtype, &y);
     mgd_tensor_free(raw);
@@ -251,8 +255,9 @@ static mgd_status prepare(mgd_context *ctx, responder *s, const mgd_chip *chip,
     shape[0] = task->batch;
     MGD_TRY(mgd_tensor_new(ctx, s->dtype, 1, &chip->num_parameters, &s->theta));
     MGD_TRY(mgd_tensor_new(ctx, s->dtype, mgd_tensor_ndim(s->samples.x), shape, &s->x));
-    return mgd_tensor_new(ctx, s->dtype, 2, (size_t[]){task->batch, s->samples.targets},
-                          &s->target);
+    memcpy(shape, mgd_tensor_shape(s->samples.y), mgd_tensor_ndim(s->samples.y) * sizeof *shape);
+    shape[0] = task->batch;
+    return mgd_tensor_new(ctx, s->dtype, mgd_tensor_ndim(s->samples.y), shape, &s->target);
 }
 
 mgd_status mgd_responder_open(mgd_context *ctx, const mgd_chip *chip, mgd_respond *respond,

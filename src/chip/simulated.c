@@ -124,8 +124,8 @@ mgd_status simulated_forward(mgd_context *ctx, const simulated *s, worker *w, si
         if (part_acts(&s->parts.before[i]) || part_acts(&s->parts.after[i]))
             MGD_TRY(activate(ctx, s, w, unit, f, copy, sample, i));
         else
-            s->net->kernels->forward[op->node.kind][s->replicas](
-                op, (const char *)theta + op->node.first * stride, w->arena, s->width);
+            mgd_op_forward(s->net, op, s->replicas, (const char *)theta + op->node.first * stride,
+                           w->arena, s->width);
         if (part_acts(&s->parts.product[i]))
             add_product_noise(s, w, f, sample, i);
     }
@@ -200,7 +200,8 @@ static mgd_status measure_replicas(mgd_context *ctx, const simulated *s, worker 
         at.copy = (uint32_t)b;
         gather(s, w, point->samples + b * s->width);
         MGD_TRY(simulated_forward(ctx, s, w, r->unit, &at, b, NULL, theta, &y));
-        s->net->kernels->cost(&s->cost, s->net->outputs, s->width, y, w->target, to);
+        s->net->kernels->cost(&s->cost, s->samples.steps, s->samples.columns, s->width, y,
+                              w->target, to);
         for (size_t lane = 0; lane < s->width && b > 0; lane++)
             w->sum[lane] += w->value[lane];
     }
@@ -236,8 +237,8 @@ static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
     mgd_status status =
         simulated_forward(job->ctx, s, w, job->r->unit, job->frame, chunk, w->copy, job->theta, &y);
     if (status == MGD_OK)
-        s->net->kernels->cost(&s->cost, s->net->outputs, s->width, y, w->target,
-                              job->cost + chunk * s->width);
+        s->net->kernels->cost(&s->cost, s->samples.steps, s->samples.columns, s->width, y,
+                              w->target, job->cost + chunk * s->width);
     else
         job->status = status; /* only functions of the user's fail, and then there is one thread */
 }

@@ -34,12 +34,32 @@ static void chip_free(mgd_chip *chip) {
     mgd_free(c);
 }
 
+/* Of a recurrent layer: the wire of a state has the inputs on it, then all states. */
+static void lay_out_recurrent(const mgd_node *node, double *distance, uint8_t *joined) {
+    size_t states = mgd_node_states(node), inputs = node->in.features / node->length;
+    for (size_t o = 0; o < states; o++)
+        for (size_t in = 0; in < inputs + states; in++) {
+            size_t at = in < inputs ? o * inputs + in : states * inputs + o * states + in - inputs;
+            distance[at] = (double)(o + 1) + (double)(inputs + states - in);
+            joined[at] = in != 0 && in != inputs;
+        }
+    for (size_t i = states * (inputs + states); i < node->count; i++) { /* biases */
+        size_t o = i - states * (inputs + states);
+        distance[i] = (double)(o + 1);
+        joined[i] = o > 0;
+    }
+}
+
 /* Each row of a layer's weights is a wire along which its devices lie, each output one across; the
  * bias is the last device of its output's wire. Segments of wire from the driver and to the sense
  * amplifier: o + 1 and I − i. */
 static void lay_out(simulated_chip *c) {
     for (size_t n = 0; n < c->net->num_nodes; n++) {
         const mgd_node *node = &c->net->nodes[n];
+        if (mgd_is_recurrent(node->kind)) {
+            lay_out_recurrent(node, c->distance + node->first, c->joined + node->first);
+            continue;
+        }
         size_t outputs = node->kind == MGD_LAYER_CONV2D ? node->out.size[0] : node->out.features;
         size_t inputs = outputs && node->count > outputs ? (node->count - outputs) / outputs : 0;
         if (node->kind == MGD_LAYER_MZI_MESH) /* phases one after the other along the light */
@@ -101,12 +121,39 @@ static bool looks_inside(const mgd_chip_spec *spec) {
     return false;
 }
 
+/* Models of neurons see activations that are used once for a sample: not those within a recurrence
+ * or at each step. */
+static mgd_status check_neurons(mgd_context *ctx, const mgd_net *net, const mgd_chip_spec *spec) {
+    bool neurons = false;
+    for (size_t i = 0; i < spec->num_models; i++)
+        neurons = neurons || spec->models[i].place == MGD_HW_AT_NEURON ||
+                  spec->models[i].place == MGD_HW_AT_ACTIVATION;
+    for (size_t i = 0; i < net->num_nodes && neurons; i++) {
+        const mgd_node *node = &net->nodes[i];
+        const char *name = mgd_layer_name(node->kind);
+        if (node->kind == MGD_LAYER_ELMAN)
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                            "chip: option 'neurons' cannot act within the recurrence of layer %zu "
+                            "(elman): expected models of weights, input, output, perturbation, "
+                            "cost or update alone",
+                            i + 1);
+        if (node->steps > 1 || (mgd_is_recurrent(node->kind) && node->every))
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                            "chip: option 'neurons' cannot act on neurons that are used at every "
+                            "step, behind layer %zu (%s): expected output = \"last\", and no "
+                            "each_step",
+                            i + 1, name);
+    }
+    return MGD_OK;
+}
+
 /* Noise at the multipliers is drawn for sums where all parameters are in dense layers, and else for
  * each weight. */
 static void place_products(const mgd_net *net, mgd_hw_model *models, size_t count) {
     bool dense = true;
     for (size_t i = 0; i < net->num_nodes; i++)
-        dense = dense && (net->nodes[i].count == 0 || net->nodes[i].kind == MGD_LAYER_DENSE);
+        dense = dense && (net->nodes[i].count == 0 ||
+                          (net->nodes[i].kind == MGD_LAYER_DENSE && net->nodes[i].steps == 1));
     for (size_t i = 0; i < count && !dense; i++)
         if (models[i].place == MGD_HW_AT_PRODUCT)
             models[i].place = MGD_HW_AT_DRIVE;
@@ -121,6 +168,7 @@ static bool has_function(const mgd_chip_spec *spec) {
 
 static mgd_status chip_prepare(mgd_context *ctx, simulated_chip *c, const mgd_chip_spec *spec) {
     size_t parameters = c->net->num_parameters;
+    MGD_TRY(check_neurons(ctx, c->net, spec));
     MGD_TRY(copy_spec(ctx, c, spec));
     place_products(c->net, (mgd_hw_model *)c->spec.models, c->spec.num_models);
     if (looks_inside(&c->spec))

@@ -37,8 +37,8 @@ static mgd_status still_pass(mgd_context *ctx, const simulated *s, worker *w, si
     }
     w->gathered = NULL;
     MGD_TRY(simulated_forward(ctx, s, w, unit, f, 0, NULL, theta, &y));
-    k->cost(&s->cost, s->net->outputs, s->width, y, w->target, w->value);
-    k->hits(s->net->outputs, s->width, y, w->target, w->hit);
+    k->cost(&s->cost, set->steps, set->columns, s->width, y, w->target, w->value);
+    k->hits(set->steps, set->columns, s->width, y, w->target, w->hit);
     return MGD_OK;
 }
 

@@ -70,9 +70,17 @@ static size_t sizes_field(lua_State *L, const char *name, size_t most, size_t *o
     return count;
 }
 
+static bool flag_field(lua_State *L, const char *name) {
+    lua_getfield(L, -1, name);
+    bool value = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
 /* Entry i of the list at `index`; `sources` has room for its sources. The name belongs to Lua. */
 static mgd_layer layer_at(lua_State *L, int index, int i, size_t most, size_t *sources) {
     static const char *const detections[] = {"intensity", "field", NULL};
+    static const char *const cells[] = {"sigmoid", "tanh", "relu", NULL};
     mgd_layer layer = {.sources = sources};
     lua_rawgeti(L, index, i);
     lua_getfield(L, -1, "kind");
@@ -92,7 +100,13 @@ static mgd_layer layer_at(lua_State *L, int index, int i, size_t most, size_t *s
     layer.modes = modes >= 0 && modes < 0x1p53 ? (size_t)modes : SIZE_MAX;
     lua_getfield(L, -1, "detect");
     layer.detect = (mgd_detect)luaL_checkoption(L, -1, "intensity", detections);
-    lua_pop(L, 1);
+    lua_getfield(L, -2, "cell");
+    layer.cell = MGD_LAYER_SIGMOID + (mgd_layer_kind)luaL_checkoption(L, -1, "tanh", cells);
+    lua_pop(L, 2);
+    layer.every = flag_field(L, "every");
+    layer.drawn = flag_field(L, "drawn");
+    layer.each_step = flag_field(L, "each_step");
+    layer.step = l_number_field(L, -1, "step", 0);
     layer.num_sources = sizes_field(L, "sources", most, sources);
     lua_getfield(L, -1, "name");
     layer.name = lua_tostring(L, -1);

@@ -59,9 +59,8 @@ static void block_backward(const mgd_net *net, const void *theta, mgd_block *b, 
     size_t real = mgd_dtype_size(net->dtype);
     for (size_t i = b->plan->num_ops; i-- > 0;) {
         const mgd_op *op = &b->plan->ops[i];
-        net->kernels->backward[op->node.kind](op, (const char *)theta + op->node.first * real,
-                                              b->arena, b->deltas, gradient + op->node.first,
-                                              b->width);
+        mgd_op_backward(net, op, (const char *)theta + op->node.first * real, b->arena, b->deltas,
+                        gradient + op->node.first, b->width);
     }
 }
 
@@ -89,12 +88,12 @@ static void add_block(const job *j, mgd_block *b, size_t first, double *gradient
     mgd_block_gather(net, b, mgd_tensor_data(j->samples->x), j->samples->features, b->arena);
     mgd_block_gather(net, b, mgd_tensor_data(j->samples->y), j->samples->targets, b->target);
     const void *y = mgd_block_forward(net, j->theta, b);
-    k->cost(j->cost, net->outputs, b->width, y, b->target, b->value);
+    k->cost(j->cost, j->samples->steps, j->samples->columns, b->width, y, b->target, b->value);
     for (size_t lane = 0; lane < b->width && first + lane < set->count; lane++)
         *value += b->weight[lane] * b->value[lane];
     memset(b->deltas, 0, b->plan->arena * b->width * mgd_dtype_size(net->dtype));
-    k->cost_gradient(j->cost, net->outputs, b->width, y, b->target, b->weight,
-                     mgd_net_place(net, b->deltas, b->plan->output, b->width));
+    k->cost_gradient(j->cost, j->samples->steps, j->samples->columns, b->width, y, b->target,
+                     b->weight, mgd_net_place(net, b->deltas, b->plan->output, b->width));
     block_backward(net, j->theta, b, gradient);
 }
 

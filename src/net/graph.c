@@ -5,6 +5,7 @@
 
 #include "net.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -120,16 +121,17 @@ static void place_parameters(mgd_net *net, mgd_node *node, size_t count) {
     net->num_parameters += count;
 }
 
-/* `outputs` biases and `each` weights for every one of them. */
-static mgd_status take_parameters(const builder *b, mgd_node *node, size_t outputs, size_t each) {
+/* `each` weights, and `biases` (0 or 1), for every one of `outputs`. */
+static mgd_status take_parameters(const builder *b, mgd_node *node, size_t outputs, size_t each,
+                                  size_t biases) {
     if (outputs < 1 || outputs > UINT32_MAX || each >= UINT32_MAX ||
-        outputs * (each + 1) > UINT32_MAX - b->net->num_parameters)
+        outputs * (each + biases) > UINT32_MAX - b->net->num_parameters)
         return fail_layer(
             b, MGD_ERR_ARGUMENT,
             "%zu outputs of %zu weights each: expected at least one output and fewer than "
             "2^32 parameters in all",
             outputs, each);
-    place_parameters(b->net, node, outputs * (each + 1));
+    place_parameters(b->net, node, outputs * (each + biases));
     return MGD_OK;
 }
 
@@ -137,7 +139,7 @@ static mgd_status take_parameters(const builder *b, mgd_node *node, size_t outpu
 
 static mgd_status add_dense(const builder *b, mgd_node *node) {
     size_t outputs = b->layers[b->at].outputs;
-    MGD_TRY(take_parameters(b, node, outputs, node->in.features));
+    MGD_TRY(take_parameters(b, node, outputs, node->in.features, 1));
     extent_of(1, &outputs, &node->out);
     return MGD_OK;
 }
@@ -148,12 +150,13 @@ static mgd_status add_conv2d(const builder *b, mgd_node *node) {
         return fail_layer(b, MGD_ERR_ARGUMENT,
                           "%zu channels: expected at least 1, and fewer than 2^32", outputs);
     MGD_TRY(slide(b, node, outputs));
-    return take_parameters(b, node, outputs, node->in.size[0] * node->kernel[0] * node->kernel[1]);
+    return take_parameters(b, node, outputs, node->in.size[0] * node->kernel[0] * node->kernel[1],
+                           1);
 }
 
 static mgd_status add_affine(const builder *b, mgd_node *node) {
     node->out = node->in;
-    return take_parameters(b, node, node->in.size[0], 1);
+    return take_parameters(b, node, node->in.size[0], 1, 1);
 }
 
 static mgd_status add_mesh(const builder *b, mgd_node *node) {
@@ -180,6 +183,40 @@ static mgd_status add_mesh(const builder *b, mgd_node *node) {
     node->detect = layer->detect;
     place_parameters(b->net, node, count);
     extent_of(1, &outputs, &node->out);
+    return MGD_OK;
+}
+
+static mgd_status add_recurrent(const builder *b, mgd_node *node) {
+    const mgd_layer *layer = &b->layers[b->at];
+    const mgd_extent *in = &node->in;
+    bool elman = node->kind == MGD_LAYER_ELMAN;
+    char shape[96];
+    if (layer->each_step)
+        return fail_layer(b, MGD_ERR_ARGUMENT,
+                          "it runs through the steps by itself and cannot act on each alone: "
+                          "expected it outside of each_step");
+    if (in->ndim > 2)
+        return fail_layer(b, MGD_ERR_SHAPE,
+                          "its input has the shape %s: expected a sequence, steps×features, as the "
+                          "input of the network or a reshape gives it",
+                          shape_of(in, shape));
+    if (elman && layer->cell != MGD_LAYER_TANH && layer->cell != MGD_LAYER_RELU &&
+        layer->cell != MGD_LAYER_SIGMOID)
+        return fail_layer(b, MGD_ERR_ARGUMENT,
+                          "unknown activation %d: expected tanh, relu or "
+                          "sigmoid",
+                          (int)layer->cell);
+    if (!(layer->step >= 0 && layer->step < INFINITY))
+        return fail_layer(b, MGD_ERR_ARGUMENT, "step %g: expected a number above 0", layer->step);
+    node->length = in->size[0];
+    node->cell = elman ? layer->cell : MGD_LAYER_IDENTITY;
+    node->every = layer->every;
+    node->drawn = layer->drawn;
+    node->step = layer->step > 0 ? layer->step : 1 / (double)node->length;
+    size_t states = layer->outputs, size[2] = {node->length, states};
+    MGD_TRY(take_parameters(b, node, states, in->features / node->length + states, elman));
+    if (!extent_of(node->every ? 2 : 1, node->every ? size : &states, &node->out))
+        return fail_layer(b, MGD_ERR_SHAPE, "its output has more than 2^32 features");
     return MGD_OK;
 }
 
@@ -215,10 +252,48 @@ static mgd_status add_node(const builder *b, mgd_node *node) {
         return add_affine(b, node);
     case MGD_LAYER_MZI_MESH:
         return add_mesh(b, node);
+    case MGD_LAYER_ELMAN:
+    case MGD_LAYER_SSM:
+        return add_recurrent(b, node);
     default: /* activations */
         node->out = node->in;
         return MGD_OK;
     }
+}
+
+/* ---- each step by itself -----------------------------------------------------------------------
+ */
+
+/* Whether the layer acts on steps. To what is done feature by feature they are all the same. */
+static bool by_steps(const mgd_layer *layer) {
+    return layer->each_step && layer->kind != MGD_LAYER_ADD &&
+           (layer->kind < MGD_LAYER_IDENTITY || layer->kind > MGD_LAYER_SOFTPLUS);
+}
+
+/* One step of the sequence (T, …); what the layer acts on. */
+static mgd_extent step_of(const mgd_layer *layer, const mgd_extent *whole, size_t *steps) {
+    *steps = by_steps(layer) ? whole->size[0] : 1;
+    if (!by_steps(layer))
+        return *whole;
+    mgd_extent step = {.ndim = 1, .size = {1}, .features = whole->features / *steps};
+    if (whole->ndim > 1) {
+        step.ndim = whole->ndim - 1;
+        memcpy(step.size, whole->size + 1, step.ndim * sizeof *step.size);
+    }
+    return step;
+}
+
+/* A sequence of what the layer gives for a step. */
+static mgd_status sequence_of(const builder *b, size_t steps, const mgd_extent *step,
+                              mgd_extent *out) {
+    size_t size[MGD_MAX_DIMS] = {steps};
+    *out = *step;
+    if (!by_steps(&b->layers[b->at]))
+        return MGD_OK;
+    memcpy(size + 1, step->size, step->ndim * sizeof *size);
+    if (!extent_of(step->ndim + 1, size, out))
+        return fail_layer(b, MGD_ERR_SHAPE, "its output has more than 2^32 features");
+    return MGD_OK;
 }
 
 /* The value `given`, in the shape that the layer asks for. */
@@ -226,18 +301,19 @@ static mgd_status reshape(const builder *b, const value *given, value *out) {
     const mgd_layer *layer = &b->layers[b->at];
     char from[96], to[96];
     bool flat = layer->ndim == 0;
-    if (layer->ndim >= MGD_MAX_DIMS)
-        return fail_layer(b, MGD_ERR_SHAPE, "a shape of %zu dimensions: expected at most %d",
-                          layer->ndim, MGD_MAX_DIMS - 1);
+    size_t steps, most = MGD_MAX_DIMS - 1 - by_steps(layer);
+    mgd_extent in = step_of(layer, &given->extent, &steps), reshaped;
+    if (layer->ndim > most)
+        return fail_layer(b, MGD_ERR_SHAPE, "a shape of %zu dimensions: expected at most %zu",
+                          layer->ndim, most);
     *out = *given;
     out->used = false;
-    if (extent_of(flat ? 1 : layer->ndim, flat ? &given->extent.features : layer->shape,
-                  &out->extent) &&
-        out->extent.features == given->extent.features)
-        return MGD_OK;
+    if (extent_of(flat ? 1 : layer->ndim, flat ? &in.features : layer->shape, &reshaped) &&
+        reshaped.features == in.features)
+        return sequence_of(b, steps, &reshaped, &out->extent);
     return fail_layer(b, MGD_ERR_SHAPE, "%s does not have the features of its input %s",
                       mgd_shape_format(to, sizeof to, layer->ndim, layer->shape),
-                      shape_of(&given->extent, from));
+                      shape_of(&in, from));
 }
 
 /* The i-th value that the layer takes. */
@@ -252,10 +328,11 @@ static mgd_status source_of(const builder *b, size_t i, value **out) {
     return MGD_OK;
 }
 
-static value push_node(const builder *b, const mgd_node *node) {
+static mgd_status push_node(const builder *b, const mgd_node *node, value *out) {
     mgd_net *net = b->net;
     net->nodes[net->num_nodes++] = *node;
-    return (value){.node = net->num_nodes, .extent = node->out};
+    *out = (value){.node = net->num_nodes};
+    return sequence_of(b, node->steps, &node->out, &out->extent);
 }
 
 /* Sums and concatenations, a pair at a time. */
@@ -269,12 +346,17 @@ static mgd_status join(const builder *b, value *out) {
     value sum = *first;
     for (size_t i = 1; i < layer->num_sources; i++) {
         MGD_TRY(source_of(b, i, &next));
-        mgd_node node = {.kind = layer->kind,
-                         .in = sum.extent,
-                         .num_sources = 2,
-                         .source = {sum.node, next->node}};
-        MGD_TRY(check_pair(b, &node, &next->extent));
-        sum = push_node(b, &node);
+        size_t steps;
+        mgd_extent other = step_of(layer, &next->extent, &steps);
+        mgd_node node = {.kind = layer->kind, .num_sources = 2, .source = {sum.node, next->node}};
+        node.in = step_of(layer, &sum.extent, &node.steps);
+        if (steps != node.steps)
+            return fail_layer(b, MGD_ERR_SHAPE,
+                              "its branches have %zu and %zu steps: expected "
+                              "as many",
+                              node.steps, steps);
+        MGD_TRY(check_pair(b, &node, &other));
+        MGD_TRY(push_node(b, &node, &sum));
     }
     *out = sum;
     return MGD_OK;
@@ -297,11 +379,10 @@ static mgd_status add_layer(const builder *b, value *out) {
     out->used = false;
     if (layer->kind == MGD_LAYER_IDENTITY)
         return MGD_OK;
-    mgd_node node = {
-        .kind = layer->kind, .in = given->extent, .num_sources = 1, .source = {given->node}};
+    mgd_node node = {.kind = layer->kind, .num_sources = 1, .source = {given->node}};
+    node.in = step_of(layer, &given->extent, &node.steps);
     MGD_TRY(add_node(b, &node));
-    *out = push_node(b, &node);
-    return MGD_OK;
+    return push_node(b, &node, out);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -322,6 +403,7 @@ static mgd_status add_layers(builder *b, size_t num_layers) {
     if (last->node != net->num_nodes) /* it looks at an earlier value, in another shape */
         return mgd_fail(b->ctx, MGD_ERR_ARGUMENT,
                         "network: the last layer does not use the one computed before it");
+    net->output = last->extent;
     net->outputs = last->extent.features;
     return MGD_OK;
 }

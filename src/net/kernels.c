@@ -220,6 +220,8 @@ const mgd_net_kernels MGD_KERNEL_TABLE(net) = {
             [MGD_LAYER_ADD] = BOTH(add),
             [MGD_LAYER_CONCAT] = BOTH(concat),
             [MGD_LAYER_MZI_MESH] = {NET_KERNEL(mesh_shared), NET_KERNEL(mesh_private)},
+            [MGD_LAYER_ELMAN] = {NET_KERNEL(recurrent_shared), NET_KERNEL(recurrent_private)},
+            [MGD_LAYER_SSM] = {NET_KERNEL(recurrent_shared), NET_KERNEL(recurrent_private)},
         },
     .backward =
         {
@@ -235,6 +237,8 @@ const mgd_net_kernels MGD_KERNEL_TABLE(net) = {
             [MGD_LAYER_ADD] = join_backward,
             [MGD_LAYER_CONCAT] = join_backward,
             [MGD_LAYER_MZI_MESH] = NET_KERNEL(mesh_backward),
+            [MGD_LAYER_ELMAN] = NET_KERNEL(recurrent_backward),
+            [MGD_LAYER_SSM] = NET_KERNEL(recurrent_backward),
         },
     .dense_pair = NET_KERNEL(dense_pair),
     .nodes =

@@ -19,20 +19,51 @@ mgd_weight_kernel NET_KERNEL(dense_weights), NET_KERNEL(conv_weights);
 mgd_forward_kernel NET_KERNEL(conv_shared), NET_KERNEL(conv_private);
 mgd_forward_kernel NET_KERNEL(affine_shared), NET_KERNEL(affine_private);
 mgd_forward_kernel NET_KERNEL(mesh_shared), NET_KERNEL(mesh_private);
+mgd_forward_kernel NET_KERNEL(recurrent_shared), NET_KERNEL(recurrent_private);
 mgd_forward_kernel NET_KERNEL(maxpool), NET_KERNEL(avgpool);
 mgd_backward_kernel NET_KERNEL(dense_backward), NET_KERNEL(conv_backward);
 mgd_backward_kernel NET_KERNEL(affine_backward), NET_KERNEL(mesh_backward);
+mgd_backward_kernel NET_KERNEL(recurrent_backward);
 mgd_backward_kernel NET_KERNEL(maxpool_backward), NET_KERNEL(avgpool_backward);
 
 /* y ← act(y), n values, n a multiple of VEC_LANES; and delta ← delta·act'(y), from y alone */
 void NET_KERNEL(activate)(mgd_layer_kind kind, real *y, size_t n);
 void NET_KERNEL(activate_backward)(mgd_layer_kind kind, const real *y, real *delta, size_t n);
 
-void NET_KERNEL(cost_lanes)(const mgd_cost *cost, size_t outputs, size_t width, const void *y,
-                            const void *target, double *value);
-void NET_KERNEL(cost_gradient)(const mgd_cost *cost, size_t outputs, size_t width, const void *y,
-                               const void *target, const double *weight, void *delta);
-void NET_KERNEL(hits)(size_t outputs, size_t width, const void *y, const void *target, double *hit);
+void NET_KERNEL(cost_lanes)(const mgd_cost *cost, size_t steps, size_t outputs, size_t width,
+                            const void *y, const void *target, double *value);
+void NET_KERNEL(cost_gradient)(const mgd_cost *cost, size_t steps, size_t outputs, size_t width,
+                               const void *y, const void *target, const double *weight,
+                               void *delta);
+void NET_KERNEL(hits)(size_t steps, size_t outputs, size_t width, const void *y, const void *target,
+                      double *hit);
+
+/* Some lanes of a dense layer: y = W·x + b for vectors of them. */
+typedef struct {
+    const real *w, *b; /* shared: (O × I), (O); private: the same × W, from the first lane on */
+    const real *x;     /* (I × W), from the lane on */
+    real *y;           /* (O × W) */
+    size_t inputs, width;
+    bool onto;                 /* sums go on from what is in y, instead of from b */
+    size_t first, last;        /* the part of the inputs at work */
+    mgd_layer_kind activation; /* after the last part, in_registers or none */
+
+    const mgd_node_steps *steps; /* with nodes: what is added to a sum before that, … */
+    real *other;                 /* … and y of the second evaluation, or NULL */
+    size_t lane;
+} dense_lanes;
+
+/* Lanes that are best taken together: several vectors, or, where fewer are left, one. */
+#define DENSE_VECTORS (VEC_BYTES == 64 ? 4 : 2)
+INLINE size_t dense_step(size_t lanes) {
+    return lanes >= DENSE_VECTORS * VEC_LANES ? DENSE_VECTORS * VEC_LANES : VEC_LANES;
+}
+void NET_KERNEL(dense_forward)(const dense_lanes *l, size_t outputs, bool private, size_t lanes);
+/* Backward: dx (I × W) += Wᵀ·delta, and gradient (O × I) += delta·xᵀ, summed over the lanes */
+void NET_KERNEL(dense_spread)(size_t inputs, size_t outputs, const real *w, const real *delta,
+                              real *dx, size_t width);
+void NET_KERNEL(dense_gradient)(size_t inputs, size_t outputs, const real *delta, const real *x,
+                                double *gradient, size_t width);
 
 DEFINE_FUNCTION(exp_vec, exp, u10)
 

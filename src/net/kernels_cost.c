@@ -59,11 +59,20 @@ static void cost_tile(const mgd_cost *cost, size_t outputs, size_t width, const 
         value[k] = cost->kind == MGD_COST_L2 ? sqrt(sum[k]) : sum[k] / (double)outputs;
 }
 
-void NET_KERNEL(cost_lanes)(const mgd_cost *cost, size_t outputs, size_t width, const void *y,
-                            const void *target, double *value) {
-    for (size_t lane = 0; lane < width; lane += LANES)
-        cost_tile(cost, outputs, width, (const real *)y + lane, (const real *)target + lane,
-                  value + lane);
+void NET_KERNEL(cost_lanes)(const mgd_cost *cost, size_t steps, size_t outputs, size_t width,
+                            const void *y, const void *target, double *value) {
+    double more[LANES];
+    for (size_t lane = 0; lane < width; lane += LANES) {
+        const real *a = (const real *)y + lane, *t = (const real *)target + lane;
+        cost_tile(cost, outputs, width, a, t, value + lane);
+        for (size_t s = 1; s < steps; s++) {
+            cost_tile(cost, outputs, width, a + s * outputs * width, t + s * outputs * width, more);
+            for (size_t k = 0; k < LANES; k++)
+                value[lane + k] += more[k];
+        }
+        for (size_t k = 0; k < LANES && steps > 1; k++)
+            value[lane + k] /= (double)steps;
+    }
 }
 
 static void cost_gradient_tile(const mgd_cost *cost, size_t outputs, size_t width, const real *y,
@@ -97,11 +106,19 @@ static void cost_gradient_tile(const mgd_cost *cost, size_t outputs, size_t widt
                 (real)(scale[k] * ((double)y[o * width + k] - (double)t[o * width + k]));
 }
 
-void NET_KERNEL(cost_gradient)(const mgd_cost *cost, size_t outputs, size_t width, const void *y,
-                               const void *target, const double *weight, void *delta) {
-    for (size_t lane = 0; lane < width; lane += LANES)
-        cost_gradient_tile(cost, outputs, width, (const real *)y + lane,
-                           (const real *)target + lane, weight + lane, (real *)delta + lane);
+void NET_KERNEL(cost_gradient)(const mgd_cost *cost, size_t steps, size_t outputs, size_t width,
+                               const void *y, const void *target, const double *weight,
+                               void *delta) {
+    double share[LANES];
+    for (size_t lane = 0; lane < width; lane += LANES) {
+        for (size_t k = 0; k < LANES; k++)
+            share[k] = weight[lane + k] / (double)steps;
+        for (size_t s = 0; s < steps; s++) {
+            size_t at = s * outputs * width + lane;
+            cost_gradient_tile(cost, outputs, width, (const real *)y + at,
+                               (const real *)target + at, share, (real *)delta + at);
+        }
+    }
 }
 
 /* Index of the largest output of each lane; the first of equals. */
@@ -119,21 +136,35 @@ static void argmax_tile(size_t outputs, size_t width, const real *y, real_int be
         }
 }
 
-void NET_KERNEL(hits)(size_t outputs, size_t width, const void *ys, const void *targets,
-                      double *hit) {
+/* 1 where the answer of a lane is right. */
+static void hits_tile(size_t outputs, size_t width, const real *y, const real *t,
+                      double hit[LANES]) {
     real_int best[LANES], wanted[LANES];
-    for (size_t lane = 0; lane < width; lane += LANES) {
-        const real *y = (const real *)ys + lane, *t = (const real *)targets + lane;
-        if (outputs > 1) {
-            argmax_tile(outputs, width, y, best);
-            argmax_tile(outputs, width, t, wanted);
-        } else {
-            for (size_t k = 0; k < LANES; k++) {
-                best[k] = y[k] > (real)0.5;
-                wanted[k] = t[k] > (real)0.5;
-            }
+    if (outputs > 1) {
+        argmax_tile(outputs, width, y, best);
+        argmax_tile(outputs, width, t, wanted);
+    } else {
+        for (size_t k = 0; k < LANES; k++) {
+            best[k] = y[k] > (real)0.5;
+            wanted[k] = t[k] > (real)0.5;
         }
-        for (size_t k = 0; k < LANES; k++) /* an answer that is not a number is never right */
-            hit[lane + k] = best[k] == wanted[k] && y[k] == y[k];
+    }
+    for (size_t k = 0; k < LANES; k++) /* an answer that is not a number is never right */
+        hit[k] = best[k] == wanted[k] && y[k] == y[k];
+}
+
+void NET_KERNEL(hits)(size_t steps, size_t outputs, size_t width, const void *y, const void *target,
+                      double *hit) {
+    double more[LANES];
+    for (size_t lane = 0; lane < width; lane += LANES) {
+        const real *a = (const real *)y + lane, *t = (const real *)target + lane;
+        hits_tile(outputs, width, a, t, hit + lane);
+        for (size_t s = 1; s < steps; s++) {
+            hits_tile(outputs, width, a + s * outputs * width, t + s * outputs * width, more);
+            for (size_t k = 0; k < LANES; k++)
+                hit[lane + k] += more[k];
+        }
+        for (size_t k = 0; k < LANES && steps > 1; k++)
+            hit[lane + k] /= (double)steps;
     }
 }

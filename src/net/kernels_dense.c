@@ -9,24 +9,10 @@
 #include "kernels.h"
 
 #define MAX_OB 8
-#define MAX_VB (VEC_BYTES == 64 ? 4 : 2)
-#define PART 64 /* inputs of one part: 16 KiB in MAX_VB vectors */
-
-typedef struct {
-    const real *w, *b; /* shared: (O × I), (O); private: the same × W, from the block's lane on */
-    const real *x;     /* (I × W), from the lane on */
-    real *y;           /* (O × W) */
-    size_t inputs, width;
-    size_t first, last;        /* the part of the inputs */
-    mgd_layer_kind activation; /* after the last part */
-
-    const mgd_node_steps *steps; /* with nodes: what is added to a sum before that, … */
-    real *other;                 /* … and y of the second evaluation; NULL */
-    size_t lane;
-} layer;
+#define PART 64 /* inputs of one part: 16 KiB in DENSE_VECTORS vectors */
 
 /* Outputs o … o + ob − 1 for vb vectors. */
-INLINE void block(const layer *l, size_t o, const bool private, const int nodes, const int ob,
+INLINE void block(const dense_lanes *l, size_t o, const bool private, const int nodes, const int ob,
                   const int vb) {
     vec sum[MAX_OB][4];
     const size_t width = l->width, inputs = l->inputs;
@@ -34,9 +20,10 @@ INLINE void block(const layer *l, size_t o, const bool private, const int nodes,
     for (int i = 0; i < ob; i++)
         for (int v = 0; v < vb; v++) {
             size_t lane = (size_t)v * VEC_LANES, at = (o + (size_t)i) * width + lane;
-            sum[i][v] = l->first > 0 ? load(l->y + at)
-                        : private    ? load(l->b + at)
-                                     : splat(l->b[o + (size_t)i]);
+            sum[i][v] = l->first > 0 || l->onto ? load(l->y + at)
+                        : !l->b                 ? splat(0)
+                        : private               ? load(l->b + at)
+                                                : splat(l->b[o + (size_t)i]);
         }
     const real *w = l->w + o * inputs * (private ? width : 1);
     for (size_t k = l->first; k < l->last; k++)
@@ -66,7 +53,7 @@ INLINE void block(const layer *l, size_t o, const bool private, const int nodes,
 }
 
 /* All outputs of one part of the inputs. */
-INLINE void outputs_of(const layer *l, size_t outputs, const bool private, const int nodes,
+INLINE void outputs_of(const dense_lanes *l, size_t outputs, const bool private, const int nodes,
                        const int most, const int vb) {
     size_t o = 0;
     for (; o + (size_t)most <= outputs; o += (size_t)most)
@@ -81,7 +68,8 @@ INLINE void outputs_of(const layer *l, size_t outputs, const bool private, const
 
 /* Many vectors share a weight and few outputs do, or the other way around: enough independent sums
  * to hide the latency, within the registers. */
-INLINE void columns(layer l, size_t outputs, const bool private, const int nodes, const int vb) {
+INLINE void columns(dense_lanes l, size_t outputs, const bool private, const int nodes,
+                    const int vb) {
     for (l.first = 0; l.first < l.inputs; l.first = l.last) {
         l.last = l.inputs - l.first < PART ? l.inputs : l.first + PART;
         if (vb == 1)
@@ -91,26 +79,38 @@ INLINE void columns(layer l, size_t outputs, const bool private, const int nodes
     }
 }
 
+void NET_KERNEL(dense_forward)(const dense_lanes *l, size_t outputs, bool private, size_t lanes) {
+    if (private && lanes > VEC_LANES)
+        columns(*l, outputs, true, NODES_STILL, DENSE_VECTORS);
+    else if (private)
+        columns(*l, outputs, true, NODES_STILL, 1);
+    else if (lanes > VEC_LANES)
+        columns(*l, outputs, false, NODES_STILL, DENSE_VECTORS);
+    else
+        columns(*l, outputs, false, NODES_STILL, 1);
+}
+
 /* `steps` and `other`, an arena or NULL, with nodes alone */
 INLINE void dense(const mgd_op *op, const void *thetas, void *arena, size_t width,
                   const bool private, const int nodes, const mgd_node_steps *steps, void *other) {
     const real *theta = thetas;
     const size_t inputs = op->node.in.features, outputs = op->node.out.features;
-    layer l = {.w = theta,
-               .b = theta + outputs * inputs * (private ? width : 1),
-               .x = (const real *)arena + op->x[0] * width,
-               .y = (real *)arena + op->y * width,
-               .inputs = inputs,
-               .width = width,
-               .activation = op->activation,
-               .steps = steps,
-               .other = other ? (real *)other + op->y * width : NULL};
+    dense_lanes l = {.w = theta,
+                     .b = theta + outputs * inputs * (private ? width : 1),
+                     .x = (const real *)arena + op->x[0] * width,
+                     .y = (real *)arena + op->y * width,
+                     .inputs = inputs,
+                     .width = width,
+                     .activation = op->activation,
+                     .steps = steps,
+                     .other = other ? (real *)other + op->y * width : NULL};
     size_t step;
     for (; l.lane < width; l.lane += step) {
-        bool wide = l.lane + MAX_VB * VEC_LANES <= width;
-        step = wide ? MAX_VB * VEC_LANES : VEC_LANES;
-        if (wide)
-            columns(l, outputs, private, nodes, MAX_VB);
+        step = dense_step(width - l.lane);
+        if (nodes == NODES_STILL)
+            NET_KERNEL(dense_forward)(&l, outputs, private, step);
+        else if (step > VEC_LANES)
+            columns(l, outputs, private, nodes, DENSE_VECTORS);
         else
             columns(l, outputs, private, nodes, 1);
         l.x += step;
@@ -256,9 +256,8 @@ void NET_KERNEL(dense_pair)(const mgd_op *op, const void *thetas, const mgd_sign
 
 /* ---- backward -------------------------------------------------------------------------------- */
 
-/* dx += Wᵀ·delta */
-static void spread_back(size_t inputs, size_t outputs, const real *w, const real *delta, real *dx,
-                        size_t width) {
+void NET_KERNEL(dense_spread)(size_t inputs, size_t outputs, const real *w, const real *delta,
+                              real *dx, size_t width) {
     for (size_t i = 0; i < inputs; i++)
         for (size_t lane = 0; lane < width; lane += VEC_LANES) {
             vec sum = load(dx + i * width + lane);
@@ -288,9 +287,8 @@ INLINE void dot_lanes_rows(const real *a, const real *b, size_t width, double *s
         sum[k] += (double)sums[k];
 }
 
-/* gradient += delta·xᵀ and delta */
-static void gradient_of(size_t inputs, size_t outputs, const real *delta, const real *x,
-                        double *gradient, size_t width) {
+void NET_KERNEL(dense_gradient)(size_t inputs, size_t outputs, const real *delta, const real *x,
+                                double *gradient, size_t width) {
     size_t i = 0;
     for (; i + VEC_LANES <= inputs; i += VEC_LANES)
         for (size_t o = 0; o < outputs; o++)
@@ -298,14 +296,15 @@ static void gradient_of(size_t inputs, size_t outputs, const real *delta, const 
     for (; i < inputs; i++)
         for (size_t o = 0; o < outputs; o++)
             gradient[o * inputs + i] += (double)dot_lanes(delta + o * width, x + i * width, width);
-    for (size_t o = 0; o < outputs; o++)
-        gradient[outputs * inputs + o] += (double)sum_lanes(delta + o * width, width);
 }
 
 void NET_KERNEL(dense_weights)(const mgd_op *op, const void *arena, const void *delta,
                                double *gradient, size_t width) {
-    gradient_of(op->node.in.features, op->node.out.features, delta,
-                (const real *)arena + op->x[0] * width, gradient, width);
+    const size_t inputs = op->node.in.features, outputs = op->node.out.features;
+    const real *x = (const real *)arena + op->x[0] * width;
+    NET_KERNEL(dense_gradient)(inputs, outputs, delta, x, gradient, width);
+    for (size_t o = 0; o < outputs; o++)
+        gradient[outputs * inputs + o] += (double)sum_lanes((const real *)delta + o * width, width);
 }
 
 void NET_KERNEL(dense_backward)(const mgd_op *op, const void *theta, const void *arena,
@@ -316,5 +315,5 @@ void NET_KERNEL(dense_backward)(const mgd_op *op, const void *theta, const void 
     NET_KERNEL(activate_backward)(op->activation, y, delta, outputs * width);
     NET_KERNEL(dense_weights)(op, arena, delta, gradient, width);
     if (op->x[0] != 0) /* nobody asks for the delta of the network's input */
-        spread_back(inputs, outputs, theta, delta, dx, width);
+        NET_KERNEL(dense_spread)(inputs, outputs, theta, delta, dx, width);
 }

@@ -24,10 +24,12 @@ const mgd_net_kernels *mgd_net_kernels_get(mgd_isa isa, mgd_dtype dtype) {
 
 const char *mgd_layer_name(mgd_layer_kind kind) {
     static const char *const names[MGD_LAYER_COUNT] = {
-        "dense",     "identity",  "sigmoid", "tanh",    "relu", "softplus", "conv2d",
-        "maxpool2d", "avgpool2d", "affine",  "reshape", "add",  "concat",   "mzi_mesh"};
+        "dense",     "identity", "sigmoid", "tanh", "relu",   "softplus", "conv2d", "maxpool2d",
+        "avgpool2d", "affine",   "reshape", "add",  "concat", "mzi_mesh", "elman",  "ssm"};
     return names[kind];
 }
+
+#define START_PARTS (UINT64_C(1) << 32) /* draws for layers that know what to begin with */
 
 static mgd_status check_input(mgd_context *ctx, size_t ndim, const size_t *shape, mgd_extent *out) {
     mgd_extent input = {.ndim = ndim, .features = 1};
@@ -184,8 +186,10 @@ static void draw_node(const mgd_init *init, uint64_t part, const mgd_node *node,
         draw(init, part, false, 0, acos(-1), node->count, out);
         return;
     }
-    size_t outputs = node->kind == MGD_LAYER_DENSE ? node->out.features : node->out.size[0];
-    size_t weights = node->count - outputs;
+    size_t outputs = node->kind == MGD_LAYER_DENSE  ? node->out.features
+                     : mgd_is_recurrent(node->kind) ? mgd_node_states(node)
+                                                    : node->out.size[0];
+    size_t weights = node->count - (node->kind == MGD_LAYER_SSM ? 0 : outputs);
     size_t area = node->kind == MGD_LAYER_CONV2D ? node->kernel[0] * node->kernel[1] : 1;
     double in = (double)weights / (double)outputs, both = in + (double)(outputs * area);
     memset(out, 0, node->count * sizeof *out);
@@ -212,19 +216,44 @@ static void draw_node(const mgd_init *init, uint64_t part, const mgd_node *node,
     }
 }
 
+/* State-space layers that are not drawn as weights know what to begin with, whatever the scheme. B
+ * of one feature is HiPPO's b; of F features b times draws of variance 1/F, so that each state
+ * listens to a mixture of its own. */
+static void start_states(const mgd_init *init, uint64_t part, const mgd_node *node, double *weight,
+                         double *out) {
+    size_t states = mgd_node_states(node), inputs = node->in.features / node->length;
+    weight[0] = 1;
+    if (inputs > 1)
+        draw(init, START_PARTS + part, true, 0, sqrt(1 / (double)inputs), states * inputs, weight);
+    else
+        for (size_t n = 1; n < states; n++)
+            weight[n] = 1;
+    mgd_hippo_legs(states, inputs, node->step, weight, out);
+}
+
+static void draw_nodes(const mgd_net *net, const mgd_init *init, double *weight, double *values) {
+    bool flat = init->scheme <= MGD_INIT_NORMAL;
+    if (flat)
+        mgd_init_flat(init, net->num_parameters, values);
+    for (size_t i = 0, part = 0; i < net->num_nodes; i++) {
+        const mgd_node *node = &net->nodes[i];
+        if (node->count == 0)
+            continue;
+        if (node->kind == MGD_LAYER_SSM && !node->drawn)
+            start_states(init, part, node, weight, values + node->first);
+        else if (!flat)
+            draw_node(init, part, node, values + node->first);
+        part++; /* counts the layers that have parameters */
+    }
+}
+
 mgd_status mgd_net_draw(mgd_context *ctx, const mgd_net *net, const mgd_init *init, void *out) {
     MGD_TRY(mgd_init_check(ctx, init));
     void *memory;
-    MGD_TRY(mgd_allocate(ctx, "initial parameters", net->num_parameters, sizeof(double), &memory));
+    MGD_TRY(
+        mgd_allocate(ctx, "initial parameters", net->num_parameters, 2 * sizeof(double), &memory));
     double *values = memory;
-    if (init->scheme <= MGD_INIT_NORMAL) {
-        mgd_init_flat(init, net->num_parameters, values);
-    } else {
-        uint64_t part = 0; /* counts the layers that have parameters */
-        for (size_t i = 0; i < net->num_nodes; i++)
-            if (net->nodes[i].count > 0)
-                draw_node(init, part++, &net->nodes[i], values + net->nodes[i].first);
-    }
+    draw_nodes(net, init, values + net->num_parameters, values);
     for (size_t i = 0; i < net->num_parameters; i++)
         if (net->dtype == MGD_F32)
             ((float *)out)[i] = (float)values[i];

@@ -23,6 +23,12 @@ typedef struct {
     size_t kernel[2], stride[2], padding[2]; /* conv2d and pools */
     size_t modes;                            /* mzi_mesh */
     mgd_detect detect;                       /* mzi_mesh */
+    /* in and out are those of one step of so many, one after the other: parameters are the same */
+    size_t steps;
+    size_t length; /* elman, ssm: T steps within; in is (T, F), out (H) or (T, H) */
+    mgd_layer_kind cell;
+    bool every, drawn;
+    double step;  /* ssm */
     size_t first; /* where its parameters start in θ: weights (O × …), then biases (O) */
     size_t count; /* how many they are */
     size_t num_sources, source[2]; /* values it takes; concat is split up into pairs */
@@ -33,9 +39,26 @@ typedef struct {
     mgd_node node;             /* what it computes, … */
     mgd_layer_kind activation; /* … the activation applied to that, … */
     mgd_layer_kind pool;       /* … and the 2×2 pool of stride 2 over that; IDENTITY: none */
-    mgd_extent out;            /* with activation and pool */
+    mgd_extent out;            /* of a step, with activation and pool */
     size_t x[2], y;            /* places of the sources and of the output */
+    size_t kept;               /* elman, ssm: states that lie at y, see mgd_state_place */
 } mgd_op;
+
+static inline bool mgd_is_recurrent(mgd_layer_kind kind) {
+    return kind == MGD_LAYER_ELMAN || kind == MGD_LAYER_SSM;
+}
+
+/* H of elman and ssm */
+static inline size_t mgd_node_states(const mgd_node *node) {
+    return node->out.size[node->out.ndim - 1];
+}
+
+/* Where the state after step t (from 0) lies: all in order, or, where only the last is asked for,
+ * that one first and the others behind it, as many as are kept, in turn. */
+static inline size_t mgd_state_place(const mgd_op *op, size_t t) {
+    size_t at = op->node.every ? t : (op->node.length - 1 - t) % op->kept;
+    return op->y + at * mgd_node_states(&op->node);
+}
 
 /* Ops in order over one arena, whose first features are the input. Values take the place of those
  * that are not needed any more. */
@@ -46,7 +69,7 @@ typedef struct {
     size_t output; /* place of the network's output */
 } mgd_plan;
 
-/* y ← op(x), θ being the parameters of this op alone. Values are in the arena. */
+/* y ← op(x), of one step, θ being the parameters of this op alone. Values are in the arena. */
 typedef void mgd_forward_kernel(const mgd_op *op, const void *theta, void *arena, size_t width);
 /* Two evaluations at once, of parameters private to each lane, θ being those of the whole network:
  * in the first arena at θ, in the second at θ + θ̃; or, two-sided, at θ + θ̃ and θ − θ̃. The sums θ ±
@@ -95,14 +118,16 @@ typedef struct {
     void (*gather)(const void *rows, size_t features, const uint32_t *index, void *out,
                    size_t width);
 
-    /* cost of each lane, from outputs (O × W) and targets (K × W), in double */
-    void (*cost)(const mgd_cost *cost, size_t outputs, size_t width, const void *y,
+    /* cost of each lane, from outputs (T × K × W) and targets (T × K × W), in double: the mean over
+     * the steps T, 1 where there is one answer */
+    void (*cost)(const mgd_cost *cost, size_t steps, size_t outputs, size_t width, const void *y,
                  const void *target, double *value);
-    /* delta (O × W) = weight[w]·∂cost/∂y */
-    void (*cost_gradient)(const mgd_cost *cost, size_t outputs, size_t width, const void *y,
-                          const void *target, const double *weight, void *delta);
-    /* 1 where the lane's answer is right, else 0 */
-    void (*hits)(size_t outputs, size_t width, const void *y, const void *target, double *hit);
+    /* delta (T × K × W) = weight[w]·∂cost/∂y */
+    void (*cost_gradient)(const mgd_cost *cost, size_t steps, size_t outputs, size_t width,
+                          const void *y, const void *target, const double *weight, void *delta);
+    /* the share of the lane's answers that are right */
+    void (*hits)(size_t steps, size_t outputs, size_t width, const void *y, const void *target,
+                 double *hit);
 } mgd_net_kernels;
 
 /* The kernels of an instruction set and precision (f32 or f64). */
@@ -115,6 +140,7 @@ struct mgd_net {
     size_t num_nodes;
     mgd_node *nodes; /* node i gives value i + 1; the last one gives the output */
     size_t num_parameters, inputs, outputs;
+    mgd_extent output;
     mgd_plan plan;      /* forward */
     mgd_plan reference; /* for back-propagation */
     void *theta;        /* (P) */
@@ -132,6 +158,15 @@ typedef enum {
 } mgd_plan_kind;
 mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, mgd_plan_kind kind, mgd_plan *out);
 void mgd_plan_close(mgd_plan *plan);
+/* Features of what the op gives, all steps together. */
+static inline size_t mgd_op_features(const mgd_op *op) {
+    return op->out.features * op->node.steps;
+}
+/* All steps of one op; θ is as the kernel takes it. */
+void mgd_op_forward(const mgd_net *net, const mgd_op *op, bool private, const void *theta,
+                    void *arena, size_t width);
+void mgd_op_backward(const mgd_net *net, const mgd_op *op, const void *theta, const void *arena,
+                     void *deltas, double *gradient, size_t width);
 /* Floating-point operations of one op for one sample. */
 double mgd_op_flop(const mgd_op *op);
 
@@ -156,20 +191,30 @@ static inline void *mgd_net_place(const mgd_net *net, void *arena, size_t place,
     return (char *)arena + place * width * mgd_dtype_size(net->dtype);
 }
 
+/* HiPPO-LegS as a recurrence, see hippo.c: out has B (states × inputs), its columns times `weight`
+ * (states × inputs), then A (states × states). */
+void mgd_hippo_legs(size_t states, size_t inputs, double step, const double *weight, double *out);
+
 /* Draws initial parameters into out (P), of the network's dtype. */
 mgd_status mgd_net_draw(mgd_context *ctx, const mgd_net *net, const mgd_init *init, void *out);
 /* The schemes that need no layers, for any P. */
 mgd_status mgd_init_check(mgd_context *ctx, const mgd_init *init);
 void mgd_init_flat(const mgd_init *init, size_t count, double *out);
 
-/* Checks that targets and outputs go together and that the cost's fields are in range. */
-mgd_status mgd_cost_check(mgd_context *ctx, const mgd_cost *cost, size_t outputs, size_t targets);
+/* Checks that the targets and outputs of a sample go together and that the cost's fields are in
+ * range. Targets of two dimensions (T, K) are an answer for every step, which outputs are too. */
+mgd_status mgd_cost_check(mgd_context *ctx, const mgd_cost *cost, const mgd_extent *output,
+                          const mgd_extent *target);
+
+/* One sample of a tensor (N, …). */
+mgd_extent mgd_extent_of_sample(const mgd_tensor *t);
 
 /* Samples in the kernels' precision, one row each. Rows are the tensor's own memory where it is
  * contiguous and of that precision already, else a converted copy. */
 typedef struct {
-    mgd_tensor *x, *y; /* (N × F), (N × K), owned */
+    mgd_tensor *x, *y; /* (N × F), (N × T × K), owned */
     size_t samples, features, targets;
+    size_t steps, columns; /* T answers, or 1; K */
 } mgd_samples;
 
 mgd_status mgd_samples_open(mgd_context *ctx, mgd_dtype dtype, const mgd_tensor *x,

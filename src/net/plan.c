@@ -44,12 +44,17 @@ static bool pools_pairs(const mgd_op *op, const mgd_node *pool) {
     for (size_t side = 0; side < 2; side++)
         if (pool->kernel[side] != 2 || pool->stride[side] != 2 || pool->padding[side] != 0)
             return false;
+    if (pool->steps != op->node.steps)
+        return false;
+    for (size_t i = 0; i < 3; i++) /* a reshape may stand between them */
+        if (pool->in.size[i] != op->out.size[i])
+            return false;
     return op->activation == MGD_LAYER_IDENTITY || op->activation == MGD_LAYER_RELU;
 }
 
 /* Whether `next` can join the op. relu and the largest of a window can be swapped. */
 static bool joins(const mgd_op *op, const mgd_node *next, mgd_plan_kind kind) {
-    if (kind == MGD_PLAN_BARE)
+    if (kind == MGD_PLAN_BARE || mgd_is_recurrent(op->node.kind)) /* states must stay as they are */
         return false;
     if (is_activation(next->kind)) {
         bool first = !is_activation(op->node.kind) && op->activation == MGD_LAYER_IDENTITY;
@@ -61,18 +66,21 @@ static bool joins(const mgd_op *op, const mgd_node *next, mgd_plan_kind kind) {
 
 /* The op that begins with node i, and those that join it are done; *last is the value it gives. */
 static mgd_op fuse(const mgd_net *net, size_t i, mgd_plan_kind kind, bool *done, size_t *last) {
-    mgd_op op = {.node = net->nodes[i],
-                 .activation = MGD_LAYER_IDENTITY,
-                 .pool = MGD_LAYER_IDENTITY,
-                 .out = net->nodes[i].out};
+    mgd_op op = {
+        .node = net->nodes[i],
+        .activation = MGD_LAYER_IDENTITY,
+        .pool = MGD_LAYER_IDENTITY,
+        .out = net->nodes[i].out,
+        .kept = kind == MGD_PLAN_REFERENCE || net->nodes[i].length < 2 ? net->nodes[i].length : 2};
     *last = i + 1;
     const mgd_node *next;
     while ((next = only_reader(net, *last)) && joins(&op, next, kind)) {
-        if (is_activation(next->kind))
+        if (is_activation(next->kind)) { /* of the same values, whatever their shape now is */
             op.activation = next->kind;
-        else
+        } else {
             op.pool = next->kind;
-        op.out = next->out;
+            op.out = next->out;
+        }
         done[next - net->nodes] = true;
         *last = (size_t)(next - net->nodes) + 1;
     }
@@ -83,8 +91,8 @@ static mgd_op fuse(const mgd_net *net, size_t i, mgd_plan_kind kind, bool *done,
 
 /* A value in the arena, or on its way there. */
 typedef struct {
-    size_t place, features;
-    size_t last; /* index of the last op that reads it; SIZE_MAX: kept */
+    size_t place, features; /* with what its op needs to work */
+    size_t last;            /* index of the last op that reads it; SIZE_MAX: kept */
     bool placed;
 } resident;
 
@@ -129,6 +137,12 @@ static void place_op(mgd_plan *plan, size_t index, size_t given, resident *value
 
 /* ---- the plan -------------------------------------------------------------------------------- */
 
+/* Features of what the op gives, and of states that lie behind it while it works. */
+static size_t room_of(const mgd_op *op) {
+    bool behind = mgd_is_recurrent(op->node.kind) && !op->node.every;
+    return mgd_op_features(op) + (behind ? (op->kept - 1) * mgd_node_states(&op->node) : 0);
+}
+
 /* given[i]: the value that op i gives. */
 static void list_ops(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan, size_t *given,
                      bool *done) {
@@ -143,7 +157,7 @@ static void place_values(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan,
                          const size_t *given, resident *values) {
     size_t count = net->num_nodes + 1;
     for (size_t i = 0; i < plan->num_ops; i++) {
-        values[given[i]].features = plan->ops[i].out.features;
+        values[given[i]].features = room_of(&plan->ops[i]);
         for (size_t k = 0; k < plan->ops[i].node.num_sources; k++)
             values[plan->ops[i].node.source[k]].last = i;
     }
@@ -152,8 +166,11 @@ static void place_values(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan,
             values[v].last = SIZE_MAX;
     values[0].features = plan->arena = net->input.features;
     values[0].placed = true;
-    for (size_t i = 0; i < plan->num_ops; i++)
+    for (size_t i = 0; i < plan->num_ops; i++) {
         place_op(plan, i, given[i], values, count);
+        if (kind != MGD_PLAN_REFERENCE)
+            values[given[i]].features = mgd_op_features(&plan->ops[i]);
+    }
     plan->output = values[net->num_nodes].place;
 }
 
@@ -192,13 +209,41 @@ size_t mgd_net_tiles(const mgd_net *net, size_t most) {
     return tiles > 0 ? tiles : 1;
 }
 
+/* To the next step of the op. */
+static void next_step(mgd_op *op) {
+    op->x[0] += op->node.in.features;
+    op->x[1] += op->node.out.features - op->node.in.features; /* concat */
+    op->y += op->out.features;
+}
+
+void mgd_op_forward(const mgd_net *net, const mgd_op *op, bool private, const void *theta,
+                    void *arena, size_t width) {
+    mgd_forward_kernel *kernel = net->kernels->forward[op->node.kind][private];
+    kernel(op, theta, arena, width);
+    if (op->node.steps == 1)
+        return;
+    mgd_op at = *op;
+    for (size_t t = 1; t < op->node.steps; t++) {
+        next_step(&at);
+        kernel(&at, theta, arena, width);
+    }
+}
+
+void mgd_op_backward(const mgd_net *net, const mgd_op *op, const void *theta, const void *arena,
+                     void *deltas, double *gradient, size_t width) {
+    mgd_op at = *op;
+    for (size_t t = 0; t < op->node.steps; t++) {
+        net->kernels->backward[op->node.kind](&at, theta, arena, deltas, gradient, width);
+        next_step(&at);
+    }
+}
+
 void mgd_plan_forward(const mgd_net *net, const mgd_plan *plan, const void *theta, void *arena,
                       size_t width) {
     size_t real = mgd_dtype_size(net->dtype);
     for (size_t i = 0; i < plan->num_ops; i++) {
         const mgd_op *op = &plan->ops[i];
-        net->kernels->forward[op->node.kind][0](op, (const char *)theta + op->node.first * real,
-                                                arena, width);
+        mgd_op_forward(net, op, false, (const char *)theta + op->node.first * real, arena, width);
     }
 }
 
@@ -217,7 +262,14 @@ static double pixels_along(const mgd_node *node, size_t side, size_t out) {
 
 #define MZI_FLOP 30 /* three complex products, and four sums of two real ones */
 
-double mgd_op_flop(const mgd_op *op) {
+static double recurrent_flop(const mgd_node *node) {
+    double states = (double)mgd_node_states(node), length = (double)node->length;
+    double act = node->cell == MGD_LAYER_IDENTITY ? 0 : states * length;
+    return 2 * states * ((double)node->in.features + states * (length - 1)) + act;
+}
+
+/* Of one step. */
+static double step_flop(const mgd_op *op) {
     const mgd_node *n = &op->node;
     double outputs = (double)op->out.features, pooled = op->pool == MGD_LAYER_IDENTITY ? 1 : 4;
     double flop = op->activation == MGD_LAYER_IDENTITY ? 0 : outputs * pooled;
@@ -238,6 +290,9 @@ double mgd_op_flop(const mgd_op *op) {
         return flop + 2 * outputs;
     case MGD_LAYER_MZI_MESH: /* every output is two squares and their sum, or as much */
         return flop + MZI_FLOP * (double)(n->modes * (n->modes - 1) / 2) + 3 * outputs;
+    case MGD_LAYER_ELMAN:
+    case MGD_LAYER_SSM: /* the first state is made of the input alone */
+        return recurrent_flop(n);
     case MGD_LAYER_CONCAT:
         return flop;
     default: /* a sum, an activation */
@@ -246,6 +301,8 @@ double mgd_op_flop(const mgd_op *op) {
 }
 
 size_t mgd_op_nodes(const mgd_op *op) {
+    if (op->node.steps > 1) /* one neuron would be perturbed at every step */
+        return 0;
     if (op->node.kind == MGD_LAYER_DENSE)
         return op->out.features;
     if (op->node.kind == MGD_LAYER_CONV2D)
@@ -253,10 +310,15 @@ size_t mgd_op_nodes(const mgd_op *op) {
     return 0;
 }
 
-/* "conv2d 3×3 + relu + maxpool2d 2×2" */
+double mgd_op_flop(const mgd_op *op) {
+    return step_flop(op) * (double)op->node.steps;
+}
+
+/* "conv2d 3×3 + relu + maxpool2d 2×2", "ssm, 28 steps" */
 static void kernel_name(const mgd_op *op, char *buffer, size_t capacity) {
     const mgd_node *n = &op->node;
-    char window[32] = "", then[2][32] = {"", ""};
+    char window[32] = "", then[2][32] = {"", ""}, along[32] = "";
+    size_t steps = mgd_is_recurrent(n->kind) ? n->length : n->steps;
     if (n->kind == MGD_LAYER_CONV2D || n->kind == MGD_LAYER_MAXPOOL2D ||
         n->kind == MGD_LAYER_AVGPOOL2D)
         snprintf(window, sizeof window, " %zu×%zu", n->kernel[0], n->kernel[1]);
@@ -266,7 +328,10 @@ static void kernel_name(const mgd_op *op, char *buffer, size_t capacity) {
         snprintf(then[0], sizeof then[0], " + %s", mgd_layer_name(op->activation));
     if (op->pool != MGD_LAYER_IDENTITY)
         snprintf(then[1], sizeof then[1], " + %s 2×2", mgd_layer_name(op->pool));
-    snprintf(buffer, capacity, "%s%s%s%s", mgd_layer_name(n->kind), window, then[0], then[1]);
+    if (steps > 1)
+        snprintf(along, sizeof along, ", %zu steps", steps);
+    snprintf(buffer, capacity, "%s%s%s%s%s", mgd_layer_name(n->kind), window, then[0], then[1],
+             along);
 }
 
 size_t mgd_net_plan_size(const mgd_net *net) {
@@ -279,17 +344,23 @@ size_t mgd_net_plan_arena(const mgd_net *net) {
 
 mgd_plan_entry mgd_net_plan_entry(const mgd_net *net, size_t i) {
     const mgd_op *op = &net->plan.ops[i];
-    mgd_plan_entry entry = {.ndim = op->out.ndim,
+    bool sequence = op->node.steps > 1; /* of steps, and not of a single one */
+    mgd_plan_entry entry = {.ndim = op->out.ndim + sequence,
                             .first = op->node.first,
                             .parameters = op->node.count,
                             .flop = mgd_op_flop(op),
                             .activations = op->node.in.features + op->out.features,
+                            .shape = {op->node.steps},
                             .offset = op->y};
     if (op->node.kind == MGD_LAYER_ADD)
         entry.activations += op->out.features;
     else if (op->node.kind == MGD_LAYER_CONCAT)
         entry.activations = 2 * op->out.features;
-    memcpy(entry.shape, op->out.size, sizeof entry.shape);
+    if (mgd_is_recurrent(op->node.kind)) /* every state is written, and read but for the last */
+        entry.activations =
+            op->node.in.features + mgd_node_states(&op->node) * (2 * op->node.length - 1);
+    entry.activations *= op->node.steps;
+    memcpy(entry.shape + sequence, op->out.size, op->out.ndim * sizeof *entry.shape);
     kernel_name(op, entry.kernel, sizeof entry.kernel);
     return entry;
 }
@@ -335,8 +406,8 @@ mgd_status mgd_net_plan_time(mgd_context *ctx, const mgd_net *net, size_t tiles,
             for (size_t i = 0; i < plan->num_ops; i++) {
                 const mgd_op *op = &plan->ops[i];
                 double begin = mgd_clock();
-                net->kernels->forward[op->node.kind][private_parameters](
-                    op, theta + op->node.first * each * real, arena, width);
+                mgd_op_forward(net, op, private_parameters, theta + op->node.first * each * real,
+                               arena, width);
                 times[i * rounds + round] = mgd_clock() - begin;
             }
         for (size_t i = 0; i < plan->num_ops; i++) {

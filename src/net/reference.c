@@ -22,17 +22,20 @@ static mgd_status as_rows(mgd_context *ctx, mgd_dtype dtype, const mgd_tensor *t
 mgd_status mgd_samples_open(mgd_context *ctx, mgd_dtype dtype, const mgd_tensor *x,
                             const mgd_tensor *y, mgd_samples *out) {
     char shape_x[128], shape_y[128];
-    size_t n = mgd_tensor_ndim(x) ? mgd_tensor_shape(x)[0] : 0;
-    if (mgd_tensor_ndim(x) < 2 || mgd_tensor_ndim(y) != 2 || n < 1 || n > UINT32_MAX ||
+    size_t n = mgd_tensor_ndim(x) ? mgd_tensor_shape(x)[0] : 0, ndim = mgd_tensor_ndim(y);
+    if (mgd_tensor_ndim(x) < 2 || ndim < 2 || ndim > 3 || n < 1 || n > UINT32_MAX ||
         mgd_tensor_shape(y)[0] != n)
         return mgd_fail(
             ctx, MGD_ERR_SHAPE,
-            "data: x is %s and y is %s: expected x (N, …) and y (N, K) with the same "
-            "N ≥ 1",
+            "data: x is %s and y is %s: expected x (N, …) and y (N, K), or (N, T, K) with an "
+            "answer for every step, with the same N ≥ 1",
             mgd_shape_format(shape_x, sizeof shape_x, mgd_tensor_ndim(x), mgd_tensor_shape(x)),
             mgd_shape_format(shape_y, sizeof shape_y, mgd_tensor_ndim(y), mgd_tensor_shape(y)));
-    mgd_samples samples = {
-        .samples = n, .features = mgd_tensor_size(x) / n, .targets = mgd_tensor_shape(y)[1]};
+    mgd_samples samples = {.samples = n,
+                           .features = mgd_tensor_size(x) / n,
+                           .targets = mgd_tensor_size(y) / n,
+                           .steps = ndim == 3 ? mgd_tensor_shape(y)[1] : 1,
+                           .columns = mgd_tensor_shape(y)[ndim - 1]};
     MGD_TRY(as_rows(ctx, dtype, x, &samples.x));
     mgd_status status = as_rows(ctx, dtype, y, &samples.y);
     if (status != MGD_OK) {
@@ -49,7 +52,45 @@ void mgd_samples_close(mgd_samples *samples) {
     *samples = (mgd_samples){0};
 }
 
-mgd_status mgd_cost_check(mgd_context *ctx, const mgd_cost *cost, size_t outputs, size_t targets) {
+mgd_extent mgd_extent_of_sample(const mgd_tensor *t) {
+    mgd_extent sample = {.ndim = mgd_tensor_ndim(t) - 1, .features = 1};
+    for (size_t i = 0; i < sample.ndim; i++) {
+        sample.size[i] = mgd_tensor_shape(t)[i + 1];
+        sample.features *= sample.size[i];
+    }
+    return sample;
+}
+
+/* Whether the answers are one for each of several steps. */
+static bool by_steps(const mgd_extent *extent) {
+    return extent->ndim == 2 && extent->size[0] > 1;
+}
+
+static mgd_status check_sides(mgd_context *ctx, const mgd_extent *output,
+                              const mgd_extent *target) {
+    char left[96], right[96];
+    mgd_shape_format(left, sizeof left, output->ndim, output->size);
+    mgd_shape_format(right, sizeof right, target->ndim, target->size);
+    if (by_steps(output) && target->ndim == 1)
+        return mgd_fail(ctx, MGD_ERR_SHAPE,
+                        "cost: outputs of %s, an answer for every step, against %s target columns: "
+                        "expected y of shape (N, %zu, %zu), or one answer (output = \"last\")",
+                        left, right, output->size[0], output->size[1]);
+    bool same = output->features == target->features;
+    if (target->ndim == 2 && (output->ndim != 2 || output->size[0] != target->size[0] || !same))
+        return mgd_fail(ctx, MGD_ERR_SHAPE,
+                        "cost: outputs of %s against targets of %s: expected the same steps and "
+                        "columns, which layers with output = \"all\" give",
+                        left, right);
+    if (!same)
+        return mgd_fail(ctx, MGD_ERR_SHAPE,
+                        "cost: %zu outputs against %zu target columns: expected as many",
+                        output->features, target->features);
+    return MGD_OK;
+}
+
+mgd_status mgd_cost_check(mgd_context *ctx, const mgd_cost *cost, const mgd_extent *output,
+                          const mgd_extent *target) {
     if ((unsigned)cost->kind > MGD_COST_FUNCTION)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "cost: unknown kind %d", (int)cost->kind);
     if (cost->kind == MGD_COST_FUNCTION)
@@ -57,11 +98,8 @@ mgd_status mgd_cost_check(mgd_context *ctx, const mgd_cost *cost, size_t outputs
     if (!(cost->label_smoothing >= 0 && cost->label_smoothing < 1))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "cost: label smoothing must be in [0, 1), got %g",
                         cost->label_smoothing);
-    if (outputs != targets)
-        return mgd_fail(ctx, MGD_ERR_SHAPE,
-                        "cost: %zu outputs against %zu target columns: expected as many", outputs,
-                        targets);
-    if (cost->kind == MGD_COST_CROSS_ENTROPY && outputs < 2)
+    MGD_TRY(check_sides(ctx, output, target));
+    if (cost->kind == MGD_COST_CROSS_ENTROPY && target->size[target->ndim - 1] < 2)
         return mgd_fail(ctx, MGD_ERR_SHAPE,
                         "cost: cross_entropy compares classes and needs at least 2 outputs, got 1");
     return MGD_OK;
@@ -102,7 +140,8 @@ mgd_status mgd_net_samples_open(mgd_context *ctx, const mgd_net *net, const mgd_
     mgd_samples samples;
     MGD_TRY(mgd_net_check_input(ctx, net, "data", x));
     MGD_TRY(mgd_samples_open(ctx, net->dtype, x, y, &samples));
-    mgd_status status = mgd_cost_check(ctx, cost, net->outputs, samples.targets);
+    mgd_extent target = mgd_extent_of_sample(y);
+    mgd_status status = mgd_cost_check(ctx, cost, &net->output, &target);
     if (status == MGD_OK)
         *out = samples;
     else
@@ -147,7 +186,9 @@ mgd_status mgd_net_forward_at(mgd_context *ctx, const mgd_net *net, const void *
     size_t n = mgd_tensor_shape(x)[0];
     mgd_tensor *rows, *y;
     MGD_TRY(as_rows(ctx, net->dtype, x, &rows));
-    mgd_status status = mgd_tensor_new(ctx, net->dtype, 2, (size_t[]){n, net->outputs}, &y);
+    bool sequence = net->output.ndim == 2;
+    size_t shape[3] = {n, sequence ? net->output.size[0] : net->outputs, net->output.size[1]};
+    mgd_status status = mgd_tensor_new(ctx, net->dtype, sequence ? 3 : 2, shape, &y);
     if (status == MGD_OK) {
         status = forward_rows(ctx, net, theta, rows, n, y);
         if (status == MGD_OK)
@@ -192,8 +233,8 @@ static void evaluate_block(void *arg, size_t index, size_t worker) {
     mgd_block_gather(e->net, b, mgd_tensor_data(s->x), s->features, b->arena);
     mgd_block_gather(e->net, b, mgd_tensor_data(s->y), s->targets, b->target);
     const void *y = mgd_block_forward(e->net, e->theta, b);
-    k->cost(e->cost, e->net->outputs, b->width, y, b->target, b->value);
-    k->hits(e->net->outputs, b->width, y, b->target, b->hit);
+    k->cost(e->cost, s->steps, s->columns, b->width, y, b->target, b->value);
+    k->hits(s->steps, s->columns, b->width, y, b->target, b->hit);
     memcpy(e->cost_of_set + first, b->value, used * sizeof(double));
     memcpy(e->hit_of_set + first, b->hit, used * sizeof(double));
 }
