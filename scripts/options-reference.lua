@@ -35,7 +35,7 @@ local function section(title, schema)
   for _, entry in ipairs(schema) do
     local doc = entry.doc or ""
     if entry.only then
-      doc = ("%s Only with `%s` = %s."):format(doc, entry.only[1], options.only_text(entry.only))
+      doc = ("%s Only with `%s`."):format(doc, options.belongs(entry.only, '"'))
     end
     print(("| `%s` | %s | %s | %s | %s |"):format(entry[1], cell(options.expected(entry)),
       cell(default_of(entry)), entry.unit or "", cell(doc)))

@@ -109,7 +109,7 @@ local function section(out, model)
   for _, entry in ipairs(model.params) do
     local doc = entry.doc
     if entry.only then
-      doc = ("%s Only with `%s` = %s."):format(doc, entry.only[1], options.only_text(entry.only))
+      doc = ("%s Only with `%s`."):format(doc, options.belongs(entry.only, '"'))
     end
     out:write(("| `%s` | %s | %s | %s | %s |\n"):format(entry[1], cell(options.expected(entry)),
       cell(default_of(entry)), entry.unit or "", cell(doc)))

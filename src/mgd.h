@@ -640,7 +640,16 @@ MGD_API size_t mgd_chip_num_nodes(const mgd_chip *chip);
 
 /* ---- training runs --------------------------------------------------------------------------- */
 
-typedef enum { MGD_CODE_SEQUENTIAL, MGD_CODE_WALSH, MGD_CODE_RANDOM, MGD_CODE_SINE } mgd_code_kind;
+typedef enum {
+    MGD_CODE_SEQUENTIAL,
+    MGD_CODE_WALSH,
+    MGD_CODE_RANDOM,
+    MGD_CODE_SINE,
+    MGD_CODE_GAUSSIAN,
+    MGD_CODE_BROWNIAN,
+    MGD_CODE_LFSR,
+    MGD_CODE_FUNCTION,
+} mgd_code_kind;
 typedef enum { MGD_PERTURB_PARAMETERS, MGD_PERTURB_NODES } mgd_perturb;
 typedef enum { MGD_BASELINE_MEASURED, MGD_BASELINE_TWO_SIDED, MGD_BASELINE_NONE } mgd_baseline;
 typedef enum { MGD_CONVENTION_GRADIENT, MGD_CONVENTION_PUBLISHED } mgd_convention;
@@ -683,6 +692,12 @@ typedef struct {
 /* The value at a step; not for functions. The same bits everywhere. */
 MGD_API double mgd_schedule_at(const mgd_schedule *schedule, uint64_t step);
 
+/* The pattern θ̃/a of a slot that begins at `time` in seconds: (P) in f64 or f32, in a new tensor,
+ * which the caller frees. Called on the thread that called mgd_run_advance, once for each slot and
+ * in their order; a resumed run begins with the slot where it stands. */
+typedef mgd_status mgd_code_function(void *user, mgd_context *ctx, uint64_t slot, double time,
+                                     mgd_tensor **pattern);
+
 typedef struct {
     /* data and cost; the tensors are retained */
     const mgd_tensor *x; /* (N, …) */
@@ -696,10 +711,19 @@ typedef struct {
     mgd_code_kind code;
     mgd_schedule amplitude; /* a, per parameter, asked at the first step of each slot; or, … */
     bool norm;              /* … Δ of the whole vector */
-    bool shuffled;          /* sequential: visit the parameters in a drawn order */
-    bool alternate;         /* walsh: flip all signs from period to period */
-    double sparsity;        /* random: fraction of zeros, in [0, 1) */
-    double low, high;       /* sine: band in cycles per step; 0, 0: the bins of τ_θ */
+    const mgd_tensor *amplitudes; /* (P) factors of a by parameter; NULL: 1 */
+    double amplitude_spread;      /* σ of the logarithm of a further factor of each parameter and
+                                   * replica, whose mean square is 1; in [0, 1] */
+    bool shuffled;                /* sequential: visit the parameters in a drawn order */
+    bool alternate;               /* walsh, lfsr: flip all signs from period to period */
+    double sparsity;  /* random, gaussian, brownian, lfsr: fraction of zeros, in [0, 1) */
+    double low, high; /* sine: band in cycles per step; 0, 0: the bins of τ_θ */
+    unsigned length;  /* brownian: slots in which it forgets, 2 … 32 */
+    unsigned bits;    /* lfsr: of the register, 2 … 30; 0: the fewest for P + 1 slots */
+    bool balanced;    /* lfsr: one slot of +1 more in a period, which makes it orthogonal */
+    mgd_code_function *code_function; /* MGD_CODE_FUNCTION: gives the patterns, … */
+    void *code_user;
+    const mgd_tensor *energy; /* … whose mean squares are these (P) */
 
     mgd_engine engine;
     /* time constants, in steps, each asked at the first step of what it lasts; rounded to integers

@@ -240,16 +240,17 @@ local function plain_options(opt)
     local value = opt[name]
     if name == "chip" or name == "data" then
       value = nil -- described apart
+    elseif name == "perturbation" and value and type(value.code) ~= "string" then
+      functions[#functions + 1], value = name, nil
     elseif name == "perturbation" and value then
       value = {}
       for key, part in pairs(opt.perturbation) do
         if type(part) == "function" then
           functions[#functions + 1] = key
-        else
+        elseif not options.is_tensor(part) then
           value[key] = schedules.describe(part)
         end
       end
-      value.shuffled = nil -- it follows from `order`
     elseif type(value) == "function" then
       functions[#functions + 1], value = name, nil
     end
@@ -267,6 +268,9 @@ local function collect_tensors(run)
   local opt = run.options
   if not opt.chip.has_function then
     add("chip.theta", opt.chip.net:theta())
+  end
+  if options.is_tensor(opt.perturbation.amplitudes) and type(opt.perturbation.code) == "string" then
+    add("perturbation.amplitudes", opt.perturbation.amplitudes)
   end
   if not opt.data.recipe then
     add("data.x", opt.data.x)
@@ -318,11 +322,14 @@ local SCHEMA = {
   { "tau_x", type = { "integer", "schedule" }, doc = "Needed when it was a function." },
   { "amplitude", type = { "number", "schedule" }, doc = "Needed when it was a function." },
   { "norm", type = { "number", "schedule" }, doc = "Needed when it was a function." },
+  { "perturbation", type = { "table", "string", "function", "coroutine" },
+    doc = "Needed when it was a function or a coroutine; these begin at slot 0 again." },
   { "threads", type = "integer", min = 1, doc = "As in mgd.train: changes no result." },
 }
 
 local EXAMPLES = {
   cost = "cost = function(y, target) … end",
+  perturbation = "perturbation = function(slot, time) … end",
 }
 
 -- Fails, naming everything at once, when something that a file cannot hold has not been given.
@@ -455,9 +462,8 @@ end
 -- with any number of threads. Its network is a new one: `run.options.chip.net`.
 -- @tparam string path
 -- @tparam[opt] table given  what takes the place of what was saved: `chip` (or `net`), `cost`,
---   `eta`, `tau_p`, `tau_theta`, `tau_x`, `amplitude` and `norm`, which are needed where they were
---   functions; `data`, the same data set from elsewhere;
---   `threads`
+--   `eta`, `tau_p`, `tau_theta`, `tau_x`, `amplitude`, `norm` and `perturbation`, which are needed
+--   where they were functions; `data`, the same data set from elsewhere; `threads`
 -- @treturn run
 -- @raise on a file that is missing, damaged, or no checkpoint; on functions that were not given; on
 --   a chip with another number of parameters; on another data set, or one that is missing here
@@ -475,8 +481,11 @@ function M.resume(path, given)
       part[name] = schedules.restore(value)
     end
   end
+  if tensors["perturbation.amplitudes"] then
+    resolved.perturbation.amplitudes = tensors["perturbation.amplitudes"]
+  end
   for _, name in ipairs { "chip", "net", "cost", "eta", "tau_p", "tau_theta", "tau_x",
-    "threads" } do
+    "perturbation", "threads" } do
     if opt[name] ~= nil then
       resolved[name] = opt[name]
     end

@@ -13,12 +13,12 @@
 --     local opt = options.check("mgd.train", schema, given)
 --
 -- Fields of an entry: the name at [1]; `type`, one of "number", "integer", "string", "boolean",
--- "table", "function" (anything callable), "schedule" (a function of the step or a table, which
--- mgd.schedules checks), "tensor", "any", or a list of these; `default`;
--- `required`; `min`, `max` (inclusive) and `above` (exclusive) for numbers; `infinite = true` where
--- an infinity makes sense; `choices` for strings; `only = { "optimizer", "adam" }` where it means
--- something only beside that value, or those values, of an entry above it; `unit` and `doc` for
--- people. NaN is never a number here.
+-- "table", "function" (anything callable), "coroutine", "schedule" (a function of the step or a
+-- table, which mgd.schedules checks), "tensor", "any", or a list of these; `default`; `required`;
+-- `min`, `max` (inclusive) and `above` (exclusive) for numbers; `infinite = true` where an infinity
+-- makes sense; `choices` for strings; `only = { "optimizer", "adam" }` where it means something only
+-- beside that value of an entry above it, or beside one of several, or of that type; `unit` and
+-- `doc` for people. NaN is never a number here.
 --
 -- `schema.positional` admits an array part: `true` copies it as it is, a table of the entry's
 -- fields checks each element.
@@ -29,6 +29,7 @@ local options = {}
 local PHRASES = {
   any = "a value",
   boolean = "true or false",
+  coroutine = "a coroutine",
   ["function"] = "a function",
   integer = "an integer",
   number = "a number",
@@ -57,11 +58,12 @@ function options.is_tensor(value)
   return type(value) == "userdata" and require("mgd.core").tensor.is_tensor(value)
 end
 
---- The type of a value as messages name it: `type(value)`, or "tensor".
+--- The type of a value as messages name it: `type(value)`, or "tensor", or "coroutine".
 -- @param value anything
 -- @treturn string
 function options.type_name(value)
-  return options.is_tensor(value) and "tensor" or type(value)
+  return options.is_tensor(value) and "tensor"
+    or type(value) == "thread" and "coroutine" or type(value)
 end
 
 --- Number of edits (insert, delete, replace, swap neighbours) that turn `a` into `b`.
@@ -210,6 +212,10 @@ function checks.schedule(_, value)
   return checks["function"](nil, value)
 end
 
+function checks.coroutine(_, value)
+  return type(value) == "thread", value
+end
+
 function checks.table(_, value)
   return type(value) == "table", value
 end
@@ -324,26 +330,33 @@ local function check_keys(where, schema, given, positional)
   end
 end
 
---- The values of another option that an entry's `only` asks for: "'momentum' or 'nesterov'".
--- @tparam table only
+--- What an entry's `only` names: "code = 'walsh' or 'lfsr'".
+-- @tparam table only  of an entry
+-- @tparam[opt] string quote  around values; ' without
 -- @treturn string
-function options.only_text(only)
-  return joined(quoted({ (table.unpack or unpack)(only, 2) }), " or ")
+function options.belongs(only, quote)
+  local words = {}
+  for i = 2, #only do
+    words[i - 1] = PHRASES[only[i]] or (quote or "'") .. only[i] .. (quote or "'")
+  end
+  return only[1] .. " = " .. joined(words, " or ")
+end
+
+-- Whether a value is among those that `only` names, or of such a type.
+local function effective(only, present)
+  for i = 2, #only do
+    if present == only[i] or type(present) ~= "string" and options.type_name(present) == only[i]
+    then
+      return true
+    end
+  end
+  return false
 end
 
 local function fail_without_effect(where, name, only, present)
   local other = type(present) == "string" and "'" .. present .. "'" or options.type_name(present)
-  options.fail(where, "option '%s' has no effect with %s = %s: it belongs to %s = %s", name,
-    only[1], other, only[1], options.only_text(only))
-end
-
--- Whether an entry means something beside the options above it.
-local function applies(only, out)
-  local present, found = out[only[1]], false
-  for i = 2, #only do
-    found = found or present == only[i]
-  end
-  return found
+  options.fail(where, "option '%s' has no effect with %s = %s: it belongs to %s", name,
+    only[1], other, options.belongs(only))
 end
 
 --- Check an option table against a schema.
@@ -371,7 +384,7 @@ function options.check(where, schema, given)
   end
   for _, entry in ipairs(schema) do
     local name, value = entry[1], given[entry[1]]
-    if entry.only and not applies(entry.only, out) then
+    if entry.only and not effective(entry.only, out[entry.only[1]]) then
       if value ~= nil then
         fail_without_effect(where, name, entry.only, out[entry.only[1]])
       end

@@ -39,8 +39,9 @@ M.SCHEMA = {
     only = { "engine", "discrete" },
     doc = "What the code perturbs: the P parameters, or the M nodes (pre-activations of dense and "
       .. "conv2d layers), each sample by itself; M is the chip's num_nodes." },
-  { "perturbation", type = "table", default = {}, only = { "engine", "discrete", "analog" },
-    doc = "The code; see mgd.codes." },
+  { "perturbation", type = { "table", "string", "function", "coroutine" }, default = {},
+    only = { "engine", "discrete", "analog" },
+    doc = "The code: its options, its name, function(slot, time) → θ̃ (P), or a coroutine." },
   { "tau_p", type = { "integer", "schedule" }, default = 1, min = 1, unit = "steps",
     only = { "engine", "discrete", "analog" },
     doc = "Perturbation time: how long a pattern is held. This and all that follow that take a "
@@ -142,7 +143,7 @@ end
 local function check_times(opt)
   for _, entry in ipairs(M.SCHEMA) do
     local name = entry[1]
-    if type(entry.type) == "table" and type(opt[name]) == "table" then
+    if type(entry.type) == "table" and entry.type[2] == "schedule" then
       opt[name] = schedules.check("mgd.train", name, opt[name], entry)
     end
   end
@@ -170,7 +171,7 @@ function M.resolve(given)
   end
   check_times(opt)
   opt.perturbation = opt.perturbation
-    and codes.check("mgd.train: perturbation", opt.perturbation)
+    and codes.resolve("mgd.train: perturbation", opt.perturbation)
   opt.init = opt.init and options.check("mgd.train: init", nn.INIT_SCHEMA, opt.init)
   opt.data = data.is_dataset(opt.data) and opt.data or data.from(opt.data)
   return opt
@@ -206,7 +207,7 @@ local function method_text(o)
     return ("  back-propagation, τ_x = %s steps"):format(schedules.text(o.tau_x))
   end
   local lines = {
-    ("  %s engine, %s code over %s, %s %s, %sconvention %s"):format(o.engine, p.code,
+    ("  %s engine, %s code over %s, %s %s, %sconvention %s"):format(o.engine, codes.name(p),
       o.perturb or "parameters",
       p.norm and "norm" or "amplitude", schedules.text(p.norm or p.amplitude),
       o.baseline and ("baseline %s, "):format(o.baseline) or "", o.convention),
@@ -235,8 +236,12 @@ end
 
 -- The core takes one flat table.
 local function core_options(opt)
+  local chip = opt.chip
+  local perturbation = opt.perturbation and codes.compile("mgd.train: perturbation",
+    opt.perturbation, opt.perturb == "nodes" and chip.num_nodes or chip.num_parameters,
+    type(opt.tau_p) == "number" and opt.tau_p * opt.dt or nil, chip.net) or {}
   local flat = {}
-  for _, source in ipairs { opt.perturbation or {}, opt } do
+  for _, source in ipairs { perturbation, opt } do
     for key, value in pairs(source) do
       flat[key] = value
     end

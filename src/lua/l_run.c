@@ -16,11 +16,11 @@ static const char *const schedule_names[SCHEDULES] = {"tau_p", "tau_theta", "tau
                                                       "amplitude"};
 
 /* The box's user value is a table {chip =, cost =, eta = …}: what the run needs kept alive, the
- * functions by the names of their options. */
+ * functions by the names of their options, and the code's as `pattern`. */
 typedef struct {
     mgd_run *run;
     l_chip *chip;
-    l_callback cost;
+    l_callback cost, pattern;
     l_schedule schedules[SCHEDULES];
     int busy; /* the library works on it: a callback must not enter again */
 } l_run;
@@ -65,6 +65,51 @@ static mgd_status cost_function(void *user, mgd_context *ctx, const mgd_tensor *
     return l_call_back(&box->cost, ctx, "train: cost", y, target, NULL, cost);
 }
 
+typedef struct {
+    uint64_t slot;
+    double time;
+    mgd_tensor **pattern;
+} pattern_call;
+
+/* Runs in protected mode: (function, call) */
+static int protected_pattern(lua_State *L) {
+    const pattern_call *c = lua_touserdata(L, 2);
+    mgd_context ctx = {0};
+    lua_settop(L, 1);
+    lua_pushinteger(L, (lua_Integer)c->slot);
+    lua_pushnumber(L, c->time);
+    lua_call(L, 2, 1);
+    mgd_tensor *t = l_test_tensor(L, lua_gettop(L));
+    if (!t)
+        return luaL_error(L, "it returned a %s: expected a tensor with a value for each parameter",
+                          luaL_typename(L, -1));
+    if (mgd_tensor_view(&ctx, t, c->pattern) != MGD_OK)
+        return luaL_error(L, "%s", ctx.message);
+    return 0;
+}
+
+static mgd_status pattern_function(void *user, mgd_context *ctx, uint64_t slot, double time,
+                                   mgd_tensor **pattern) {
+    const l_run *box = user;
+    lua_State *L = box->pattern.L;
+    pattern_call call = {slot, time, pattern};
+    int top = lua_gettop(L);
+    lua_pushcfunction(L, protected_pattern);
+    lua_pushvalue(L, box->pattern.function);
+    lua_pushlightuserdata(L, &call);
+    mgd_status status = MGD_OK;
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+        char what[64];
+        const char *message = lua_tostring(L, -1);
+        if (message && strstr(message, "attempt to yield"))
+            message = "it yielded: expected it to return its tensor, or a coroutine instead of it";
+        snprintf(what, sizeof what, "perturbation: slot %llu", (unsigned long long)slot);
+        status = l_fail(ctx, what, message ? message : "it raised an error object");
+    }
+    lua_settop(L, top);
+    return status;
+}
+
 /* Puts the Lua functions of the run on the stack, where the callbacks find them while the library
  * works; `leave` undoes it. The chip may serve another run at this moment, further up the stack. */
 static l_callback enter(lua_State *L, l_run *box) {
@@ -78,6 +123,8 @@ static l_callback enter(lua_State *L, l_run *box) {
     }
     lua_getfield(L, kept, "cost");
     box->cost = (l_callback){L, lua_gettop(L)};
+    lua_getfield(L, kept, "pattern");
+    box->pattern = (l_callback){L, lua_gettop(L)};
     lua_getfield(L, kept, "chip");
     l_get_user_value(L, -1);
     lua_rawgeti(L, -1, 1);
@@ -88,7 +135,7 @@ static l_callback enter(lua_State *L, l_run *box) {
 
 static void leave(l_run *box, l_callback outer) {
     box->chip->evaluate = outer;
-    box->cost = (l_callback){NULL, 0};
+    box->cost = box->pattern = (l_callback){NULL, 0};
     for (size_t i = 0; i < SCHEDULES; i++)
         box->schedules[i].callback = (l_callback){NULL, 0};
     box->busy = 0;
@@ -139,8 +186,17 @@ static void schedule_field(lua_State *L, int index, const char *name, mgd_schedu
     lua_pop(L, 1);
 }
 
+/* The tensor in a field of the options, which keep it alive, or NULL. */
+static const mgd_tensor *tensor_field(lua_State *L, const char *name) {
+    lua_getfield(L, 2, name);
+    const mgd_tensor *t = l_test_tensor(L, lua_gettop(L));
+    lua_pop(L, 1);
+    return t;
+}
+
 static void code_fields(lua_State *L, mgd_train *train) {
-    static const char *const codes[] = {"sequential", "walsh", "random", "sine", NULL};
+    static const char *const codes[] = {"sequential", "walsh", "random",   "sine", "gaussian",
+                                        "brownian",   "lfsr",  "function", NULL};
     train->code = (mgd_code_kind)choice_field(L, "code", codes);
     schedule_field(L, 2, "amplitude", &train->amplitude);
     train->norm = flag_field(L, "is_norm");
@@ -151,6 +207,12 @@ static void code_fields(lua_State *L, mgd_train *train) {
     train->high = l_number_field(L, 2, "high", 0);
     schedule_field(L, 2, "tau_p", &train->tau_p);
     schedule_field(L, 2, "tau_theta", &train->tau_theta);
+    train->length = (unsigned)count_field(L, "length", train->length);
+    train->bits = (unsigned)count_field(L, "bits", 0);
+    train->balanced = flag_field(L, "balanced");
+    train->amplitudes = tensor_field(L, "amplitudes");
+    train->amplitude_spread = l_number_field(L, 2, "amplitude_spread", 0);
+    train->energy = tensor_field(L, "energy");
     train->seed = (uint64_t)(int64_t)l_number_field(L, 2, "seed", 1);
     train->replica = count_field(L, "replica", 1);
 }
@@ -192,9 +254,15 @@ static void train_fields(lua_State *L, mgd_train *train) {
 static void keep_alive(lua_State *L, l_run *box, mgd_train *train) {
     mgd_schedule *schedules[SCHEDULES] = {&train->tau_p, &train->tau_theta, &train->tau_x,
                                           &train->eta, &train->amplitude};
-    lua_createtable(L, 0, 2 + SCHEDULES);
+    lua_createtable(L, 0, 3 + SCHEDULES);
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "chip");
+    lua_getfield(L, 2, "pattern");
+    lua_setfield(L, -2, "pattern");
+    if (train->code == MGD_CODE_FUNCTION) {
+        train->code_function = pattern_function;
+        train->code_user = box;
+    }
     lua_getfield(L, 2, "cost");
     lua_setfield(L, -2, "cost");
     for (size_t i = 0; i < SCHEDULES; i++) {

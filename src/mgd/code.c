@@ -1,9 +1,13 @@
-/* Perturbation codes: options checked, tables of frequencies and orders made. */
+/* Perturbation codes: options checked; tables of frequencies, orders and sequences made; the
+ * patterns of a function fetched.
+ */
 
 #include "code.h"
 #include "schedule.h"
 
+#include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 extern const mgd_engine_kernels mgd_engine_kernels_portable_f32, mgd_engine_kernels_portable_f64;
@@ -108,22 +112,273 @@ static mgd_status open_sine(mgd_context *ctx, const mgd_train *train, mgd_code *
     return MGD_OK;
 }
 
-#define LOG_BLOCK_BITS 7 /* of MGD_BLOCK_BITS */
+/* ---- brownian -------------------------------------------------------------------------------- */
+
+/* s_k = (ξ_k + ξ_{k−1} + … + ξ_{k−L+1})/√L of fair signs ξ: a walk that takes each step back L
+ * slots later. So it is stationary with mean 0 and mean square 1, never leaves ±√L, moves by 0 or
+ * ±2/√L, and forgets in L slots: ⟨s_k·s_{k+d}⟩ = 1 − d/L. */
+static mgd_status open_brownian(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
+    if (!(train->length >= 2 && train->length <= 32))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "perturbation: length of the brownian code must be in [2, 32], got %u",
+                        train->length);
+    code->length = train->length;
+    code->step = 1 / sqrt((double)code->length);
+    code->mean_square = 1;
+    return MGD_OK;
+}
+
+/* ---- lfsr ------------------------------------------------------------------------------------ */
+
+#define MAX_REGISTER 30
+
+/* Taps of registers of 2 … 30 bits whose period is 2^m − 1: those of the table in P. Alfke,
+ * "Efficient Shift Registers, LFSR Counters, and Long Pseudo-Random Sequence Generators", Xilinx
+ * XAPP 052 (1996), stage t as bit t − 1. */
+static uint32_t taps_of(unsigned bits) {
+    static const uint8_t taps[MAX_REGISTER + 1][4] = {
+        [2] = {2, 1},
+        [3] = {3, 2},
+        [4] = {4, 3},
+        [5] = {5, 3},
+        [6] = {6, 5},
+        [7] = {7, 6},
+        [8] = {8, 6, 5, 4},
+        [9] = {9, 5},
+        [10] = {10, 7},
+        [11] = {11, 9},
+        [12] = {12, 6, 4, 1},
+        [13] = {13, 4, 3, 1},
+        [14] = {14, 5, 3, 1},
+        [15] = {15, 14},
+        [16] = {16, 15, 13, 4},
+        [17] = {17, 14},
+        [18] = {18, 11},
+        [19] = {19, 6, 2, 1},
+        [20] = {20, 17},
+        [21] = {21, 19},
+        [22] = {22, 21},
+        [23] = {23, 18},
+        [24] = {24, 23, 22, 17},
+        [25] = {25, 22},
+        [26] = {26, 6, 2, 1},
+        [27] = {27, 5, 2, 1},
+        [28] = {28, 25},
+        [29] = {29, 27},
+        [30] = {30, 6, 4, 1},
+    };
+    uint32_t mask = 0;
+    for (size_t i = 0; i < 4 && taps[bits][i]; i++)
+        mask |= (uint32_t)1 << (taps[bits][i] - 1);
+    return mask;
+}
+
+/* b_n = ⊕ b_{n−t} over the taps t, from m ones on: what the last stage of the register shows. */
+static mgd_status draw_sequence(mgd_context *ctx, unsigned bits, mgd_code *code) {
+    uint64_t cycle = ((uint64_t)1 << bits) - 1, total = cycle + code->parameters;
+    const uint32_t taps = taps_of(bits);
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "sequence of the register", (size_t)(total / 32 + 2),
+                         sizeof(uint32_t), &memory));
+    uint32_t *sequence = memory, state = (uint32_t)cycle; /* stage t, b_{n−t}, is bit t − 1 */
+    for (uint64_t n = 0; n < total; n++) {
+        sequence[n / 32] |= (state >> (bits - 1)) << n % 32;
+        state = (state << 1 | (uint32_t)__builtin_parity(state & taps)) & (uint32_t)cycle;
+    }
+    code->sequence = sequence;
+    return MGD_OK;
+}
+
+static mgd_status open_lfsr(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
+    unsigned least = 2, bits = train->bits;
+    while (least < MAX_REGISTER && ((uint64_t)1 << least) - 1 < (uint64_t)code->parameters + 1)
+        least++;
+    bits = bits ? bits : least;
+    if (bits < least || bits > MAX_REGISTER ||
+        ((uint64_t)1 << bits) - 1 < (uint64_t)code->parameters + 1)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "perturbation: a register of bits = %u shows %.0f phases: expected %u to "
+                        "%d bits for %zu parameters and one phase more",
+                        bits, exp2(bits) - 1, least, MAX_REGISTER, code->parameters);
+    MGD_TRY(draw_sequence(ctx, bits, code));
+    code->mean_square = 1;
+    code->alternate = train->alternate;
+    code->balanced = train->balanced;
+    code->period = ((uint64_t)1 << bits) - (code->balanced ? 0 : 1);
+    return MGD_OK;
+}
 
 /* ---- random ---------------------------------------------------------------------------------- */
 
-static mgd_status open_random(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
+#define LOG_BLOCK_BITS 7 /* of MGD_BLOCK_BITS */
+
+static void open_random(mgd_code *code) {
+    code->mean_square = 1;
+    while (code->log_bits < LOG_BLOCK_BITS && 1u << code->log_bits < code->parameters)
+        code->log_bits++;
+    code->log_slots = LOG_BLOCK_BITS - code->log_bits;
+}
+
+static mgd_status open_sparsity(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
+    bool zeros = code->kind == MGD_CODE_RANDOM || code->kind == MGD_CODE_GAUSSIAN ||
+                 code->kind == MGD_CODE_BROWNIAN || code->kind == MGD_CODE_LFSR;
     if (!(train->sparsity >= 0 && train->sparsity < 1))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "perturbation: sparsity is the fraction of zeros and must be in [0, 1), "
                         "got %g",
                         train->sparsity);
+    if (train->sparsity > 0 && !zeros)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "perturbation: this code has no sparse variant");
     code->zero_below = (uint32_t)(train->sparsity * 0x1p31);
-    code->mean_square = 1 - (double)code->zero_below * 0x1p-31;
-    while (code->log_bits < LOG_BLOCK_BITS && 1u << code->log_bits < code->parameters)
-        code->log_bits++;
-    code->log_slots = LOG_BLOCK_BITS - code->log_bits;
+    code->mean_square *= 1 - (double)code->zero_below * 0x1p-31;
     return MGD_OK;
+}
+
+/* ---- function -------------------------------------------------------------------------------- */
+
+#define MAX_KEPT_SLOTS 32
+#define MAX_KEPT_BYTES ((size_t)1 << 24)
+
+/* Values of a tensor (P) as doubles, each finite; `what` opens the message. */
+static mgd_status take_values(mgd_context *ctx, const char *what, const mgd_tensor *t, size_t count,
+                              double *out) {
+    mgd_dtype dtype = mgd_tensor_dtype(t);
+    if (dtype != MGD_F64 && dtype != MGD_F32)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: got a tensor of integers: expected f64 or f32",
+                        what);
+    if (mgd_tensor_ndim(t) != 1 || mgd_tensor_size(t) != count)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "%s: got a tensor of %zu dimensions with %zu values: expected shape (%zu), "
+                        "one value for each parameter",
+                        what, mgd_tensor_ndim(t), mgd_tensor_size(t), count);
+    ptrdiff_t stride = mgd_tensor_strides(t)[0];
+    const double *wide = mgd_tensor_data(t);
+    const float *narrow = mgd_tensor_data(t);
+    bool finite = true;
+    for (size_t i = 0; i < count; i++) {
+        ptrdiff_t at = (ptrdiff_t)i * stride;
+        out[i] = dtype == MGD_F64 ? wide[at] : (double)narrow[at];
+        finite &= fabs(out[i]) <= DBL_MAX;
+    }
+    for (size_t i = 0; i < count && !finite; i++)
+        if (!(fabs(out[i]) <= DBL_MAX))
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: value %zu is %s: expected finite numbers",
+                            what, i + 1,
+                            isnan(out[i]) ? "nan"
+                            : out[i] > 0  ? "inf"
+                                          : "-inf");
+    return MGD_OK;
+}
+
+static mgd_status open_function(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
+    if (!train->code_function || !train->energy)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "perturbation: the code is a function, but it or its energy is missing");
+    code->function = train->code_function;
+    code->user = train->code_user;
+    code->seconds = (double)steps_of(&train->tau_p) * train->dt;
+    size_t fitting = MAX_KEPT_BYTES / (code->parameters * sizeof(double));
+    code->kept = fitting > MAX_KEPT_SLOTS ? MAX_KEPT_SLOTS : fitting < 1 ? 1 : fitting;
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "patterns of a function", code->kept * code->parameters,
+                         sizeof(double), &memory));
+    code->rows = memory;
+    code->mean_square = 1;
+    return MGD_OK;
+}
+
+mgd_status mgd_code_fetch(mgd_context *ctx, mgd_code *code, uint64_t first, uint64_t last) {
+    if (code->kept == 0)
+        return MGD_OK;
+    if (code->next < first || code->next > first + code->kept)
+        code->next = first;
+    for (; code->next <= last; code->next++) {
+        mgd_tensor *pattern = NULL;
+        uint64_t slot = code->next;
+        char what[64];
+        MGD_TRY(code->function(code->user, ctx, slot, (double)slot * code->seconds, &pattern));
+        snprintf(what, sizeof what, "perturbation: slot %llu", (unsigned long long)slot);
+        mgd_status status =
+            take_values(ctx, what, pattern, code->parameters,
+                        code->rows + (size_t)(slot % code->kept) * code->parameters);
+        mgd_tensor_free(pattern);
+        MGD_TRY(status);
+    }
+    return MGD_OK;
+}
+
+/* ---- gains ----------------------------------------------------------------------------------- */
+
+/* `values` (count), or ones where there is no tensor; all above 0 */
+static mgd_status take_positive(mgd_context *ctx, const char *what, const mgd_tensor *t,
+                                size_t count, double *values) {
+    for (size_t i = 0; i < count; i++)
+        values[i] = 1;
+    if (t)
+        MGD_TRY(take_values(ctx, what, t, count, values));
+    for (size_t i = 0; i < count; i++)
+        if (!(values[i] > 0))
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: value %zu is %g: expected more than 0",
+                            what, i + 1, values[i]);
+    return MGD_OK;
+}
+
+static bool all_equal(const double *values, size_t count) {
+    for (size_t i = 1; i < count; i++)
+        if (values[i] != values[0])
+            return false;
+    return true;
+}
+
+/* Where r_i are the relative amplitudes and q_i the mean squares, θ̃_i/a = r_i·s_i, and what is
+ * demodulated with is s_i/(r_i·q_i), or θ̃_i/a itself by the published convention. */
+static void set_gains(const mgd_train *train, mgd_code *code, double *r, double *q) {
+    size_t n = code->parameters;
+    bool published = train->convention == MGD_CONVENTION_PUBLISHED, even = all_equal(r, n);
+    if (all_equal(q, n)) { /* no factor, then: a number for all */
+        code->mean_square *= q[0];
+        for (size_t i = n; i-- > 0;)
+            q[i] = 1;
+        even = even && r[0] == 1;
+    } else {
+        even = false;
+    }
+    code->square_sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        code->square_sum += r[i] * r[i] * q[i] * code->mean_square;
+        q[i] = published ? r[i] : 1 / (r[i] * q[i]);
+    }
+    code->spread = train->amplitude_spread;
+    code->divide[MGD_USE_DEMODULATE] = !published;
+    code->uneven = !even || code->spread > 0;
+    code->gain[MGD_USE_PERTURB] = r;
+    code->gain[MGD_USE_DEMODULATE] = q;
+}
+
+static mgd_status open_gains(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
+    size_t n = code->parameters;
+    if (!(train->amplitude_spread >= 0 && train->amplitude_spread <= 1))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "perturbation: amplitude_spread must be in [0, 1], got %g",
+                        train->amplitude_spread);
+    code->square_sum = code->mean_square * (double)n;
+    if (!train->amplitudes && !train->energy && train->amplitude_spread == 0)
+        return MGD_OK;
+    void *r, *q = NULL;
+    MGD_TRY(mgd_allocate(ctx, "amplitudes", n, sizeof(double), &r));
+    mgd_status status = mgd_allocate(ctx, "energies", n, sizeof(double), &q);
+    if (status == MGD_OK)
+        status = take_positive(ctx, "perturbation: amplitudes", train->amplitudes, n, r);
+    if (status == MGD_OK)
+        status = take_positive(ctx, "perturbation: energy", train->energy, n, q);
+    if (status == MGD_OK)
+        set_gains(train, code, r, q);
+    if (status == MGD_OK && code->uneven)
+        return MGD_OK;
+    code->gain[MGD_USE_PERTURB] = code->gain[MGD_USE_DEMODULATE] = NULL;
+    mgd_free(r);
+    mgd_free(q);
+    return status;
 }
 
 /* ---- any ------------------------------------------------------------------------------------- */
@@ -140,10 +395,20 @@ static mgd_status prepare(mgd_context *ctx, const mgd_train *train, mgd_code *co
         code->alternate = train->alternate;
         return MGD_OK;
     case MGD_CODE_RANDOM:
-        return open_random(ctx, train, code);
+        open_random(code);
+        return MGD_OK;
     case MGD_CODE_SINE:
         code->mean_square = 0.5;
         return open_sine(ctx, train, code);
+    case MGD_CODE_GAUSSIAN:
+        code->mean_square = 1;
+        return MGD_OK;
+    case MGD_CODE_BROWNIAN:
+        return open_brownian(ctx, train, code);
+    case MGD_CODE_LFSR:
+        return open_lfsr(ctx, train, code);
+    case MGD_CODE_FUNCTION:
+        return open_function(ctx, train, code);
     }
     return mgd_fail(ctx, MGD_ERR_ARGUMENT, "perturbation: unknown code %d", (int)code->kind);
 }
@@ -152,11 +417,17 @@ mgd_status mgd_code_open(mgd_context *ctx, const mgd_train *train, size_t parame
                          mgd_code *out) {
     mgd_code code = {.kind = train->code, .parameters = parameters, .seed = train->seed};
     mgd_status status = prepare(ctx, train, &code);
+    if (status == MGD_OK)
+        status = open_sparsity(ctx, train, &code);
+    if (status == MGD_OK)
+        status = open_gains(ctx, train, &code);
     if (status != MGD_OK) {
         mgd_code_close(&code);
         return status;
     }
-    code.square_sum = code.mean_square * (double)parameters;
+    bool numbers = code.kind == MGD_CODE_GAUSSIAN || code.kind == MGD_CODE_BROWNIAN;
+    code.own = code.kind == MGD_CODE_RANDOM || numbers || code.zero_below || code.spread > 0;
+    code.drawn = numbers || code.zero_below || code.uneven;
     *out = code;
     return MGD_OK;
 }
@@ -165,6 +436,10 @@ void mgd_code_close(mgd_code *code) {
     mgd_free(code->order);
     mgd_free(code->frequency);
     mgd_free(code->phase);
+    mgd_free(code->sequence);
+    mgd_free(code->rows);
+    mgd_free(code->gain[MGD_USE_PERTURB]);
+    mgd_free(code->gain[MGD_USE_DEMODULATE]);
     *code = (mgd_code){0};
 }
 
@@ -172,14 +447,18 @@ void mgd_code_close(mgd_code *code) {
 
 #define MAX_KEPT 16 /* Philox blocks; what steps of a block further apart need is drawn again */
 
-bool mgd_code_is_signs(const mgd_code *code) {
+static bool draws_bits(const mgd_code *code) {
     return code->kind == MGD_CODE_RANDOM && !code->zero_below;
+}
+
+bool mgd_code_is_signs(const mgd_code *code) {
+    return draws_bits(code) && !code->uneven;
 }
 
 mgd_status mgd_code_cache_open(mgd_context *ctx, const mgd_code *code, size_t slots, size_t width,
                                mgd_code_cache *out) {
     mgd_code_cache cache = {0};
-    if (mgd_code_is_signs(code)) {
+    if (draws_bits(code)) {
         cache.kept = (size_t)power_of_two_from(slots < MAX_KEPT ? slots : MAX_KEPT);
         cache.indices = (code->parameters + MGD_BLOCK_BITS - 1) / MGD_BLOCK_BITS;
         if (!mgd_take(&cache.block, cache.kept, sizeof(uint64_t)) ||
@@ -217,7 +496,7 @@ mgd_pattern mgd_code_signs(const mgd_code *code, mgd_code_cache *cache,
     uint32_t *words = cache->words + entry * 4 * cache->indices * width;
     if (cache->block[entry] != block) {
         if (width == 1)
-            kernels->block_words(code->seed, MGD_STREAM_CODE, *replica, block, cache->indices,
+            kernels->block_words(code->seed, MGD_STREAM_CODE, *replica, block, 0, cache->indices,
                                  words);
         for (size_t i = 0; i < cache->indices && width > 1; i++)
             kernels->words(code->seed, MGD_STREAM_CODE, replica, block, (uint32_t)i, width,
@@ -245,9 +524,13 @@ mgd_status mgd_code_pattern(mgd_context *ctx, const mgd_train *train, size_t par
     if (status == MGD_OK)
         status = mgd_code_cache_open(ctx, &code, 1, 1, &cache);
     for (size_t k = 0; k < slots && status == MGD_OK; k++) {
+        status = mgd_code_fetch(ctx, &code, first + k, first + k);
+        if (status != MGD_OK)
+            break;
         mgd_pattern signs =
             mgd_code_signs(&code, &cache, kernels->random, &train->replica, first + k, 1);
-        kernels->row(&code, &signs, train->replica, first + k, 0, parameters, row);
+        kernels->code->row(&code, &signs, MGD_USE_PERTURB, train->replica, first + k, 0, parameters,
+                           row);
         memcpy((double *)mgd_tensor_data(t) + k * parameters, row, parameters * sizeof(double));
     }
     mgd_free(row);

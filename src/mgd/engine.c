@@ -210,6 +210,9 @@ static uint64_t segment_end(const mgd_run *run, uint64_t target, uint64_t length
                                                   : !mgd_schedule_constant(&t->tau_theta));
     if (!run->warned)
         last = min_u64(last, next_look(run->step));
+    if (run->code.kept > 0) /* no more slots than are kept of a function's */
+        last = min_u64(last,
+                       mgd_timer_start(&run->slots, run->step) + run->code.kept * run->slots.tau);
     if (amplitude || !mgd_schedule_constant(&t->tau_p))
         last = min_u64(last, mgd_timer_next(&run->slots, run->step));
     if (!mgd_schedule_constant(&t->tau_x))
@@ -328,6 +331,19 @@ static void check_signal(mgd_run *run) {
         warn_of_signal(run, tilde, cost);
 }
 
+/* The patterns of the segment, where a function gives them. Where it fails the segment ends before
+ * that slot. */
+static mgd_status fetch_patterns(mgd_context *ctx, segment *s) {
+    mgd_run *run = s->run;
+    const mgd_timer *slots = &run->slots;
+    mgd_status status = mgd_code_fetch(ctx, &run->code, mgd_timer_index(slots, s->first),
+                                       mgd_timer_index(slots, s->last - 1));
+    uint64_t end = run->code.next * slots->tau; /* its slots last as long as each other */
+    if (status != MGD_OK)
+        s->last = s->first > end ? s->first : end;
+    return status;
+}
+
 /* One segment of at most *length steps, which adapts to the time that it took. */
 static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, uint64_t *length) {
     mgd_run *run = s->run;
@@ -338,6 +354,9 @@ static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, ui
     mgd_run_count(run);
     MGD_TRY(ask(ctx, run));
     s->last = segment_end(run, target, *length);
+    mgd_status fetched = fetch_patterns(ctx, s);
+    if (s->last == s->first)
+        return fetched;
     MGD_TRY(ask_eta(ctx, run, s->last));
     mgd_status status = advance_segment(run, s);
     for (size_t unit = 0; unit < run->live_units && status != MGD_OK; unit++)
@@ -349,7 +368,7 @@ static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, ui
         *length *= 2;
     else if (seconds > 2 * SEGMENT_SECONDS && *length > (run->in_lanes ? LEAST_LANES_STEPS : 1))
         *length /= 2;
-    return MGD_OK;
+    return fetched;
 }
 
 /* An interrupt leaves units at different steps of a segment. Where a unit has several replicas all

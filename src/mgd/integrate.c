@@ -27,7 +27,7 @@ void mgd_step_integrate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first
         char *g = run->gradient + base + from * row, *theta = run->theta + base + from * row;
         for (size_t j = 0; j < steps; j++) {
             uint64_t slot = w->points[w->places[j].plus].slot;
-            mgd_pattern s = mgd_unit_pattern(&source, w, slot, from, count);
+            mgd_pattern s = mgd_unit_pattern(&source, w, MGD_USE_DEMODULATE, slot, from, count);
             const char *signal = w->signal + j * run->width * run->real;
             bool set = mgd_timer_begins(&run->windows, first + j), last = write && j + 1 == steps;
             if (analog)

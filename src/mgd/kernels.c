@@ -1,5 +1,5 @@
-/* Kernels of the engine: patterns of the codes, demodulation, integration, updates; compiled once
- * per instruction set and precision (see base/simd.h for what keeps the bits the same).
+/* Kernels of the engine: perturbation, demodulation, integration, updates; compiled once per
+ * instruction set and precision (see base/simd.h for what keeps the bits the same).
  */
 
 #include "../base/simd.h"
@@ -7,144 +7,6 @@
 
 #include <float.h>
 #include <stdbool.h>
-
-DEFINE_FUNCTION(sinpi_vec, sinpi, u05)
-
-/* ---- random signs ---------------------------------------------------------------------------- */
-
-extern const mgd_random_kernels MGD_KERNEL_TABLE(random);
-static const mgd_random_kernels *const random_kernels = &MGD_KERNEL_TABLE(random);
-
-#define SIGN_SHIFT ((int)(8 * sizeof(real)) - 1)
-
-/* +1 where the lowest bit is 0, −1 where it is 1 */
-INLINE vec sign_of(vec_int bits) {
-    const vec one = splat(1);
-    return (vec)((vec_int)one | bits << SIGN_SHIFT);
-}
-
-INLINE vec_int iota(void) {
-    vec_int v;
-    for (size_t lane = 0; lane < VEC_LANES; lane++)
-        v[lane] = (real_int)lane;
-    return v;
-}
-
-/* Stores whole vectors: `out` has room for VEC_LANES − 1 reals more than `count`, and `words` for
- * one more than the pattern has. */
-static void random_row(const mgd_pattern *signs, size_t first, size_t count, real *out) {
-    const vec_int steps = iota();
-    for (size_t i = 0; i < count; i += VEC_LANES) {
-        uint32_t bits = mgd_code_bits(signs->words, signs->bit + first + i);
-        store(out + i, sign_of(((real_int)bits - (vec_int){0}) >> steps));
-    }
-}
-
-/* A word for each parameter: its top bit is the sign, the others decide on zero. */
-INLINE real sparse_value(const mgd_code *code, uint32_t word) {
-    return (word & 0x7fffffff) < code->zero_below ? 0 : word >> 31 ? -1 : 1;
-}
-
-static void sparse_row(const mgd_code *code, uint64_t replica, uint64_t slot, size_t first,
-                       size_t count, real *out) {
-    uint32_t words[4];
-    for (size_t i = 0; i < count; i++) {
-        size_t at = first + i;
-        if (i == 0 || at % 4 == 0)
-            mgd_random_words(code->seed, MGD_STREAM_CODE, replica, slot, (uint32_t)(at / 4), words);
-        out[i] = sparse_value(code, words[at % 4]);
-    }
-}
-
-static void sparse(const mgd_code *code, const uint64_t *replica, uint64_t slot, size_t first,
-                   size_t count, size_t width, void *out) {
-    real *s = out;
-    uint32_t words[4 * LANES];
-    for (size_t lane = 0; lane < width; lane += LANES)
-        for (size_t i = 0; i < count; i++) {
-            size_t at = first + i;
-            if (i == 0 || at % 4 == 0)
-                random_kernels->words(code->seed, MGD_STREAM_CODE, replica + lane, slot,
-                                      (uint32_t)(at / 4), LANES, words);
-            for (size_t k = 0; k < LANES; k++)
-                s[i * width + lane + k] = sparse_value(code, words[at % 4 * LANES + k]);
-        }
-}
-
-/* ---- deterministic codes --------------------------------------------------------------------- */
-
-/* Parities of j & k for j = 0 … 31, as bits: each bit of k doubles what the lower ones gave. */
-INLINE uint32_t parities(uint32_t k) {
-    uint32_t word = 0;
-    for (unsigned b = 0; b < 5; b++) {
-        uint32_t lower = word & (((uint32_t)1 << (1u << b)) - 1);
-        word = lower | (k >> b & 1 ? ~lower : lower) << (1u << b);
-    }
-    return word;
-}
-
-/* s_i = (−1)^popcount((i + 1) & k): row i + 1 of the Hadamard matrix in natural order. Stores whole
- * vectors, as random_row does. */
-static void walsh_row(const mgd_code *code, uint64_t slot, size_t first, size_t count, real *out) {
-    const uint32_t k = (uint32_t)(slot & (code->period - 1));
-    const uint32_t flip = code->alternate && (slot / code->period & 1) ? UINT32_MAX : 0;
-    const uint32_t low = parities(k) ^ flip;
-    const vec_int steps = iota();
-    for (size_t i = 0; i < count; i += VEC_LANES) {
-        uint32_t at = (uint32_t)(first + i + 1), block = at & ~(uint32_t)31;
-        uint64_t here = low ^ -(uint32_t)__builtin_parity(block & k);
-        uint64_t next = low ^ -(uint32_t)__builtin_parity((block + 32) & k);
-        uint32_t bits = (uint32_t)((next << 32 | here) >> at % 32);
-        store(out + i, sign_of(((real_int)bits - (vec_int){0}) >> steps));
-    }
-}
-
-static void sequential_row(const mgd_code *code, uint64_t slot, size_t first, size_t count,
-                           real *out) {
-    size_t visited = (size_t)(slot % code->period);
-    if (code->order)
-        visited = code->order[visited];
-    memset(out, 0, count * sizeof(real));
-    if (visited >= first && visited - first < count)
-        out[visited - first] = 1;
-}
-
-/* A numerically controlled oscillator: the phase is a 64-bit fraction of a cycle that wraps. */
-static void sine_row(const mgd_code *code, uint64_t slot, size_t first, size_t count, real *out) {
-    for (size_t i = 0; i < count; i += VEC_LANES) {
-        vec turn = splat(0); /* in half cycles, [−1, 1) */
-        for (size_t lane = 0; lane < VEC_LANES && i + lane < count; lane++) {
-            size_t at = first + i + lane;
-            uint64_t phase = code->frequency[at] * slot + code->phase[at];
-            turn[lane] = (real)((double)(int64_t)phase * 0x1p-63);
-        }
-        vec s = sinpi_vec(turn);
-        memcpy(out + i, &s, (count - i < VEC_LANES ? count - i : VEC_LANES) * sizeof(real));
-    }
-}
-
-/* ---- patterns of any code -------------------------------------------------------------------- */
-
-static void pattern_row(const mgd_code *code, const mgd_pattern *signs, uint64_t replica,
-                        uint64_t slot, size_t first, size_t count, void *out) {
-    switch (code->kind) {
-    case MGD_CODE_SEQUENTIAL:
-        sequential_row(code, slot, first, count, out);
-        break;
-    case MGD_CODE_WALSH:
-        walsh_row(code, slot, first, count, out);
-        break;
-    case MGD_CODE_RANDOM:
-        if (code->zero_below)
-            sparse_row(code, replica, slot, first, count, out);
-        else
-            random_row(signs, first, count, out);
-        break;
-    case MGD_CODE_SINE:
-        sine_row(code, slot, first, count, out);
-        break;
-    }
-}
 
 /* ---- reading a pattern ----------------------------------------------------------------------- */
 
@@ -520,12 +382,13 @@ static void adam(void *thetas, const void *gs, void *ms, void *vs, const void *e
     }
 }
 
+extern const mgd_random_kernels MGD_KERNEL_TABLE(random);
+extern const mgd_code_kernels MGD_KERNEL_TABLE(code);
 extern const mgd_engine_kernels MGD_KERNEL_TABLE(engine);
 const mgd_engine_kernels MGD_KERNEL_TABLE(engine) = {
     .lanes = LANES,
     .random = &MGD_KERNEL_TABLE(random),
-    .row = pattern_row,
-    .sparse = sparse,
+    .code = &MGD_KERNEL_TABLE(code),
     .perturb_row = perturb_row,
     .perturb = perturb,
     .perturb_slot = perturb_slot,

@@ -43,7 +43,7 @@ static void words(uint64_t seed, mgd_stream stream, const uint64_t *replica, uin
 }
 
 static void block_words(uint64_t seed, mgd_stream stream, uint64_t replica, uint64_t step,
-                        size_t blocks, uint32_t *out) {
+                        uint32_t from, size_t blocks, uint32_t *out) {
     uint32_t fixed[4], word[4][PHILOX_LANES];
     mgd_random_counter(stream, replica, step, 0, fixed);
     for (size_t first = 0; first < blocks; first += PHILOX_LANES) {
@@ -51,7 +51,7 @@ static void block_words(uint64_t seed, mgd_stream stream, uint64_t replica, uint
         for (size_t h = 0; h < 2; h++) {
             vec_u64 index = {0};
             for (size_t lane = 0; lane < PHILOX_HALF; lane++)
-                index[lane] = first + h * PHILOX_HALF + lane;
+                index[lane] = from + first + h * PHILOX_HALF + lane;
             w.word[0][h] = index;
             for (size_t i = 1; i < 4; i++)
                 w.word[i][h] = splat_word(fixed[i]);

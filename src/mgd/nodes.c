@@ -60,8 +60,8 @@ static void value_steps(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, 
     for (size_t lane = 0; lane < width; lane++)
         for (size_t first = 0, n; first < run->nodes; first += n) {
             n = run->nodes - first < MGD_PATTERN_ROW ? run->nodes - first : MGD_PATTERN_ROW;
-            run->kernels->row(&run->code, &signs, *u->replica,
-                              slot + (lane < used ? lane : used - 1), first, n, w->pattern);
+            run->kernels->code->row(&run->code, &signs, MGD_USE_PERTURB, *u->replica,
+                                    slot + (lane < used ? lane : used - 1), first, n, w->pattern);
             for (size_t i = 0; i < n; i++)
                 memcpy(out + ((first + i) * width + lane) * run->real, w->pattern + i * run->real,
                        run->real);
@@ -92,6 +92,9 @@ mgd_status mgd_nodes_check(mgd_context *ctx, const mgd_chip *chip, const mgd_tra
                         "train: perturb = \"nodes\" needs a chip whose neurons can be perturbed: "
                         "%s; expected perturb = \"parameters\"",
                         chip->no_nodes);
+    if (t->code == MGD_CODE_FUNCTION || t->amplitudes || t->amplitude_spread > 0)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: perturb = \"nodes\" needs a named code of even amplitude");
     if (t->engine != MGD_ENGINE_DISCRETE || t->settle > 0 || t->clamp > 0)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: perturb = \"nodes\" goes with the discrete engine, without settle "

@@ -12,6 +12,7 @@ mgd_train mgd_train_defaults(void) {
                        .batch = 1,
                        .shuffle = true,
                        .code = MGD_CODE_RANDOM,
+                       .length = 16,
                        .amplitude = {.value = 0.01},
                        .tau_p = {.value = 1},
                        .tau_theta = {.value = 1},
@@ -330,7 +331,8 @@ mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *train,
     run->train.y = y;
     if (status == MGD_OK)
         status = prepare(ctx, run);
-    run->train.init = NULL; /* drawn; the caller's structure may go */
+    run->train.init = NULL; /* drawn; the caller's structure may go, and so may these */
+    run->train.amplitudes = run->train.energy = NULL;
     if (status != MGD_OK) {
         mgd_run_free(run);
         return status;

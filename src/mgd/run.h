@@ -19,8 +19,6 @@
 #include "order.h"
 #include "schedule.h"
 
-/* Parameters are perturbed and integrated so many rows at a time, within the first-level cache,
- * where their pattern has to be stored: that of any code but the dense random one in lanes. */
 #define MGD_AHEAD 4      /* batches whose samples are worked out together */
 #define MGD_MAX_LANES 16 /* in a tile, of any precision */
 #define MGD_PATTERN_ROWS 32
@@ -50,6 +48,7 @@ typedef struct {
     double *weight;       /* back-propagation: (B) of the batch's samples, … */
     double *slope;        /* … (P) the true gradient */
     uint64_t held_slot;   /* what `pattern` holds: of which slot, … */
+    mgd_use held_use;     /* … for what, … */
     size_t held_first, held_count; /* … and which parameters; count 0: nothing */
     char *pattern;                 /* one part: see MGD_PATTERN_ROWS */
     char *factor;                  /* (lanes of a tile) in rows: ±a or 0 of each point, … */
@@ -137,7 +136,7 @@ mgd_source mgd_unit_source_open(const mgd_unit_source *unit);
 /* How many parameters, from `first` on, of `last`, have their pattern taken at once; and that
  * pattern, good until the worker asks for another. In rows it is MGD_PATTERN_OWN. */
 size_t mgd_unit_part(const mgd_run *run, size_t first, size_t last);
-mgd_pattern mgd_unit_pattern(const mgd_unit_source *unit, mgd_worker *w, uint64_t slot,
+mgd_pattern mgd_unit_pattern(const mgd_unit_source *unit, mgd_worker *w, mgd_use use, uint64_t slot,
                              size_t first, size_t n);
 
 /* Node perturbation, nodes.c: whether chip and options go together; what the code makes necessary;

@@ -11,42 +11,52 @@
 
 /* Whether the worker's buffer holds the pattern of these parameters; it will from now on. A small
  * network's pattern is formed once for both the evaluation and the integration. */
-static bool held(mgd_worker *w, uint64_t slot, size_t first, size_t n) {
-    bool same = w->held_slot == slot && w->held_first == first && w->held_count == n;
+static bool held(mgd_worker *w, mgd_use use, uint64_t slot, size_t first, size_t n) {
+    bool same =
+        w->held_slot == slot && w->held_use == use && w->held_first == first && w->held_count == n;
     w->held_slot = slot;
+    w->held_use = use;
     w->held_first = first;
     w->held_count = n;
     return same;
 }
 
 /* The pattern of one replica, or of all that share it, into out (n). */
-static void form_row(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, size_t first, size_t n,
-                     void *out) {
+static void form_row(const mgd_unit_source *u, mgd_worker *w, mgd_use use, uint64_t slot,
+                     size_t first, size_t n, void *out) {
     const mgd_run *run = u->run;
-    mgd_pattern signs = {.kind = MGD_PATTERN_SIGNS};
-    if (mgd_code_is_signs(&run->code))
-        signs = mgd_code_signs(&run->code, &w->code, run->kernels->random, u->replica, slot, 1);
-    run->kernels->row(&run->code, &signs, *u->replica, slot, first, n, out);
+    mgd_pattern signs =
+        mgd_code_signs(&run->code, &w->code, run->kernels->random, u->replica, slot, 1);
+    run->kernels->code->row(&run->code, &signs, use, *u->replica, slot, first, n, out);
 }
 
-mgd_pattern mgd_unit_pattern(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, size_t first,
-                             size_t n) {
+/* And of each replica of the unit, into out (n × W). */
+static void form_lanes(const mgd_unit_source *u, mgd_worker *w, mgd_use use, uint64_t slot,
+                       size_t first, size_t n, void *out) {
     const mgd_run *run = u->run;
-    const mgd_engine_kernels *k = run->kernels;
+    mgd_pattern signs =
+        mgd_code_signs(&run->code, &w->code, run->kernels->random, u->replica, slot, run->width);
+    run->kernels->code->lanes(&run->code, &signs, use, u->replica, slot, first, n, run->width, out);
+}
+
+mgd_pattern mgd_unit_pattern(const mgd_unit_source *u, mgd_worker *w, mgd_use use, uint64_t slot,
+                             size_t first, size_t n) {
+    const mgd_run *run = u->run;
     if (run->in_lanes && mgd_code_is_signs(&run->code)) {
-        mgd_pattern signs =
-            mgd_code_signs(&run->code, &w->code, k->random, u->replica, slot, run->width);
+        mgd_pattern signs = mgd_code_signs(&run->code, &w->code, run->kernels->random, u->replica,
+                                           slot, run->width);
         signs.bit += first;
         return signs;
     }
-    bool sparse = run->in_lanes && run->code.kind == MGD_CODE_RANDOM;
-    if (!held(w, slot, first, n)) {
-        if (sparse)
-            k->sparse(&run->code, u->replica, slot, first, n, run->width, w->pattern);
+    bool own = !run->in_lanes || run->code.own;
+    if (!run->code.uneven) /* one pattern serves both */
+        use = MGD_USE_PERTURB;
+    if (!held(w, use, slot, first, n)) {
+        if (run->in_lanes && own)
+            form_lanes(u, w, use, slot, first, n, w->pattern);
         else
-            form_row(u, w, slot, first, n, w->pattern);
+            form_row(u, w, use, slot, first, n, w->pattern);
     }
-    bool own = sparse || !run->in_lanes;
     return (mgd_pattern){.kind = own ? MGD_PATTERN_OWN : MGD_PATTERN_SHARED, .values = w->pattern};
 }
 
@@ -69,7 +79,7 @@ static void source_perturbed(const void *self, size_t worker, const mgd_point *p
     size_t row = (run->in_lanes ? run->width : 1) * run->real, last = first + count;
     for (size_t at = first, n; at < last; at += n) {
         n = mgd_unit_part(run, at, last);
-        mgd_pattern s = mgd_unit_pattern(u, w, point->slot, at, n);
+        mgd_pattern s = mgd_unit_pattern(u, w, MGD_USE_PERTURB, point->slot, at, n);
         const char *from = (const char *)base + (at - first) * row;
         char *to = (char *)out + (at - first) * row;
         if (run->in_lanes)
@@ -117,7 +127,7 @@ static void rows_of_points(const mgd_unit_source *u, mgd_worker *w, const mgd_po
     for (size_t lane = 0; lane < width; lane++) {
         if (lane < used && (lane == 0 || points[lane].slot != points[lane - 1].slot)) {
             row = w->pattern + lane * MGD_PATTERN_ROWS * u->run->real;
-            form_row(u, w, points[lane].slot, first, n, row);
+            form_row(u, w, MGD_USE_PERTURB, points[lane].slot, first, n, row);
         }
         rows[lane] = row;
     }
@@ -165,7 +175,7 @@ static void source_points(const void *self, size_t worker, const mgd_point *poin
         n = last - at < most ? last - at : most;
         char *to = (char *)out + (at - first) * width * run->real;
         if (same) {
-            mgd_pattern s = mgd_unit_pattern(u, w, points[0].slot, at, n);
+            mgd_pattern s = mgd_unit_pattern(u, w, MGD_USE_PERTURB, points[0].slot, at, n);
             run->kernels->perturb_slot(u->theta + at * run->real, s.values, w->factor, n, to);
         } else {
             perturb_slots(u, w, points, used, width, at, n, to);
