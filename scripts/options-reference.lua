@@ -4,6 +4,7 @@
 local chip = require "mgd.chip"
 local codes = require "mgd.codes"
 local fit = require "mgd.fit"
+local layers = require "mgd.layers"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
 local train = require "mgd.train"
@@ -54,5 +55,7 @@ print "\nModels of the stages: [docs/physics](physics/README.md)."
 section("`perturbation = {…}`", codes.SCHEMA)
 section("`init = {…}` and `net:init{…}`", nn.INIT_SCHEMA)
 print "\n`net:init` also takes `seed` (1) and `replica` (1)."
+section("`nn.elman{H, …}`", layers.ELMAN)
+section("`nn.ssm{…}`", layers.SSM)
 section("`run:run{…}`", train.RUN_SCHEMA)
 section("`hw.fit_update(path, {…})`", fit.SCHEMA)

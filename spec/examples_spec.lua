@@ -2,6 +2,7 @@
 
 local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
 
+local mgd = require "mgd"
 local cifar = require "spec.support.cifar_files"
 local files = require "spec.support.idx_files"
 
@@ -73,6 +74,18 @@ describe("example", function()
       "back%-propagation: 4 steps",
       "test accuracy%s+%d+%.%d %%%s+%d+%.%d %%",
     }, "STEPS=40")
+  end)
+
+  it("12_sequences trains on rows of images, beside back-propagation through time", function()
+    if not pcall(mgd.data.fashion_mnist) then
+      pending "Fashion-MNIST is not here"
+    end
+    shows("12_sequences.lua", {
+      "ssm, 28 steps",
+      "1024 steps%s+[56]%d%.%d°%s+60%.9°", -- 60.9° expected, within a few for one draw
+      "multiplexed gradient descent: 2000 steps of 128 images",
+      "test accuracy%s+%d+%.%d %%%s+%d+%.%d %%",
+    }, "STEPS=2000")
   end)
 
   it("08_robustness tabulates an experiment, and names all when asked", function()

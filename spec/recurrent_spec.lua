@@ -1,3 +1,4 @@
+<<<<<<< ours
 -- Recurrent networks: elman and ssm along sequences, layers at each step, costs at every step;
 -- compared with plain Lua, with central differences, with matrices made by elimination, and between
 -- layouts and chips. Faults are in recurrent_fault_spec.lua.
@@ -14,6 +15,20 @@ local function worst(a, b)
   return ((a - b):abs()):max()
 end
 
+=======
+-- Recurrent networks: elman and ssm along sequences, layers at each step, HiPPO, sequences as data;
+-- compared with plain Lua, with central differences and with matrices made by elimination. Their
+-- training is in recurrent_train_spec.lua, faults are in recurrent_fault_spec.lua.
+
+local mgd = require "mgd"
+local recurrent = require "spec.support.recurrent"
+
+local nn = mgd.nn
+local each, network, samples, targets, worst = recurrent.each, recurrent.network,
+  recurrent.samples, recurrent.targets, recurrent.worst
+local unpack = table.unpack or unpack
+
+>>>>>>> theirs
 local function each_step(dense)
   return nn.each_step { dense }
 end
@@ -81,6 +96,7 @@ local function forward(net, x)
   return mgd.tensor(rows)
 end
 
+<<<<<<< ours
 -- name, input, recurrent layer
 local LAYERS = {
   { "elman, tanh", { 6, 3 }, function(o) return nn.elman { 5, output = o } end },
@@ -121,6 +137,8 @@ local function targets(net, n, answers)
   return mgd.rand(shape, { seed = 4 }):to(net.dtype)
 end
 
+=======
+>>>>>>> theirs
 describe("forward agrees with plain Lua for", function()
   -- Sums of up to 136 products of order 1 along up to 11 steps.
   local TOLERANCE = { f64 = 4e-14, f32 = 3e-5 }
@@ -142,7 +160,12 @@ describe("forward agrees with plain Lua for", function()
   end)
 
   it("parameters: those of the input, of the state, and biases of elman alone", function()
+<<<<<<< ours
     assert.equal(5 * 3 + 5 * 5 + 5, nn.sequential { input = { 6, 3 }, nn.elman { 5 } }.num_parameters)
+=======
+    assert.equal(5 * 3 + 5 * 5 + 5,
+      nn.sequential { input = { 6, 3 }, nn.elman { 5 } }.num_parameters)
+>>>>>>> theirs
     assert.equal(6 * 3 + 6 * 6,
       nn.sequential { input = { 6, 3 }, nn.ssm { states = 6 } }.num_parameters)
   end)
@@ -262,6 +285,7 @@ describe("each_step is its layers on every step alone:", function()
   end)
 end)
 
+<<<<<<< ours
 -- ---- costs at every step ------------------------------------------------------------------------
 
 local COSTS = {
@@ -385,6 +409,8 @@ describe("the cost of answers at every step is the mean over the steps:", functi
   end)
 end)
 
+=======
+>>>>>>> theirs
 -- ---- HiPPO --------------------------------------------------------------------------------------
 
 -- Solves M·X = R by elimination with pivots; M and R are lists of rows.
@@ -532,6 +558,7 @@ describe("HiPPO-LegS", function()
   end)
 end)
 
+<<<<<<< ours
 -- ---- the same bits ------------------------------------------------------------------------------
 
 local function task(net, answers)
@@ -750,6 +777,8 @@ describe("a simulated chip", function()
   end)
 end)
 
+=======
+>>>>>>> theirs
 -- ---- data ---------------------------------------------------------------------------------------
 
 describe("sequences as data", function()
@@ -760,8 +789,13 @@ describe("sequences as data", function()
     assert.equal("f64", set.x.dtype)
     assert.same(a:totable(), set.x[1]:totable())
     assert.same(b:to("f32"):totable(), set.x[2]:totable())
+<<<<<<< ours
     assert.equal("f32",
       mgd.data.sequences { x = { mgd.arange(3, { dtype = "i32" }) }, y = mgd.ones { 1, 1 } }.x.dtype)
+=======
+    local whole = { mgd.arange(3, { dtype = "i32" }) }
+    assert.equal("f32", mgd.data.sequences { x = whole, y = mgd.ones { 1, 1 } }.x.dtype)
+>>>>>>> theirs
   end)
 
   it("of one feature may lack their second dimension", function()

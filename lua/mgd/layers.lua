@@ -233,7 +233,7 @@ end
 -- @tparam table opts `states` (N, 32), `output` ("last": s_T, shape (N); or "all": (T, N)),
 --   `init` ("legs", or "scheme": A and B are weights like others), `step` (1/T)
 -- @treturn layer
--- @usage nn.sequential{input = {28, 28}, nn.ssm{states = 32}, nn.dense(32), nn.relu(), nn.dense(10)}
+-- @usage nn.sequential{input = {28, 28}, nn.ssm{states = 32}, nn.dense(10)}
 function make.ssm(opts, ...)
   no_more("nn.ssm", "nn.ssm{states = 32, output = \"all\"}", ...)
   local opt = options.check("nn.ssm", SSM, opts)

@@ -53,7 +53,7 @@ Network.__name = "mgd.network"
 --- Draw new parameters.
 -- @tparam table opts `scheme` ("uniform"), `low` (−1), `high` (1), `mean` (0), `std` (1),
 --   `seed` (1), `replica` (1). With the same seed and replica, `mgd.train{init = …}` draws the
---   same values.
+--   same values. An nn.ssm is HiPPO-LegS under every scheme, unless it asks to be drawn.
 -- @treturn network itself
 -- @usage net:init{scheme = "uniform", low = -0.5, high = 0.5, seed = 1}
 function Network:init(opts)

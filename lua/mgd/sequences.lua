@@ -35,8 +35,8 @@ end
 function M.stack(where, name, x)
   if options.is_tensor(x) then
     if x.ndim ~= 3 and x.ndim ~= 2 then
-      options.fail(where, "%s must have the shape (N, T, F), or (N, T) of one feature, got %s", name,
-        shape_text(x, ""))
+      options.fail(where, "%s must have the shape (N, T, F), or (N, T) of one feature, got %s",
+        name, shape_text(x, ""))
     end
     return x.ndim == 3 and x or x:reshape { x.shape[1], x.shape[2], 1 }
   end
