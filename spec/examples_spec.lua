@@ -88,6 +88,17 @@ describe("example", function()
     }, "STEPS=2000")
   end)
 
+  it("13_advisor meets three chips", function()
+    shows("13_advisor.lua", {
+      "advice after 6%d+ evaluations of a sample %(budget 660000%): MGD should work",
+      "root%-mean%-square error 0%.0[0-4]%d after 20000 steps",
+      "warning, bandwidth: the cost follows a change in 6 steps",
+      "accuracy 1%.00",
+      "MGD will not work as it is",
+      "warning, dead",
+    })
+  end)
+
   it("08_robustness tabulates an experiment, and names all when asked", function()
     shows("08_robustness.lua leak", {
       "4 replicas of XOR, 1 of NIST7x7; a budget of 400 steps",

@@ -32,12 +32,8 @@ describe("recurrent layers refuse", function()
     ["an unknown init"] = { "option 'init'", nn.ssm, { init = "legt" } },
     ["no layers at each step"] = { "nn.each_step: no layers", nn.each_step, {} },
     ["no layer at each step"] = { "entry 1 is a number", nn.each_step, { 3 } },
-<<<<<<< ours
-    ["options of each_step"] = { "unknown option 'steps'", nn.each_step, { nn.dense(2), steps = 3 } },
-=======
     ["options of each_step"] = { "unknown option 'steps'", nn.each_step,
       { nn.dense(2), steps = 3 } },
->>>>>>> theirs
     ["a recurrence at each step"] = { "nn.elman runs through the steps by itself", nn.each_step,
       { nn.dense(3), nn.elman { 2 } } },
     ["a recurrence in a branch at each step"] = { "nn.ssm runs through the steps by itself",
@@ -180,11 +176,7 @@ describe("models of neurons are refused", function()
   end)
 
   it("at each step", function()
-<<<<<<< ours
-    fails("option 'neurons' cannot act on neurons that are used at every step, behind layer 1 (ssm)",
-=======
     fails("'neurons' cannot act on neurons that are used at every step, behind layer 1 (ssm)",
->>>>>>> theirs
       made(chip(nn.ssm { output = "all" }, nn.relu(), nn.dense(2))))
     fails("behind layer 1 (dense)",
       made(chip(nn.each_step { nn.dense(3), nn.relu() }, nn.dense(2))))

@@ -16,6 +16,7 @@ local mgd = {
   codes = require "mgd.codes",
   hw = require "mgd.hw",
   chip = require "mgd.chip",
+  advise = require("mgd.advise").advise,
   train = require("mgd.train").train,
   schedule = require("mgd.schedules").schedule,
   resume = require("mgd.checkpoint").resume,

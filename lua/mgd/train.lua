@@ -258,10 +258,10 @@ local function core_options(opt)
   return flat
 end
 
---- A run from resolved options; how train and resume make one.
-function M.new_run(opt)
+--- A run from resolved options; how train and resume make one. A quiet one repeats no warnings.
+function M.new_run(opt, quiet)
   local run = { options = opt, wall_before = 0, diverged = 0 }
-  for _, warning in ipairs(hw.check_time(opt.chip.compiled, opt.dt)) do
+  for _, warning in ipairs(quiet and {} or hw.check_time(opt.chip.compiled, opt.dt)) do
     io.stderr:write("mgd: warning: ", warning, "\n")
   end
   run.core = core.run.new(opt.chip.core, core_options(opt), opt.data.x, opt.data.y)
