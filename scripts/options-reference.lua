@@ -1,6 +1,7 @@
 -- Writes docs/options.md from the schemas that check the options: `make docs`, or
 -- build/mgd-lua scripts/options-reference.lua > docs/options.md
 
+local budget = require "mgd.budget"
 local chip = require "mgd.chip"
 local codes = require "mgd.codes"
 local fit = require "mgd.fit"
@@ -58,4 +59,5 @@ print "\n`net:init` also takes `seed` (1) and `replica` (1)."
 section("`nn.elman{H, …}`", layers.ELMAN)
 section("`nn.ssm{…}`", layers.SSM)
 section("`run:run{…}`", train.RUN_SCHEMA)
+section("`run:budget{…}`", budget.SCHEMA)
 section("`hw.fit_update(path, {…})`", fit.SCHEMA)

@@ -74,6 +74,21 @@ describe("an allocation that fails on a simulated chip", function()
         return run:evaluate() and nil
       end) > 0)
     end)
+
+    it(("in diagnostics, %d replicas, is an error that leaks nothing"):format(replicas), function()
+      local xor = mgd.data.xor()
+      local read = hw.read_noise{sigma = 0.1}
+      for _, opts in ipairs{{net = net}, {chip = chip()},
+                            {chip = mgd.chip{net = net, weights = read}}} do
+        local run = mgd.train(options(opts, {data = xor, replicas = replicas}))
+        run:gradient()
+        run:run{steps = 20, probes = {}}
+        assert.is_true(survive(function()
+          return run.core:saturated(xor.x, xor.y) and run.core:update_norm()
+            and run.core:angle(false, true) and nil
+        end) > 3)
+      end
+    end)
   end
 
   it("in hw.apply and hw.write is an error that leaks nothing", function()

@@ -99,6 +99,19 @@ describe("example", function()
     })
   end)
 
+  it("14_diagnostics_and_budget looks inside, explains and counts", function()
+    shows("14_diagnostics_and_budget.lua", {
+      "steps +cost +accuracy +angle",
+      "  100000 +0%.%d+",
+      "what +chip: ideal, network 49",
+      "→  angle %d+°",
+      "so far +planned +to accuracy ≥ 0%.8",
+      "very fast, 100 ps a step",
+      "first crossing +%d+ of 64 replicas",
+      "last crossing +%d+ of 64 replicas",
+    })
+  end)
+
   it("08_robustness tabulates an experiment, and names all when asked", function()
     shows("08_robustness.lua leak", {
       "4 replicas of XOR, 1 of NIST7x7; a budget of 400 steps",

@@ -785,8 +785,11 @@ MGD_API mgd_status mgd_run_keep_gradient(mgd_context *ctx, mgd_run *run);
 MGD_API mgd_status mgd_run_theta(mgd_context *ctx, mgd_run *run, mgd_tensor **out);
 MGD_API mgd_status mgd_run_gradient(mgd_context *ctx, const mgd_run *run, mgd_tensor **out);
 
-/* Last measured C and C̃ of each replica (R entries each). */
-MGD_API void mgd_run_signal(const mgd_run *run, double *c, double *c_tilde);
+/* Last measured C and C̃ of each replica (R entries each), and |C̃| in units in the last place of C,
+ * as the chip's arithmetic has them; NaN where C is 0. `mean`: mean |C| and |C̃| of the last steps
+ * instead, for replicas that run; returns how many steps those were. */
+MGD_API uint64_t mgd_run_signal(const mgd_run *run, bool mean, double *c, double *c_tilde,
+                                double *ulps);
 
 /* Mean cost and accuracy of every replica (R entries each) over a data set; without the run's own
  * cost noise. Accuracy: argmax against argmax, or a threshold at ½ where there is one output.
@@ -795,10 +798,24 @@ MGD_API mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_te
                                     const mgd_tensor *y, const bool *known, double *cost,
                                     double *accuracy);
 
-/* Angle in degrees between G of the last completed window and the true gradient at the θ it was
- * measured at: over the samples of that window, or over the whole training set; R entries. NaN
- * before a window has ended or when a vector is zero. */
-MGD_API mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set, double *angle);
+/* What G of the last completed window is worth against the true gradient g at the θ it was measured
+ * at: over the samples of that window, or over the whole training set. R entries each: the angle
+ * between them in degrees; the signal-to-noise ratio |g|²/|G − g|². error (R × P), where not NULL:
+ * G − g. NaN before a window has ended; the angle when a vector is zero. G counts as a mean here,
+ * whatever the convention. */
+MGD_API mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set, double *angle,
+                                 double *snr, double *error);
+
+/* Euclidean norm of what has become of θ since the last window ended: its write, and rests. R
+ * entries, NaN before a window has ended. */
+MGD_API mgd_status mgd_run_update_norm(mgd_context *ctx, const mgd_run *run, double *norm);
+
+/* The share of units that stand at a bound of their activation for every sample of x, where they
+ * pass on next to no gradient: R entries. Within 1 % of the range of a bound for sigmoid and tanh,
+ * within 0.01 of zero for softplus, at zero for relu. *units: how many have such an activation;
+ * none is an error, and so is a chip that shows no activations. */
+MGD_API mgd_status mgd_run_saturated(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
+                                     const mgd_tensor *y, double *share, size_t *units);
 
 /* What the run has asked of the chip so far, of each replica (R entries each): evaluations; writes
  * of a parameter, mean and most; pulses; and the share of its writes that the most worn device has
@@ -807,6 +824,9 @@ typedef struct {
     double *evaluations, *writes_mean, *writes_max, *pulses, *endurance_left;
 } mgd_counters;
 MGD_API void mgd_run_counters(mgd_run *run, const mgd_counters *out);
+/* Evaluations of the first n steps: forward passes of one sample. Where time constants change, as far
+ * as they are known: as they are now for steps to come. */
+MGD_API double mgd_run_evaluations(mgd_run *run, uint64_t n);
 
 /* NULL, or once the signal C̃ has sunk to a few units in the last place of C: what happened and the
  * amplitude that would mend it. */

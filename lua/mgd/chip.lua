@@ -203,6 +203,7 @@ end
 return setmetatable({
   SCHEMA = SCHEMA,
   CLOCK = CLOCK,
+  ENERGY = ENERGY,
   is_chip = function(value)
     return type(value) == "table" and getmetatable(value) == Chip
   end,

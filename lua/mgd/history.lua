@@ -3,6 +3,7 @@
 
 local core = require "mgd.core"
 local options = require "mgd.options"
+local probes = require "mgd.probes"
 
 local M = {}
 
@@ -181,56 +182,186 @@ function History:quantile(name, q)
   return core.tensor.tensor(out)
 end
 
+-- ---- solutions ----------------------------------------------------------------------------------
+
+-- Checks conditions by which a history is judged: known probes, and each of them in it.
+local function check_target(where, history, target)
+  local conditions = options.check(where, probes.STOP, target)
+  if next(conditions) == nil then
+    options.fail(where, "no condition: expected at least one, such as {accuracy = 0.9}")
+  end
+  for _, entry in ipairs(probes.STOP) do
+    if conditions[entry[1]] and not history[entry[1]] then
+      options.fail(where, "'%s' was not probed: this history has %s", entry[1],
+        table.concat(history.names, ", ", 4))
+    end
+  end
+  return conditions
+end
+
+-- For replica r the first row that fulfils the conditions, and the first from which on all do; nil
+-- where there is none.
+local function crossings(columns, conditions, rows, r)
+  local first, last
+  for t = 1, rows do
+    local ok = probes.fulfilled(conditions, function(name)
+      local row = columns[name] and columns[name][t]
+      return type(row) == "table" and row[r] or row
+    end)
+    if ok then
+      first, last = first or t, last or t
+    else
+      last = nil
+    end
+  end
+  return first, last
+end
+
+--- How long a solution took, by the rows of this history; nothing is read between them.
+--
+-- The first crossing is the earliest row that fulfils the target. The last crossing is the earliest
+-- row from which on every row does: the run had solved the task and never lost it again. A replica
+-- without such a row is censored, NaN: it may or may not have come later. Where the history's own
+-- first row fulfils the target already, the crossing was there or before.
+-- @tparam table target conditions as in `stop`, all of which must hold: accuracies at least, all
+--   other probes at most
+-- @treturn table `first`, `last` (steps), `first_time`, `last_time` (hardware seconds): numbers, or
+--   tensors (R) for an ensemble
+-- @raise when a probe that the target names is not in the history
+-- @usage print(history:time_to_solution{accuracy = 0.9}.first)
+function History:time_to_solution(target)
+  local conditions = check_target("history:time_to_solution", self, target)
+  local step, time, columns = self.step:totable(), self.time:totable(), {}
+  for name in pairs(conditions) do
+    columns[name] = self[name]:totable()
+  end
+  local out = { first = {}, last = {}, first_time = {}, last_time = {} }
+  local replicas = self.stopped.size
+  for r = 1, replicas do
+    local first, last = crossings(columns, conditions, #step, r)
+    out.first[r], out.first_time[r] = step[first] or 0 / 0, time[first] or 0 / 0
+    out.last[r], out.last_time[r] = step[last] or 0 / 0, time[last] or 0 / 0
+  end
+  for name, values in pairs(out) do
+    out[name] = replicas == 1 and values[1] or core.tensor.tensor(values)
+  end
+  return out
+end
+
+--- The rows at powers of ten of steps, as published results are tabulated: a history of its own.
+-- `run:run{every = "powers"}` takes them all.
+-- @treturn history with the same columns and the rows at 1, 10, 100, … that this one has
+-- @raise when it has none
+-- @usage print(history:at_powers().accuracy)
+function History:at_powers()
+  local out = { names = self.names, stopped = self.stopped, diverged = self.diverged }
+  local rows, power = {}, 1
+  for t, step in ipairs(self.step:totable()) do
+    while power < step do
+      power = power * 10
+    end
+    if step == power then
+      rows[#rows + 1] = t
+    end
+  end
+  if #rows == 0 then
+    options.fail("history:at_powers", "no row at a power of ten of steps: run:run{every = "
+      .. "\"powers\"} takes them")
+  end
+  for _, name in ipairs(self.names) do
+    local column = self[name]:totable()
+    local kept = {}
+    for i, t in ipairs(rows) do
+      kept[i] = column[t]
+    end
+    out[name] = core.tensor.tensor(kept)
+  end
+  return setmetatable(out, History)
+end
+
 -- ---- a table ------------------------------------------------------------------------------------
 
 local SHOWN = 6 -- rows at each end
 local QUANTILES = { 0.1, 0.5, 0.9 }
 
--- Headings of what is shown: of an ensemble's probes, quantiles.
-local function shown_headings(history)
-  local line = {}
+-- The columns of the table: heading, and row t → text. Of an ensemble's probes, quantiles.
+local function shown_columns(history)
+  local columns = {}
+  local function add(heading, format, value)
+    local width = math.max(14, #heading + 2)
+    columns[#columns + 1] = { heading = ("%" .. width .. "s"):format(heading), cell = function(t)
+      local is = value(t)
+      return ("%" .. width .. "s"):format(is == is and format:format(is) or "nan")
+    end }
+  end
   for _, name in ipairs(history.names) do
-    if history[name].ndim == 1 then
-      line[#line + 1] = ("%14s"):format(name)
+    local column = history[name]
+    if column.ndim == 1 then
+      add(name, name == "step" and "%d" or "%.5g", function(t)
+        return column[t]
+      end)
     else
       for _, q in ipairs(QUANTILES) do
-        line[#line + 1] = ("%14s"):format(("%s %d%%"):format(name, 100 * q))
+        add(("%s %d%%"):format(name, 100 * q), "%.5g", function(t)
+          return quantile_of(sorted_values(values_of(column[t])), q)
+        end)
       end
     end
   end
-  return table.concat(line)
+  return columns
 end
 
-local function shown_row(history, t)
-  local line = {}
-  for _, name in ipairs(history.names) do
-    if history[name].ndim == 1 then
-      line[#line + 1] = (name == "step" and "%14d" or "%14.5g"):format(history[name][t])
-    else
-      local sorted = sorted_values(values_of(history[name][t]))
-      for _, q in ipairs(QUANTILES) do
-        line[#line + 1] = ("%14.5g"):format(quantile_of(sorted, q))
-      end
-    end
+-- What the run had asked of the chip when the history ended; of an ensemble, medians.
+local function counters_line(counters)
+  local function value(name)
+    local is = counters[name]
+    return quantile_of(sorted_values(values_of(is)), 0.5)
   end
-  return table.concat(line)
+  local parts = {
+    ("%.6g evaluations"):format(value "evaluations"),
+    ("%.6g writes of a parameter"):format(value "writes_mean"),
+  }
+  if value "pulses" > 0 then
+    parts[#parts + 1] = ("%.6g pulses"):format(value "pulses")
+  end
+  if value "endurance_left" < 1 then
+    parts[#parts + 1] = ("%.3g of the endurance left"):format(value "endurance_left")
+  end
+  if value "energy" > 0 then
+    parts[#parts + 1] = ("%.4g J"):format(value "energy")
+  end
+  parts[#parts + 1] = ("%.4g s of hardware time"):format(value "time")
+  return "so far: " .. table.concat(parts, ", ")
 end
 
---- A table of the rows, elided in the middle; an ensemble shows quantiles over its replicas.
+--- A table of the rows, elided in the middle, and what the run has asked of the chip so far; an
+-- ensemble shows quantiles over its replicas.
 function History:__tostring()
-  local rows = self.step.size
+  local rows, columns = self.step.size, shown_columns(self)
+  local function line(cell)
+    local texts = {}
+    for i, column in ipairs(columns) do
+      texts[i] = cell(column)
+    end
+    return table.concat(texts)
+  end
   local lines = {
     ("history of %d rows%s"):format(rows, self.stopped.size > 1
       and (", quantiles of %d replicas"):format(self.stopped.size) or ""),
-    shown_headings(self),
+    line(function(column)
+      return column.heading
+    end),
   }
   for t = 1, rows do
     if rows <= 2 * SHOWN or t <= SHOWN or t > rows - SHOWN then
-      lines[#lines + 1] = shown_row(self, t)
+      lines[#lines + 1] = line(function(column)
+        return column.cell(t)
+      end)
     elseif t == SHOWN + 1 then
       lines[#lines + 1] = ("%14s"):format("…")
     end
   end
+  lines[#lines + 1] = self.counters and counters_line(self.counters) or nil
   return table.concat(lines, "\n")
 end
 

@@ -1,16 +1,15 @@
 --- Probes: what a run shows of itself at the rows of its history.
 -- @module mgd.probes
 
+local core = require "mgd.core"
 local options = require "mgd.options"
 
 local M = {}
 
 M.names = {
-  "cost", "accuracy", "train_cost", "train_accuracy", "C", "C_tilde", "angle", "angle_set",
-  "norm_G", "norm_theta",
+  "cost", "accuracy", "train_cost", "train_accuracy", "C", "C_tilde", "signal_ulp", "angle", "snr",
+  "error_correlation", "angle_set", "norm_G", "norm_theta", "norm_update", "saturated",
 }
-
--- ---- groups: what is measured together ----------------------------------------------------------
 
 -- Euclidean norm of each replica's row.
 local function norms(t, replicas)
@@ -21,37 +20,106 @@ local function norms(t, replicas)
   return values
 end
 
+-- ---- errors of G --------------------------------------------------------------------------------
+
+local NAN = -(0 / 0) -- with the sign that prints as "nan"
+local WINDOWS = 32 -- of which errors are compared, at most
+local FEWEST = 8
+local STILL = 1e-6 -- of the largest spread: what is less is rounding
+
+-- How much the errors of G go together, from the directions of E = G − g, E/|E| (P), in M windows:
+-- with their lengths, parameters would seem to be correlated that are but loud together. Each
+-- parameter's are taken from their mean over the windows and divided by their spread, which gives
+-- Z (M, P); R = ZᵀZ/M are the correlations. Σ r² over all pairs follows from the small matrix ZZᵀ
+-- as well. Chance makes r² of two parameters 1/(M − 1) where there is nothing: that is taken off
+-- (Ezekiel's adjusted r²). Parameters whose error never changes have no correlation and do not
+-- count.
+local function correlation(errors)
+  local m = #errors
+  if m < FEWEST then
+    return NAN
+  end
+  local z = core.tensor.zeros { m, errors[1].size }
+  for i, row in ipairs(errors) do
+    z[i] = row
+  end
+  z = z - z:mean(1)
+  local spread = (z * z):mean(1):sqrt()
+  local moves = (spread - STILL * spread:max()):sign():clamp(0, 1)
+  local p = moves:sum()
+  z = z * moves / (spread + 1 - moves)
+  local gram = z:matmul(z:transpose())
+  local square = (gram:dot(gram) / m ^ 2 - p) / (p * (p - 1))
+  return p > 1 and math.sqrt(math.max(0, 1 - (1 - square) * (m - 1) / (m - 2))) or NAN
+end
+
+-- Adds the error of a window that has not been seen yet, and answers the correlation.
+local function correlations(self, errors)
+  local run, values = self.run, {}
+  local tau = run.options.tau_theta
+  local window = run.steps_done - run.steps_done % tau
+  self.errors = self.errors or {}
+  for r = 1, run.options.replicas do
+    local seen, length = self.errors[r] or {}, errors[r]:norm()
+    local step = run.core:stopped(r) or window
+    self.errors[r] = seen
+    if seen.window ~= step - step % tau and length > 0 then -- not NaN: one was kept
+      seen.window = step - step % tau
+      seen[#seen + 1] = errors[r] / length
+      if #seen > WINDOWS then
+        table.remove(seen, 1)
+      end
+    end
+    values[r] = correlation(seen)
+  end
+  return values
+end
+
+-- ---- groups -------------------------------------------------------------------------------------
+
 -- A group answers one list of R numbers for each of its probes. It may be given lists of those that
 -- are known already: of replicas that have stopped.
 local GROUPS = {
   { probes = { "cost", "accuracy" },
-    measure = function(run, cost, accuracy)
-      local set = run.options.data.test or run.options.data
-      return run.core:evaluate(set.x, set.y, cost, accuracy)
+    measure = function(self, cost, accuracy)
+      local set = self.run.options.data.test or self.run.options.data
+      return self.run.core:evaluate(set.x, set.y, cost, accuracy)
     end },
   { probes = { "train_cost", "train_accuracy" },
-    measure = function(run, cost, accuracy)
-      return run.core:evaluate(run.options.data.x, run.options.data.y, cost, accuracy)
+    measure = function(self, cost, accuracy)
+      local set = self.run.options.data
+      return self.run.core:evaluate(set.x, set.y, cost, accuracy)
     end },
-  { probes = { "C", "C_tilde" },
-    measure = function(run)
-      return run.core:signal()
+  { probes = { "C", "C_tilde", "signal_ulp" },
+    measure = function(self)
+      return self.run.core:signal()
     end },
-  { probes = { "angle" }, keeps_gradient = true,
-    measure = function(run)
-      return run.core:angle(false)
+  { probes = { "angle", "snr", "error_correlation" }, keeps_gradient = true,
+    measure = function(self)
+      local wanted = self.wanted.error_correlation
+      local angle, snr, errors = self.run.core:angle(false, wanted)
+      return angle, snr, wanted and correlations(self, errors)
     end },
   { probes = { "angle_set" }, keeps_gradient = true,
-    measure = function(run)
-      return run.core:angle(true)
+    measure = function(self)
+      return (self.run.core:angle(true))
     end },
   { probes = { "norm_G" }, keeps_gradient = true,
-    measure = function(run)
-      return norms(run.core:gradient(), run.options.replicas)
+    measure = function(self)
+      return norms(self.run.core:gradient(), self.run.options.replicas)
     end },
   { probes = { "norm_theta" },
-    measure = function(run)
-      return norms(run.core:theta(), run.options.replicas)
+    measure = function(self)
+      return norms(self.run.core:theta(), self.run.options.replicas)
+    end },
+  { probes = { "norm_update" }, keeps_gradient = true,
+    measure = function(self)
+      return self.run.core:update_norm()
+    end },
+  { probes = { "saturated" },
+    measure = function(self)
+      local set = self.run.options.data.test or self.run.options.data
+      return (self.run.core:saturated(set.x, set.y))
     end },
 }
 
@@ -63,6 +131,8 @@ for i, name in ipairs(M.names) do
   STOP[i] = { name, type = "number", least = least,
     doc = least and "Stop at this or more." or "Stop at this or less." }
 end
+
+M.STOP = STOP
 
 local function check_names(names)
   local wanted, schema = {}, {}
@@ -94,7 +164,8 @@ function M.prepare(run, names, stop)
   for name in pairs(conditions) do
     wanted[name] = true
   end
-  local self = setmetatable({ run = run, names = {}, groups = {}, conditions = conditions }, Probes)
+  local self = setmetatable({ run = run, names = {}, groups = {}, conditions = conditions,
+    wanted = wanted }, Probes)
   self.decide = type(stop) ~= "table" and stop or nil
   for _, group in ipairs(GROUPS) do
     for _, name in ipairs(group.probes) do
@@ -130,7 +201,7 @@ function Probes:row(wall)
       for i, name in ipairs(group.probes) do
         before[i] = known(self.last, run, name)
       end
-      local measured = { group.measure(run, before[1], before[2]) }
+      local measured = { group.measure(self, before[1], before[2]) }
       for i, name in ipairs(group.probes) do
         row[name] = measured[i]
       end
@@ -140,10 +211,13 @@ function Probes:row(wall)
   return row
 end
 
-local function fulfilled(conditions, row, r)
+--- Whether numbers fulfil all conditions; NaN fulfils none.
+-- @tparam table conditions name → bound, checked against M.STOP
+-- @tparam function value name → number or nil
+function M.fulfilled(conditions, value)
   for _, entry in ipairs(STOP) do
-    local bound, value = conditions[entry[1]], row[entry[1]] and row[entry[1]][r]
-    if bound and not (entry.least and value >= bound or not entry.least and value <= bound) then
+    local bound, is = conditions[entry[1]], value(entry[1])
+    if bound and not (entry.least and is >= bound or not entry.least and is <= bound) then
       return false
     end
   end
@@ -168,7 +242,9 @@ function Probes:stopped(row)
   local any = next(self.conditions) ~= nil
   local all = true
   for r = 1, run.options.replicas do
-    if any and not run.core:stopped(r) and fulfilled(self.conditions, row, r) then
+    if any and not run.core:stopped(r) and M.fulfilled(self.conditions, function(name)
+      return row[name] and row[name][r]
+    end) then
       run.core:stop(r)
     end
     all = all and run.core:stopped(r) ~= nil

@@ -334,6 +334,21 @@ function Run:counters()
   return counters
 end
 
+--- The state of the run in words and figures; see `mgd.explain`.
+-- @treturn report prints as a text; `figures`, `hints`
+-- @usage print(run:explain())
+function Run:explain()
+  return require("mgd.explain").explain(self)
+end
+
+--- What the run costs on hardware, so far, for a plan and to a target; see `mgd.budget`.
+-- @tparam[opt] table opts `dt`, `energy`, `power`, `steps`, `target`, `cost_bits`
+-- @treturn budget prints as a table
+-- @usage print(run:budget{dt = 10e-9, steps = 1e6, target = {accuracy = 0.9}})
+function Run:budget(opts)
+  return require("mgd.budget").budget(self, opts)
+end
+
 --- Save everything that is needed to continue bit for bit; see `mgd.resume`.
 -- @tparam string path
 function Run:save(path)
@@ -344,9 +359,9 @@ end
 
 M.RUN_SCHEMA = {
   { "steps", type = "integer", required = true, min = 0, doc = "How many more steps." },
-  { "every", type = "integer", min = 1, unit = "steps",
-    doc = "Probe at multiples of this, besides the first and the last step; with stop, a hundredth "
-      .. "of the steps without." },
+  { "every", type = { "integer", "string" }, min = 1, unit = "steps", choices = { "powers", "log" },
+    doc = "Probe at multiples of this, besides the first and the last step; powers: at 1, 10, 100, "
+      .. "…; log: at ten steps a decade. With stop, a hundredth of the steps without." },
   { "probes", type = "table", default = { "cost", "accuracy" },
     doc = "Names: " .. table.concat(probes.names, ", ") .. "." },
   { "stop", type = { "function", "table" },
@@ -355,10 +370,19 @@ M.RUN_SCHEMA = {
     doc = "A line on the terminal (stderr), where it is one." },
 }
 
+local PER_DECADE = { powers = 1, log = 10 } -- rows
+
 -- Where the next row is due after `step`.
 local function next_row(step, every, last)
   if not every then
     return last
+  elseif PER_DECADE[every] then
+    local k, row = 0, 1
+    while row <= step do
+      k = k + 1
+      row = math.floor(10 ^ (k / PER_DECADE[every]) + 0.5)
+    end
+    return math.min(row, last)
   end
   return math.min((math.floor(step / every) + 1) * every, last)
 end
@@ -405,7 +429,8 @@ end
 
 --- Advance the run.
 --
--- Rows of the history are taken at the present step, at multiples of `every`, and at the last step.
+-- Rows of the history are taken at the present step, at multiples of `every` (or at the powers of
+-- ten, `every = "powers"`, or at ten steps a decade, `every = "log"`), and at the last step.
 -- Replicas that fulfil `stop` keep their θ for the rest of this call; it ends when all have. Ctrl-C
 -- and failures raise; `run.history` keeps the rows so far and the run can go on.
 -- @tparam table opts `steps` (required), `every`, `probes` ({"cost", "accuracy"}), `stop`,

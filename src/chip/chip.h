@@ -146,6 +146,12 @@ struct mgd_session {
     mgd_status (*gradient)(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
                            const mgd_view *view, const mgd_weighted *samples, double *gradient,
                            double *cost);
+    /* Of a unit's θ, the share of units with a bounded activation that stand at a bound for every
+     * sample of x: (W) in lanes, (1) in rows; *units: how many there are, at least one. NULL where
+     * the chip shows no activations. */
+    mgd_status (*saturated)(mgd_context *ctx, mgd_session *session, size_t unit, uint64_t step,
+                            const void *theta, const mgd_tensor *x, const mgd_tensor *y,
+                            double *share, size_t *units);
 
     /* For chips whose hardware is not ideal; all NULL otherwise. A write that fails leaves θ as it
      * was. Two replicas change places; a replica's states as numbers (num_states), whatever the

@@ -423,6 +423,20 @@ static mgd_status ideal_gradient(mgd_context *ctx, mgd_session *session, mgd_poo
                             gradient, cost);
 }
 
+static mgd_status ideal_saturated(mgd_context *ctx, mgd_session *session, size_t unit,
+                                  uint64_t step, const void *theta, const mgd_tensor *x,
+                                  const mgd_tensor *y, double *share, size_t *units) {
+    (void)unit;
+    (void)step;
+    const ideal_session *s = (const ideal_session *)session;
+    mgd_samples samples;
+    MGD_TRY(mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &samples));
+    mgd_status status = mgd_net_saturated(
+        ctx, s->net, theta, s->arrangement == REPLICAS ? s->width : 0, &samples, share, units);
+    mgd_samples_close(&samples);
+    return status;
+}
+
 /* ---- opening and closing --------------------------------------------------------------------- */
 
 static void scratch_close(scratch *w) {
@@ -554,6 +568,7 @@ static mgd_status ideal_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_sp
                                .evaluate = ideal_evaluate,
                                .evaluate_lanes = task->width ? ideal_evaluate_lanes : NULL,
                                .gradient = ideal_gradient,
+                               .saturated = ideal_saturated,
                                .close = ideal_close};
     s->net = net;
     s->cost = task->cost;

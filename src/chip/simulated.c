@@ -100,6 +100,7 @@ static mgd_status activate(mgd_context *ctx, const simulated *s, worker *w, size
     op.x[0] = op.y;
     MGD_TRY(simulated_apply(ctx, s, &s->parts.before[i], unit, &g, copy, y));
     s->net->kernels->forward[op.node.kind][s->replicas](&op, NULL, w->arena, s->width);
+    mgd_watch_op(&w->watch, s->net, &op, w->arena, s->width);
     return simulated_apply(ctx, s, &s->parts.after[i], unit, &g, copy, y);
 }
 
@@ -119,13 +120,16 @@ mgd_status simulated_forward(mgd_context *ctx, const simulated *s, worker *w, si
     const size_t stride = s->real * (s->replicas ? s->width : 1);
     mgd_hw_frame in = simulated_features(s, f, s->samples.features, f->copy, sample);
     MGD_TRY(simulated_apply(ctx, s, &s->parts.input, unit, &in, copy, w->arena));
+    w->watch.at = 0;
     for (size_t i = 0; i < s->plan->num_ops; i++) {
         const mgd_op *op = &s->plan->ops[i];
-        if (part_acts(&s->parts.before[i]) || part_acts(&s->parts.after[i]))
+        if (part_acts(&s->parts.before[i]) || part_acts(&s->parts.after[i])) {
             MGD_TRY(activate(ctx, s, w, unit, f, copy, sample, i));
-        else
+        } else {
             mgd_op_forward(s->net, op, s->replicas, (const char *)theta + op->node.first * stride,
                            w->arena, s->width);
+            mgd_watch_op(&w->watch, s->net, op, w->arena, s->width);
+        }
         if (part_acts(&s->parts.product[i]))
             add_product_noise(s, w, f, sample, i);
     }
@@ -504,6 +508,7 @@ mgd_status simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec 
                                .evaluate = simulated_evaluate,
                                .evaluate_lanes = task->width ? simulated_evaluate_lanes : NULL,
                                .gradient = simulated_gradient,
+                               .saturated = simulated_saturated,
                                .rest = rest,
                                .swap = simulated_swap,
                                .stop = simulated_stop,

@@ -56,6 +56,7 @@ typedef struct {
     uint32_t *index, *copy;     /* (W) samples in the set, and their places in the batch */
     char *undo;                 /* a unit's states, where a function of the user's may fail */
     const uint32_t *gathered;
+    mgd_watch watch; /* of probes that look at activations */
 } MGD_OWN_LINE worker;
 
 typedef struct {
@@ -159,5 +160,8 @@ mgd_status simulated_evaluate_lanes(mgd_context *ctx, mgd_session *session, mgd_
 mgd_status simulated_gradient(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
                               const mgd_view *view, const mgd_weighted *set, double *gradient,
                               double *cost);
+mgd_status simulated_saturated(mgd_context *ctx, mgd_session *session, size_t unit, uint64_t step,
+                               const void *theta, const mgd_tensor *x, const mgd_tensor *y,
+                               double *share, size_t *units);
 
 #endif

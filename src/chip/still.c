@@ -160,6 +160,69 @@ mgd_status simulated_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *
     return status == MGD_ERR_INTERRUPT ? mgd_interrupt_answer(ctx) : status;
 }
 
+/* ---- saturation ------------------------------------------------------------------------------ */
+
+/* One pass of the samples that `w` names by the reference plan in an arena of its own: for chips
+ * whose own plan fuses pools, and has no models within the network. */
+static mgd_status watch_reference(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
+                                  const mgd_hw_frame *f, const mgd_samples *set, void *arena) {
+    const mgd_net_kernels *k = s->net->kernels;
+    const char *x = mgd_tensor_data(set->x);
+    if (s->replicas)
+        k->spread(x + w->index[0] * set->features * s->real, set->features, arena, s->width);
+    else
+        k->gather(x, set->features, w->index, arena, s->width);
+    mgd_hw_frame in = simulated_features(s, f, set->features, f->copy, NULL);
+    MGD_TRY(simulated_apply(ctx, s, &s->parts.input, unit, &in, 0, arena));
+    mgd_watch_forward(&w->watch, s->net, &s->net->reference, w->pack, s->replicas, arena, s->width);
+    return MGD_OK;
+}
+
+static mgd_status watch_set(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
+                            const mgd_hw_frame *f, const mgd_samples *set, void *arena) {
+    for (size_t i = 0; i < set->samples;) {
+        MGD_TRY(mgd_interrupt_answer(ctx));
+        i += take(s, w, NULL, i, set->samples);
+        if (arena)
+            MGD_TRY(watch_reference(ctx, s, w, unit, f, set, arena));
+        else
+            MGD_TRY(still_pass(ctx, s, w, unit, f, set, w->pack));
+    }
+    return MGD_OK;
+}
+
+mgd_status simulated_saturated(mgd_context *ctx, mgd_session *session, size_t unit, uint64_t step,
+                               const void *theta, const mgd_tensor *x, const mgd_tensor *y,
+                               double *share, size_t *units) {
+    const simulated *s = (const simulated *)session;
+    const bool bare = s->plan == &s->chip->bare;
+    const mgd_plan *plan = bare ? s->plan : &s->net->reference;
+    worker *w = &s->workers[0];
+    mgd_samples set = {0};
+    void *arena = NULL;
+    mgd_status status = mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &set);
+    if (status == MGD_OK)
+        status = mgd_watch_open(ctx, plan, s->width, &w->watch);
+    if (status == MGD_OK && !bare)
+        status = mgd_allocate(ctx, "activations", plan->arena, s->width * s->real, &arena);
+    if (status == MGD_OK) {
+        mgd_hw_frame f = still_frame(s, w, unit, step);
+        memcpy(w->pack, theta, s->rows * s->row_width * s->real);
+        status = still_weights(ctx, s, unit, &f, w->pack);
+        if (status == MGD_OK)
+            status = watch_set(ctx, s, w, unit, &f, &set, arena);
+    }
+    if (status == MGD_OK) {
+        mgd_watch_share(&w->watch, s->replicas, s->width, share);
+        *units = w->watch.units;
+    }
+    mgd_free(arena);
+    mgd_free(w->watch.marks);
+    w->watch = (mgd_watch){0};
+    mgd_samples_close(&set);
+    return status;
+}
+
 /* ---- gradient -------------------------------------------------------------------------------- */
 
 /* Whether back-propagation at the weights as they read is the whole truth. */

@@ -372,27 +372,81 @@ static int run_evaluate(lua_State *L) {
     return 2;
 }
 
-/* angle(whole_set) → {degrees of each replica} */
+/* angle(whole_set[, errors]) → {degrees of each replica}, {signal-to-noise ratio of each}; where
+ * errors are wanted, G − g (R, P) */
 static int run_angle(lua_State *L) {
     mgd_context ctx = {0};
     l_run *box = check_run(L);
-    double *angle = new_values(L, box);
+    lua_settop(L, 3);
+    double *angle = new_values(L, box), *snr = new_values(L, box), *error = NULL;
+    mgd_tensor **t = NULL;
+    if (lua_toboolean(L, 3)) {
+        size_t shape[2] = {mgd_run_replicas(box->run), mgd_chip_num_parameters(box->chip->chip)};
+        t = l_push_tensor_box(L);
+        l_check(L, mgd_tensor_new(&ctx, MGD_F64, 2, shape, t), &ctx);
+        l_tensor_filled(L, *t);
+        error = mgd_tensor_data(*t);
+    }
+    int at = lua_gettop(L);
     l_callback outer = enter(L, box);
-    mgd_status status = mgd_run_angle(&ctx, box->run, lua_toboolean(L, 2), angle);
+    mgd_status status = mgd_run_angle(&ctx, box->run, lua_toboolean(L, 2), angle, snr, error);
     leave(box, outer);
     l_check(L, status, &ctx);
     push_values(L, box, angle);
+    push_values(L, box, snr);
+    if (!t)
+        return 2;
+    lua_pushvalue(L, at);
+    return 3;
+}
+
+/* update_norm() → {norm of the last change of θ of each replica} */
+static int run_update_norm(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    double *norm = new_values(L, box);
+    l_check(L, mgd_run_update_norm(&ctx, box->run, norm), &ctx);
+    push_values(L, box, norm);
     return 1;
 }
 
-/* signal() → {C of each replica}, {C̃ of each replica} */
+/* saturated(x, y) → {share of units of each replica}, how many units there are */
+static int run_saturated(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    mgd_tensor *x = l_check_tensor(L, 2, "saturated: x");
+    mgd_tensor *y = l_check_tensor(L, 3, "saturated: y");
+    double *share = new_values(L, box);
+    size_t units = 0;
+    l_callback outer = enter(L, box);
+    mgd_status status = mgd_run_saturated(&ctx, box->run, x, y, share, &units);
+    leave(box, outer);
+    l_check(L, status, &ctx);
+    push_values(L, box, share);
+    lua_pushinteger(L, (lua_Integer)units);
+    return 2;
+}
+
+/* signal([mean]) → {C of each replica}, {C̃ of each}, {|C̃| in ulps of C of each}, over how many
+ * steps */
 static int run_signal(lua_State *L) {
     l_run *box = check_run(L);
-    double *c = new_values(L, box), *c_tilde = new_values(L, box);
-    mgd_run_signal(box->run, c, c_tilde);
+    lua_settop(L, 2);
+    double *c = new_values(L, box), *c_tilde = new_values(L, box), *ulps = new_values(L, box);
+    uint64_t steps = mgd_run_signal(box->run, lua_toboolean(L, 2), c, c_tilde, ulps);
     push_values(L, box, c);
     push_values(L, box, c_tilde);
-    return 2;
+    push_values(L, box, ulps);
+    lua_pushinteger(L, (lua_Integer)steps);
+    return 4;
+}
+
+/* evaluations(n) of the first n steps */
+static int run_evaluations(lua_State *L) {
+    l_run *box = check_run(L);
+    uint64_t n = (uint64_t)l_integer(L, 2, "evaluations: steps", 0, INT64_C(1) << 53);
+    lua_pushnumber(L, mgd_run_evaluations(box->run, n));
+    return 1;
 }
 
 /* counters() → {evaluations =, writes_mean =, writes_max =, pulses =, endurance_left =}: each a
@@ -554,7 +608,10 @@ static const luaL_Reg methods[] = {
     {"advance", run_advance},
     {"evaluate", run_evaluate},
     {"angle", run_angle},
+    {"update_norm", run_update_norm},
+    {"saturated", run_saturated},
     {"signal", run_signal},
+    {"evaluations", run_evaluations},
     {"counters", run_counters},
     {"theta", run_theta},
     {"gradient", run_gradient},

@@ -151,7 +151,7 @@ static double angle_between(const mgd_run *run, const void *row, const double *v
     return acos(fmax(-1, fmin(1, cosine))) * (180 / acos(-1)) + (isnan(cosine) ? NAN : 0);
 }
 
-/* Scratch of the angle probe. */
+/* Scratch of the probes of a window. */
 typedef struct {
     void *row;
     double *truth;
@@ -159,10 +159,36 @@ typedef struct {
     double *weight;  /* … and how much */
 } angle_scratch;
 
+/* The last completed window of a replica; false when none has been kept. */
+static bool last_window(const mgd_run *run, size_t r, uint64_t *first, uint64_t *end) {
+    size_t slot = run->slot[r];
+    *first = (uint64_t)run->window_first[slot];
+    *end = (uint64_t)run->window_end[slot];
+    return run->window_gradient && *end > 0;
+}
+
+/* |g|²/|G − g|², and G − g where it is wanted; published sums are made means. */
+static double compare(const mgd_run *run, const void *row, const double *truth, double steps,
+                      double *error) {
+    double factor = 1, signal = 0, noise = 0;
+    if (run->train.convention == MGD_CONVENTION_PUBLISHED)
+        factor = (double)run->parameters / steps;
+    for (size_t i = 0; i < run->parameters; i++) {
+        double off = factor * mgd_run_real(run, row, i) - truth[i];
+        signal += truth[i] * truth[i];
+        noise += off * off;
+        if (error)
+            error[i] = off;
+    }
+    return signal / noise;
+}
+
 static mgd_status angle_of(mgd_context *ctx, mgd_run *run, size_t r, bool whole_set,
-                           angle_scratch *w, double *angle) {
+                           angle_scratch *w, double *angle, double *snr, double *error) {
     size_t n = (size_t)run->order.samples, slot = run->slot[r], count = 0;
-    uint64_t first = (uint64_t)run->window_first[slot], end = (uint64_t)run->window_end[slot];
+    uint64_t first, end;
+    if (!last_window(run, r, &first, &end))
+        return MGD_OK;
     for (size_t i = 0; i < n && whole_set; i++)
         w->weight[i] = 1 / (double)n;
     if (!whole_set && !window_weights(run, slot, first, end, w->weight))
@@ -178,12 +204,17 @@ static mgd_status angle_of(mgd_context *ctx, mgd_run *run, size_t r, bool whole_
     MGD_TRY(run->session->gradient(ctx, run->session, run->pool, &view, &set, w->truth, NULL));
     mgd_run_row_get(run, run->window_gradient, r, w->row);
     *angle = angle_between(run, w->row, w->truth);
+    *snr = compare(run, w->row, w->truth, (double)(end - first), error);
     return MGD_OK;
 }
 
-mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set, double *angle) {
-    for (size_t r = 0; r < run->train.replicas; r++)
-        angle[r] = NAN;
+mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set, double *angle, double *snr,
+                         double *error) {
+    const size_t replicas = run->train.replicas;
+    for (size_t r = 0; r < replicas; r++)
+        angle[r] = snr[r] = NAN;
+    for (size_t i = 0; error && i < replicas * run->parameters; i++)
+        error[i] = NAN;
     if (!run->window_gradient)
         return MGD_OK;
     angle_scratch w = {mgd_calloc(run->parameters, run->real),
@@ -193,12 +224,72 @@ mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set, double 
     mgd_status status = MGD_OK;
     if (!w.row || !w.truth || !w.index || !w.weight)
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: the angle probe");
-    for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++)
-        if (run->window_end[run->slot[r]] > 0)
-            status = angle_of(ctx, run, r, whole_set, &w, &angle[r]);
+    for (size_t r = 0; r < replicas && status == MGD_OK; r++)
+        status = angle_of(ctx, run, r, whole_set, &w, &angle[r], &snr[r],
+                          error ? error + r * run->parameters : NULL);
     mgd_free(w.row);
     mgd_free(w.truth);
     mgd_free(w.index);
     mgd_free(w.weight);
+    return status;
+}
+
+mgd_status mgd_run_update_norm(mgd_context *ctx, const mgd_run *run, double *norm) {
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "parameters", 2 * run->parameters, run->real, &memory));
+    char *now = memory, *before = now + run->parameters * run->real;
+    uint64_t first, end;
+    for (size_t r = 0; r < run->train.replicas; r++) {
+        norm[r] = NAN;
+        if (!last_window(run, r, &first, &end))
+            continue;
+        double sum = 0;
+        mgd_run_row_get(run, run->theta, r, now);
+        mgd_run_row_get(run, run->window_theta, r, before);
+        for (size_t i = 0; i < run->parameters; i++) {
+            double change = mgd_run_real(run, now, i) - mgd_run_real(run, before, i);
+            sum += change * change;
+        }
+        norm[r] = sqrt(sum);
+    }
+    mgd_free(memory);
+    return MGD_OK;
+}
+
+/* ---- signal and units ------------------------------------------------------------------------ */
+
+uint64_t mgd_run_signal(const mgd_run *run, bool mean, double *c, double *c_tilde, double *ulps) {
+    uint64_t steps = mean ? run->step - run->sums_from : 0;
+    for (size_t r = 0; r < run->train.replicas; r++) {
+        size_t slot = run->slot[r], lane = slot % run->lanes;
+        const double *sums = run->sums + 2 * (slot - lane) + lane;
+        bool summed = steps > 0 && run->alive[slot] != 0;
+        c[r] = summed ? sums[run->lanes] / (double)steps : run->c[slot];
+        c_tilde[r] = summed ? sums[0] / (double)steps : run->c_tilde[slot];
+        int exponent;
+        frexp(c[r], &exponent); /* of the power of two above C */
+        ulps[r] = c[r] != 0 ? fabs(c_tilde[r]) / ldexp(run->chip->resolution, exponent - 1) : NAN;
+    }
+    return steps > 0 ? steps : 1;
+}
+
+mgd_status mgd_run_saturated(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
+                             const mgd_tensor *y, double *share, size_t *units) {
+    if (!run->session->saturated)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "saturated: this chip answers with outputs alone and shows no activations: "
+                        "expected a network on an ideal or a simulated chip, with a built-in cost");
+    void *memory;
+    mgd_run_settle(run);
+    MGD_TRY(mgd_allocate(ctx, "shares", run->units * run->lanes, sizeof(double), &memory));
+    double *shares = memory;
+    mgd_status status = MGD_OK;
+    for (size_t unit = 0; unit < run->units && status == MGD_OK; unit++)
+        status = run->session->saturated(ctx, run->session, unit, run->step,
+                                         run->theta + unit * mgd_run_unit_bytes(run), x, y,
+                                         shares + unit * run->lanes, units);
+    for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++)
+        share[r] = shares[run->slot[r]];
+    mgd_free(memory);
     return status;
 }

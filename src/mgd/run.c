@@ -416,6 +416,16 @@ void mgd_run_count(mgd_run *run) {
     }
 }
 
+double mgd_run_evaluations(mgd_run *run, uint64_t n) {
+    const mgd_train *t = &run->train;
+    mgd_run_count(run);
+    if (n >= run->asked_step)
+        return run->asked + mgd_step_count(run, run->asked_step, n);
+    if (mgd_schedule_constant(&t->tau_x) && mgd_schedule_constant(&t->tau_theta))
+        return mgd_step_count(run, 0, n);
+    return run->asked * (double)n / (double)run->asked_step;
+}
+
 void mgd_run_stopped_at(mgd_run *run, size_t slot, uint64_t step) {
     run->stopped[slot] = (double)step;
     run->asked_of[slot] = run->asked + mgd_step_count(run, run->asked_step, step);
@@ -469,13 +479,6 @@ uint64_t mgd_run_stopped(const mgd_run *run, size_t r, bool *finite) {
     size_t slot = run->slot[r];
     *finite = run->finite[slot] != 0;
     return isnan(run->stopped[slot]) ? UINT64_MAX : (uint64_t)run->stopped[slot];
-}
-
-void mgd_run_signal(const mgd_run *run, double *c, double *c_tilde) {
-    for (size_t r = 0; r < run->train.replicas; r++) {
-        c[r] = run->c[run->slot[r]];
-        c_tilde[r] = run->c_tilde[run->slot[r]];
-    }
 }
 
 const char *mgd_run_warning(const mgd_run *run) {

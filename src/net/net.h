@@ -252,4 +252,29 @@ mgd_status mgd_net_backward(mgd_context *ctx, const mgd_net *net, mgd_backward *
                             const mgd_cost *cost, const mgd_weighted *set, double *gradient,
                             double *value);
 
+/* ---- saturation ------------------------------------------------------------------------------ */
+
+/* Looks at activations as a plan in which nothing is pooled passes by. A mark stays 1 while its
+ * unit has stood at a bound: see mgd_run_saturated. */
+typedef struct {
+    size_t units;   /* with an activation that has a bound */
+    uint8_t *marks; /* (units × W); NULL: not looking */
+    size_t at;      /* the mark of the next op's first unit */
+} mgd_watch;
+
+/* Marks set for plan and width; fails when no unit has a bound. Free `marks` afterwards. */
+mgd_status mgd_watch_open(mgd_context *ctx, const mgd_plan *plan, size_t width, mgd_watch *out);
+/* Looks at what an op has just computed. */
+void mgd_watch_op(mgd_watch *watch, const mgd_net *net, const mgd_op *op, void *arena,
+                  size_t width);
+/* All ops, θ shared or private, each looked at. */
+void mgd_watch_forward(mgd_watch *watch, const mgd_net *net, const mgd_plan *plan,
+                       const void *theta, bool private_parameters, void *arena, size_t width);
+/* The share of marks that are set: of each lane, or (1) of units that are marked in all lanes. */
+void mgd_watch_share(const mgd_watch *watch, bool each_lane, size_t width, double *share);
+
+/* Of a network at θ (P × width), one sample for all lanes; or at θ (P) where width is 0. */
+mgd_status mgd_net_saturated(mgd_context *ctx, const mgd_net *net, const void *theta, size_t width,
+                             const mgd_samples *samples, double *share, size_t *units);
+
 #endif
