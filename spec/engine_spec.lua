@@ -1,88 +1,13 @@
 -- The discrete engine against the step order of McCaughan et al. 2023, written once more in plain
--- Lua: for networks in f64, and for chips in Lua, which also see every measurement.
+-- Lua (spec/support/reference.lua): for networks in f64, and for chips in Lua, which also see every
+-- measurement.
 
 local mgd = require "mgd"
 
 local quick = os.getenv "MGD_SPEC_QUICK" ~= nil
 
--- ---- the reference ------------------------------------------------------------------------------
-
--- ⟨s²⟩ of the reference document: 1 for ±1, ½ for sines; 1/P for sequential.
-local MEAN_SQUARE = {walsh = 1, random = 1, sine = 0.5}
-
--- What the engine is to do, step by step. `o` holds every option; `o.cost_at(theta, samples)`
--- measures; returns θ and the log {{theta, samples}, …} of all measurements.
-local function reference(o)
-  local p, theta, g, m, v = #o.theta, {}, {}, {}, {}
-  for i = 1, p do
-    theta[i], g[i], m[i], v[i] = o.theta[i], 0, 0, 0
-  end
-  local patterns = mgd.codes.pattern(o.perturbation, {parameters = p,
-    slots = math.ceil(o.steps / o.tau_p), tau_p = o.tau_p, tau_theta = o.tau_theta, seed = o.seed,
-    replica = o.replica}):totable()
-  local mean_square = o.perturbation.code == "sequential" and 1 / p
-    or MEAN_SQUARE[o.perturbation.code] * (1 - (o.perturbation.sparsity or 0))
-  local a = o.perturbation.amplitude
-  local samples, c0, written, writes = nil, nil, true, 0
-  local log, wrote = {}, {}
-
-  local function measure(sign, pattern)
-    local moved = {}
-    for i = 1, p do
-      moved[i] = theta[i] + sign * a * (pattern and pattern[i] or 0)
-    end
-    log[#log + 1] = {theta = moved, samples = samples}
-    return o.cost_at(moved, samples)
-  end
-
-  for n = 0, o.steps - 1 do
-    local changed = n % o.tau_x == 0
-    if changed then
-      samples = {}
-      for b = 0, o.batch - 1 do
-        samples[b + 1] = (n // o.tau_x * o.batch + b) % o.n + 1
-      end
-    end
-    local s = patterns[n // o.tau_p + 1]
-    if o.baseline == "measured" and (changed or written) then
-      c0 = measure(0)
-    end
-    written = false
-    local signal = measure(1, s)
-    if o.baseline == "measured" then
-      signal = signal - c0
-    elseif o.baseline == "two-sided" then
-      signal = (signal - measure(-1, s)) / 2
-    end
-    for i = 1, p do
-      if o.convention == "published" then
-        g[i] = g[i] + signal * a * s[i] / (a * a * mean_square * p)
-      else
-        g[i] = g[i] + signal * a * s[i] / (a * a * mean_square) / o.tau_theta
-      end
-    end
-    if (n + 1) % o.tau_theta == 0 then
-      writes, written = writes + 1, true
-      local eta = type(o.eta) == "function" and o.eta(n) or o.eta
-      for i = 1, p do
-        if o.optimizer == "momentum" then
-          m[i] = 0.9 * m[i] + g[i]
-          theta[i] = theta[i] - eta * m[i]
-        elseif o.optimizer == "adam" then
-          m[i] = 0.9 * m[i] + 0.1 * g[i]
-          v[i] = 0.999 * v[i] + 0.001 * g[i] * g[i]
-          theta[i] = theta[i] - eta * (m[i] / (1 - 0.9 ^ writes))
-            / (math.sqrt(v[i] / (1 - 0.999 ^ writes)) + 1e-8)
-        else
-          theta[i] = theta[i] - eta * g[i]
-        end
-        g[i] = 0
-      end
-      wrote[#wrote + 1] = n
-    end
-  end
-  return theta, log, wrote
-end
+-- What the engine is to do, step by step: θ, the log of all measurements, the steps that wrote.
+local reference = require("spec.support.reference").discrete
 
 -- ---- a task of three inputs: 3-2-2 tanh, mse ----------------------------------------------------
 

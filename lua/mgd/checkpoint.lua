@@ -269,8 +269,9 @@ local function collect_tensors(run)
   if not opt.chip.has_function then
     add("chip.theta", opt.chip.net:theta())
   end
-  if options.is_tensor(opt.perturbation.amplitudes) and type(opt.perturbation.code) == "string" then
-    add("perturbation.amplitudes", opt.perturbation.amplitudes)
+  local perturbation = opt.perturbation or {}
+  if options.is_tensor(perturbation.amplitudes) and type(perturbation.code) == "string" then
+    add("perturbation.amplitudes", perturbation.amplitudes)
   end
   if not opt.data.recipe then
     add("data.x", opt.data.x)

@@ -60,6 +60,17 @@ static mgd_status check_analog(mgd_context *ctx, const mgd_train *t) {
                         "train: tau_x = 1 with the analog engine: every step would be a change of "
                         "sample, which its high-pass does not see; expected at least 2, or a batch "
                         "of the whole set");
+    if (mgd_schedule_constant(&t->tau_x) && mgd_schedule_constant(&t->tau_p) &&
+        fmod(t->tau_p.value, t->tau_x.value) == 0 && t->batch != mgd_tensor_shape(t->x)[0])
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: tau_p = %g is a multiple of tau_x = %g with the analog engine: "
+                        "patterns would change together with samples alone, where its high-pass "
+                        "sees nothing; expected a shorter tau_p",
+                        t->tau_p.value, t->tau_x.value);
+    if (t->clip > 0 || t->clip_norm > 0)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: the analog engine's G is a low-pass, which has no limits: expected "
+                        "neither clip nor clip_norm");
     if (t->baseline != MGD_BASELINE_NONE || t->settle > 0)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: the analog engine measures no baseline and waits for nothing: "

@@ -60,6 +60,14 @@ mgd_status mgd_schedule_check(mgd_context *ctx, const char *name, const mgd_sche
                         "%s: a schedule over %g steps with factor %g, offset %g and end %g: "
                         "expected finite numbers, of at least 0, and more than 0 steps",
                         name, s->every, s->factor, s->offset, s->to);
+    bool vanishes = s->kind == MGD_SCHEDULE_COSINE ? s->to == 0
+                    : s->kind == MGD_SCHEDULE_STEP || s->kind == MGD_SCHEDULE_EXPONENTIAL
+                        ? s->factor == 0
+                        : false;
+    if (vanishes && kind == MGD_VALUE_POSITIVE)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "%s: the schedule ends at 0: expected %s at every step", name,
+                        expected(kind));
     return MGD_OK;
 }
 
