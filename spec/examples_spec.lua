@@ -123,4 +123,13 @@ describe("example", function()
     shows("08_robustness.lua list", { "experiments: cost_noise, .*leak, .*cost_delay" },
       "REPLICAS=4 STEPS=400")
   end)
+
+  it("10_node_perturbation compares it with parameter perturbation", function()
+    shows("10_node_perturbation.lua", {
+      "P = 220 parameters, M = 8 nodes",
+      "angle after +1 steps +8%d%.%d° +3%d%.%d°",
+      "angle after +64 steps +[56]%d%.%d° +%d%.%d°",
+      "accuracy, step +4000 +8%d%.%d %% +9%d%.%d %%",
+    })
+  end)
 end)

@@ -18,8 +18,8 @@ local ACTIVATIONS = {
 }
 
 -- A layer is {inputs = {list of inputs of node 1, …}, weight = {…}, bias = {…}}: node j sums
--- θ[weight[j][k]]·x[inputs[j][k]] over k, from θ[bias[j]]; then `act`; then `windows`, lists of
--- nodes whose largest is taken.
+-- θ[weight[j][k]]·x[inputs[j][k]] over k, from θ[bias[j]]; then `act`; it gives feature[j]; then
+-- `windows`, lists of features whose largest is taken.
 local function dense(first, inputs, outputs, act)
   local layer = {act = ACTIVATIONS[act], inputs = {}, weight = {}, bias = {}}
   for o = 1, outputs do
@@ -33,31 +33,29 @@ local function dense(first, inputs, outputs, act)
   return layer
 end
 
--- A convolution of images (channels, side, side) whose nodes are (outputs, rows, rows).
+-- A convolution of images (channels, side, side) to features (outputs, rows, rows); its nodes come
+-- pixel by pixel.
 local function conv(first, shape, act)
-  local layer = {act = ACTIVATIONS[act], inputs = {}, weight = {}, bias = {}}
-  local k, side = shape.kernel, shape.side
-  for o = 0, shape.outputs - 1 do
-    for row = 0, shape.rows - 1 do
-      for column = 0, shape.rows - 1 do
-        local inputs, weight = {}, {}
-        for c = 0, shape.channels - 1 do
-          for ky = 0, k - 1 do
-            for kx = 0, k - 1 do
-              local y = row * shape.stride + ky - shape.padding
-              local x = column * shape.stride + kx - shape.padding
-              if y >= 0 and y < side and x >= 0 and x < side then
-                inputs[#inputs + 1] = (c * side + y) * side + x + 1
-                weight[#weight + 1] = first + ((o * shape.channels + c) * k + ky) * k + kx
-              end
-            end
+  local layer = {act = ACTIVATIONS[act], inputs = {}, weight = {}, bias = {}, feature = {}}
+  local k, side, rows = shape.kernel, shape.side, shape.rows
+  for node = 0, rows * rows * shape.outputs - 1 do
+    local o, pixel = node % shape.outputs, node // shape.outputs
+    local inputs, weight = {}, {}
+    for c = 0, shape.channels - 1 do
+      for ky = 0, k - 1 do
+        for kx = 0, k - 1 do
+          local y = pixel // rows * shape.stride + ky - shape.padding
+          local x = pixel % rows * shape.stride + kx - shape.padding
+          if y >= 0 and y < side and x >= 0 and x < side then
+            inputs[#inputs + 1] = (c * side + y) * side + x + 1
+            weight[#weight + 1] = first + ((o * shape.channels + c) * k + ky) * k + kx
           end
         end
-        local j = #layer.inputs + 1
-        layer.inputs[j], layer.weight[j] = inputs, weight
-        layer.bias[j] = first + shape.outputs * shape.channels * k * k + o
       end
     end
+    layer.inputs[node + 1], layer.weight[node + 1] = inputs, weight
+    layer.bias[node + 1] = first + shape.outputs * shape.channels * k * k + o
+    layer.feature[node + 1] = o * rows * rows + pixel + 1
   end
   return layer
 end
@@ -95,7 +93,7 @@ local function evaluate(layers, theta, x, y, xi)
         z = z + theta[layer.weight[j][k]] * x[i]
       end
       node = node + 1
-      out[j] = layer.act(z + (xi and xi[node] or 0))
+      out[layer.feature and layer.feature[j] or j] = layer.act(z + (xi and xi[node] or 0))
     end
     x = out
     if layer.windows then

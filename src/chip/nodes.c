@@ -142,7 +142,7 @@ static void add_gradient(const mgd_nodes *n, scratch *w, mgd_node_steps steps, d
         size_t nodes = mgd_op_nodes(op);
         if (nodes == 0)
             continue;
-        k->node_deltas(&steps, w->signal, nodes, w->delta, n->width);
+        k->node_deltas(op, &steps, w->signal, w->delta, n->width);
         k->weights[op->node.kind](op, w->arenas[0], w->delta, gradient + op->node.first, n->width);
         steps.first += nodes;
     }

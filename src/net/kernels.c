@@ -178,21 +178,30 @@ static void gather(const void *rows, size_t features, const uint32_t *index, voi
 /* ---- nodes --------------------------------------------------------------------------------
  */
 
-INLINE void deltas_of(const mgd_node_steps *steps, const int kind, const real *signal, size_t count,
-                      real *delta, size_t width) {
+INLINE void deltas_of(const mgd_op *op, const mgd_node_steps *steps, const int kind,
+                      const real *signal, real *delta, size_t width) {
+    const size_t outputs = op->node.kind == MGD_LAYER_DENSE ? op->out.features : op->out.size[0];
+    const size_t pixels = mgd_op_nodes(op) / outputs;
     for (size_t lane = 0; lane < width; lane += VEC_LANES) {
         const vec factor = load(signal + lane);
-        for (size_t node = 0; node < count; node++)
-            store(delta + node * width + lane, factor * node_step(steps, kind, node, lane, width));
+        for (size_t pixel = 0; pixel < pixels; pixel++)
+            for (size_t o = 0, n; o < outputs; o += n) {
+                n = outputs - o < 4 ? 1 : 4;
+                const node_row row =
+                    nodes_from(steps, kind, pixel * outputs + o, lane, width, (int)n);
+                real *to = delta + (o * pixels + pixel) * width + lane;
+                for (int i = 0; i < (int)n; i++)
+                    store(to + (size_t)i * pixels * width, node_times(&row, kind, i, factor));
+            }
     }
 }
 
-static void node_deltas(const mgd_node_steps *steps, const void *signal, size_t count, void *delta,
-                        size_t width) {
+static void node_deltas(const mgd_op *op, const mgd_node_steps *steps, const void *signal,
+                        void *delta, size_t width) {
     if (steps->words)
-        deltas_of(steps, NODES_SIGNS, signal, count, delta, width);
+        deltas_of(op, steps, NODES_SIGNS, signal, delta, width);
     else
-        deltas_of(steps, NODES_VALUES, signal, count, delta, width);
+        deltas_of(op, steps, NODES_VALUES, signal, delta, width);
 }
 
 static void average(void *a, const void *b, size_t n) {

@@ -148,15 +148,36 @@ enum { NODES_STILL, NODES_SIGNS, NODES_VALUES };
 
 #define SIGN_BIT ((int)(8 * sizeof(real)) - 1)
 
-/* s of the op's node number `node` for the vector of lanes from `lane` on */
-INLINE vec node_step(const mgd_node_steps *steps, const int kind, size_t node, size_t lane,
-                     size_t width) {
+/* Nodes `node` … of the op, at most 32 of them, for the vector of lanes from `lane` on. */
+typedef struct {
+    vec_int bits;       /* SIGNS: that of the first node lowest */
+    const real *values; /* VALUES */
+    size_t width;
+} node_row;
+
+INLINE node_row nodes_from(const mgd_node_steps *steps, const int kind, size_t node, size_t lane,
+                           size_t width, int count) {
     const size_t place = steps->first + node;
+    node_row row = {.width = width};
+    if (kind == NODES_VALUES) {
+        row.values = (const real *)steps->values + place * width + lane;
+        return row;
+    }
+    const uint32_t *words = steps->words + place / 32 * width + lane;
+    const int bit = (int)(place % 32);
+    /* an arithmetic shift fills in from the top what is not asked for */
+    row.bits = load_words(words) >> bit;
+    if (bit + count > 32)
+        row.bits = (row.bits & (((real_int)1 << (32 - bit)) - 1)) | load_words(words + width)
+                                                                        << (32 - bit);
+    return row;
+}
+
+/* factor·s of the i-th of them */
+INLINE vec node_times(const node_row *row, const int kind, int i, vec factor) {
     if (kind == NODES_VALUES)
-        return load((const real *)steps->values + place * width + lane);
-    vec_int bits = load_words(steps->words + place / 32 * width + lane);
-    bits <<= SIGN_BIT - (int)(place % 32);
-    return (vec)((vec_int)splat(1) ^ (bits & (vec_int)splat((real)-0.0)));
+        return factor * load(row->values + (size_t)i * row->width);
+    return (vec)((vec_int)factor ^ (row->bits << (SIGN_BIT - i) & (vec_int)splat((real)-0.0)));
 }
 
 #if MGD_REAL_BITS == 32

@@ -115,37 +115,48 @@ INLINE void put_sums(const conv *c, real *y, const vec sum[PIXELS], const int np
             store(y + (size_t)p * c->width, rectified(c, sum[p]));
 }
 
-INLINE void put_moved(const conv *c, real *y, const vec sum[PIXELS], const vec step[PIXELS],
-                      double amplitude, const int np) {
+/* The same with nodes moved, as the i-th of each pixel's row says. */
+INLINE void put_moved(const conv *c, real *y, const vec sum[PIXELS], const node_row row[PIXELS],
+                      int i, double amplitude, const int nodes, const int np) {
+    const vec a = splat((real)amplitude);
     vec moved[PIXELS];
     for (int p = 0; p < np; p++)
-        moved[p] = fma_vec(splat((real)amplitude), step[p], sum[p]);
+        moved[p] = sum[p] + node_times(&row[p], nodes, i, a);
     put_sums(c, y, moved, np);
 }
 
-INLINE void put(const conv *c, size_t o, const group *g, size_t at, const vec sum[PIXELS],
-                const int nodes, const int np) {
+/* Outputs o … o + ob − 1 of a group, from their sums; its pixels lie side by side from place `at`
+ * on, or are one. */
+INLINE void put(const conv *c, size_t o, const group *g, size_t at,
+                const vec sum[MAX_OUTPUTS][PIXELS], const int nodes, const int ob, const int np) {
     const size_t place = (o * c->out[0] * c->out[1] + at) * c->width;
+    const size_t next = c->out[0] * c->out[1] * c->width;
     if (nodes == NODES_STILL) {
-        put_sums(c, c->y + place, sum, np);
+        for (int i = 0; i < ob; i++)
+            put_sums(c, c->y + place + (size_t)i * next, sum[i], np);
         return;
     }
-    vec step[PIXELS];
+    node_row row[PIXELS];
     for (int p = 0; p < np; p++)
-        step[p] = node_step(c->steps, nodes, o * c->sides[0] * c->sides[1] + g->node[p], c->lane,
-                            c->width);
-    put_moved(c, c->y + place, sum, step, c->steps->amplitude[0], np);
-    if (c->other)
-        put_moved(c, c->other + place, sum, step, c->steps->amplitude[1], np);
+        row[p] = nodes_from(c->steps, nodes, g->node[p] * c->outputs + o, c->lane, c->width, ob);
+    const double *amplitude = c->steps->amplitude;
+    for (int i = 0; i < ob; i++) {
+        real *y = c->y + place + (size_t)i * next;
+        if (amplitude[0] == 0)
+            put_sums(c, y, sum[i], np);
+        else
+            put_moved(c, y, sum[i], row, i, amplitude[0], nodes, np);
+        if (c->other)
+            put_moved(c, c->other + place + (size_t)i * next, sum[i], row, i, amplitude[1], nodes,
+                      np);
+    }
 }
 
-/* Outputs o … o + ob − 1 of a group; its pixels lie side by side from place `at` on, or are one. */
 INLINE void group_block(const conv *c, size_t o, const group *g, size_t at, const bool private,
                         const int nodes, const int ob, const int np, const size_t across) {
     vec sum[MAX_OUTPUTS][PIXELS];
     accumulate(c, o, g, sum, private, ob, np, across);
-    for (int i = 0; i < ob; i++)
-        put(c, o + (size_t)i, g, at, sum[i], nodes, np);
+    put(c, o, g, at, sum, nodes, ob, np);
 }
 
 INLINE void all_blocks(const conv *c, const group *g, size_t at, const bool private,
@@ -184,12 +195,12 @@ INLINE void pooled_pixel(const conv *c, size_t row, size_t column, const bool pr
         return;
     }
     for (size_t o = 0; o < c->outputs; o++) {
-        vec sum[MAX_OUTPUTS][PIXELS], pixel[PIXELS];
+        vec sum[MAX_OUTPUTS][PIXELS], pixel[1][PIXELS];
         for (size_t p = 0; p < PIXELS; p++) {
             accumulate(c, o, &one[p], sum, private, 1, 1, 0);
-            pixel[p] = sum[0][0];
+            pixel[0][p] = sum[0][0];
         }
-        put(c, o, &g, at, pixel, nodes, PIXELS);
+        put(c, o, &g, at, pixel, nodes, 1, PIXELS);
     }
 }
 
@@ -347,61 +358,78 @@ static void outputs_seeing(const conv *c, size_t side, size_t tap, size_t *first
         --*last;
 }
 
-#define NINE_OUTPUTS                                                                               \
-    (VEC_BYTES == 64 ? 2                                                                           \
-                     : 1) /* outputs summed side by side for the nine taps of a window of 3 × 3 */
-#define NINE_GROUP                                                                                 \
-    144 /* weights of an output that are summed before any goes across the lanes: … */
-#define TAP_GROUP 32 /* … of such a window, and of others */
+#define ROW_OUTPUTS                                                                                \
+    4 /* outputs summed side by side for three taps of a row: all stays in registers */
+#define ROW_TAPS 3
+#define GROUP 48 /* weights of an output that are summed before any goes across the lanes */
 #define TILE_VECS (LANES / VEC_LANES)
 
+/* Output pixels over which delta·x is summed: those that see the image under some tap. Distances
+ * are in features. */
 typedef struct {
-    const real *delta; /* (O × height × width × W) of the nodes of output o and the next ones */
-    vec (*sum)[TILE_VECS]; /* (n × group) */
-    size_t group;
-} tap_sums;
+    size_t rows, columns;
+    size_t delta, delta_row; /* the first of them, and from row to row, */
+    size_t x, x_row, x_step; /* and of x, from pixel to pixel too */
+    size_t image;            /* from output to output */
+} field;
 
-/* Σ over tiles and pixels, lane by lane, of delta·x for outputs o … o + n − 1, of the taps from
- * (channel, ky, kx) on, down × across of them, which all outputs see alike; to place `at`. `width`
- * is known to the compiler where it is one tile: addresses are half of the work otherwise. */
-INLINE void sum_taps(const conv *c, const tap_sums *s, size_t at, size_t channel, size_t ky,
-                     size_t kx, const size_t width, const int n, const int down, const int across) {
-    const size_t image = c->out[0] * c->out[1], step = c->stride[1] * width;
-    const real *row_of_tap[3];
+static field field_of(const conv *c, size_t ky, size_t kx) {
     size_t rows[2], columns[2];
     outputs_seeing(c, 0, ky, &rows[0], &rows[1]);
     outputs_seeing(c, 1, kx, &columns[0], &columns[1]);
-    const size_t under = channel * c->in[0] * c->in[1] + ky * c->in[1] + kx;
+    return (field){.rows = rows[1] - rows[0],
+                   .columns = columns[1] - columns[0],
+                   .delta = rows[0] * c->out[1] + columns[0],
+                   .delta_row = c->out[1],
+                   .x = corner_of(c, rows[0], columns[0]),
+                   .x_row = c->stride[0] * c->in[1],
+                   .x_step = c->stride[1],
+                   .image = c->out[0] * c->out[1]};
+}
+
+/* In a register, where the compiler would rather load it again for each use: with as many loads as
+ * multiply-adds these wait. */
+INLINE vec kept(vec x) {
+#if defined(MGD_KERNEL_AVX512)
+    __asm__("" : "+v"(x));
+#endif
+    return x;
+}
+
+/* sum (n × across) += Σ delta·x of one tile, for n outputs and as many taps side by side. */
+INLINE void sum_field(const field *f, const real *delta, const real *x, const size_t width,
+                      vec sum[BACK][ROW_TAPS], const int n, const int across) {
+    for (size_t row = 0; row < f->rows; row++) {
+        const real *d = delta + (f->delta + row * f->delta_row) * width;
+        const real *at = x + (f->x + row * f->x_row) * width;
+        for (size_t column = 0; column < f->columns; column++) {
+            vec left[BACK];
+            for (int i = 0; i < n; i++)
+                left[i] = kept(load(d + (size_t)i * f->image * width));
+            for (int t = 0; t < across; t++) {
+                const vec right = load(at + (size_t)t * width);
+                for (int i = 0; i < n; i++)
+                    sum[i][t] = fma_vec(left[i], right, sum[i][t]);
+            }
+            d += width;
+            at += f->x_step * width;
+        }
+    }
+}
+
+/* Over all tiles, lane by lane, into sums (n × GROUP) */
+INLINE void sum_tiles(const field *f, const real *delta, const real *x, const size_t width,
+                      vec (*sums)[TILE_VECS], const int n, const int across) {
     for (size_t part = 0; part < LANES; part += VEC_LANES) {
-        vec sum[BACK][9];
+        vec sum[BACK][ROW_TAPS];
         for (int i = 0; i < n; i++)
-            for (int t = 0; t < down * across; t++)
+            for (int t = 0; t < across; t++)
                 sum[i][t] = splat(0);
         for (size_t lane = part; lane < width; lane += LANES)
-            for (size_t row = rows[0]; row < rows[1]; row++) {
-                const real *d = s->delta + (row * c->out[1] + columns[0]) * width + lane;
-                for (int k = 0; k < down; k++)
-                    row_of_tap[k] =
-                        c->x + lane +
-                        (under + corner_of(c, row, columns[0]) + (size_t)k * c->in[1]) * width;
-                for (size_t column = columns[0]; column < columns[1]; column++) {
-                    vec left[BACK];
-                    for (int i = 0; i < n; i++)
-                        left[i] = load(d + (size_t)i * image * width);
-                    for (int t = 0; t < down * across; t++) {
-                        const vec right =
-                            load(row_of_tap[t / across] + (size_t)(t % across) * width);
-                        for (int i = 0; i < n; i++)
-                            sum[i][t] = fma_vec(left[i], right, sum[i][t]);
-                    }
-                    d += width;
-                    for (int k = 0; k < down; k++)
-                        row_of_tap[k] += step;
-                }
-            }
+            sum_field(f, delta + lane, x + lane, width, sum, n, across);
         for (int i = 0; i < n; i++)
-            for (int t = 0; t < down * across; t++)
-                s->sum[(size_t)i * s->group + at + (size_t)t][part / VEC_LANES] = sum[i][t];
+            for (int t = 0; t < across; t++)
+                sums[i * GROUP + t][part / VEC_LANES] = sum[i][t];
     }
 }
 
@@ -414,41 +442,64 @@ static void add_sums(vec (*sum)[TILE_VECS], size_t count, double *gradient) {
     }
 }
 
-/* Gradients of the weights of outputs o … o + n − 1: windows of 3 × 3 without padding, which every
- * output sees whole. */
-INLINE void nine_gradients(const conv *c, const real *delta, size_t o, double *gradient,
-                           const int n) {
-    vec sum[NINE_OUTPUTS * NINE_GROUP][TILE_VECS] = {{{0}}};
-    const size_t image = c->out[0] * c->out[1], each = c->channels * 9;
-    const tap_sums s = {delta + o * image * c->width, sum, NINE_GROUP};
-    for (size_t first = 0, channels; first < c->channels; first += channels) {
-        channels = c->channels - first < NINE_GROUP / 9 ? c->channels - first : NINE_GROUP / 9;
-        for (size_t k = 0; k < channels; k++)
-            if (c->width == LANES)
-                sum_taps(c, &s, k * 9, first + k, 0, 0, LANES, n, 3, 3);
-            else
-                sum_taps(c, &s, k * 9, first + k, 0, 0, c->width, n, 3, 3);
-        for (size_t i = 0; i < (size_t)n; i++)
-            add_sums(sum + i * NINE_GROUP, channels * 9, gradient + (o + i) * each + first * 9);
-    }
+/* Gradients of the weights of outputs o … o + n − 1, `across` taps at once: more than one where all
+ * outputs see them alike. */
+INLINE void gradients_of(const conv *c, const real *delta, size_t o, double *gradient,
+                         const size_t width, const int n, const int across) {
+    vec sums[BACK * GROUP][TILE_VECS] = {{{0}}};
+    const size_t area = c->kernel[0] * c->kernel[1], each = c->channels * area;
+    const bool padded = c->padding[0] > 0 || c->padding[1] > 0;
+    field f = field_of(c, 0, 0);
+    const real *d = delta + o * f.image * width;
+    size_t first = 0, count = 0; /* weights whose sums wait */
+    for (size_t channel = 0; channel < c->channels; channel++)
+        for (size_t ky = 0; ky < c->kernel[0]; ky++)
+            for (size_t kx = 0; kx < c->kernel[1]; kx += (size_t)across) {
+                const size_t x = (channel * c->in[0] + ky) * c->in[1] + kx;
+                if (padded)
+                    f = field_of(c, ky, kx);
+                sum_tiles(&f, d, c->x + x * width, width, sums + count, n, across);
+                count += (size_t)across;
+                if (count < GROUP && first + count < each)
+                    continue;
+                for (size_t i = 0; i < (size_t)n; i++)
+                    add_sums(sums + i * GROUP, count, gradient + (o + i) * each + first);
+                first += count;
+                count = 0;
+            }
 }
 
-/* The same for any window, tap by tap. */
-INLINE void tap_gradients(const conv *c, const real *delta, size_t o, double *gradient,
-                          const int n) {
-    vec sum[BACK * TAP_GROUP][TILE_VECS] = {{{0}}};
-    const size_t image = c->out[0] * c->out[1], area = c->kernel[0] * c->kernel[1];
-    const size_t each = c->channels * area;
-    const tap_sums s = {delta + o * image * c->width, sum, TAP_GROUP};
-    for (size_t first = 0, count; first < each; first += count) {
-        count = each - first < TAP_GROUP ? each - first : TAP_GROUP;
-        for (size_t k = 0; k < count; k++) {
-            size_t at = (first + k) % area;
-            sum_taps(c, &s, k, (first + k) / area, at / c->kernel[1], at % c->kernel[1], c->width,
-                     n, 1, 1);
-        }
-        for (size_t i = 0; i < (size_t)n; i++)
-            add_sums(sum + i * TAP_GROUP, count, gradient + (o + i) * each + first);
+/* All outputs; `width` is known to the compiler where it is one tile: half of the work is addresses
+ * otherwise. */
+INLINE void weight_gradients(const conv *c, const real *delta, double *gradient,
+                             const size_t width) {
+    size_t o = 0;
+    if (c->padding[1] == 0 && c->kernel[1] % ROW_TAPS == 0) {
+        for (; o + ROW_OUTPUTS <= c->outputs; o += ROW_OUTPUTS)
+            gradients_of(c, delta, o, gradient, width, ROW_OUTPUTS, ROW_TAPS);
+        for (; o < c->outputs; o++)
+            gradients_of(c, delta, o, gradient, width, 1, ROW_TAPS);
+        return;
+    }
+    for (; o + BACK <= c->outputs; o += BACK)
+        gradients_of(c, delta, o, gradient, width, BACK, 1);
+    for (; o < c->outputs; o++)
+        gradients_of(c, delta, o, gradient, width, 1, 1);
+}
+
+/* bias (O) += Σ delta, some outputs side by side: a single sum would wait for itself */
+static void add_biases(const conv *c, const real *delta, double *bias) {
+    const size_t image = c->out[0] * c->out[1] * c->width;
+    for (size_t o = 0, n; o < c->outputs; o += n) {
+        vec sum[VEC_LANES][TILE_VECS] = {{{0}}};
+        n = c->outputs - o < VEC_LANES ? c->outputs - o : VEC_LANES;
+        for (size_t at = 0; at < image; at += LANES)
+            for (size_t i = 0; i < n; i++)
+                for (size_t part = 0; part < TILE_VECS; part++)
+                    sum[i][part] += load(delta + (o + i) * image + at + part * VEC_LANES);
+        const vec across = tile_sums(sum);
+        for (size_t i = 0; i < n; i++)
+            bias[o + i] += (double)across[i];
     }
 }
 
@@ -457,22 +508,11 @@ void NET_KERNEL(conv_weights)(const mgd_op *op, const void *arena, const void *d
     conv c = conv_of(op, NULL, (real *)arena, width, false); /* of which x is read */
     const real *delta = deltas;
     memcpy(c.out, c.sides, sizeof c.out);
-    const bool nine =
-        c.kernel[0] == 3 && c.kernel[1] == 3 && c.padding[0] == 0 && c.padding[1] == 0;
-    size_t o = 0;
-    for (; nine && o + NINE_OUTPUTS <= c.outputs; o += NINE_OUTPUTS)
-        nine_gradients(&c, delta, o, gradient, NINE_OUTPUTS);
-    for (; !nine && o + BACK <= c.outputs; o += BACK)
-        tap_gradients(&c, delta, o, gradient, BACK);
-    for (; o < c.outputs; o++)
-        if (nine)
-            nine_gradients(&c, delta, o, gradient, 1);
-        else
-            tap_gradients(&c, delta, o, gradient, 1);
-    double *bias = gradient + c.outputs * c.channels * c.kernel[0] * c.kernel[1];
-    const size_t image = c.out[0] * c.out[1];
-    for (o = 0; o < c.outputs; o++)
-        bias[o] += (double)sum_lanes(delta + o * image * width, image * width);
+    if (width == LANES)
+        weight_gradients(&c, delta, gradient, LANES);
+    else
+        weight_gradients(&c, delta, gradient, width);
+    add_biases(&c, delta, gradient + c.outputs * c.channels * c.kernel[0] * c.kernel[1]);
 }
 
 void NET_KERNEL(conv_backward)(const mgd_op *op, const void *theta, const void *arena, void *deltas,

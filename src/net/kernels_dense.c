@@ -11,6 +11,19 @@
 #define MAX_OB 8
 #define PART 64 /* inputs of one part: 16 KiB in DENSE_VECTORS vectors */
 
+/* Sums v of outputs o …, with their nodes moved, into y and into that of the second evaluation. */
+INLINE void put_moved(const layer *l, size_t o, size_t lane, vec sum[MAX_OB][4], int v,
+                      const int nodes, const int ob) {
+    const node_row row = nodes_from(l->steps, nodes, o, l->lane + lane, l->width, ob);
+    real *const y[2] = {l->y, l->other};
+    for (size_t e = 0; e < 2 && y[e]; e++) {
+        const vec amplitude = splat((real)l->steps->amplitude[e]);
+        for (int i = 0; i < ob; i++)
+            store(y[e] + (o + (size_t)i) * l->width + lane,
+                  activated(l->activation, sum[i][v] + node_times(&row, nodes, i, amplitude)));
+    }
+}
+
 /* Outputs o … o + ob − 1 for vb vectors. */
 INLINE void block(const dense_lanes *l, size_t o, const bool private, const int nodes, const int ob,
                   const int vb) {
@@ -37,19 +50,14 @@ INLINE void block(const dense_lanes *l, size_t o, const bool private, const int 
             }
         }
     const mgd_layer_kind last = l->last == inputs ? l->activation : MGD_LAYER_IDENTITY;
-    for (int i = 0; i < ob; i++)
-        for (int v = 0; v < vb; v++) {
-            size_t lane = (size_t)v * VEC_LANES, at = (size_t)i * width + lane;
-            if (nodes != NODES_STILL && l->last == inputs) {
-                const vec step = node_step(l->steps, nodes, o + (size_t)i, l->lane + lane, width);
-                if (l->other)
-                    store(l->other + o * width + at,
-                          activated(last,
-                                    fma_vec(splat((real)l->steps->amplitude[1]), step, sum[i][v])));
-                sum[i][v] = fma_vec(splat((real)l->steps->amplitude[0]), step, sum[i][v]);
-            }
-            store(y + at, activated(last, sum[i][v]));
-        }
+    for (int v = 0; v < vb; v++) {
+        const size_t lane = (size_t)v * VEC_LANES;
+        if (nodes != NODES_STILL && l->last == inputs)
+            put_moved(l, o, lane, sum, v, nodes, ob);
+        else
+            for (int i = 0; i < ob; i++)
+                store(y + (size_t)i * width + lane, activated(last, sum[i][v]));
+    }
 }
 
 /* All outputs of one part of the inputs. */

@@ -76,7 +76,8 @@ typedef void mgd_forward_kernel(const mgd_op *op, const void *theta, void *arena
  * θ̃ are formed in registers and never stored. The input is read from the first arena alone. */
 typedef void mgd_pair_kernel(const mgd_op *op, const void *theta, const mgd_signs *signs,
                              bool two_sided, void *const arenas[2], size_t width);
-/* Perturbations of an op's *nodes*, its pre-activations, in W lanes: amplitude·s. */
+/* Perturbations of an op's *nodes*, its pre-activations, in W lanes: amplitude·s. Those of a
+ * convolution come pixel by pixel, its outputs side by side. */
 typedef struct {
     const uint32_t *words; /* s as signs, as in mgd_signs; or NULL: */
     const void *values;    /* s (… × W), in the kernels' precision */
@@ -87,8 +88,8 @@ typedef struct {
  * read from the first arena; or in one, where the second arena is NULL. */
 typedef void mgd_node_kernel(const mgd_op *op, const void *theta, const mgd_node_steps *steps,
                              void *const arenas[2], size_t width);
-/* gradient (count) += that of the op's parameters, from the deltas of its nodes (nodes × W) and
- * what it has read, summed over lanes by a fixed tree. */
+/* gradient (count) += that of the op's parameters, from the deltas of its nodes (O × pixels × W)
+ * and what it has read, summed over lanes by a fixed tree. */
 typedef void mgd_weight_kernel(const mgd_op *op, const void *arena, const void *delta,
                                double *gradient, size_t width);
 /* From the delta of the output, those of the sources (added to) and the gradient (count), added to,
@@ -105,10 +106,9 @@ typedef struct {
     mgd_pair_kernel *dense_pair;
     mgd_node_kernel *nodes[MGD_LAYER_COUNT]; /* NULL: of kinds that have none */
     mgd_weight_kernel *weights[MGD_LAYER_COUNT];
-    /* delta (count × W) ← signal (W)·s of the op's nodes */
-    void (*node_deltas)(const mgd_node_steps *steps, const void *signal, size_t count, void *delta,
-                        size_t width);
-
+    /* delta (O × pixels × W) ← signal (W)·s of the op's nodes */
+    void (*node_deltas)(const mgd_op *op, const mgd_node_steps *steps, const void *signal,
+                        void *delta, size_t width);
     /* a ← (a + b)/2, n values */
     void (*average)(void *a, const void *b, size_t n);
 
@@ -170,7 +170,7 @@ void mgd_op_backward(const mgd_net *net, const mgd_op *op, const void *theta, co
 /* Floating-point operations of one op for one sample. */
 double mgd_op_flop(const mgd_op *op);
 
-/* Nodes of an op: the outputs of a dense layer, the pixels (O × height × width) of a convolution as
+/* Nodes of an op: the outputs of a dense layer, the pixels (height × width × O) of a convolution as
  * far as a pool that has joined it looks at them; 0 for other layers. */
 size_t mgd_op_nodes(const mgd_op *op);
 /* Side 0, height, or 1, width, of a convolution's nodes. */
