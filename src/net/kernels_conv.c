@@ -195,7 +195,7 @@ INLINE void pooled_pixel(const conv *c, size_t row, size_t column, const bool pr
         return;
     }
     for (size_t o = 0; o < c->outputs; o++) {
-        vec sum[MAX_OUTPUTS][PIXELS], pixel[1][PIXELS];
+        vec sum[MAX_OUTPUTS][PIXELS], pixel[MAX_OUTPUTS][PIXELS];
         for (size_t p = 0; p < PIXELS; p++) {
             accumulate(c, o, &one[p], sum, private, 1, 1, 0);
             pixel[0][p] = sum[0][0];

@@ -12,7 +12,7 @@
 #define PART 64 /* inputs of one part: 16 KiB in DENSE_VECTORS vectors */
 
 /* Sums v of outputs o …, with their nodes moved, into y and into that of the second evaluation. */
-INLINE void put_moved(const layer *l, size_t o, size_t lane, vec sum[MAX_OB][4], int v,
+INLINE void put_moved(const dense_lanes *l, size_t o, size_t lane, vec sum[MAX_OB][4], int v,
                       const int nodes, const int ob) {
     const node_row row = nodes_from(l->steps, nodes, o, l->lane + lane, l->width, ob);
     real *const y[2] = {l->y, l->other};
