@@ -156,17 +156,29 @@ describe("lfsr", function()
     return shown
   end
 
-  it("is a register of the fewest bits, and parameter i its sequence i slots ahead", function()
+  it("is a register, and parameter i its sequence i slots ahead", function()
     for _, case in ipairs {{1, 2}, {2, 2}, {3, 3}, {6, 3}, {7, 4}, {9, 4}, {14, 4}, {15, 5},
       {100, 7}, {220, 8}} do
       local p, m = case[1], case[2]
       local slots = 2 * (2 ^ m - 1)
-      local s, shown = pattern("lfsr", p, slots):totable(), register(m, slots + p)
+      local code = {code = "lfsr", bits = m}
+      local s, shown = pattern(code, p, slots):totable(), register(m, slots + p)
       for k = 1, slots do
         for i = 1, p do
           assert.equal(1 - 2 * shown[k + i - 1], s[k][i])
         end
       end
+    end
+  end)
+
+  it("has as many bits as it takes for 64·P slots, or for P + 1 when balanced", function()
+    for _, case in ipairs {{1, 7, 2}, {9, 10, 4}, {14, 10, 4}, {15, 10, 5}, {16, 11, 5},
+      {220, 14, 8}} do
+      local p = case[1]
+      assert.same(pattern({code = "lfsr", bits = case[2]}, p, 50):totable(),
+        pattern("lfsr", p, 50):totable())
+      assert.same(pattern({code = "lfsr", balanced = true, bits = case[3]}, p, 50):totable(),
+        pattern({code = "lfsr", balanced = true}, p, 50):totable())
     end
   end)
 
@@ -194,7 +206,8 @@ describe("lfsr", function()
       while 2 ^ m - 1 < p + 1 do
         m = m + 1
       end
-      local s, period = pattern("lfsr", p, 2 ^ m - 1), 2 ^ m - 1
+      local period = 2 ^ m - 1
+      local s = pattern({code = "lfsr", bits = m}, p, period)
       assert.is_true(s:sum(1):min() == -1 and s:sum(1):max() == -1)
       assert.is_true(products(s):allclose(mgd.eye(p) * (period + 1) - 1, {rtol = 0}))
     end
@@ -202,11 +215,11 @@ describe("lfsr", function()
 
   it("balanced has one slot of +1 more, mean 0 and orthogonal parameters", function()
     for _, p in ipairs {1, 2, 9, 100} do
-      local plain = pattern("lfsr", p, 400)
       local m = 2
       while 2 ^ m - 1 < p + 1 do
         m = m + 1
       end
+      local plain = pattern({code = "lfsr", bits = m}, p, 400)
       local period = 2 ^ m
       local s = pattern({code = "lfsr", balanced = true}, p, 2 * period)
       assert.same(plain[{{1, period - 1}}]:totable(), s[{{1, period - 1}}]:totable())
@@ -219,8 +232,8 @@ describe("lfsr", function()
   end)
 
   it("flips in odd periods with alternate", function()
-    local s = pattern("lfsr", 9, 15)
-    local both = pattern({code = "lfsr", alternate = true}, 9, 45)
+    local s = pattern({code = "lfsr", bits = 4}, 9, 15)
+    local both = pattern({code = "lfsr", bits = 4, alternate = true}, 9, 45)
     assert.same(s:totable(), both[{{1, 15}}]:totable())
     assert.same((-s):totable(), both[{{16, 30}}]:totable())
     assert.same(s:totable(), both[{{31, 45}}]:totable())
@@ -516,7 +529,7 @@ describe("the angle falls with the window on a linear cost", function()
     ["sparse gaussian"] = {{code = "gaussian", sparsity = 0.5}, 6},
     ["sparse random"] = {{code = "random", sparsity = 0.5}, 5}, random = {{code = "random"}, 4},
     ["sparse lfsr"] = {{code = "lfsr", sparsity = 0.5, bits = 12}, 5},
-    ["long lfsr"] = {{code = "lfsr", bits = 12}, 4},
+    lfsr = {{code = "lfsr"}, 4},
     ["balanced lfsr"] = {{code = "lfsr", balanced = true}, 1e-4},
     walsh = {{code = "walsh"}, 1e-4}, sine = {{code = "sine"}, 1e-4},
     ["uneven random"] = {{code = "random", amplitude_spread = 0.2}, 5},
@@ -569,7 +582,7 @@ describe("codes.check", function()
   end)
 
   it("finds the mean and the correlations of lfsr: 1/(2^m − 1)", function()
-    local r = mgd.codes.check("lfsr", 9)
+    local r = mgd.codes.check({code = "lfsr", bits = 4}, 9)
     assert.equal(15, r.period)
     assert.is_true(math.abs(r.mean.largest - 1 / 15) < 1e-12)
     assert.is_true(math.abs(r.correlation.rms - 1 / 15) < 1e-12)
@@ -637,7 +650,7 @@ describe("codes.check", function()
   end)
 
   it("says so in words", function()
-    local text = tostring(mgd.codes.check("lfsr", 9))
+    local text = tostring(mgd.codes.check({code = "lfsr", bits = 4}, 9))
     for _, part in ipairs {"code lfsr: 9 parameters over 15 slots", "0.0667 of the root mean",
       "period        15 slots", "10.7° from the gradient of a linear cost"} do
       assert.is_truthy(text:find(part, 1, true), text)

@@ -112,6 +112,19 @@ describe("example", function()
     })
   end)
 
+  it("09_codes compares all codes and refuses one with a mean", function()
+    shows("09_codes.lua", {
+      "walsh +0%.000 +0%.000 +16 +0%.0° │ +0%.0°",
+      "gaussian [^\n]+ [0-9]%.%d°\n", -- after 4,096 slots; for a linear cost, 2.7°
+      "lfsr, balanced [^\n]+ 0%.0°\n",
+      "a Lua function [^\n]+ 0%.0°\n",
+      "code lfsr: 9 parameters over 15 slots",
+      "walsh +[2-6]%d of 64 solved",
+      "a Lua function +[1-6]%d of 64 solved",
+      "with a mean:\n +mgd%.train: perturbation: parameter 8 has the mean 0%.01, 0%.577 of its",
+    })
+  end)
+
   it("08_robustness tabulates an experiment, and names all when asked", function()
     shows("08_robustness.lua leak", {
       "4 replicas of XOR, 1 of NIST7x7; a budget of 400 steps",

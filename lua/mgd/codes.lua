@@ -49,7 +49,8 @@ codes.SCHEMA = {
     only = { "code", "brownian" },
     doc = "brownian: L, slots in which it forgets; it moves by 0 or ±2a/√L and stays in ±a·√L." },
   { "bits", type = "integer", min = 2, max = 30, only = { "code", "lfsr" },
-    doc = "lfsr: m, of the register; the fewest with 2^m − 1 ≥ P + 1 without." },
+    doc = "lfsr: m, of the register, 2^m − 1 ≥ P + 1. Without, the fewest with 64·P slots, but no "
+      .. "more than 24 unless P asks for them; the fewest of all when balanced." },
   { "balanced", type = "boolean", default = false, only = { "code", "lfsr" },
     doc = "lfsr: one slot of +a for all at the end of each period, which makes it orthogonal and "
       .. "its mean 0." },
@@ -112,6 +113,24 @@ end
 --- The code of resolved options as it is printed.
 function codes.name(opt)
   return is_source(opt.code) and options.type_name(opt.code) or opt.code
+end
+
+-- Bits of a register with so many slots.
+local function bits_for(slots)
+  local bits = 2
+  while 2 ^ bits - 1 < slots do
+    bits = bits + 1
+  end
+  return bits
+end
+
+-- Bits of the register of an lfsr. Its parameters are correlated by −1/(2^m − 1), which leaves an
+-- angle of up to asin(P/(2^(m+1) − P)) however long G is integrated: 0.45° with 64·P slots. One
+-- that is balanced is orthogonal and best when it is short.
+local function register_bits(opt, parameters)
+  local least = bits_for(parameters + 1)
+  return opt.bits or opt.balanced and least or math.max(least,
+    math.min(24, bits_for(64 * parameters)))
 end
 
 -- Parameters of each layer that has some, in the order of θ.
@@ -297,6 +316,7 @@ function codes.compile(where, opt, parameters, seconds, net)
     flat[key] = value
   end
   flat.shuffled = opt.order == "shuffled"
+  flat.bits = opt.code == "lfsr" and register_bits(opt, parameters) or nil
   if type(opt.amplitudes) == "table" then
     flat.amplitudes = spread_out(where, opt.amplitudes, net)
   end
@@ -372,16 +392,10 @@ local function natural_period(code, parameters)
   if code.code == "sequential" then
     period = parameters
   elseif (code.code == "walsh" or code.code == "lfsr") and (code.sparsity or 0) == 0 then
-    local bits = code.bits
-    if not bits then
-      local phases = code.code == "lfsr" and parameters + 2 or parameters + 1
-      bits = 1
-      while 2 ^ bits < phases do
-        bits = bits + 1
-      end
-    end
-    period = 2 ^ bits - (code.code == "lfsr" and not code.balanced and 1 or 0)
-    period = math.max(2, period) * (code.alternate and 2 or 1)
+    local lfsr = code.code == "lfsr"
+    local bits = lfsr and register_bits(code, parameters) or bits_for(parameters)
+    period = math.floor(2 ^ bits) - (lfsr and not code.balanced and 1 or 0)
+    period = period * (code.alternate and 2 or 1)
   end
   return period and period <= default_window(parameters) and period or nil
 end
@@ -401,8 +415,8 @@ end
 -- The report has `code`, `parameters`, `window`; `mean` {largest =, parameter =, rms =}, as shares
 -- of each parameter's root mean square; `energy` {least =, mean =, most =}, of ⟨θ̃_i²⟩;
 -- `correlation` {largest =, between = {i, j}, rms =, parameters =}, ⟨θ̃_i·θ̃_j⟩ over the root of
--- the energies, of as many parameters; `period` in slots, nil where none shows; `spectrum`, a list of
--- {low =, high =, share =} in cycles per slot and shares of the energy; and what follows for G:
+-- the energies, of as many parameters; `period` in slots, nil where none shows; `spectrum`, a list
+-- of {low =, high =, share =} in cycles per slot and shares of the energy; and, for G:
 -- `cosine` and `angle` (degrees), expected for a linear cost whose gradient has any direction, and
 -- `bias`, the norm that a constant part of C = 1 leaves in G under baseline "none".
 -- `tostring` says it in words.

@@ -237,11 +237,46 @@ static mgd_status open_sparsity(mgd_context *ctx, const mgd_train *train, mgd_co
 /* ---- function -------------------------------------------------------------------------------- */
 
 #define MAX_KEPT_SLOTS 32
+#define TILE 16 /* reals, at most */
 #define MAX_KEPT_BYTES ((size_t)1 << 24)
 
-/* Values of a tensor (P) as doubles, each finite; `what` opens the message. */
+static inline double real_at(const void *values, size_t real, ptrdiff_t at) {
+    return real == sizeof(float) ? (double)((const float *)values)[at]
+                                 : ((const double *)values)[at];
+}
+
+static inline __attribute__((always_inline)) bool copy_as(const void *from, size_t from_real,
+                                                          ptrdiff_t stride, size_t count,
+                                                          size_t real, void *out) {
+    const double most = real == sizeof(float) ? FLT_MAX : DBL_MAX;
+    bool finite = true;
+    for (size_t i = 0; i < count; i++) {
+        double value = real_at(from, from_real, (ptrdiff_t)i * stride);
+        finite &= fabs(value) <= most;
+        if (real == sizeof(float))
+            ((float *)out)[i] = (float)value;
+        else
+            ((double *)out)[i] = value;
+    }
+    return finite;
+}
+
+/* out (count), of floats or doubles, ← values `stride` apart; whether all of them are finite. Those
+ * that lie side by side are every slot's. */
+static bool copy_values(const void *from, size_t from_real, ptrdiff_t stride, size_t count,
+                        size_t real, void *out) {
+    const size_t narrow = sizeof(float), wide = sizeof(double);
+    if (stride == 1 && from_real == wide)
+        return real == narrow ? copy_as(from, wide, 1, count, narrow, out)
+                              : copy_as(from, wide, 1, count, wide, out);
+    if (stride == 1 && real == narrow)
+        return copy_as(from, narrow, 1, count, narrow, out);
+    return copy_as(from, from_real, stride, count, real, out);
+}
+
+/* Values of a tensor (P), each finite, as `out` of floats or doubles; `what` opens the message. */
 static mgd_status take_values(mgd_context *ctx, const char *what, const mgd_tensor *t, size_t count,
-                              double *out) {
+                              size_t real, void *out) {
     mgd_dtype dtype = mgd_tensor_dtype(t);
     if (dtype != MGD_F64 && dtype != MGD_F32)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: got a tensor of integers: expected f64 or f32",
@@ -251,23 +286,16 @@ static mgd_status take_values(mgd_context *ctx, const char *what, const mgd_tens
                         "%s: got a tensor of %zu dimensions with %zu values: expected shape (%zu), "
                         "one value for each parameter",
                         what, mgd_tensor_ndim(t), mgd_tensor_size(t), count);
-    ptrdiff_t stride = mgd_tensor_strides(t)[0];
-    const double *wide = mgd_tensor_data(t);
-    const float *narrow = mgd_tensor_data(t);
-    bool finite = true;
-    for (size_t i = 0; i < count; i++) {
-        ptrdiff_t at = (ptrdiff_t)i * stride;
-        out[i] = dtype == MGD_F64 ? wide[at] : (double)narrow[at];
-        finite &= fabs(out[i]) <= DBL_MAX;
-    }
-    for (size_t i = 0; i < count && !finite; i++)
-        if (!(fabs(out[i]) <= DBL_MAX))
-            return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: value %zu is %s: expected finite numbers",
-                            what, i + 1,
-                            isnan(out[i]) ? "nan"
-                            : out[i] > 0  ? "inf"
-                                          : "-inf");
-    return MGD_OK;
+    if (copy_values(mgd_tensor_data(t), mgd_dtype_size(dtype), mgd_tensor_strides(t)[0], count,
+                    real, out))
+        return MGD_OK;
+    size_t i = 0;
+    while (fabs(real_at(out, real, (ptrdiff_t)i)) <= DBL_MAX)
+        i++;
+    double bad = real_at(out, real, (ptrdiff_t)i);
+    const char *name = isnan(bad) ? "nan" : bad > 0 ? "inf" : "-inf";
+    return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: value %zu is %s: expected finite numbers", what,
+                    i + 1, name);
 }
 
 static mgd_status open_function(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
@@ -277,11 +305,11 @@ static mgd_status open_function(mgd_context *ctx, const mgd_train *train, mgd_co
     code->function = train->code_function;
     code->user = train->code_user;
     code->seconds = (double)steps_of(&train->tau_p) * train->dt;
-    size_t fitting = MAX_KEPT_BYTES / (code->parameters * sizeof(double));
+    size_t fitting = MAX_KEPT_BYTES / (code->parameters * code->real);
     code->kept = fitting > MAX_KEPT_SLOTS ? MAX_KEPT_SLOTS : fitting < 1 ? 1 : fitting;
     void *memory;
-    MGD_TRY(mgd_allocate(ctx, "patterns of a function", code->kept * code->parameters,
-                         sizeof(double), &memory));
+    MGD_TRY(mgd_allocate(ctx, "patterns of a function", code->kept * code->parameters + TILE,
+                         code->real, &memory));
     code->rows = memory;
     code->mean_square = 1;
     return MGD_OK;
@@ -299,8 +327,8 @@ mgd_status mgd_code_fetch(mgd_context *ctx, mgd_code *code, uint64_t first, uint
         MGD_TRY(code->function(code->user, ctx, slot, (double)slot * code->seconds, &pattern));
         snprintf(what, sizeof what, "perturbation: slot %llu", (unsigned long long)slot);
         mgd_status status =
-            take_values(ctx, what, pattern, code->parameters,
-                        code->rows + (size_t)(slot % code->kept) * code->parameters);
+            take_values(ctx, what, pattern, code->parameters, code->real,
+                        code->rows + (size_t)(slot % code->kept) * code->parameters * code->real);
         mgd_tensor_free(pattern);
         MGD_TRY(status);
     }
@@ -315,7 +343,7 @@ static mgd_status take_positive(mgd_context *ctx, const char *what, const mgd_te
     for (size_t i = 0; i < count; i++)
         values[i] = 1;
     if (t)
-        MGD_TRY(take_values(ctx, what, t, count, values));
+        MGD_TRY(take_values(ctx, what, t, count, sizeof(double), values));
     for (size_t i = 0; i < count; i++)
         if (!(values[i] > 0))
             return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: value %zu is %g: expected more than 0",
@@ -330,18 +358,23 @@ static bool all_equal(const double *values, size_t count) {
     return true;
 }
 
+/* Keeps factors that are not all 1. */
+static double *keep_gain(double *gain, size_t count) {
+    if (!(all_equal(gain, count) && gain[0] == 1))
+        return gain;
+    mgd_free(gain);
+    return NULL;
+}
+
 /* Where r_i are the relative amplitudes and q_i the mean squares, θ̃_i/a = r_i·s_i, and what is
  * demodulated with is s_i/(r_i·q_i), or θ̃_i/a itself by the published convention. */
 static void set_gains(const mgd_train *train, mgd_code *code, double *r, double *q) {
     size_t n = code->parameters;
-    bool published = train->convention == MGD_CONVENTION_PUBLISHED, even = all_equal(r, n);
+    bool published = train->convention == MGD_CONVENTION_PUBLISHED;
     if (all_equal(q, n)) { /* no factor, then: a number for all */
         code->mean_square *= q[0];
         for (size_t i = n; i-- > 0;)
             q[i] = 1;
-        even = even && r[0] == 1;
-    } else {
-        even = false;
     }
     code->square_sum = 0;
     for (size_t i = 0; i < n; i++) {
@@ -350,9 +383,10 @@ static void set_gains(const mgd_train *train, mgd_code *code, double *r, double 
     }
     code->spread = train->amplitude_spread;
     code->divide[MGD_USE_DEMODULATE] = !published;
-    code->uneven = !even || code->spread > 0;
-    code->gain[MGD_USE_PERTURB] = r;
-    code->gain[MGD_USE_DEMODULATE] = q;
+    code->gain[MGD_USE_PERTURB] = keep_gain(r, n);
+    code->gain[MGD_USE_DEMODULATE] = keep_gain(q, n);
+    code->uneven =
+        code->gain[MGD_USE_PERTURB] || code->gain[MGD_USE_DEMODULATE] || code->spread > 0;
 }
 
 static mgd_status open_gains(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
@@ -371,11 +405,10 @@ static mgd_status open_gains(mgd_context *ctx, const mgd_train *train, mgd_code 
         status = take_positive(ctx, "perturbation: amplitudes", train->amplitudes, n, r);
     if (status == MGD_OK)
         status = take_positive(ctx, "perturbation: energy", train->energy, n, q);
-    if (status == MGD_OK)
+    if (status == MGD_OK) {
         set_gains(train, code, r, q);
-    if (status == MGD_OK && code->uneven)
         return MGD_OK;
-    code->gain[MGD_USE_PERTURB] = code->gain[MGD_USE_DEMODULATE] = NULL;
+    }
     mgd_free(r);
     mgd_free(q);
     return status;
@@ -414,8 +447,11 @@ static mgd_status prepare(mgd_context *ctx, const mgd_train *train, mgd_code *co
 }
 
 mgd_status mgd_code_open(mgd_context *ctx, const mgd_train *train, size_t parameters,
-                         mgd_code *out) {
-    mgd_code code = {.kind = train->code, .parameters = parameters, .seed = train->seed};
+                         mgd_dtype dtype, mgd_code *out) {
+    mgd_code code = {.kind = train->code,
+                     .parameters = parameters,
+                     .seed = train->seed,
+                     .real = mgd_dtype_size(dtype)};
     mgd_status status = prepare(ctx, train, &code);
     if (status == MGD_OK)
         status = open_sparsity(ctx, train, &code);
@@ -515,7 +551,7 @@ mgd_status mgd_code_pattern(mgd_context *ctx, const mgd_train *train, size_t par
     mgd_tensor *t = NULL;
     MGD_TRY(mgd_isa_select(ctx, &isa));
     const mgd_engine_kernels *kernels = mgd_engine_kernels_get(isa, MGD_F64);
-    MGD_TRY(mgd_code_open(ctx, train, parameters, &code));
+    MGD_TRY(mgd_code_open(ctx, train, parameters, MGD_F64, &code));
     double *row = mgd_calloc(parameters + kernels->lanes, sizeof(double));
     mgd_status status = mgd_tensor_new(ctx, MGD_F64, 2, (size_t[]){slots, parameters}, &t);
     if (status == MGD_OK && !row)

@@ -45,7 +45,8 @@ typedef struct {
     mgd_code_function *function; /* what gives the patterns, … */
     void *user;                  /* … called with this */
     double seconds;              /* of a slot */
-    double *rows;                /* (kept × P) patterns of the slots before `next` */
+    size_t real;                 /* bytes of a real */
+    char *rows;                  /* (kept × P) patterns of the slots before `next`, a tile more */
     size_t kept;                 /* slots; 0: not a function */
     uint64_t next;
 
@@ -57,9 +58,10 @@ typedef struct {
     bool drawn;      /* rows are formed piece by piece, from random words or with gains */
 } mgd_code;
 
-/* Checks the fields of `train` that concern its code and prepares it for P parameters. */
+/* Checks the fields of `train` that concern its code and prepares it for P parameters and kernels
+ * of a precision. */
 mgd_status mgd_code_open(mgd_context *ctx, const mgd_train *train, size_t parameters,
-                         mgd_code *out);
+                         mgd_dtype dtype, mgd_code *out);
 void mgd_code_close(mgd_code *code);
 
 /* Has the function's patterns of slots first … last at hand; asks for each only once, in order, as
@@ -67,8 +69,10 @@ void mgd_code_close(mgd_code *code);
  * to do for other codes. */
 mgd_status mgd_code_fetch(mgd_context *ctx, mgd_code *code, uint64_t first, uint64_t last);
 
-static inline const double *mgd_code_row(const mgd_code *code, uint64_t slot) {
-    return code->rows + slot % code->kept * code->parameters;
+/* The function's pattern from parameter `first` on, in the kernels' precision; behind its end there
+ * is room to read a tile. */
+static inline const void *mgd_code_row(const mgd_code *code, uint64_t slot, size_t first) {
+    return code->rows + ((size_t)(slot % code->kept) * code->parameters + first) * code->real;
 }
 
 /* Random words of a worker's replicas in some slots: their patterns' signs, one bit each. */

@@ -145,9 +145,7 @@ static void sine_row(const mgd_code *code, uint64_t slot, size_t first, size_t c
 
 static void function_row(const mgd_code *code, uint64_t slot, size_t first, size_t count,
                          real *out) {
-    const double *row = mgd_code_row(code, slot) + first;
-    for (size_t i = 0; i < count; i++)
-        out[i] = (real)row[i];
+    memcpy(out, mgd_code_row(code, slot, first), count * sizeof(real));
 }
 
 /* ---- drawn codes in a row -------------------------------------------------------------------- */

@@ -316,7 +316,8 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
     MGD_TRY(mgd_pool_new(ctx, threads, &run->pool));
     MGD_TRY(mgd_nodes_check(ctx, run->chip, t));
     run->nodes = t->perturb == MGD_PERTURB_NODES ? run->chip->num_nodes : 0;
-    MGD_TRY(mgd_code_open(ctx, t, run->nodes > 0 ? run->nodes : run->parameters, &run->code));
+    MGD_TRY(mgd_code_open(ctx, t, run->nodes > 0 ? run->nodes : run->parameters, run->chip->dtype,
+                          &run->code));
     start_schedules(run);
     run->rested = run->chip->rested;
     mgd_nodes_prepare(run);

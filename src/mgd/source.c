@@ -21,6 +21,14 @@ static bool held(mgd_worker *w, mgd_use use, uint64_t slot, size_t first, size_t
     return same;
 }
 
+/* The pattern from parameter `first` on where it lies ready, as what a function gave does unless
+ * there are gains; else NULL. */
+static const void *ready_row(const mgd_run *run, mgd_use use, uint64_t slot, size_t first) {
+    const mgd_code *code = &run->code;
+    bool ready = code->kind == MGD_CODE_FUNCTION && !code->gain[use] && code->spread == 0;
+    return ready ? mgd_code_row(code, slot, first) : NULL;
+}
+
 /* The pattern of one replica, or of all that share it, into out (n). */
 static void form_row(const mgd_unit_source *u, mgd_worker *w, mgd_use use, uint64_t slot,
                      size_t first, size_t n, void *out) {
@@ -49,6 +57,9 @@ mgd_pattern mgd_unit_pattern(const mgd_unit_source *u, mgd_worker *w, mgd_use us
         return signs;
     }
     bool own = !run->in_lanes || run->code.own;
+    const void *ready = ready_row(run, use, slot, first);
+    if (ready)
+        return (mgd_pattern){.kind = own ? MGD_PATTERN_OWN : MGD_PATTERN_SHARED, .values = ready};
     if (!run->code.uneven) /* one pattern serves both */
         use = MGD_USE_PERTURB;
     if (!held(w, use, slot, first, n)) {
@@ -122,12 +133,15 @@ static void set_factors(const mgd_run *run, mgd_worker *w, const mgd_point *poin
  * their neighbour share its row. */
 static void rows_of_points(const mgd_unit_source *u, mgd_worker *w, const mgd_point *points,
                            size_t used, size_t width, size_t first, size_t n, const void **rows) {
-    char *row = w->pattern;
+    const void *row = NULL;
     w->held_count = 0;
     for (size_t lane = 0; lane < width; lane++) {
         if (lane < used && (lane == 0 || points[lane].slot != points[lane - 1].slot)) {
-            row = w->pattern + lane * MGD_PATTERN_ROWS * u->run->real;
-            form_row(u, w, MGD_USE_PERTURB, points[lane].slot, first, n, row);
+            char *own = w->pattern + lane * MGD_PATTERN_ROWS * u->run->real;
+            row = ready_row(u->run, MGD_USE_PERTURB, points[lane].slot, first);
+            if (!row)
+                form_row(u, w, MGD_USE_PERTURB, points[lane].slot, first, n, own);
+            row = row ? row : own;
         }
         rows[lane] = row;
     }
