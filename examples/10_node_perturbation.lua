@@ -5,10 +5,10 @@
 -- (Oripov et al., APL Machine Learning, 2025). A 49-4-4 network has P = 220 parameters and M = 8
 -- such nodes, and each sample of a batch has a perturbation of its own. Three tables: what a step
 -- costs, how fast the angle between G and the gradient falls, and how both learn the letters.
--- Takes about a second.
+-- Takes about a second; with FULL, minutes.
 --
 --     build/mgd-lua examples/10_node_perturbation.lua
---     FULL=1 build/mgd-lua examples/10_node_perturbation.lua     and the CNN of Fashion-MNIST (minutes)
+--     FULL=1 build/mgd-lua examples/10_node_perturbation.lua    and the CNN of Fashion-MNIST
 --
 -- Leaves the curves in out/node_perturbation_<task>_<what>.csv.
 

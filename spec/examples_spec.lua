@@ -145,4 +145,27 @@ describe("example", function()
       "accuracy, step +4000 +8%d%.%d %% +9%d%.%d %%",
     })
   end)
+
+  it("11_analog learns XOR in both engines, and finds the shares that it expects", function()
+    shows("11_analog.lua", {
+      "discrete +[2-5]%d of 64",
+      "analog +[2-5]%d of 64",
+      "0%.25 +0%.02 +0%.24 +0%.2[2-6]",
+      "16 +0%.02 +0%.97 +%S+ +0 of 64 +> budget", -- drift of the cost
+      "16 +0%.1 +0%.97 +%S+ +[2-6]%d of 64 +%d+",
+      "τ_line/τ_p",
+      "1 +0%.35 +0%.3[3-7] +[2-5]%d of 64",
+    })
+  end)
+
+  it("15_baselines has back-propagation ahead and its corners level", function()
+    shows("15_baselines.lua", {
+      "back%-propagation, batch 10 +[4-6]%d%.%d +9%d%.%d +9%d%.%d",
+      "finite differences +2%d%.%d +2%d%.%d +[5-7]%d%.%d",
+      "coordinate descent +2%d%.%d +2%d%.%d +[5-7]%d%.%d",
+      "SPSA +2%d%.%d +[23]%d%.%d +[5-7]%d%.%d",
+      "MGD, sgd +2%d%.%d +[23]%d%.%d +[5-7]%d%.%d",
+      "MGD, pulses",
+    }, "EVALUATIONS=1e5")
+  end)
 end)

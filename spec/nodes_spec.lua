@@ -650,7 +650,7 @@ describe("a run with nodes", function()
         core.base.fail_from(0)
         failed = not ok
         assert.is_true(ok or tostring(run):find "memory" ~= nil, tostring(run))
-        run = nil
+        run = nil -- luacheck: ignore
         collectgarbage()
         collectgarbage()
         assert.equal(before, core.base.memory().live_bytes)

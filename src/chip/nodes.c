@@ -13,9 +13,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define CACHE_BYTES 524288 /* of what a chunk keeps, and … */
-#define MAX_TILES 8        /* … the most tiles of lanes in one */
-#define PARTS 16           /* of a batch, at most: what threads share */
+#define CACHE_BYTES 1048576 /* of what a chunk keeps, and … */
+#define MAX_TILES 8         /* … the most tiles of lanes in one */
+#define PARTS 16            /* of a batch, at most: what threads share */
 
 /* What one worker needs; W lanes in a chunk. */
 typedef struct {
@@ -23,7 +23,7 @@ typedef struct {
     char *target;    /* (K × W) */
     char *steps;     /* (M × W) s of all nodes: signs, or reals */
     char *delta;     /* (most nodes of an op × W) */
-    char *signal;    /* (W) */
+    void *signal;    /* (W) */
     uint32_t *index; /* (W) */
     double *cost;    /* requesters: (2 × chunks × W) of each sample in the two */
     double *parts;   /* requesters: (parts × P), or (P) where they work alone */
@@ -40,6 +40,7 @@ struct mgd_nodes {
     size_t parts;         /* groups of chunks */
     size_t workers;
     bool shared; /* parts of one request are shared out */
+    bool copies; /* an op without nodes reads the input, which then has to be in both arenas */
     scratch *scratch;
 };
 
@@ -79,7 +80,7 @@ static void gather(const job *j, scratch *w, size_t first) {
     }
     k->gather(mgd_tensor_data(set->x), set->features, w->index, w->arenas[0], n->width);
     k->gather(mgd_tensor_data(set->y), set->targets, w->index, w->target, n->width);
-    if (j->evaluations == 2)
+    if (n->copies && j->evaluations == 2)
         memcpy(w->arenas[1], w->arenas[0], set->features * n->width * n->real);
 }
 
@@ -153,8 +154,10 @@ static void add_gradient(const mgd_nodes *n, scratch *w, mgd_node_steps steps, d
  * perturbations are not correlated with the neuron's own. */
 static void settle(const job *j, scratch *w) {
     const mgd_nodes *n = j->nodes;
+    const size_t input = n->samples->features * n->width; /* comes first, and did not move */
     if (j->step->baseline == MGD_BASELINE_TWO_SIDED)
-        n->net->kernels->average(w->arenas[0], w->arenas[1], n->plan.arena * n->width);
+        n->net->kernels->average(w->arenas[0] + input * n->real, w->arenas[1] + input * n->real,
+                                 n->plan.arena * n->width - input);
 }
 
 static void measure_chunk(const job *j, size_t worker, size_t chunk, double *gradient) {
@@ -198,9 +201,9 @@ static void part_task(void *arg, size_t part, size_t worker) {
     measure_part(j, worker, part, parts + part * j->nodes->net->num_parameters);
 }
 
-static void add(double *sum, const double *part, size_t count, bool set) {
+static void add(double *sum, const double *part, size_t count) {
     for (size_t i = 0; i < count; i++)
-        sum[i] = set ? part[i] : sum[i] + part[i];
+        sum[i] += part[i];
 }
 
 /* The parts in order, whoever measures them. */
@@ -215,7 +218,10 @@ static void measure_parts(job *j) {
         double *own = n->shared ? parts + part * parameters : parts;
         if (!n->shared)
             measure_part(j, r->worker, part, own);
-        add(j->step->gradient, own, parameters, part == 0);
+        if (part == 0)
+            memcpy(j->step->gradient, own, parameters * sizeof *own);
+        else
+            add(j->step->gradient, own, parameters);
     }
 }
 
@@ -327,6 +333,11 @@ static mgd_status prepare(mgd_context *ctx, mgd_nodes *n, const mgd_task_spec *t
     void *memory;
     MGD_TRY(mgd_plan_open(ctx, n->net, MGD_PLAN_NODES, &n->plan));
     choose_chunks(n);
+    for (size_t i = 0; i < n->plan.num_ops; i++) {
+        const mgd_op *op = &n->plan.ops[i];
+        bool input = op->x[0] == 0 || (op->node.num_sources == 2 && op->x[1] == 0);
+        n->copies = n->copies || (input && mgd_op_nodes(op) == 0);
+    }
     MGD_TRY(mgd_allocate(ctx, "scratch memory", n->workers, sizeof(scratch), &memory));
     n->scratch = memory;
     for (size_t i = 0; i < n->workers; i++)

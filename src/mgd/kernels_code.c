@@ -55,13 +55,14 @@ static window window_of(const mgd_code *code, uint64_t slot) {
 
 /* (ones − zeros)/√L among the bits of the window: those of the two words do not overlap */
 INLINE vec walk_of(const mgd_code *code, window w, vec_int now, vec_int before) {
-    vec_int x = (now & (real_int)w.now) | (before & (real_int)w.before);
+    typedef real_uint vec_uint __attribute__((vector_size(VEC_BYTES)));
+    vec_uint x = ((vec_uint)now & w.now) | ((vec_uint)before & w.before);
     x = x - ((x >> 1) & 0x55555555);
     x = (x & 0x33333333) + ((x >> 2) & 0x33333333);
     x = (x + (x >> 4)) & 0x0f0f0f0f;
     x = x + (x >> 8);
     x = (x + (x >> 16)) & 0x3f;
-    return real_of(2 * x - (real_int)code->length) * splat((real)code->step);
+    return real_of(2 * (vec_int)x - (real_int)code->length) * splat((real)code->step);
 }
 
 /* ---- bits in a row --------------------------------------------------------------------------- */

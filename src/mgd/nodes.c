@@ -127,14 +127,16 @@ mgd_status mgd_nodes_step(mgd_context *ctx, mgd_run *run, mgd_worker *w,
 }
 
 void mgd_nodes_integrate(mgd_run *run, const mgd_worker *w, size_t unit, bool set) {
-    char *g = run->gradient + unit * mgd_run_unit_bytes(run);
+    void *g = run->gradient + unit * mgd_run_unit_bytes(run);
+    const double *share = w->node_gradient;
     if (run->alive[unit] == 0) /* its cost was not finite */
         return;
-    for (size_t i = 0; i < run->parameters; i++)
-        if (run->real == sizeof(float))
-            ((float *)g)[i] = (float)w->node_gradient[i] + (set ? 0 : ((float *)g)[i]);
-        else
-            ((double *)g)[i] = w->node_gradient[i] + (set ? 0 : ((double *)g)[i]);
+    if (set)
+        memset(g, 0, run->parameters * run->real);
+    for (size_t i = 0; i < run->parameters && run->real == sizeof(float); i++)
+        ((float *)g)[i] += (float)share[i];
+    for (size_t i = 0; i < run->parameters && run->real == sizeof(double); i++)
+        ((double *)g)[i] += share[i];
     /* what tells a signal from rounding is C̃ of a sample; the batch's may cancel */
     run->sums[2 * unit] += w->node_magnitude - fabs(run->c_tilde[unit]);
 }

@@ -119,6 +119,22 @@ INLINE vec tile_sums(vec tile[VEC_LANES][LANES / VEC_LANES]) {
     return v[0];
 }
 
+/* sum (n) += the first n lanes */
+INLINE void add_doubles(double *sum, vec v, size_t n) {
+    real lanes[VEC_LANES];
+    store(lanes, v);
+    for (size_t k = 0; n >= VEC_LANES && k < VEC_LANES; k += DOUBLE_LANES) {
+        reals_of_doubles some;
+        vec_f64 sums;
+        memcpy(&some, lanes + k, sizeof some);
+        memcpy(&sums, sum + k, sizeof sums);
+        sums += __builtin_convertvector(some, vec_f64);
+        memcpy(sum + k, &sums, sizeof sums);
+    }
+    for (size_t k = 0; n < VEC_LANES && k < n; k++)
+        sum[k] += (double)lanes[k];
+}
+
 /* Σ over lanes of a, tile by tile lane-wise first, then across the lanes */
 INLINE real sum_lanes(const real *a, size_t width) {
     real tile[LANES];

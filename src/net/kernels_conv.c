@@ -127,8 +127,8 @@ INLINE void put_moved(const conv *c, real *y, const vec sum[PIXELS], const node_
 
 /* Outputs o … o + ob − 1 of a group, from their sums; its pixels lie side by side from place `at`
  * on, or are one. */
-INLINE void put(const conv *c, size_t o, const group *g, size_t at,
-                const vec sum[MAX_OUTPUTS][PIXELS], const int nodes, const int ob, const int np) {
+INLINE void put(const conv *c, size_t o, const group *g, size_t at, vec (*sum)[PIXELS],
+                const int nodes, const int ob, const int np) {
     const size_t place = (o * c->out[0] * c->out[1] + at) * c->width;
     const size_t next = c->out[0] * c->out[1] * c->width;
     if (nodes == NODES_STILL) {
@@ -140,6 +140,7 @@ INLINE void put(const conv *c, size_t o, const group *g, size_t at,
     for (int p = 0; p < np; p++)
         row[p] = nodes_from(c->steps, nodes, g->node[p] * c->outputs + o, c->lane, c->width, ob);
     const double *amplitude = c->steps->amplitude;
+#pragma GCC unroll 4 /* or the sums would go through memory */
     for (int i = 0; i < ob; i++) {
         real *y = c->y + place + (size_t)i * next;
         if (amplitude[0] == 0)
@@ -435,11 +436,8 @@ INLINE void sum_tiles(const field *f, const real *delta, const real *x, const si
 
 /* The sums of one output, across the lanes, into gradient (count). */
 static void add_sums(vec (*sum)[TILE_VECS], size_t count, double *gradient) {
-    for (size_t first = 0; first < count; first += VEC_LANES) {
-        const vec across = tile_sums(sum + first);
-        for (size_t k = 0; k < VEC_LANES && first + k < count; k++)
-            gradient[first + k] += (double)across[k];
-    }
+    for (size_t first = 0; first < count; first += VEC_LANES)
+        add_doubles(gradient + first, tile_sums(sum + first), count - first);
 }
 
 /* Gradients of the weights of outputs o … o + n − 1, `across` taps at once: more than one where all
@@ -497,9 +495,7 @@ static void add_biases(const conv *c, const real *delta, double *bias) {
             for (size_t i = 0; i < n; i++)
                 for (size_t part = 0; part < TILE_VECS; part++)
                     sum[i][part] += load(delta + (o + i) * image + at + part * VEC_LANES);
-        const vec across = tile_sums(sum);
-        for (size_t i = 0; i < n; i++)
-            bias[o + i] += (double)across[i];
+        add_doubles(bias + o, tile_sums(sum), n);
     }
 }
 

@@ -290,9 +290,7 @@ INLINE void dot_lanes_rows(const real *a, const real *b, size_t width, double *s
         for (size_t k = 0; k < VEC_LANES; k++)
             tile[k][part / VEC_LANES] = rows[k];
     }
-    const vec sums = tile_sums(tile);
-    for (size_t k = 0; k < VEC_LANES; k++)
-        sum[k] += (double)sums[k];
+    add_doubles(sum, tile_sums(tile), VEC_LANES);
 }
 
 void NET_KERNEL(dense_gradient)(size_t inputs, size_t outputs, const real *delta, const real *x,

@@ -1,0 +1,227 @@
+-- Draws docs/figures/angle-NETWORK.svg, through gnuplot: the angle between G and the gradient
+-- against the integration time τ_θ, for every code. docs/angles.md shows and explains them.
+--
+--   build/mgd-lua docs/angles.lua [NETWORK [MOST [CODE]]]      all without; two to three minutes
+--
+-- Nothing is learnt (η = 0), one sample is shown for the whole window: all of the angle is the
+-- code's. Networks are in f64, both sides are measured and amplitudes are small, so that bias and
+-- rounding do not hide the fall. MOST is the longest window, in units of P: of the CNN 10 without,
+-- and each unit takes a second or two. Prints a table; with CODE, of this one and without a figure.
+-- (A warning that C̃ is 0 is right: the sequential code comes to filters whose units are all dead.)
+
+local mgd = require "mgd"
+local nn = mgd.nn
+
+local FOLDER = arg[0]:gsub("[^/]*$", "") .. "figures/"
+local FLOOR = 1e-6 -- degrees; the arc cosine of a double tells no smaller angle from 0
+
+-- ---- networks -----------------------------------------------------------------------------------
+-- Each replica has θ and a sample of its own; what is shown is their median. `grid`: windows in a
+-- decade; `most`: the longest, in units of P.
+
+local function perceptron(sizes)
+  sizes.activation, sizes.output, sizes.dtype = "sigmoid", "sigmoid", "f64"
+  return nn.mlp(sizes)
+end
+
+-- The network of examples/06_cnn.lua.
+local function convolutional()
+  local layers = { input = { 1, 28, 28 }, dtype = "f64" }
+  for _, channels in ipairs { 16, 32, 32 } do
+    for _, layer in ipairs { nn.conv2d { channels, kernel = 3 }, nn.relu(), nn.maxpool2d(2) } do
+      table.insert(layers, layer)
+    end
+  end
+  table.insert(layers, nn.flatten())
+  table.insert(layers, nn.dense(10))
+  return nn.sequential(layers)
+end
+
+-- The mean image is taken off, as there. Blank pixels would put units exactly on the kink of relu,
+-- where the cost has no gradient.
+local function images()
+  local all = mgd.data.fashion_mnist { dtype = "f64" }
+  return { x = all.x[{ { 1, 100 } }] - all.x:mean(1), y = all.y[{ { 1, 100 } }] }
+end
+
+local NETWORKS = {
+  { name = "xor", title = "XOR, 2-2-1, P = 9", net = perceptron { 2, 2, 1 },
+    data = function() return mgd.data.xor { dtype = "f64" } end, cost = "mse",
+    init = { scheme = "uniform", low = -1, high = 1 },
+    amplitude = 1e-3, replicas = 31, grid = 4, most = 1000 },
+  { name = "nist7x7", title = "NIST7x7, 49-4-4, P = 220", net = perceptron { 49, 4, 4 },
+    data = function() return mgd.data.nist7x7 { dtype = "f64" } end, cost = "mse",
+    init = { scheme = "uniform", low = -0.5, high = 0.5 },
+    amplitude = 1e-3, replicas = 7, grid = 4, most = 316 },
+  { name = "cnn", title = "CNN on Fashion-MNIST, P = 14378", net = convolutional(),
+    data = images, cost = "cross_entropy", init = { scheme = "he_normal" },
+    amplitude = 1e-5, replicas = 1, grid = 2, most = 10 },
+}
+
+-- ---- codes --------------------------------------------------------------------------------------
+
+local COLOURS = { sequential = "#0072b2", walsh = "#d55e00", random = "#009e73", sine = "#cc79a7",
+  gaussian = "#e69f00", brownian = "#56b4e9", lfsr = "#000000" } -- Okabe and Ito
+
+local SETTINGS = { lfsr = { balanced = true } } -- orthogonal, as the others are over whole periods
+
+-- Slots after which codes repeat themselves and are orthogonal: of P parameters.
+local PERIODS = {
+  sequential = function(p)
+    return p
+  end,
+  walsh = function(p)
+    return 2 ^ math.ceil(math.log(p + 1, 2))
+  end,
+  lfsr = function(p) -- one slot more than the register's
+    return 2 ^ math.ceil(math.log(p + 2, 2))
+  end,
+}
+
+local function codes()
+  for _, entry in ipairs(mgd.codes.SCHEMA) do
+    if entry[1] == "code" then
+      return entry.choices
+    end
+  end
+end
+
+-- ---- measuring ----------------------------------------------------------------------------------
+
+local function median(values)
+  table.sort(values)
+  return values[(#values + 1) // 2]
+end
+
+-- In degrees, median over replicas. One whose G is still zero shows no direction: 90.
+local function angle(network, code, window)
+  local perturbation = { code = code, amplitude = network.amplitude }
+  for name, value in pairs(SETTINGS[code] or {}) do
+    perturbation[name] = value
+  end
+  local history = mgd.train { net = network.net, data = network.set, cost = network.cost,
+    init = network.init, replicas = network.replicas, perturbation = perturbation,
+    baseline = "two-sided", eta = 0, tau_theta = window, tau_x = window,
+  }:run { steps = window, probes = { "angle" } }
+  local values = network.replicas > 1 and history.angle[-1]:totable() or { history.angle[-1] }
+  for r, value in ipairs(values) do
+    values[r] = value == value and math.max(value, FLOOR) or 90
+  end
+  return median(values)
+end
+
+-- Points {τ_θ, degrees} of a code: at windows of a geometric row, and of whole periods.
+local function measure(network, code)
+  local p, period = network.net.num_parameters, PERIODS[code]
+  local curve = { code = code, any = {}, whole = {} }
+  local last, windows = 0, {}
+  for k = -2 * network.grid, math.huge do
+    local ratio = 10 ^ (k / network.grid)
+    if ratio > network.most * 1.001 then
+      break
+    end
+    local window = math.max(1, math.floor(p * ratio + 0.5))
+    local decade = k >= 0 and k % network.grid == 0
+    if period and decade then -- here whole periods are of more interest
+      window = math.floor(period(p) * ratio + 0.5)
+    end
+    if window > last then
+      table.insert(windows, { window, decade, ratio })
+      last = window
+    end
+  end
+  for _, entry in ipairs(windows) do
+    local point = { entry[1], angle(network, code, entry[1]) }
+    table.insert(entry[2] and period and curve.whole or curve.any, point)
+    if entry[2] then
+      curve[entry[3] // 1 | 0] = point[2] -- for the table: at 1, 10, 100 times P or the period
+    end
+  end
+  return curve
+end
+
+-- ---- table --------------------------------------------------------------------------------------
+
+local function degrees(value)
+  if not value then
+    return "–"
+  elseif value < 1e-3 then
+    return "< 0.001"
+  end
+  return (value >= 0.1 and "%.1f" or "%.2g"):format(value)
+end
+
+local function print_table(network, curves)
+  print(("\n| %s | P | 10·P | 100·P |\n|---|---|---|---|"):format(network.title))
+  for _, curve in ipairs(curves) do
+    print(("| `%s` | %s | %s | %s |"):format(curve.code, degrees(curve[1]), degrees(curve[10]),
+      degrees(curve[100])))
+  end
+end
+
+-- ---- drawing ------------------------------------------------------------------------------------
+
+local function block(name, points)
+  local lines = {}
+  for i, point in ipairs(points) do
+    lines[i] = ("%d %.3g\n"):format(point[1], point[2])
+  end
+  return ("$%s << EOD\n%sEOD\n"):format(name, table.concat(lines))
+end
+
+local POINTS = { sequential = 6, walsh = 4, lfsr = 8 } -- of whole periods
+
+local function draw(network, curves)
+  local p = network.net.num_parameters
+  local script = { ([[
+set terminal svg size 760,400 font 'sans,12' background 'white'
+set output '%sangle-%s.svg'
+set key outside right top Left reverse samplen 2
+set grid lc rgb '#dddddd'
+set title '%s'
+set xlabel 'integration time τ_θ (steps; τ_p = 1)'
+set ylabel 'angle between G and gradient (degrees)'
+set logscale xy
+set format '10^{%%T}'
+set yrange [5e-7:200]
+set arrow from %d,5e-7 to %d,200 nohead dashtype 3 lc rgb '#777777'
+set label 'P' at %d,3e-4 left offset 0.4,0 textcolor rgb '#555555'
+]]):format(FOLDER, network.name, network.title, p, p, p) }
+  local parts = {}
+  for i, curve in ipairs(curves) do
+    local colour = COLOURS[curve.code] or "#999999"
+    table.insert(script, block("any" .. i, curve.any))
+    table.insert(parts, ("$any%d with linespoints pt 7 ps 0.35 lw 1.5 lc rgb '%s' title '%s'")
+      :format(i, colour, curve.code))
+    if #curve.whole > 0 then
+      table.insert(script, block("whole" .. i, curve.whole))
+      table.insert(parts, ("$whole%d with points pt %d ps 0.9 lw 1.5 lc rgb '%s' title '%s'")
+        :format(i, POINTS[curve.code] or 10, colour, " whole periods"))
+    end
+  end
+  table.insert(parts, ("180/pi*acos(sqrt(x/(x + %d.0))) with lines dashtype 2 lw 1.5 "
+    .. "lc rgb '#000000' title 'random, expected'"):format(p - 1))
+  table.insert(script, "plot " .. table.concat(parts, ", ") .. "\n")
+  local pipe = assert(io.popen("gnuplot", "w"))
+  pipe:write(table.concat(script))
+  assert(pipe:close(), network.name .. ": gnuplot failed")
+end
+
+-- ---- one after the other ------------------------------------------------------------------------
+
+local wanted, most, only = arg[1], tonumber(arg[2]), arg[3]
+for _, network in ipairs(NETWORKS) do
+  if not wanted or wanted == network.name then
+    network.set, network.most = network.data(), most or network.most
+    local curves = {}
+    for _, code in ipairs(only and { only } or codes()) do
+      local begin = mgd.clock()
+      table.insert(curves, measure(network, code))
+      io.stderr:write(("%s, %s: %.1f s\n"):format(network.name, code, mgd.clock() - begin))
+    end
+    print_table(network, curves)
+    if not only then
+      draw(network, curves)
+    end
+  end
+end
