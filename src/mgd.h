@@ -666,6 +666,23 @@ typedef enum {
     MGD_ENGINE_BACKPROP /* G is the true gradient of the batch: the baseline to compare with */
 } mgd_engine;
 
+/* How the analog engine's equations are solved: by its filters, one step at a time; or in
+ * continuous time by a solver of GSL, which chooses its steps: explicit ones up to MSADAMS,
+ * implicit ones, for stiff circuits, from RK2IMP on. */
+typedef enum {
+    MGD_INTEGRATOR_EULER,
+    MGD_INTEGRATOR_RK2,
+    MGD_INTEGRATOR_RK4,
+    MGD_INTEGRATOR_RKF45,
+    MGD_INTEGRATOR_RKCK,
+    MGD_INTEGRATOR_RK8PD,
+    MGD_INTEGRATOR_MSADAMS,
+    MGD_INTEGRATOR_RK2IMP,
+    MGD_INTEGRATOR_RK4IMP,
+    MGD_INTEGRATOR_BSIMP,
+    MGD_INTEGRATOR_MSBDF
+} mgd_integrator;
+
 /* A value that may change with the engine step n; t = n/every. */
 typedef enum {
     MGD_SCHEDULE_CONSTANT,    /* v */
@@ -729,9 +746,11 @@ typedef struct {
     /* time constants, in steps, each asked at the first step of what it lasts; rounded to integers
      * but for tau_theta of the analog engine */
     mgd_schedule tau_p, tau_theta, tau_x;
-    double tau_hp;   /* analog: of the high-pass on the cost, > 1 */
-    uint64_t settle; /* steps after a sample changed or θ was written that do not count */
-    double dt;       /* seconds that a step stands for */
+    double tau_hp;             /* analog: of the high-pass on the cost, > 1 */
+    mgd_integrator integrator; /* analog */
+    double tolerance; /* of GSL's integrators: error of a trial, absolute and relative; 1e−8 */
+    uint64_t settle;  /* steps after a sample changed or θ was written that do not count */
+    double dt;        /* seconds that a step stands for */
 
     mgd_schedule eta; /* asked at the step at whose end θ is written */
     mgd_baseline baseline;

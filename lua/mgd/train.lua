@@ -54,6 +54,15 @@ M.SCHEMA = {
     doc = "Sample time: how long a sample or batch is shown." },
   { "tau_hp", type = "number", default = 10, above = 1, unit = "steps",
     only = { "engine", "analog" }, doc = "Time constant of the high-pass on the cost." },
+  { "integrator", type = "string", default = "euler", only = { "engine", "analog" },
+    choices = { "euler", "rk2", "rk4", "rkf45", "rkck", "rk8pd", "msadams", "rk2imp", "rk4imp",
+      "bsimp", "msbdf" },
+    doc = "How the equations are solved: by filters, a step at a time; or in continuous time by "
+      .. "GSL, for small chips: rk2imp, rk4imp, bsimp and msbdf for stiff ones." },
+  { "tolerance", type = "number", default = 1e-8, min = 1e-15, max = 0.1,
+    only = { "integrator", "rk2", "rk4", "rkf45", "rkck", "rk8pd", "msadams", "rk2imp", "rk4imp",
+      "bsimp", "msbdf" },
+    doc = "Error of a trial step of GSL's, absolute and relative, in each of θ, G and u." },
   { "settle", type = "integer", default = 0, min = 0, unit = "steps",
     only = { "engine", "discrete" },
     doc = "Gated: so many steps after a sample changed or θ was written do not count." },
@@ -217,6 +226,9 @@ local function method_text(o)
   }
   if o.tau_hp then
     lines[2] = lines[2]:gsub(" steps$", (", τ_hp = %g steps"):format(o.tau_hp))
+  end
+  if o.tolerance then
+    lines[3] = ("  integrator %s, tolerance %g"):format(o.integrator, o.tolerance)
   end
   return table.concat(lines, "\n")
 end

@@ -221,6 +221,9 @@ static void train_fields(lua_State *L, mgd_train *train) {
     static const char *const baselines[] = {"measured", "two-sided", "none", NULL};
     static const char *const conventions[] = {"gradient", "published", NULL};
     static const char *const optimizers[] = {"sgd", "momentum", "nesterov", "adam", "sign", NULL};
+    static const char *const integrators[] = {"euler",  "rk2",   "rk4",     "rkf45",
+                                              "rkck",   "rk8pd", "msadams", "rk2imp",
+                                              "rk4imp", "bsimp", "msbdf",   NULL};
     static const char *const engines[] = {"discrete", "analog", "backprop", NULL};
     static const char *const perturbed[] = {"parameters", "nodes", NULL};
     code_fields(L, train);
@@ -229,6 +232,8 @@ static void train_fields(lua_State *L, mgd_train *train) {
     schedule_field(L, 2, "tau_x", &train->tau_x);
     train->engine = (mgd_engine)choice_field(L, "engine", engines);
     train->tau_hp = l_number_field(L, 2, "tau_hp", train->tau_hp);
+    train->integrator = (mgd_integrator)choice_field(L, "integrator", integrators);
+    train->tolerance = l_number_field(L, 2, "tolerance", train->tolerance);
     train->settle = count_field(L, "settle", 0);
     train->clamp = l_number_field(L, 2, "clamp", 0);
     train->clip = l_number_field(L, 2, "clip", 0);

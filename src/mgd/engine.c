@@ -8,6 +8,7 @@
  * The analog one has first-order filters in place of 3, 5 and 6, at every step:
  *   C̃ ← α·(C̃ + C − C_before), α = τ_hp/(τ_hp + 1), C_before = C where the sample changed;
  *   G ← G + (e − G)/(τ_θ + 1);  θ ← θ − η·G.
+ * or, between the steps too, their equations in continuous time: ode.c.
  * In back-propagation G is the true gradient of the step's batch.
  *
  * Neither the length of a block of steps nor the number of threads changes any value. θ + θ̃ is
@@ -16,6 +17,7 @@
 
 #include "step.h"
 
+#include <gsl/gsl_errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -125,6 +127,13 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
         if (!unit_lives(run, unit)) { /* nothing is left to ask the chip for */
             n = s->last;
             break;
+        }
+        if (run->train.integrator != MGD_INTEGRATOR_EULER) {
+            status = mgd_ode_step(ctx, run, w, &request, n);
+            if (status != MGD_OK)
+                break;
+            n++;
+            continue;
         }
         status = run->train.engine == MGD_ENGINE_BACKPROP
                      ? gradient_step(ctx, run, w, unit, s->inner, n)
@@ -408,10 +417,12 @@ mgd_status mgd_run_advance(mgd_context *ctx, mgd_run *run, uint64_t steps) {
     s.ctx = mgd_calloc(run->units, sizeof(mgd_context));
     s.status = mgd_calloc(run->units, sizeof(mgd_status));
     mgd_status status = MGD_OK;
+    gsl_error_handler_t *handler = gsl_set_error_handler_off(); /* it would abort */
     if (s.ctx && s.status)
         status = advance_to(ctx, &s, run->step + steps);
     else
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: advancing a run");
+    gsl_set_error_handler(handler);
     mgd_free(s.ctx);
     mgd_free(s.status);
     return status;

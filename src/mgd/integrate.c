@@ -7,13 +7,6 @@
 
 #include <string.h>
 
-/* The analog engine's share of a step that a low-pass of τ_θ steps takes in. */
-static double share_of(const mgd_run *run, uint64_t step) {
-    const mgd_schedule *s = &run->train.tau_theta;
-    bool held = mgd_schedule_constant(s) || s->kind == MGD_SCHEDULE_FUNCTION;
-    return 1 / ((held ? run->tau_theta : mgd_schedule_at(s, step)) + 1);
-}
-
 void mgd_step_integrate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps,
                         bool write) {
     const mgd_engine_kernels *k = run->kernels;
@@ -32,7 +25,7 @@ void mgd_step_integrate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first
             bool set = mgd_timer_begins(&run->windows, first + j), last = write && j + 1 == steps;
             if (analog)
                 k->low_pass(last ? theta : NULL, g, &s, signal, w->eta, w->lives,
-                            share_of(run, first + j), rows, run->width);
+                            1 / (mgd_run_tau_theta(run, first + j) + 1), rows, run->width);
             else if (last)
                 k->integrate_sgd(theta, g, &s, signal, w->eta, set, rows, run->width);
             else

@@ -19,7 +19,8 @@ static bool prefer_lanes(const mgd_run *run, size_t points) {
     const mgd_train *t = &run->train;
     size_t lanes = run->chip->lanes;
     if (lanes == 0 || t->replicas == 1 || t->cost.kind == MGD_COST_FUNCTION ||
-        t->engine == MGD_ENGINE_BACKPROP || run->nodes > 0) /* its lanes are samples */
+        t->engine == MGD_ENGINE_BACKPROP || t->integrator != MGD_INTEGRATOR_EULER ||
+        run->nodes > 0) /* its lanes are samples */
         return false;
     double tiles = ceil((double)t->replicas / (double)lanes);
     double side_by_side = tiles * (double)(points * t->batch);

@@ -143,6 +143,8 @@ static double bases_before(const mgd_run *run, uint64_t n) {
 
 double mgd_step_count(const mgd_run *run, uint64_t first, uint64_t last) {
     const mgd_train *t = &run->train;
+    if (t->integrator != MGD_INTEGRATOR_EULER)
+        return 0;
     double points = (double)(last - first);
     if (t->baseline == MGD_BASELINE_TWO_SIDED)
         points *= 2;
@@ -186,9 +188,7 @@ static const double *against_of(const mgd_run *run, mgd_worker *w, size_t unit, 
     return memcpy(w->against, run->c0 + unit * lanes, lanes * sizeof(double));
 }
 
-/* Whether the jump of the cost at step n is the sample's and not the perturbation's: a batch of the
- * whole set stays the same. */
-static bool sample_changes(const mgd_run *run, uint64_t n) {
+bool mgd_step_changes_sample(const mgd_run *run, uint64_t n) {
     return n == 0 || (mgd_timer_begins(&run->shows, n) && run->train.batch != run->order.samples);
 }
 
@@ -207,7 +207,7 @@ void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t firs
         d.scale = mgd_step_scale(run, first + j);
         mgd_alarm alarm;
         if (t->engine == MGD_ENGINE_ANALOG) {
-            d.jumps = sample_changes(run, first + j);
+            d.jumps = mgd_step_changes_sample(run, first + j);
             alarm = run->kernels->high_pass(&d, plus, lanes, run->width, &state, signal);
         } else {
             alarm = run->kernels->demodulate(&d, plus, against, lanes, run->width, &state, signal);

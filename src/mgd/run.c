@@ -18,6 +18,7 @@ mgd_train mgd_train_defaults(void) {
                        .tau_theta = {.value = 1},
                        .tau_x = {.value = 1},
                        .tau_hp = 10,
+                       .tolerance = 1e-8,
                        .dt = 1,
                        .eta = {.value = 0.1},
                        .momentum = 0.9,
@@ -184,6 +185,7 @@ static void close_worker(mgd_worker *w) {
     mgd_free(w->eta);
     mgd_free(w->lives);
     mgd_free(w->decay);
+    mgd_ode_close(w->ode);
     mgd_free(w->weight);
     mgd_free(w->node_gradient);
     mgd_free(w->slope);
@@ -222,8 +224,11 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
                         t->replicas, run->parameters, (double)run->units * (double)unit);
     for (size_t i = 0; i < run->num_workers; i++)
         MGD_TRY(open_patterns(ctx, run, &run->workers[i]));
-    for (size_t i = 0; i < run->requesters; i++)
+    for (size_t i = 0; i < run->requesters; i++) {
         MGD_TRY(open_requester(ctx, run, &run->workers[i]));
+        if (t->integrator != MGD_INTEGRATOR_EULER)
+            MGD_TRY(mgd_ode_open(ctx, run, &run->workers[i].ode));
+    }
     for (size_t i = 0; i < run->units; i++)
         MGD_TRY(mgd_order_open(ctx, &run->order, run->lanes, &run->cache[i]));
     for (size_t slot = 0; slot < all; slot++) {
@@ -330,6 +335,7 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
 
 mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *train, mgd_run **out) {
     MGD_TRY(check_train(ctx, train));
+    MGD_TRY(mgd_ode_check(ctx, train, chip));
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "run", 1, sizeof(mgd_run), &memory));
     mgd_run *run = memory;
@@ -419,6 +425,12 @@ double mgd_run_eta(const mgd_run *run, uint64_t step) {
     return s->kind == MGD_SCHEDULE_FUNCTION ? run->eta : mgd_schedule_at(s, step);
 }
 
+double mgd_run_tau_theta(const mgd_run *run, uint64_t step) {
+    const mgd_schedule *s = &run->train.tau_theta;
+    bool held = mgd_schedule_constant(s) || s->kind == MGD_SCHEDULE_FUNCTION;
+    return held ? run->tau_theta : mgd_schedule_at(s, step);
+}
+
 /* ---- counting -------------------------------------------------------------------------------- */
 
 void mgd_run_count(mgd_run *run) {
@@ -440,7 +452,8 @@ double mgd_run_evaluations(mgd_run *run, uint64_t n) {
 
 void mgd_run_stopped_at(mgd_run *run, size_t slot, uint64_t step) {
     run->stopped[slot] = (double)step;
-    run->asked_of[slot] = run->asked + mgd_step_count(run, run->asked_step, step);
+    if (run->train.integrator == MGD_INTEGRATOR_EULER)
+        run->asked_of[slot] = run->asked + mgd_step_count(run, run->asked_step, step);
     run->written_of[slot] = (double)mgd_timer_index(&run->windows, step);
     if (run->session->stop)
         run->session->stop(run->session, slot, step);
@@ -456,7 +469,8 @@ void mgd_run_counters(mgd_run *run, const mgd_counters *out) {
         mgd_wear wear = {.writes_mean = writes, .writes_max = writes, .endurance_left = 1};
         if (run->session->wear)
             wear = run->session->wear(run->session, slot);
-        out->evaluations[r] = running ? run->asked : run->asked_of[slot];
+        bool counted = !running || run->train.integrator != MGD_INTEGRATOR_EULER;
+        out->evaluations[r] = counted ? run->asked_of[slot] : run->asked;
         out->writes_mean[r] = wear.writes_mean;
         out->writes_max[r] = wear.writes_max;
         out->pulses[r] = wear.pulses;

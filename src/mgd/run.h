@@ -31,6 +31,8 @@ typedef struct {
     bool has_base;
 } mgd_places;
 
+typedef struct mgd_ode mgd_ode; /* see ode.c */
+
 /* What one worker needs for a block of steps. */
 typedef struct {
     mgd_point *points;    /* (max_points) */
@@ -45,6 +47,7 @@ typedef struct {
     char *eta, *lives;    /* (width) η and 1 of replicas that run, 0 of others, … */
     char *decay;          /* … and η·λ, … */
     double eta_held;      /* … for this η; NaN: to be made again */
+    mgd_ode *ode;         /* GSL's integrators, else NULL */
     double *weight;       /* back-propagation: (B) of the batch's samples, … */
     double *slope;        /* … (P) the true gradient */
     uint64_t held_slot;   /* what `pattern` holds: of which slot, … */
@@ -103,7 +106,8 @@ struct mgd_run {
     double *stopped; /* step at which the replica stopped; NaN while it runs */
     double *fatal;   /* the cost that was not finite, when that stopped the replica */
     double *window_first, *window_end; /* steps of the window that is kept; 0, 0: none */
-    double *asked_of, *written_of;     /* evaluations, and writes of θ, until it stopped */
+    double *asked_of, *written_of;     /* evaluations, and writes of θ, until it stopped; with an
+                                        * integrator of GSL's evaluations while it runs, too */
     uint8_t *careful;                  /* (units) the next write of θ may overflow */
     uint8_t *finite;                   /* 0 when it stopped because its cost was not */
     double *sums;                      /* (units × 2 × lanes) Σ|C̃|, Σ|C| since sums_from */
@@ -181,9 +185,10 @@ static inline void mgd_run_real_set(const mgd_run *run, void *reals, size_t i, d
         ((double *)reals)[i] = value;
 }
 
-/* The amplitude a in a slot, and η of a step that writes. */
+/* The amplitude a in a slot, η of a step that writes, and τ_θ of the analog engine's low-pass. */
 double mgd_run_amplitude(const mgd_run *run, uint64_t slot);
 double mgd_run_eta(const mgd_run *run, uint64_t step);
+double mgd_run_tau_theta(const mgd_run *run, uint64_t step);
 
 /* The samples (B × lanes) of batch number `batch` of a unit. */
 void mgd_run_samples(const mgd_run *run, size_t unit, uint64_t batch, uint32_t *out);

@@ -11,8 +11,12 @@ size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t 
                        size_t steps);
 /* Signal per C̃ at a step. */
 double mgd_step_scale(const mgd_run *run, uint64_t step);
-/* Evaluations that the steps from `first` to before `last` ask for. */
+/* Evaluations that the steps from `first` to before `last` ask for; those of GSL's integrators are
+ * counted one by one. */
 double mgd_step_count(const mgd_run *run, uint64_t first, uint64_t last);
+/* Whether the jump of the cost at step n is the sample's and not the perturbation's: a batch of the
+ * whole set stays the same. */
+bool mgd_step_changes_sample(const mgd_run *run, uint64_t n);
 /* Costs into signals, (steps × width); rows repeat the one value in every lane of a tile. */
 void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps);
 
@@ -24,10 +28,20 @@ void mgd_step_stop(mgd_run *run, size_t slot, uint64_t step, double cost);
 void mgd_step_integrate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps,
                         bool write);
 
+/* G of the window that ends here and the θ it was measured at, of the replicas that run. */
+void mgd_step_keep_window(mgd_run *run, size_t unit, uint64_t step);
 /* η of a step and who runs, as the kernels want them. */
 void mgd_step_hold_rates(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t step);
 /* Takes a block into G and, where its last step ends a window, writes θ. */
 mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
                           uint64_t first, size_t steps);
+
+/* The analog engine by GSL's integrators: refuses what they cannot do; and one step, of one
+ * replica, in place of all above. The caller has turned off GSL's error handler. */
+mgd_status mgd_ode_check(mgd_context *ctx, const mgd_train *train, const mgd_chip *chip);
+mgd_status mgd_ode_open(mgd_context *ctx, const mgd_run *run, mgd_ode **out);
+void mgd_ode_close(mgd_ode *ode);
+mgd_status mgd_ode_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, const mgd_request *request,
+                        uint64_t n);
 
 #endif

@@ -21,8 +21,7 @@ void mgd_step_hold_rates(const mgd_run *run, mgd_worker *w, size_t unit, uint64_
 
 /* ---- windows that are kept ------------------------------------------------------------------- */
 
-/* G of the window that ends here and the θ it was measured at, of the replicas that run. */
-static void keep_window(mgd_run *run, size_t unit, uint64_t step) {
+void mgd_step_keep_window(mgd_run *run, size_t unit, uint64_t step) {
     size_t at = unit * mgd_run_unit_bytes(run), stride = run->in_lanes ? run->width : 1;
     for (size_t lane = 0; lane < run->lanes; lane++) {
         size_t slot = unit * run->lanes + lane;
@@ -157,7 +156,7 @@ mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t 
     if (!writes)
         return MGD_OK;
     if (run->window_gradient)
-        keep_window(run, unit, last);
+        mgd_step_keep_window(run, unit, last);
     if (t->clip > 0)
         run->kernels->limit(run->gradient + at, t->clip, run->count, run->width);
     if (t->clip_norm > 0)
