@@ -199,8 +199,11 @@ set label 'P' at %d,3e-4 left offset 0.4,0 textcolor rgb '#555555'
         :format(i, POINTS[curve.code] or 10, colour, " whole periods"))
     end
   end
-  table.insert(parts, ("180/pi*acos(sqrt(x/(x + %d.0))) with lines dashtype 2 lw 1.5 "
-    .. "lc rgb '#000000' title 'random, expected'"):format(p - 1))
+  -- Slots of the walk resemble their neighbours: Σ (1 − |d|/L)² over d, with L = 16, is 10.7.
+  for _, line in ipairs { { "random", 1, "#000000" }, { "brownian", 10.7, "#0072b2" } } do
+    table.insert(parts, ("180/pi*acos(sqrt(x/(x + %g))) with lines dashtype 2 lw 1.5 "
+      .. "lc rgb '%s' title '%s, expected'"):format((p - 1) * line[2], line[3], line[1]))
+  end
   table.insert(script, "plot " .. table.concat(parts, ", ") .. "\n")
   local pipe = assert(io.popen("gnuplot", "w"))
   pipe:write(table.concat(script))

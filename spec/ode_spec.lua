@@ -300,7 +300,8 @@ describe("a stiff circuit", function()
   -- a time whatever the tolerance, implicit ones can once G has settled. By 6·τ_θ at a time and 13
   -- measurements each, rk8pd takes 2e5 a step; implicit ones some thousand, with 18 for a Jacobian.
   it("takes far fewer evaluations with an implicit method, for the same θ", function()
-    local o = options(XOR, {tau_theta = 1e-5, tau_p = 4, tau_x = 6, steps = 10, tolerance = 1e-7, eta = 0.05})
+    local o = options(XOR, {tau_theta = 1e-5, tau_p = 4, tau_x = 6, steps = 10, eta = 0.05,
+      tolerance = 1e-7})
     local function run_with(integrator)
       local run = train(options(o, {integrator = integrator}))
       run:run{steps = o.steps, probes = {}}
@@ -524,8 +525,8 @@ describe("a run by an integrator", function()
   end)
 
   it("tries a shorter step where a long one met a cost that is not finite", function()
-    -- G comes to e, about 4, within τ_θ = 1/1000; a first trial of the whole step goes 1000 times as
-    -- far with it, and with θ, which moves by about η·e = 0.2 a step
+    -- G comes to e, about 4, within τ_θ = 1/1000; a first trial of the whole step goes 1000 times
+    -- as far with it, and with θ, which moves by about η·e = 0.2 a step
     local seen = false
     local run = chip_run(function(theta)
       if math.abs(theta) > 20 then

@@ -21,7 +21,7 @@ codes.SCHEMA = {
     doc = "Which code; or function(slot, time) → tensor (P), or a coroutine that yields one for "
       .. "each slot: θ̃/a, so θ̃ itself where no amplitude is given." },
   { "amplitude", type = { "number", "schedule" }, above = 0,
-    doc = "a, per parameter: θ̃ = a·s; a number or a schedule, asked at the first step of each slot. "
+    doc = "a, per parameter: θ̃ = a·s; a number, or a schedule asked at the first step of a slot. "
       .. "Either this or norm; 0.01 without both, but 1 where "
       .. "amplitudes or a function are given." },
   { "norm", type = { "number", "schedule" }, above = 0,
@@ -322,8 +322,8 @@ function codes.compile(where, opt, parameters, seconds, net)
   end
   if is_source(opt.code) then
     if not seconds then
-      options.fail(where, "a code in Lua goes with a constant tau_p: it is called once a slot, with "
-        .. "the time at which that begins")
+      options.fail(where, "a code in Lua goes with a constant tau_p: it is called once a slot, "
+        .. "with the time at which that begins")
     end
     flat.pattern, flat.energy = vet(where, opt, parameters, seconds)
     flat.code = "function"

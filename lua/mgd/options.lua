@@ -16,7 +16,7 @@
 -- "table", "function" (anything callable), "coroutine", "schedule" (a function of the step or a
 -- table, which mgd.schedules checks), "tensor", "any", or a list of these; `default`; `required`;
 -- `min`, `max` (inclusive) and `above` (exclusive) for numbers; `infinite = true` where an infinity
--- makes sense; `choices` for strings; `only = { "optimizer", "adam" }` where it means something only
+-- makes sense; `choices` for strings; `only = { "optimizer", "adam" }` where it has an effect only
 -- beside that value of an entry above it, or beside one of several, or of that type; `unit` and
 -- `doc` for people. NaN is never a number here.
 --
@@ -337,7 +337,8 @@ end
 function options.belongs(only, quote)
   local words = {}
   for i = 2, #only do
-    words[i - 1] = PHRASES[only[i]] or (quote or "'") .. only[i] .. (quote or "'")
+    local source = only[i] == "function" or only[i] == "coroutine"
+    words[i - 1] = source and PHRASES[only[i]] or (quote or "'") .. only[i] .. (quote or "'")
   end
   return only[1] .. " = " .. joined(words, " or ")
 end

@@ -93,6 +93,8 @@ static mgd_status pattern_function(void *user, mgd_context *ctx, uint64_t slot, 
     const l_run *box = user;
     lua_State *L = box->pattern.L;
     pattern_call call = {slot, time, pattern};
+    if (!L || !lua_checkstack(L, 8))
+        return l_fail(ctx, "perturbation", "it cannot be called from here");
     int top = lua_gettop(L);
     lua_pushcfunction(L, protected_pattern);
     lua_pushvalue(L, box->pattern.function);
