@@ -229,6 +229,7 @@ describe("a forged checkpoint, with a checksum that is right,", function()
       text_refused(text, "not the checkpoint of a run: it has no '")
     end
     text_refused('{"format":9,"mgd":"9.0"}', "was written by mgd 9.0, in the newer format 9")
+    text_refused('{"format":1,"mgd":"0.1"}', "was written by mgd 0.1, in the older format 1")
   end)
 
   it("is refused when a part is not what it should be", function()

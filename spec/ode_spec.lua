@@ -31,8 +31,9 @@ end
 local function continuous(o)
   local p, batch = #o.theta, o.batch or 1
   local code = o.perturbation.code
-  local s = mgd.codes.pattern({code = code}, {parameters = p, slots = o.steps, seed = o.seed,
-    replica = o.replica}):totable()
+  local spread = o.perturbation.amplitude_spread
+  local s = mgd.codes.pattern({code = code, amplitude_spread = spread}, {parameters = p,
+    slots = o.steps, seed = o.seed, replica = o.replica}):totable()
   local square = ({sequential = 1 / p, sine = 0.5})[code] or 1
   if o.convention == "published" then
     square = square * p
@@ -66,7 +67,8 @@ local function continuous(o)
       local e = math.max(-(o.clamp or 1e9), math.min(o.clamp or 1e9, tilde)) / (a * square)
       for i = 1, p do
         out[i] = -eta * (x[p + i] + (o.weight_decay or 0) * x[i])
-        out[p + i] = (e * pattern[i] - x[p + i]) / tau_theta
+        local own = spread and 1 / pattern[i] or pattern[i]
+        out[p + i] = (e * own - x[p + i]) / tau_theta
       end
       out[2 * p + 1] = tilde / o.tau_hp
       return out
@@ -162,7 +164,7 @@ describe("integrators agree with Runge and Kutta in plain Lua", function()
 
   for _, integrator in ipairs {"rk8pd", "bsimp"} do
     it("for codes, conventions and batches by " .. integrator, function()
-      for _, code in ipairs {"sequential", "walsh", "random"} do
+      for _, code in ipairs {"sequential", "walsh", "random", "gaussian"} do
         for _, convention in ipairs {"gradient", "published"} do
           agree(XOR, {integrator = integrator, convention = convention, batch = 3,
             perturbation = {code = code, amplitude = 0.1},
@@ -183,6 +185,19 @@ describe("integrators agree with Runge and Kutta in plain Lua", function()
       agree(XOR, {integrator = integrator, clamp = 0.01, substeps = 100}, 1e-6)
     end)
   end
+
+  it("for a code in Lua, and uneven amplitudes", function()
+    local walsh = mgd.codes.pattern({code = "walsh"}, {parameters = 9, slots = 16})
+    local even = train(options(XOR, {integrator = "rk8pd"}))
+    even:run{steps = XOR.steps, probes = {}}
+    local own = train(options(XOR, {integrator = "rk8pd",
+      perturbation = {code = function(slot) return walsh[slot % 16 + 1] end, amplitude = 0.1}}))
+    own:run{steps = XOR.steps, probes = {}}
+    assert.is_true(distance(even:theta():totable(), own:theta():totable()) < 1e-12)
+    -- drawn about 0.1; each e is divided by its own amplitude
+    agree(XOR, {integrator = "rk8pd",
+      perturbation = {code = "walsh", amplitude = 0.1, amplitude_spread = 0.5}})
+  end)
 
   it("for a chip in Lua, whose calls are counted", function()
     local calls, at = 0, {1, -2, 0.5}
@@ -461,7 +476,7 @@ describe("bad options of an integrator", function()
     for _, optimizer in ipairs {"momentum", "nesterov", "adam", "sign"} do
       fails({"rk8pd", "dθ/dt", "expected optimizer sgd"}, {optimizer = optimizer})
     end
-    fails({"'clip' has no effect", "engine = 'analog'"}, {clip = 1})
+    fails({"'clip' has no effect"}, {clip = 1})
     fails({"'clip_norm' has no effect"}, {clip_norm = 1})
     fails({"expected optimizer sgd"}, {optimizer = "pulses", pulse = 0.1}, {"eta"})
   end)

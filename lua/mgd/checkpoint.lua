@@ -409,9 +409,10 @@ local PARTS = {
 
 local function check_saved(saved, path)
   local is_table = type(saved) == "table"
-  if is_table and type(saved.format) == "number" and saved.format > FORMAT then
-    options.fail("mgd.resume", "%s was written by mgd %s, in the newer format %d: this one, %s, "
-      .. "reads format %d", path, tostring(saved.mgd), saved.format, core.base.version(), FORMAT)
+  if is_table and type(saved.format) == "number" and saved.format ~= FORMAT then
+    options.fail("mgd.resume", "%s was written by mgd %s, in the %s format %d: this one, %s, reads "
+      .. "format %d", path, tostring(saved.mgd), saved.format > FORMAT and "newer" or "older",
+      saved.format, core.base.version(), FORMAT)
   end
   for _, part in ipairs(PARTS) do
     local name, schema = part[1], part[2]

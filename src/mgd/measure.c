@@ -70,8 +70,8 @@ static double settled_before(const mgd_run *run, uint64_t n) {
     return (double)(n / tau) * (double)(tau - settle) + (double)(rest > settle ? rest - settle : 0);
 }
 
-/* Signal per C̃ at step n. G is a mean over the steps of a window that count: the mean of
- * C̃·a·s/(a²·⟨s²⟩), or the published sum over Δ². */
+/* G is a mean over the steps of a window that count: the mean of C̃·a·s/(a²·⟨s²⟩), or the published
+ * sum over Δ². */
 double mgd_step_scale(const mgd_run *run, uint64_t n) {
     const mgd_train *t = &run->train;
     if (run->steady)

@@ -32,7 +32,7 @@ struct mgd_ode {
     gsl_odeiv2_system system;
     gsl_odeiv2_driver *driver;
     double *y;       /* (2P + 1) θ, G, u */
-    double *pattern; /* (P) s of this step */
+    double *pattern; /* (P) s of this step, as it demodulates */
     double *theta;   /* (P', as in the run) where the chip is asked */
     double *slope;   /* (P) ∂C/∂θ */
 
