@@ -29,7 +29,7 @@ JOBS        ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 SANITIZE    := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 # V=1 shows the commands in full.
 V           ?=
-LUA_SCRIPTS := lua spec examples docs/physics $(wildcard scripts/*.lua)
+LUA_SCRIPTS := lua spec examples docs $(wildcard scripts/*.lua)
 
 # ---- what there is to build ----------------------------------------------------------------------
 
@@ -206,11 +206,12 @@ sanitize:
 	@$(SUBMAKE) all BUILD=$(BUILD) LUAJIT_PC= KERNEL_OPT=-O2 CFLAGS='-g -O1 $(SANITIZE)'
 	$(RUN_SPECS)
 
-## docs: write docs/options.md and docs/physics from the schemas
+## docs: write docs/options.md, docs/physics and docs/figures, from schemas and runs (minutes)
 docs: all
 	$(BUILD)/mgd-lua scripts/options-reference.lua > docs/options.md
 	$(BUILD)/mgd-lua scripts/physics-reference.lua
 	$(BUILD)/mgd-lua docs/physics/figures.lua
+	$(BUILD)/mgd-lua docs/angles.lua > /dev/null
 
 ## lint: check the format, the C and Lua sources, and who includes whom
 lint:

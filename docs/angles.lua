@@ -1,7 +1,7 @@
 -- Draws docs/figures/angle-NETWORK.svg, through gnuplot: the angle between G and the gradient
 -- against the integration time τ_θ, for every code. docs/angles.md shows and explains them.
 --
---   build/mgd-lua docs/angles.lua [NETWORK [MOST [CODE]]]      all without; two to three minutes
+--   build/mgd-lua docs/angles.lua [NETWORK [MOST [CODE]]]      all without; about three minutes
 --
 -- Nothing is learnt (η = 0), one sample is shown for the whole window: all of the angle is the
 -- code's. Networks are in f64, both sides are measured and amplitudes are small, so that bias and
@@ -185,7 +185,7 @@ set logscale xy
 set format '10^{%%T}'
 set yrange [5e-7:200]
 set arrow from %d,5e-7 to %d,200 nohead dashtype 3 lc rgb '#777777'
-set label 'P' at %d,3e-4 left offset 0.4,0 textcolor rgb '#555555'
+set label 'P' at %d,2e-3 left offset 0.4,0 textcolor rgb '#555555'
 ]]):format(FOLDER, network.name, network.title, p, p, p) }
   local parts = {}
   for i, curve in ipairs(curves) do

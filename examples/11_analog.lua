@@ -10,7 +10,7 @@
 --        to training: too short starves it, too long lets the drift of the cost in;
 --     3. perturbation lines of finite bandwidth (mgd.hw.path), in series with the high-pass.
 --
--- Takes about ten seconds on one core.
+-- Takes 10 to 20 seconds on one core.
 --
 --     build/mgd-lua examples/11_analog.lua
 
