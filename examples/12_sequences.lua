@@ -99,29 +99,24 @@ os.execute "mkdir -p out"
 history:save_csv "out/sequences_history.csv"
 
 -- ---- back-propagation through time --------------------------------------------------------------
--- The reference in plain Lua: Adam, too, from the same θ, on batches of as many images.
+-- The reference: Adam, too, from the same θ, on batches of as many images.
 
 local steps = STEPS // 20
 print(("\nback-propagation through time: %d steps of %d images"):format(steps, BATCH))
-local begin, done = mgd.clock(), 0
 net:set_theta(start)
+local reference = mgd.backprop {
+  net = net, data = data, cost = "cross_entropy", batch = BATCH, shuffle = false,
+  optimizer = "adam",
+  eta = function(step)
+    return 3e-3 * (1 - (step + 1) / steps)
+  end,
+}
+local begin = mgd.clock()
 finished(function()
-  local theta, first = start:clone(), 1
-  local mean, square = mgd.zeros({ P }, { dtype = "f32" }), mgd.zeros({ P }, { dtype = "f32" })
-  for step = 1, steps do
-    local batch = { { first, first + BATCH - 1 } }
-    local g = net:gradient(data.x[batch], data.y[batch], "cross_entropy")
-    mean:mul_(0.9):add_(g * 0.1)
-    square:mul_(0.999):add_(g * g * 0.001)
-    local root = (square / (1 - 0.999 ^ step)):sqrt():add_(1e-8)
-    theta:sub_(mean / root * (3e-3 * (1 - step / steps) / (1 - 0.9 ^ step)))
-    net:set_theta(theta)
-    first = first + 2 * BATCH <= #data + 1 and first + BATCH or 1
-    done = step
-  end
+  reference:run { steps = steps, probes = {} }
 end)
-local seconds = mgd.clock() - begin
-local baseline = mgd.train { net = net, data = data, cost = "cross_entropy" }:evaluate()
+local seconds, done = mgd.clock() - begin, reference.steps_done
+local baseline = reference:evaluate()
 net:set_theta(run:theta()) -- the network keeps what MGD has found
 
 -- ---- table --------------------------------------------------------------------------------------

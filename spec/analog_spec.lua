@@ -25,13 +25,7 @@ end
 local function agree(problem, changes, tolerance)
   local o = with(problem, changes)
   local expected = reference.analog(o)
-  local run = train(o)
-  run.core:advance(o.steps)
-  local error = distance(expected, run:theta():totable())
-  assert.is_true(error < (tolerance or 1e-10), ("θ differs by %g"):format(error))
-  local learned = distance(problem.theta, expected)
-  assert.is_true(learned > 1e-6, ("θ moved by %g"):format(learned))
-  return run
+  return reference.agree(o, expected, tolerance or 1e-10, 1e-6)
 end
 
 -- ---- against the reference ----------------------------------------------------------------------

@@ -15,12 +15,7 @@ local SMALL = with(reference.small(), {seed = 3, steps = 48, eta = 0.02, tau_the
 local function agree(problem, changes, tolerance)
   local o = with(problem, changes)
   local expected = reference.discrete(o)
-  local run = mgd.train(reference.options(o))
-  run.core:advance(o.steps)
-  local error = distance(expected, run:theta():totable())
-  assert.is_true(error < (tolerance or 1e-12), ("θ differs by %g"):format(error))
-  local learned = distance(problem.theta, expected)
-  assert.is_true(learned > 1e-5, ("θ moved by %g"):format(learned))
+  reference.agree(o, expected, tolerance or 1e-12, 1e-5)
   return expected
 end
 

@@ -5,7 +5,7 @@ local mgd = require "mgd"
 local core = require "mgd.core"
 local reference = require "spec.support.reference"
 
-local with, distance = reference.with, reference.distance
+local with = reference.with
 
 local SMALL = with(reference.small(), {seed = 3, steps = 75, eta = 0.02, tau_theta = 3, tau_x = 2,
   perturbation = {code = "random", amplitude = 0.05}})
@@ -36,12 +36,7 @@ end
 local function agree(problem, changes, tolerance)
   local o = with(problem, changes)
   local expected = expected_of(o)
-  local run = mgd.train(reference.options(o))
-  run.core:advance(o.steps)
-  local error = distance(expected, run:theta():totable())
-  assert.is_true(error < (tolerance or 1e-12), ("θ differs by %g"):format(error))
-  local learned = distance(problem.theta, expected)
-  assert.is_true(learned > 1e-5, ("θ moved by %g"):format(learned))
+  reference.agree(o, expected, tolerance or 1e-12, 1e-5)
   return expected
 end
 

@@ -10,7 +10,9 @@
 --   steps    how many
 -- Only the unit patterns come from the library: mgd.codes.pattern.
 
+local assert = require "luassert"
 local mgd = require "mgd"
+local support = require "spec.support.train"
 
 local reference = {}
 
@@ -463,15 +465,7 @@ local OWN = {theta = true, n = true, cost_at = true, gradient_at = true, steps =
   substeps = true}
 
 --- A problem with other options.
-function reference.with(problem, changes)
-  local out = {}
-  for _, source in ipairs {problem, changes or {}} do
-    for key, value in pairs(source) do
-      out[key] = value
-    end
-  end
-  return out
-end
+reference.with = support.options
 
 --- The options among them that mgd.train knows; those that are false in place of a number are left
 -- out.
@@ -493,6 +487,22 @@ function reference.distance(a, b)
     worst = d == d and math.max(worst, d) or math.huge
   end
   return worst
+end
+
+--- Trains as `o` says and compares θ with what is expected of it.
+-- @tparam table o a problem
+-- @tparam table expected θ
+-- @tparam number tolerance of the largest difference
+-- @tparam number least that θ has to move, so that something is compared
+-- @treturn run
+function reference.agree(o, expected, tolerance, least)
+  local run = mgd.train(reference.options(o))
+  run.core:advance(o.steps)
+  local error = reference.distance(expected, run:theta():totable())
+  assert.is_true(error < tolerance, ("θ differs by %g"):format(error))
+  local learned = reference.distance(o.theta, expected)
+  assert.is_true(learned > least, ("θ moved by %g"):format(learned))
+  return run
 end
 
 return reference

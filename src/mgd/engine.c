@@ -154,8 +154,7 @@ static void advance_task(void *arg, size_t unit, size_t worker) {
     s->status[unit] = advance_unit(s, unit, worker);
 }
 
-/* ---- what is asked as time goes on ------------------------------------------------------------
- */
+/* ---- what is asked as time goes on ----------------------------------------------------------- */
 
 /* A time constant that may change is asked at the first step of each of its periods. */
 static mgd_status ask_tau(mgd_context *ctx, mgd_run *run, const char *name,
