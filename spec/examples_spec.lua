@@ -146,6 +146,15 @@ describe("example", function()
     })
   end)
 
+  it("21_cost_signals shows smaller angles with several signals", function()
+    shows("21_cost_signals.lua", {
+      "angle after +100 steps +5%d%.%d° +3%d%.%d°",
+      "4 regions of 33 parameters",
+      "angle after +100 steps +4%d%.%d° +2%d%.%d°",
+      "cost after +1000 steps +0%.00[2-5]%d+ +0%.000%d+",
+    })
+  end)
+
   it("11_analog learns XOR in both engines, and finds the shares that it expects", function()
     shows("11_analog.lua", {
       "discrete +[2-5]%d of 64",

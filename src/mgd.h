@@ -715,6 +715,16 @@ MGD_API double mgd_schedule_at(const mgd_schedule *schedule, uint64_t step);
 typedef mgd_status mgd_code_function(void *user, mgd_context *ctx, uint64_t slot, double time,
                                      mgd_tensor **pattern);
 
+/* `count` in a row from `first` on, from 0. */
+typedef struct {
+    size_t first, count;
+} mgd_range;
+
+/* Parameters that hear, instead of the whole cost, the share of some outputs in it. */
+typedef struct {
+    mgd_range parameters, outputs;
+} mgd_listener;
+
 typedef struct {
     /* data and cost; the tensors are retained */
     const mgd_tensor *x; /* (N, …) */
@@ -762,6 +772,11 @@ typedef struct {
     double beta1, beta2, epsilon; /* adam: 0.9, 0.999, 1e−8 */
     double threshold;             /* sign: what |G_i| has to exceed */
     double weight_decay;          /* λ ≥ 0: θ ← θ − η·(step + λ·θ) */
+
+    /* Several cost signals, each demodulated by itself: in the order of parameters, none twice;
+     * with the cost mse, which is a sum over outputs. Copied. */
+    size_t num_listeners;
+    const mgd_listener *listeners;
 
     const mgd_init *init; /* NULL: the chip's present θ for every replica */
     size_t replicas;

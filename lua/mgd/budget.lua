@@ -10,6 +10,7 @@
 local chips = require "mgd.chip"
 local core = require "mgd.core"
 local figures = require "mgd.figures"
+local mimo = require "mgd.mimo"
 local options = require "mgd.options"
 
 local M = {}
@@ -65,8 +66,9 @@ local function count(run, costs, steps, rate)
     samples = math.ceil(n / o.tau_x) * o.batch + nothing,
     time = steps * costs.dt,
   }
-  out.bits = out.evaluations / o.batch * costs.cost_bits
-  out.bits_received = out.bits * p
+  local words = out.evaluations / o.batch * costs.cost_bits -- of one signal
+  out.bits = words * (1 + (o.signals and mimo.count(o.signals) or 0))
+  out.bits_received = words * p
   if costs.known then
     local function joules(number, each)
       return each > 0 and number * each or 0

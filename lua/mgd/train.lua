@@ -10,6 +10,7 @@ local core = require "mgd.core"
 local data = require "mgd.data"
 local history = require "mgd.history"
 local hw = require "mgd.hw"
+local mimo = require "mgd.mimo"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
 local probes = require "mgd.probes"
@@ -87,6 +88,10 @@ M.SCHEMA = {
   { "weight_decay", type = "number", default = 0, min = 0,
     only = { "optimizer", "sgd", "momentum", "nesterov", "adam", "sign" },
     doc = "λ: θ ← θ − η·(step + λ·θ), decoupled from the moments of adam." },
+  { "signals", type = { "string", "table" }, only = { "engine", "discrete", "analog" },
+    doc = "Several cost signals, each demodulated by itself: \"outputs\", rows of the last layer hear "
+      .. "their own output's share of the cost; or a list of {outputs = k | {first, last}, "
+      .. "layers = … | parameters = …}. All else hears the whole cost. With the cost mse." },
   { "clamp", type = "number", above = 0, only = { "engine", "discrete", "analog" },
     doc = "|C̃| counts as at most this." },
   { "clip", type = "number", above = 0, only = { "engine", "discrete", "backprop" },
@@ -182,6 +187,7 @@ function M.resolve(given)
   check_times(opt)
   opt.perturbation = opt.perturbation
     and codes.resolve("mgd.train: perturbation", opt.perturbation)
+  opt.signals = opt.signals and mimo.resolve(opt.chip, opt.signals)
   opt.init = opt.init and options.check("mgd.train: init", nn.INIT_SCHEMA, opt.init)
   opt.data = data.is_dataset(opt.data) and opt.data or data.from(opt.data)
   return opt
@@ -227,8 +233,11 @@ local function method_text(o)
   if o.tau_hp then
     lines[2] = lines[2]:gsub(" steps$", (", τ_hp = %g steps"):format(o.tau_hp))
   end
+  if o.signals then
+    lines[#lines + 1] = ("  %d cost signals besides the whole cost"):format(mimo.count(o.signals))
+  end
   if o.tolerance then
-    lines[3] = ("  integrator %s, tolerance %g"):format(o.integrator, o.tolerance)
+    lines[#lines + 1] = ("  integrator %s, tolerance %g"):format(o.integrator, o.tolerance)
   end
   return table.concat(lines, "\n")
 end

@@ -48,8 +48,15 @@ typedef struct {
     size_t unit;             /* whose parameters these are, … */
     const uint64_t *replica; /* … numbers of its replicas: (1) or (W) … */
     const void *lives;       /* … and reals (W): 0 where one has stopped. For chips with states */
-    double *cost;            /* rows: (num_points); lanes: (num_points × W) */
+    double *cost; /* rows: (S + 1, num_points); lanes: (S + 1, num_points × W): the whole
+                   * cost, then each of the task's S shares */
 } mgd_request;
+
+/* Where the costs of point p begin, `width` of each: channel 0 is the whole, others are shares. */
+static inline double *mgd_request_cost(const mgd_request *r, size_t channel, size_t p,
+                                       size_t width) {
+    return r->cost + (channel * r->num_points + p) * width;
+}
 
 /* Node perturbation: one step in which every sample of the batch has a perturbation ξ = amplitude·s
  * of its own, of the M pre-activations instead of the parameters. */
@@ -107,17 +114,19 @@ typedef struct {
     const mgd_tensor *x, *y; /* training samples (N, …), and (N, K) or (N, T, K) */
     mgd_cost cost;
     size_t batch;
-    size_t width;      /* W of a unit in lanes; 0: rows */
-    size_t max_points; /* most points of one request */
-    bool gradients;    /* gradients will be asked for at every step */
-    size_t workers;    /* threads that may be at work at once */
-    size_t requesters; /* workers, from number 0 on, that may make requests */
-    size_t units;      /* for chips whose replicas differ: how many units, … */
-    size_t replicas;   /* … replicas in all, slot by slot, … */
-    uint64_t replica;  /* … the number of the first one, … */
-    uint64_t seed;     /* … the run's seed, … */
-    double dt;         /* … and seconds of a step */
-    bool nodes;        /* measure_nodes will be asked instead of measure */
+    size_t width;            /* W of a unit in lanes; 0: rows */
+    size_t max_points;       /* most points of one request */
+    bool gradients;          /* gradients will be asked for at every step */
+    size_t workers;          /* threads that may be at work at once */
+    size_t requesters;       /* workers, from number 0 on, that may make requests */
+    size_t units;            /* for chips whose replicas differ: how many units, … */
+    size_t replicas;         /* … replicas in all, slot by slot, … */
+    uint64_t replica;        /* … the number of the first one, … */
+    uint64_t seed;           /* … the run's seed, … */
+    double dt;               /* … and seconds of a step */
+    bool nodes;              /* measure_nodes will be asked instead of measure */
+    size_t num_shares;       /* S parts of the cost, mse, that are measured besides: … */
+    const mgd_range *shares; /* … of these outputs each. As long as the session lives */
 } mgd_task_spec;
 
 /* A chip made ready for one task. Implementations put this first in a structure of their own. */

@@ -64,7 +64,10 @@ static mgd_status open_part(const opening *o, mgd_hw_place place, part_kind kind
     uint64_t seed = spec->seed + (layer << 32);
     p->kind = kind;
     p->sites = sites;
-    p->copies = kind != ON_FEATURES ? 1 : s->replicas ? s->batch : s->chunks;
+    p->copies = kind == ON_COST       ? s->channels
+                : kind != ON_FEATURES ? 1
+                : s->replicas         ? s->batch
+                                      : s->chunks;
     MGD_TRY(mgd_hw_chain_open(o->ctx, spec->models, spec->num_models, place, s->dt, seed,
                               o->task->seed, dtype, &p->chain));
     p->chain.geometry = (mgd_hw_geometry){s->chip->distance, s->chip->joined};
@@ -248,7 +251,7 @@ typedef void visit_state(void *arg, void *value, size_t real, bool integer);
 static void walk_part(const simulated *s, const part *p, size_t slot, visit_state *visit,
                       void *arg) {
     size_t real = mgd_dtype_size(p->chain.dtype), lane = slot % s->slots;
-    size_t copies = p->kind == ON_FEATURES ? s->batch : 1, array = state_size(s, p);
+    size_t copies = p->kind == ON_FEATURES ? s->batch : p->copies, array = state_size(s, p);
     char *states = s->states + slot / s->slots * s->state_bytes + p->state;
     for (size_t copy = 0; copy < copies; copy++)
         for (size_t k = 0; k < p->chain.num_states; k++)
@@ -260,7 +263,7 @@ static void walk_part(const simulated *s, const part *p, size_t slot, visit_stat
                     at += copy / s->width * p->chain.num_states * array + i * s->width +
                           copy % s->width;
                 else
-                    at += i;
+                    at += copy * p->chain.num_states * array + i;
                 visit(arg, states + at * real, real, false);
             }
 }

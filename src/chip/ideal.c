@@ -29,10 +29,11 @@ typedef struct {
     char *other;              /* the same for the second of a pair of evaluations, else NULL */
     char *target;             /* (K × W) */
     double *value;            /* (2 × W) */
+    double *share;            /* (2 × W) where there are shares */
     double *hit;              /* (W) */
     uint32_t *index;          /* (W) */
     const uint32_t *gathered; /* the index that input and target were gathered by; NULL: none */
-    double *point_cost;       /* SAMPLES: (max_points × chunks·W) */
+    double *point_cost;       /* SAMPLES: (channels × max_points × chunks·W) */
 } MGD_OWN_LINE scratch;
 
 enum arrangement { REPLICAS, POINTS, SAMPLES };
@@ -43,6 +44,8 @@ typedef struct {
     enum arrangement arrangement;
     mgd_samples samples;
     mgd_cost cost;
+    size_t channels;         /* the cost, and … */
+    const mgd_range *shares; /* … shares in it */
     size_t batch;
     size_t width;
     size_t chunks;   /* SAMPLES: parts of `width` lanes that make up the batch */
@@ -118,12 +121,33 @@ static const void *forward(const ideal_session *s, const mgd_request *r, size_t 
     return mgd_net_place(net, w->arena, plan->output, s->width);
 }
 
-/* Costs of the lanes into value (W). */
-static void pass(const ideal_session *s, const mgd_request *r, size_t worker,
-                 const mgd_point *point, fetch_parameters *fetch, const char *all, double *value) {
+/* Costs of the lanes into value (W); the outputs. */
+static const void *pass(const ideal_session *s, const mgd_request *r, size_t worker,
+                        const mgd_point *point, fetch_parameters *fetch, const char *all,
+                        double *value) {
     const void *y = forward(s, r, worker, point, fetch, all);
     s->net->kernels->cost(&s->cost, s->samples.steps, s->samples.columns, s->width, y,
                           s->scratch[worker].target, value);
+    return y;
+}
+
+/* Shares of outputs y in the costs of the first `used` lanes: set, or added, where `to` and each
+ * `stride` after it points to. */
+static void take_shares(const ideal_session *s, const scratch *w, const void *y, size_t used,
+                        bool add, double *to, size_t stride) {
+    for (size_t c = 1; c < s->channels; c++, to += stride) {
+        mgd_net_share(s->net->kernels, s->net->dtype, s->shares[c - 1], s->samples.steps,
+                      s->samples.columns, s->width, y, w->target, w->share);
+        for (size_t lane = 0; lane < used; lane++)
+            to[lane] = add ? to[lane] + w->share[lane] : w->share[lane];
+    }
+}
+
+/* Sums over the batch into means, in each channel. */
+static void divide_costs(const ideal_session *s, size_t used, double *to, size_t stride) {
+    for (size_t c = 0; c < s->channels && s->batch > 1; c++, to += stride)
+        for (size_t lane = 0; lane < used; lane++)
+            to[lane] /= (double)s->batch;
 }
 
 /* ---- the three arrangements ------------------------------------------------------------------ */
@@ -184,12 +208,12 @@ static bool measure_replicas(const ideal_session *s, const mgd_request *r) {
             if (together == 2)
                 pass_pair(s, r, &signs, point->sign != 0, (double *const[]){to, to + width});
             else
-                pass(s, r, r->worker, point, fetch_point, all, to);
+                take_shares(s, w, pass(s, r, r->worker, point, fetch_point, all, to), width, b > 0,
+                            cost + r->num_points * width, r->num_points * width);
             if (b > 0)
                 add_costs(cost, w->value, together * width);
         }
-        for (size_t lane = 0; lane < together * width && s->batch > 1; lane++)
-            cost[lane] /= (double)s->batch;
+        divide_costs(s, together * width, cost, r->num_points * width);
     }
     return true;
 }
@@ -230,12 +254,12 @@ static bool measure_points(const ideal_session *s, const mgd_request *r, size_t 
         if (mgd_interrupt_pending())
             return false;
         gather_points(s, w, points, used, b);
-        pass(s, r, worker, points, fetch_points, all, w->value);
+        const void *y = pass(s, r, worker, points, fetch_points, all, w->value);
         for (size_t lane = 0; lane < used; lane++)
             cost[lane] = b == 0 ? w->value[lane] : cost[lane] + w->value[lane];
+        take_shares(s, w, y, used, b > 0, cost + r->num_points, r->num_points);
     }
-    for (size_t lane = 0; lane < used && s->batch > 1; lane++)
-        cost[lane] /= (double)s->batch;
+    divide_costs(s, used, cost, r->num_points);
     return true;
 }
 
@@ -283,8 +307,11 @@ static void measure_chunk(void *arg, size_t index, size_t pool_worker) {
         const mgd_point *point = &r->points[p];
         if (p == first || point->samples != point[-1].samples)
             gather_chunk(s, &s->scratch[worker], point, chunk * s->width);
-        pass(s, r, worker, point, fetch_point, fetch_whole(s, r, worker, point, fetch_point),
-             s->scratch[r->worker].point_cost + (p * s->chunks + chunk) * s->width);
+        double *cost = s->scratch[r->worker].point_cost + (p * s->chunks + chunk) * s->width;
+        size_t stride = r->num_points * s->chunks * s->width;
+        const char *all = fetch_whole(s, r, worker, point, fetch_point);
+        const void *y = pass(s, r, worker, point, fetch_point, all, cost);
+        take_shares(s, &s->scratch[worker], y, s->width, false, cost + stride, stride);
     }
 }
 
@@ -298,7 +325,7 @@ static bool measure_samples(const ideal_session *s, const mgd_request *r) {
     mgd_pool_run(r->pool, measure_chunk, &job, s->chunks * job.groups);
     if (atomic_load(&job.incomplete))
         return false;
-    for (size_t p = 0; p < r->num_points; p++) {
+    for (size_t p = 0; p < s->channels * r->num_points; p++) {
         const double *cost = s->scratch[r->worker].point_cost + p * s->chunks * s->width;
         double sum = cost[0];
         for (size_t b = 1; b < s->batch; b++)
@@ -445,6 +472,7 @@ static void scratch_close(scratch *w) {
     mgd_free(w->other);
     mgd_free(w->target);
     mgd_free(w->value);
+    mgd_free(w->share);
     mgd_free(w->hit);
     mgd_free(w->index);
     mgd_free(w->point_cost);
@@ -472,9 +500,10 @@ static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t 
         (!s->pairs || mgd_take(&w->other, net->plan.arena, row)) &&
         mgd_take(&w->target, s->samples.targets, row) &&
         mgd_take(&w->value, 2 * s->width, sizeof(double)) &&
+        (s->channels == 1 || mgd_take(&w->share, 2 * s->width, sizeof(double))) &&
         mgd_take(&w->hit, s->width, sizeof(double)) &&
         mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
-        mgd_take(&w->point_cost, max_points * s->chunks, s->width * sizeof(double)))
+        mgd_take(&w->point_cost, s->channels * max_points * s->chunks, s->width * sizeof(double)))
         return MGD_OK;
     double bytes = (double)largest * (double)s->pack_row +
                    (double)(net->plan.arena + s->samples.targets) * (double)row +
@@ -525,7 +554,7 @@ static void arrange(ideal_session *s, const mgd_task_spec *task) {
         s->arrangement = POINTS;
         s->width = lanes;
     }
-    s->pairs = s->arrangement == REPLICAS && can_pair(s->net);
+    s->pairs = s->arrangement == REPLICAS && s->channels == 1 && can_pair(s->net);
     s->real = mgd_dtype_size(s->net->dtype);
     s->pack_row = s->real * (s->arrangement == SAMPLES ? 1 : s->width);
     s->whole = s->net->num_parameters * s->pack_row <= WHOLE_BYTES;
@@ -572,6 +601,8 @@ static mgd_status ideal_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_sp
                                .close = ideal_close};
     s->net = net;
     s->cost = task->cost;
+    s->channels = task->num_shares + 1;
+    s->shares = task->shares;
     s->batch = task->batch;
     s->workers = task->workers;
     mgd_status status = prepare(ctx, s, task);

@@ -18,6 +18,8 @@ typedef struct {
     void *user;
     mgd_dtype dtype; /* of θ, x and y */
     mgd_cost cost;
+    size_t channels;         /* the cost, and … */
+    const mgd_range *shares; /* … shares in it, which measure tells, too */
     size_t batch;
     mgd_samples samples;
     mgd_tensor *theta;      /* (P) what is handed over */
@@ -27,9 +29,11 @@ typedef struct {
 /* ---- costs of rows --------------------------------------------------------------------------- */
 
 /* The mean cost, and when `accuracy` is not NULL the fraction of right answers, of y (B, O) against
- * target (B, K), or with steps, both of the session's dtype and contiguous. */
+ * target (B, K), or with steps, both of the session's dtype and contiguous. Of `channels` costs the
+ * others are shares, each `stride` after the one before. */
 static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_tensor *y,
-                               const mgd_tensor *target, double *cost, double *accuracy) {
+                               const mgd_tensor *target, size_t channels, size_t stride,
+                               double *cost, double *accuracy) {
     enum { TILE = 16 }; /* at least the kernels' lanes */
     const mgd_extent output = mgd_extent_of_sample(y), wanted = mgd_extent_of_sample(target);
     size_t n = mgd_tensor_shape(y)[0], outputs = output.features, targets = wanted.features;
@@ -37,7 +41,7 @@ static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_t
     size_t lanes = s->kernels->lanes;
     size_t row = lanes * mgd_dtype_size(s->dtype);
     void *y_lanes = mgd_calloc(outputs, row), *t_lanes = mgd_calloc(targets, row);
-    double value[TILE], hit[TILE], sum = 0, hits = 0;
+    double value[2 * TILE], hit[TILE], hits = 0;
     bool alike = outputs == targets;
     uint32_t index[TILE];
     if (!y_lanes || !t_lanes) {
@@ -45,24 +49,32 @@ static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_t
         mgd_free(t_lanes);
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: cost of %zu outputs", outputs);
     }
+    for (size_t c = 0; c < channels; c++)
+        cost[c * stride] = 0;
     for (size_t first = 0; first < n; first += lanes) {
         size_t used = n - first < lanes ? n - first : lanes;
         for (size_t lane = 0; lane < lanes; lane++)
             index[lane] = (uint32_t)(first + (lane < used ? lane : used - 1));
         s->kernels->gather(mgd_tensor_data(y), outputs, index, y_lanes, lanes);
         s->kernels->gather(mgd_tensor_data(target), targets, index, t_lanes, lanes);
-        if (s->cost.kind != MGD_COST_FUNCTION)
-            s->kernels->cost(&s->cost, steps, columns, lanes, y_lanes, t_lanes, value);
+        for (size_t c = 0; c < channels && s->cost.kind != MGD_COST_FUNCTION; c++) {
+            if (c == 0)
+                s->kernels->cost(&s->cost, steps, columns, lanes, y_lanes, t_lanes, value);
+            else
+                mgd_net_share(s->kernels, s->dtype, s->shares[c - 1], steps, columns, lanes,
+                              y_lanes, t_lanes, value);
+            for (size_t lane = 0; lane < used; lane++)
+                cost[c * stride] += value[lane];
+        }
         if (accuracy && alike)
             s->kernels->hits(steps, columns, lanes, y_lanes, t_lanes, hit);
-        for (size_t lane = 0; lane < used; lane++) {
-            sum += s->cost.kind != MGD_COST_FUNCTION ? value[lane] : 0;
+        for (size_t lane = 0; lane < used; lane++)
             hits += accuracy && alike ? hit[lane] : NAN;
-        }
     }
     mgd_free(y_lanes);
     mgd_free(t_lanes);
-    *cost = sum / (double)n;
+    for (size_t c = 0; c < channels; c++)
+        cost[c * stride] /= (double)n;
     if (accuracy)
         *accuracy = hits / (double)n;
     if (s->cost.kind == MGD_COST_FUNCTION)
@@ -72,8 +84,8 @@ static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_t
 
 /* Asks for y, checks its shape and compares it with the target. */
 static mgd_status answer(mgd_context *ctx, const responder *s, const mgd_tensor *theta,
-                         const mgd_tensor *x, const mgd_tensor *target, double *cost,
-                         double *accuracy) {
+                         const mgd_tensor *x, const mgd_tensor *target, size_t channels,
+                         size_t stride, double *cost, double *accuracy) {
     char shape[128];
     mgd_tensor *raw, *y;
     MGD_TRY(s->respond(s->user, ctx, theta, x, &raw));
@@ -93,7 +105,7 @@ static mgd_status answer(mgd_context *ctx, const responder *s, const mgd_tensor 
     mgd_tensor_free(raw);
     if (status != MGD_OK)
         return status;
-    status = cost_of_rows(ctx, s, y, target, cost, accuracy);
+    status = cost_of_rows(ctx, s, y, target, channels, stride, cost, accuracy);
     mgd_tensor_free(y);
     return status;
 }
@@ -129,7 +141,8 @@ static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_requ
         if (point->samples != loaded)
             load_samples(s, point->samples);
         loaded = point->samples;
-        MGD_TRY(answer(ctx, s, s->theta, s->x, s->target, &r->cost[p], NULL));
+        MGD_TRY(answer(ctx, s, s->theta, s->x, s->target, s->channels, r->num_points, &r->cost[p],
+                       NULL));
     }
     return MGD_OK;
 }
@@ -159,7 +172,7 @@ static mgd_status evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *poo
         if (status == MGD_OK)
             status = rows_of(ctx, set.y, first, n, &part_y);
         if (status == MGD_OK)
-            status = answer(ctx, s, s->theta, part_x, part_y, &part_cost, &part_accuracy);
+            status = answer(ctx, s, s->theta, part_x, part_y, 1, 1, &part_cost, &part_accuracy);
         mgd_tensor_free(part_x);
         mgd_tensor_free(part_y);
         if (status == MGD_OK)
@@ -189,7 +202,7 @@ static mgd_status weighted_cost(mgd_context *ctx, const responder *s, const mgd_
         if (status == MGD_OK)
             status = rows_of(ctx, s->samples.y, i, 1, &target);
         if (status == MGD_OK)
-            status = answer(ctx, s, s->theta, x, target, &cost, NULL);
+            status = answer(ctx, s, s->theta, x, target, 1, 1, &cost, NULL);
         mgd_tensor_free(x);
         mgd_tensor_free(target);
         if (status == MGD_OK)
@@ -271,6 +284,8 @@ mgd_status mgd_responder_open(mgd_context *ctx, const mgd_chip *chip, mgd_respon
     s->user = user;
     s->dtype = chip->dtype;
     s->cost = task->cost;
+    s->channels = task->num_shares + 1;
+    s->shares = task->shares;
     s->batch = task->batch;
     mgd_status status = prepare(ctx, s, chip, task);
     if (status != MGD_OK) {

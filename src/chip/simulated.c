@@ -194,23 +194,39 @@ static mgd_status read_weights(mgd_context *ctx, const simulated *s, worker *w,
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
+/* Lanes of costs of one channel in `sum`. */
+static size_t costs_of(const simulated *s) {
+    return s->replicas ? s->width : s->chunks * s->width + MGD_ALIGNMENT / sizeof(double);
+}
+
+/* The cost of a channel for outputs y in the lanes, into w->value. */
+static void take_cost(const simulated *s, const worker *w, size_t channel, const void *y) {
+    const mgd_samples *set = &s->samples;
+    if (channel == 0)
+        s->net->kernels->cost(&s->cost, set->steps, set->columns, s->width, y, w->target, w->value);
+    else
+        mgd_net_share(s->net->kernels, s->net->dtype, s->shares[channel - 1], set->steps,
+                      set->columns, s->width, y, w->target, w->value);
+}
+
 static mgd_status measure_replicas(mgd_context *ctx, const simulated *s, worker *w,
                                    const mgd_request *r, const mgd_point *point,
                                    const mgd_hw_frame *f, const void *theta) {
     mgd_hw_frame at = *f;
     for (size_t b = 0; b < s->batch; b++) {
-        double *to = b == 0 ? w->sum : w->value;
         void *y;
         at.copy = (uint32_t)b;
         gather(s, w, point->samples + b * s->width);
         MGD_TRY(simulated_forward(ctx, s, w, r->unit, &at, b, NULL, theta, &y));
-        s->net->kernels->cost(&s->cost, s->samples.steps, s->samples.columns, s->width, y,
-                              w->target, to);
-        for (size_t lane = 0; lane < s->width && b > 0; lane++)
-            w->sum[lane] += w->value[lane];
+        for (size_t c = 0; c < s->channels; c++) {
+            double *sum = w->sum + c * s->width;
+            take_cost(s, w, c, y);
+            for (size_t lane = 0; lane < s->width; lane++)
+                sum[lane] = b == 0 ? w->value[lane] : sum[lane] + w->value[lane];
+        }
     }
-    for (size_t lane = 0; lane < s->width && s->batch > 1; lane++)
-        w->sum[lane] /= (double)s->batch;
+    for (size_t i = 0; i < s->channels * s->width && s->batch > 1; i++)
+        w->sum[i] /= (double)s->batch;
     return MGD_OK;
 }
 
@@ -221,7 +237,7 @@ typedef struct {
     const mgd_point *point;
     const mgd_hw_frame *frame;
     const void *theta;
-    double *cost; /* (chunks × W) */
+    double *cost; /* (channels × costs_of) of the chunks */
     mgd_context *ctx;
     mgd_status status;
 } chunk_job;
@@ -240,11 +256,12 @@ static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
     gather(s, w, w->index);
     mgd_status status =
         simulated_forward(job->ctx, s, w, job->r->unit, job->frame, chunk, w->copy, job->theta, &y);
-    if (status == MGD_OK)
-        s->net->kernels->cost(&s->cost, s->samples.steps, s->samples.columns, s->width, y,
-                              w->target, job->cost + chunk * s->width);
-    else
+    if (status != MGD_OK)
         job->status = status; /* only functions of the user's fail, and then there is one thread */
+    for (size_t c = 0; c < s->channels && status == MGD_OK; c++) {
+        take_cost(s, w, c, y);
+        memcpy(job->cost + c * costs_of(s) + chunk * s->width, w->value, s->width * sizeof(double));
+    }
 }
 
 static mgd_status measure_samples(mgd_context *ctx, const simulated *s, worker *w,
@@ -252,10 +269,12 @@ static mgd_status measure_samples(mgd_context *ctx, const simulated *s, worker *
                                   const mgd_hw_frame *f, const void *theta) {
     chunk_job job = {s, r, point, f, theta, w->sum, ctx, MGD_OK};
     mgd_pool_run(s->calls ? NULL : r->pool, measure_chunk, &job, s->chunks);
-    double sum = w->sum[0];
-    for (size_t b = 1; b < s->batch; b++)
-        sum += w->sum[b];
-    w->sum[0] = sum / (double)s->batch;
+    for (size_t c = 0; c < s->channels; c++) {
+        double *cost = w->sum + c * costs_of(s), sum = cost[0];
+        for (size_t b = 1; b < s->batch; b++)
+            sum += cost[b];
+        cost[0] = sum / (double)s->batch;
+    }
     return job.status;
 }
 
@@ -289,12 +308,16 @@ static mgd_status measure_points(mgd_context *ctx, const simulated *s, const mgd
             MGD_TRY(measure_replicas(ctx, s, w, r, point, &f, theta));
         else
             MGD_TRY(measure_samples(ctx, s, w, r, point, &f, theta));
-        mgd_hw_frame c = for_cost(s, w, &f);
-        if (!s->replicas) /* what happens to one cost happens in the first lane */
-            for (size_t lane = 1; lane < c.width; lane++)
-                w->sum[lane] = w->sum[0];
-        MGD_TRY(simulated_apply(ctx, s, &s->parts.cost, r->unit, &c, 0, w->sum));
-        memcpy(r->cost + p * each, w->sum, each * sizeof(double));
+        for (size_t c = 0; c < s->channels; c++) { /* each goes its own way */
+            double *cost = w->sum + c * costs_of(s);
+            mgd_hw_frame way = for_cost(s, w, &f);
+            way.copy = (uint32_t)c;
+            if (!s->replicas) /* what happens to one cost happens in the first lane */
+                for (size_t lane = 1; lane < way.width; lane++)
+                    cost[lane] = cost[0];
+            MGD_TRY(simulated_apply(ctx, s, &s->parts.cost, r->unit, &way, c, cost));
+            memcpy(mgd_request_cost(r, c, p, each), cost, each * sizeof(double));
+        }
     }
     return MGD_OK;
 }
@@ -446,13 +469,13 @@ static void close_worker(worker *w) {
 
 static mgd_status open_worker(mgd_context *ctx, const simulated *s, worker *w) {
     size_t row = s->width * s->real, parameters = s->rows * s->row_width;
-    size_t costs = s->chunks * s->width + MGD_ALIGNMENT;
     if (mgd_take(&w->base, parameters, s->real) && mgd_take(&w->pack, parameters, s->real) &&
         mgd_take(&w->change, parameters, s->real) && mgd_take(&w->arena, s->plan->arena, row) &&
         mgd_take(&w->target, s->samples.targets, row) &&
-        mgd_take(&w->value, s->width, sizeof(double)) &&
+        mgd_take(&w->value, 2 * s->width, sizeof(double)) &&
         mgd_take(&w->moves, s->width, sizeof(double)) && mgd_take(&w->held, 1, row) &&
-        mgd_take(&w->sum, costs, sizeof(double)) && mgd_take(&w->hit, s->width, sizeof(double)) &&
+        mgd_take(&w->sum, s->channels * costs_of(s), sizeof(double)) &&
+        mgd_take(&w->hit, s->width, sizeof(double)) &&
         mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
         mgd_take(&w->copy, s->width, sizeof(uint32_t)) &&
         (!part_acts(&s->parts.input) || mgd_take(&w->input, s->samples.features, row)) &&
@@ -521,6 +544,8 @@ mgd_status simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec 
     s->plan = c->bare.num_ops ? &c->bare : &c->net->plan;
     s->real = mgd_dtype_size(chip->dtype);
     s->cost = task->cost;
+    s->channels = task->num_shares + 1;
+    s->shares = task->shares;
     s->batch = task->batch;
     s->units = task->units;
     s->num_workers = task->workers;

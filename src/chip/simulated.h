@@ -25,7 +25,7 @@ typedef struct {
     mgd_hw_chain chain;
     part_kind kind;
     size_t sites;
-    size_t copies;      /* of its states: samples of a batch, or chunks of them; else 1 */
+    size_t copies;      /* of its states: samples of a batch, or chunks of them; costs; else 1 */
     size_t coef, state; /* where its arrays begin in a unit's memory, bytes */
 } part;
 
@@ -50,7 +50,8 @@ typedef struct {
     char *base, *pack, *change; /* like a unit's parameters: as read, as driven, of a write */
     char *input;                /* (F × W) samples, where models spoil those in the arena */
     char *arena, *target;       /* (plan's arena × W), (K × W) */
-    double *value, *sum;        /* (W) costs */
+    double *value;              /* (2 × W) of one pass */
+    double *sum;                /* (channels × lanes of costs) */
     double *hit, *moves;        /* (W); moves: 0 where the replica has stopped */
     char *held;                 /* (W) reals: see mgd_hw_frame */
     uint32_t *index, *copy;     /* (W) samples in the set, and their places in the batch */
@@ -75,6 +76,8 @@ typedef struct {
     size_t batch, real, units, slots;
     size_t rows, row_width; /* of a unit's parameters */
     mgd_cost cost;
+    size_t channels;         /* the cost, and … */
+    const mgd_range *shares; /* … shares in it, as the task asks for them */
     mgd_samples samples;
     double dt, origin; /* seconds of a step; age of the chip at step 0 */
     parts parts;

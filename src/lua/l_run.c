@@ -257,6 +257,36 @@ static void train_fields(lua_State *L, mgd_train *train) {
     train->threads = (size_t)count_field(L, "threads", 0);
 }
 
+/* {first, last}, from 1, in field `name` of the table on top. */
+static mgd_range range_field(lua_State *L, const char *name) {
+    lua_getfield(L, -1, name);
+    int at = lua_gettop(L);
+    luaL_checktype(L, at, LUA_TTABLE);
+    lua_rawgeti(L, at, 1);
+    lua_rawgeti(L, at, 2);
+    lua_Integer first = luaL_checkinteger(L, -2), last = luaL_checkinteger(L, -1);
+    lua_settop(L, at - 1);
+    return (mgd_range){(size_t)first - 1, (size_t)(last - first) + 1};
+}
+
+/* signals = {{outputs =, parameters =}, …}; the listeners live in a userdata that is left on the
+ * stack. */
+static void signals_field(lua_State *L, mgd_train *train) {
+    lua_getfield(L, 2, "signals");
+    if (!lua_istable(L, -1))
+        return;
+    int list = lua_gettop(L);
+    size_t count = lua_rawlen(L, list);
+    mgd_listener *listeners = lua_newuserdatauv(L, (count + 1) * sizeof *listeners, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, list, (int)i + 1);
+        listeners[i] = (mgd_listener){range_field(L, "parameters"), range_field(L, "outputs")};
+        lua_pop(L, 1);
+    }
+    train->num_listeners = count;
+    train->listeners = listeners;
+}
+
 /* Makes the table of what must live as long as the run, as the box's user value. */
 static void keep_alive(lua_State *L, l_run *box, mgd_train *train) {
     mgd_schedule *schedules[SCHEDULES] = {&train->tau_p, &train->tau_theta, &train->tau_x,
@@ -302,6 +332,7 @@ static int run_new(lua_State *L) {
         train.init = &init;
     }
     lua_settop(L, 4);
+    signals_field(L, &train); /* stays on the stack */
     l_run *box = l_push_box(L, sizeof *box, L_RUN);
     box->chip = chip;
     keep_alive(L, box, &train);

@@ -15,13 +15,14 @@ void mgd_step_integrate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first
     size_t base = unit * mgd_run_unit_bytes(run);
     size_t row = (run->in_lanes ? run->width : 1) * run->real;
     for (size_t from = 0, count; from < run->parameters; from += count) {
-        count = mgd_unit_part(run, from, run->parameters);
+        const mgd_stretch stretch = mgd_signals_stretch(run, from);
+        count = mgd_unit_part(run, from, from + stretch.count);
         size_t rows = run->in_lanes ? count : (count + run->width - 1) / run->width;
         char *g = run->gradient + base + from * row, *theta = run->theta + base + from * row;
         for (size_t j = 0; j < steps; j++) {
             uint64_t slot = w->points[w->places[j].plus].slot;
             mgd_pattern s = mgd_unit_pattern(&source, w, MGD_USE_DEMODULATE, slot, from, count);
-            const char *signal = w->signal + j * run->width * run->real;
+            const void *signal = mgd_signals_of(run, w, &stretch, from, j);
             bool set = mgd_timer_begins(&run->windows, first + j), last = write && j + 1 == steps;
             if (analog)
                 k->low_pass(last ? theta : NULL, g, &s, signal, w->eta, w->lives,

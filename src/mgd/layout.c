@@ -115,11 +115,15 @@ static void swap_slots(mgd_run *run, size_t a, size_t b) {
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++)
         for (size_t i = 0; i < run->parameters && arrays[k]; i++)
             swap_bytes(arrays[k] + place_of(run, a, i), arrays[k] + place_of(run, b, i), run->real);
-    double *values[] = {run->c0,       run->c,         run->c_tilde,      run->alive,
-                        run->stopped,  run->fatal,     run->window_first, run->window_end,
-                        run->asked_of, run->written_of};
+    double *values[] = {run->alive,      run->stopped,  run->fatal,     run->window_first,
+                        run->window_end, run->asked_of, run->written_of};
     for (size_t k = 0; k < sizeof values / sizeof *values; k++)
         swap_bytes(&values[k][a], &values[k][b], sizeof(double));
+    for (size_t c = 0, all = run->units * run->lanes; c < run->channels; c++) {
+        swap_bytes(&run->c0[c * all + a], &run->c0[c * all + b], sizeof(double));
+        swap_bytes(&run->c[c * all + a], &run->c[c * all + b], sizeof(double));
+        swap_bytes(&run->c_tilde[c * all + a], &run->c_tilde[c * all + b], sizeof(double));
+    }
     for (size_t k = 0; k < 2; k++)
         swap_bytes(&run->sums[2 * (a - a % run->lanes) + k * run->lanes + a % run->lanes],
                    &run->sums[2 * (b - b % run->lanes) + k * run->lanes + b % run->lanes],

@@ -126,6 +126,7 @@ size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t 
             w->points[points++] = point;
         }
     }
+    w->num_points = points;
     return points;
 }
 
@@ -175,48 +176,55 @@ static void stop_lanes(mgd_run *run, size_t unit, uint64_t step, const double *p
     }
 }
 
-/* What step j's cost C(θ + θ̃) is compared with. */
-static const double *against_of(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t n,
-                                const mgd_places *place) {
+/* What the cost C(θ + θ̃) of step n is compared with, of the channel whose costs begin at `cost` and
+ * whose latest C₀ was `base`. */
+static const double *against_of(const mgd_run *run, mgd_worker *w, uint64_t n,
+                                const mgd_places *place, const double *cost, const double *base) {
     size_t lanes = run->lanes;
     if (run->train.baseline == MGD_BASELINE_TWO_SIDED)
-        return w->cost + place->minus * lanes;
+        return cost + place->minus * lanes;
     if (run->train.baseline == MGD_BASELINE_NONE || !counts(run, n))
-        return w->cost + place->plus * lanes;
+        return cost + place->plus * lanes;
     if (place->has_base)
-        return w->cost + place->base * lanes;
-    return memcpy(w->against, run->c0 + unit * lanes, lanes * sizeof(double));
+        return cost + place->base * lanes;
+    return memcpy(w->against, base, lanes * sizeof(double));
 }
 
 bool mgd_step_changes_sample(const mgd_run *run, uint64_t n) {
     return n == 0 || (mgd_timer_begins(&run->shows, n) && run->train.batch != run->order.samples);
 }
 
+/* Of step n, number j of the block. */
+static void demodulate_channel(mgd_run *run, mgd_worker *w, const mgd_demodulation *d, size_t unit,
+                               size_t channel, uint64_t n, size_t j) {
+    const size_t lanes = run->lanes, at = (channel * run->units + unit) * lanes;
+    const double *cost = w->cost + channel * w->num_points * lanes;
+    const double *plus = cost + w->places[j].plus * lanes;
+    const double *against = against_of(run, w, n, &w->places[j], cost, run->c0 + at);
+    const mgd_signals state = {run->alive + unit * lanes, run->c0 + at, run->c + at,
+                               run->c_tilde + at, run->sums + 2 * at};
+    char *signal = w->signal + (channel * run->block_steps + j) * run->width * run->real;
+    mgd_alarm alarm =
+        run->train.engine == MGD_ENGINE_ANALOG
+            ? run->kernels->high_pass(d, plus, lanes, run->width, &state, signal)
+            : run->kernels->demodulate(d, plus, against, lanes, run->width, &state, signal);
+    if (alarm.nonfinite) {
+        stop_lanes(run, unit, n, plus, against);
+        w->eta_held = NAN;
+    }
+    if (alarm.huge)
+        run->careful[unit] = 1;
+}
+
 void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps) {
     const mgd_train *t = &run->train;
-    size_t lanes = run->lanes, at = unit * lanes;
-    mgd_signals state = {run->alive + at, run->c0 + at, run->c + at, run->c_tilde + at,
-                         run->sums + 2 * at};
     mgd_demodulation d = {.baseline = t->baseline,
                           .clamp = t->clamp > 0 ? t->clamp : INFINITY,
                           .keep = t->tau_hp / (t->tau_hp + 1)};
     for (size_t j = 0; j < steps; j++) {
-        const double *plus = w->cost + w->places[j].plus * lanes;
-        const double *against = against_of(run, w, unit, first + j, &w->places[j]);
-        char *signal = w->signal + j * run->width * run->real;
         d.scale = mgd_step_scale(run, first + j);
-        mgd_alarm alarm;
-        if (t->engine == MGD_ENGINE_ANALOG) {
-            d.jumps = mgd_step_changes_sample(run, first + j);
-            alarm = run->kernels->high_pass(&d, plus, lanes, run->width, &state, signal);
-        } else {
-            alarm = run->kernels->demodulate(&d, plus, against, lanes, run->width, &state, signal);
-        }
-        if (alarm.nonfinite) {
-            stop_lanes(run, unit, first + j, plus, against);
-            w->eta_held = NAN;
-        }
-        if (alarm.huge)
-            run->careful[unit] = 1;
+        d.jumps = t->engine == MGD_ENGINE_ANALOG && mgd_step_changes_sample(run, first + j);
+        for (size_t channel = 0; channel < run->channels; channel++)
+            demodulate_channel(run, w, &d, unit, channel, first + j, j);
     }
 }

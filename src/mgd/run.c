@@ -153,14 +153,14 @@ static mgd_status open_requester(mgd_context *ctx, const mgd_run *run, mgd_worke
     bool exact = run->train.engine == MGD_ENGINE_BACKPROP;
     if (mgd_take(&w->points, run->max_points, sizeof(mgd_point)) &&
         mgd_take(&w->places, run->block_steps, sizeof *w->places) &&
-        mgd_take(&w->cost, run->max_points * lanes, sizeof(double)) &&
+        mgd_take(&w->cost, run->channels * run->max_points * lanes, sizeof(double)) &&
         mgd_take(&w->against, lanes, sizeof(double)) &&
         mgd_take(&w->samples, batches, lanes * sizeof(uint32_t)) &&
         mgd_take(&w->ahead, MGD_AHEAD * run->train.batch, lanes * sizeof(uint32_t)) &&
         mgd_take(&w->before, 1, mgd_run_unit_bytes(run)) &&
-        mgd_take(&w->signal, run->block_steps * run->width, run->real) &&
-        mgd_take(&w->eta, run->width, run->real) && mgd_take(&w->lives, run->width, run->real) &&
-        mgd_take(&w->decay, run->width, run->real) &&
+        mgd_take(&w->signal, run->channels * run->block_steps * run->width, run->real) &&
+        mgd_take(&w->mixed, run->width, run->real) && mgd_take(&w->eta, run->width, run->real) &&
+        mgd_take(&w->lives, run->width, run->real) && mgd_take(&w->decay, run->width, run->real) &&
         (run->nodes == 0 || mgd_take(&w->node_gradient, run->parameters, sizeof(double))) &&
         (!exact || (mgd_take(&w->weight, run->train.batch, sizeof(double)) &&
                     mgd_take(&w->slope, run->parameters, sizeof(double)))))
@@ -182,6 +182,7 @@ static void close_worker(mgd_worker *w) {
     mgd_free(w->ahead);
     mgd_free(w->before);
     mgd_free(w->signal);
+    mgd_free(w->mixed);
     mgd_free(w->eta);
     mgd_free(w->lives);
     mgd_free(w->decay);
@@ -197,6 +198,7 @@ static void close_worker(mgd_worker *w) {
 static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
     const mgd_train *t = &run->train;
     size_t unit = mgd_run_unit_bytes(run), all = run->units * run->lanes;
+    size_t costs = run->channels * all;
     bool second = t->optimizer == MGD_OPTIMIZER_ADAM;
     bool first =
         second || t->optimizer == MGD_OPTIMIZER_MOMENTUM || t->optimizer == MGD_OPTIMIZER_NESTEROV;
@@ -205,8 +207,8 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
           (!second || mgd_take(&run->second_moment, run->units, unit)) &&
           mgd_take(&run->slot, t->replicas, sizeof(size_t)) &&
           mgd_take(&run->number, all, sizeof(uint64_t)) &&
-          mgd_take(&run->c0, all, sizeof(double)) && mgd_take(&run->c, all, sizeof(double)) &&
-          mgd_take(&run->c_tilde, all, sizeof(double)) &&
+          mgd_take(&run->c0, costs, sizeof(double)) && mgd_take(&run->c, costs, sizeof(double)) &&
+          mgd_take(&run->c_tilde, costs, sizeof(double)) &&
           mgd_take(&run->alive, all, sizeof(double)) &&
           mgd_take(&run->stopped, all, sizeof(double)) &&
           mgd_take(&run->fatal, all, sizeof(double)) && mgd_take(&run->finite, all, 1) &&
@@ -214,7 +216,8 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
           mgd_take(&run->window_end, all, sizeof(double)) &&
           mgd_take(&run->asked_of, all, sizeof(double)) &&
           mgd_take(&run->written_of, all, sizeof(double)) &&
-          mgd_take(&run->careful, run->units, 1) && mgd_take(&run->sums, 2 * all, sizeof(double)) &&
+          mgd_take(&run->careful, run->units, 1) &&
+          mgd_take(&run->sums, 2 * costs, sizeof(double)) &&
           mgd_take(&run->cache, run->units, sizeof(mgd_order_cache)) &&
           mgd_take(&run->done, run->units, sizeof(uint64_t)) &&
           mgd_take(&run->workers, run->num_workers, sizeof(mgd_worker))))
@@ -282,7 +285,9 @@ static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
                           .replica = t->replica,
                           .seed = t->seed,
                           .dt = t->dt,
-                          .nodes = run->nodes > 0};
+                          .nodes = run->nodes > 0,
+                          .num_shares = run->channels - 1,
+                          .shares = run->shares};
     return run->chip->open(ctx, run->chip, &task, &run->session);
 }
 
@@ -320,6 +325,8 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
         MGD_TRY(mgd_threads_default(ctx, &threads));
     MGD_TRY(mgd_pool_new(ctx, threads, &run->pool));
     MGD_TRY(mgd_nodes_check(ctx, run->chip, t));
+    MGD_TRY(mgd_signals_check(ctx, t, run->parameters));
+    MGD_TRY(mgd_signals_open(ctx, run));
     run->nodes = t->perturb == MGD_PERTURB_NODES ? run->chip->num_nodes : 0;
     MGD_TRY(mgd_code_open(ctx, t, run->nodes > 0 ? run->nodes : run->parameters, run->chip->dtype,
                           &run->code));
@@ -351,6 +358,7 @@ mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *train,
         status = prepare(ctx, run);
     run->train.init = NULL; /* drawn; the caller's structure may go, and so may these */
     run->train.amplitudes = run->train.energy = NULL;
+    run->train.listeners = NULL;
     if (status != MGD_OK) {
         mgd_run_free(run);
         return status;
@@ -392,6 +400,8 @@ void mgd_run_free(mgd_run *run) {
                       run->written_of,
                       run->sums,
                       run->cache,
+                      run->shares,
+                      run->ears,
                       run->done,
                       run->workers};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)

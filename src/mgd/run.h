@@ -33,25 +33,32 @@ typedef struct {
 
 typedef struct mgd_ode mgd_ode; /* see ode.c */
 
+/* Parameters from the end of the ear before to this one's hear a channel of the cost. */
+typedef struct {
+    size_t end, channel;
+} mgd_ear;
+
 /* What one worker needs for a block of steps. */
 typedef struct {
     mgd_point *points;    /* (max_points) */
     mgd_places *places;   /* (block_steps) */
-    double *cost;         /* (max_points × lanes of a unit) */
+    size_t num_points;    /* of the block, and their costs: … */
+    double *cost;         /* … (channels × num_points × lanes of a unit) */
     double *against;      /* (lanes of a unit) C₀ of an earlier block */
     uint32_t *ahead;      /* (MGD_AHEAD × B × lanes) samples of the batches from … */
     uint64_t ahead_batch; /* … this number on; UINT64_MAX: none */
     uint32_t *samples;    /* (block_steps × B × lanes of a unit) */
     char *before;         /* (a unit's θ) θ as it was before a write that may overflow */
-    char *signal;         /* (block_steps × width) C̃·scale, in the kernels' precision */
-    char *eta, *lives;    /* (width) η and 1 of replicas that run, 0 of others, … */
-    char *decay;          /* … and η·λ, … */
-    double eta_held;      /* … for this η; NaN: to be made again */
-    mgd_ode *ode;         /* GSL's integrators, else NULL */
-    double *weight;       /* back-propagation: (B) of the batch's samples, … */
-    double *slope;        /* … (P) the true gradient */
-    uint64_t held_slot;   /* what `pattern` holds: of which slot, … */
-    mgd_use held_use;     /* … for what, … */
+    char *signal; /* (channels × block_steps × width) C̃·scale, in the kernels' precision */
+    char *mixed;  /* (width) of a tile whose parameters hear different channels */
+    char *eta, *lives;             /* (width) η and 1 of replicas that run, 0 of others, … */
+    char *decay;                   /* … and η·λ, … */
+    double eta_held;               /* … for this η; NaN: to be made again */
+    mgd_ode *ode;                  /* GSL's integrators, else NULL */
+    double *weight;                /* back-propagation: (B) of the batch's samples, … */
+    double *slope;                 /* … (P) the true gradient */
+    uint64_t held_slot;            /* what `pattern` holds: of which slot, … */
+    mgd_use held_use;              /* … for what, … */
     size_t held_first, held_count; /* … and which parameters; count 0: nothing */
     char *pattern;                 /* one part: see MGD_PATTERN_ROWS */
     char *factor;                  /* (lanes of a tile) in rows: ±a or 0 of each point, … */
@@ -89,6 +96,10 @@ struct mgd_run {
     bool one_by_one;     /* units are advanced one after the other, each by all threads */
     size_t block_steps;  /* steps evaluated in one request, at most */
     size_t max_points;
+    size_t channels;   /* signals that are demodulated: the cost, then … */
+    mgd_range *shares; /* (channels − 1) … those of some outputs */
+    size_t num_ears;
+    mgd_ear *ears; /* in the order of parameters, all of them */
 
     /* (units × count × width) */
     char *theta, *gradient;
@@ -101,17 +112,17 @@ struct mgd_run {
                         * there is none */
 
     /* by slot, (units × lanes) */
-    double *c0, *c, *c_tilde;
-    double *alive;   /* 1, or 0 once stopped and in lanes without a replica */
-    double *stopped; /* step at which the replica stopped; NaN while it runs */
-    double *fatal;   /* the cost that was not finite, when that stopped the replica */
+    double *c0, *c, *c_tilde; /* (channels × units × lanes), the whole cost first */
+    double *alive;            /* 1, or 0 once stopped and in lanes without a replica */
+    double *stopped;          /* step at which the replica stopped; NaN while it runs */
+    double *fatal;            /* the cost that was not finite, when that stopped the replica */
     double *window_first, *window_end; /* steps of the window that is kept; 0, 0: none */
     double *asked_of, *written_of;     /* evaluations, and writes of θ, until it stopped; with an
                                         * integrator of GSL's evaluations while it runs, too */
     uint8_t *careful;                  /* (units) the next write of θ may overflow */
     uint8_t *finite;                   /* 0 when it stopped because its cost was not */
-    double *sums;                      /* (units × 2 × lanes) Σ|C̃|, Σ|C| since sums_from */
-    mgd_order_cache *cache;            /* (units) */
+    double *sums; /* (channels × units × 2 × lanes) Σ|C̃|, Σ|C| since sums_from; shares' unused */
+    mgd_order_cache *cache; /* (units) */
     uint64_t sums_from;
     double first_cost; /* mean |C| of the first step; 0: not known */
     bool warned;

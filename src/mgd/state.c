@@ -52,14 +52,18 @@ static size_t list_arrays(const mgd_run *run, const char **names, char **arrays)
 size_t mgd_run_state_count(const mgd_run *run) {
     const char *names[6];
     char *arrays[6];
-    return list_arrays(run, names, arrays) + 1 + (run->session->num_states > 0);
+    return list_arrays(run, names, arrays) + 1 + (run->channels > 1) +
+           (run->session->num_states > 0);
 }
 
 const char *mgd_run_state_name(const mgd_run *run, size_t i) {
     const char *names[6];
     char *arrays[6];
     size_t count = list_arrays(run, names, arrays);
-    return i < count ? names[i] : i == count ? "replicas" : "chip";
+    return i < count                             ? names[i]
+           : i == count                          ? "replicas"
+           : i == count + 1 && run->channels > 1 ? "signals"
+                                                 : "chip";
 }
 
 static void timer_get(const mgd_timer *timer, double *columns) {
@@ -126,6 +130,27 @@ static void columns_set(mgd_run *run, const double *columns) {
     run->sums_from = run->step;
 }
 
+/* C₀, C and C̃ of each share, (R × 3·S), f64. */
+static void signals_get(const mgd_run *run, double *columns) {
+    size_t all = run->units * run->lanes;
+    for (size_t r = 0; r < run->train.replicas; r++)
+        for (size_t c = 1; c < run->channels; c++) {
+            *columns++ = run->c0[c * all + run->slot[r]];
+            *columns++ = run->c[c * all + run->slot[r]];
+            *columns++ = run->c_tilde[c * all + run->slot[r]];
+        }
+}
+
+static void signals_set(mgd_run *run, const double *columns) {
+    size_t all = run->units * run->lanes;
+    for (size_t r = 0; r < run->train.replicas; r++)
+        for (size_t c = 1; c < run->channels; c++) {
+            run->c0[c * all + run->slot[r]] = *columns++;
+            run->c[c * all + run->slot[r]] = *columns++;
+            run->c_tilde[c * all + run->slot[r]] = *columns++;
+        }
+}
+
 /* What the chip's devices are in the middle of, (R × states), f64. */
 static mgd_status chip_states(mgd_context *ctx, const mgd_run *run, mgd_tensor **out) {
     const mgd_session *s = run->session;
@@ -140,6 +165,12 @@ mgd_status mgd_run_state_get(mgd_context *ctx, mgd_run *run, size_t i, mgd_tenso
     char *arrays[6];
     size_t count = list_arrays(run, names, arrays), replicas = run->train.replicas;
     mgd_run_settle(run);
+    if (i == count + 1 && run->channels > 1) {
+        MGD_TRY(
+            mgd_tensor_new(ctx, MGD_F64, 2, (size_t[]){replicas, 3 * (run->channels - 1)}, out));
+        signals_get(run, mgd_tensor_data(*out));
+        return MGD_OK;
+    }
     if (i > count)
         return chip_states(ctx, run, out);
     bool columns = i >= count;
@@ -201,18 +232,23 @@ mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *
         MGD_TRY(check_tensor(ctx, run, names[i], tensors[i], run->chip->dtype, run->parameters));
     MGD_TRY(check_tensor(ctx, run, "replicas", tensors[count], MGD_F64, COLUMNS));
     MGD_TRY(check_columns(ctx, run, mgd_tensor_data(tensors[count])));
-    size_t states = run->session->num_states;
+    size_t states = run->session->num_states, next = count + 1;
+    const mgd_tensor *signals = run->channels > 1 ? tensors[next++] : NULL;
+    if (signals)
+        MGD_TRY(check_tensor(ctx, run, "signals", signals, MGD_F64, 3 * (run->channels - 1)));
     if (states > 0)
-        MGD_TRY(check_tensor(ctx, run, "chip", tensors[count + 1], MGD_F64, states));
+        MGD_TRY(check_tensor(ctx, run, "chip", tensors[next], MGD_F64, states));
     for (size_t i = 0; i < count; i++)
         for (size_t r = 0; r < run->train.replicas; r++)
             mgd_run_row_set(run, arrays[i], r,
                             (const char *)mgd_tensor_data(tensors[i]) +
                                 r * run->parameters * run->real);
     columns_set(run, mgd_tensor_data(tensors[count]));
+    if (signals)
+        signals_set(run, mgd_tensor_data(signals));
     run->chip->ran += (double)run->step * run->train.dt;
     for (size_t r = 0; r < run->train.replicas && states > 0; r++)
         run->session->state_set(run->session, run->slot[r],
-                                (const double *)mgd_tensor_data(tensors[count + 1]) + r * states);
+                                (const double *)mgd_tensor_data(tensors[next]) + r * states);
     return MGD_OK;
 }

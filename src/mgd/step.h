@@ -17,11 +17,28 @@ double mgd_step_count(const mgd_run *run, uint64_t first, uint64_t last);
 /* Whether the jump of the cost at step n is the sample's and not the perturbation's: a batch of the
  * whole set stays the same. */
 bool mgd_step_changes_sample(const mgd_run *run, uint64_t n);
-/* Costs into signals, (steps × width); rows repeat the one value in every lane of a tile. */
+/* Costs into signals, (channels × steps × width); rows repeat the one value in every lane of a
+ * tile. */
 void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps);
 
 /* θ of the replica stays as it is from here on; `cost` is what was not finite. */
 void mgd_step_stop(mgd_run *run, size_t slot, uint64_t step, double cost);
+
+/* Several signals, signals.c: whether they can be; who hears what. */
+mgd_status mgd_signals_check(mgd_context *ctx, const mgd_train *train, size_t parameters);
+mgd_status mgd_signals_open(mgd_context *ctx, mgd_run *run);
+
+/* Parameters in a row that are integrated alike: they hear one channel, or are a tile of a row
+ * whose parameters hear several. */
+typedef struct {
+    size_t count, channel, ear;
+    bool mixed;
+} mgd_stretch;
+mgd_stretch mgd_signals_stretch(const mgd_run *run, size_t from);
+/* The signal (width) of step j of the block for parameters of a stretch from `from` on, good until
+ * the worker asks for another. */
+const void *mgd_signals_of(const mgd_run *run, mgd_worker *w, const mgd_stretch *s, size_t from,
+                           size_t j);
 
 /* Takes a block of steps into G; with `write`, the last step's share goes with G straight into θ.
  */

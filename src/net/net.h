@@ -206,6 +206,11 @@ void mgd_init_flat(const mgd_init *init, size_t count, double *out);
 mgd_status mgd_cost_check(mgd_context *ctx, const mgd_cost *cost, const mgd_extent *output,
                           const mgd_extent *target);
 
+/* What some of the outputs contribute to the cost mse of the lanes, into the first W of value
+ * (2 × W); y and target are (steps × columns × W). Shares of all outputs add up to the cost. */
+void mgd_net_share(const mgd_net_kernels *kernels, mgd_dtype dtype, mgd_range outputs, size_t steps,
+                   size_t columns, size_t width, const void *y, const void *target, double *value);
+
 /* One sample of a tensor (N, …). */
 mgd_extent mgd_extent_of_sample(const mgd_tensor *t);
 

@@ -105,6 +105,22 @@ mgd_status mgd_cost_check(mgd_context *ctx, const mgd_cost *cost, const mgd_exte
     return MGD_OK;
 }
 
+void mgd_net_share(const mgd_net_kernels *kernels, mgd_dtype dtype, mgd_range outputs, size_t steps,
+                   size_t columns, size_t width, const void *y, const void *target, double *value) {
+    const mgd_cost mse = {.kind = MGD_COST_MSE};
+    const double share = (double)outputs.count / (double)(columns * steps);
+    const size_t row = width * mgd_dtype_size(dtype);
+    double *part = value + width;
+    memset(value, 0, width * sizeof *value);
+    for (size_t step = 0; step < steps; step++) {
+        size_t at = (step * columns + outputs.first) * row;
+        kernels->cost(&mse, 1, outputs.count, width, (const char *)y + at,
+                      (const char *)target + at, part);
+        for (size_t lane = 0; lane < width; lane++)
+            value[lane] += share * part[lane];
+    }
+}
+
 /* Samples may be flat; those with as many sides as the input have the same. */
 static bool same_sides(const mgd_net *net, const mgd_tensor *x) {
     size_t ndim = mgd_tensor_ndim(x);

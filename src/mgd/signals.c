@@ -1,0 +1,123 @@
+/* Several cost signals: parameters that hear the share of some outputs in the cost, each share
+ * demodulated by itself.
+ *
+ *   C = Σ_o C_o, C_o the share of output o;  C̃_s over the outputs of signal s;  e_i =
+ * C̃_s·θ̃_i/⟨θ̃_i²⟩
+ *
+ * with s the signal that parameter i hears. Where θ_i acts through these outputs alone, ∂C_s/∂θ_i
+ * is ∂C/∂θ_i, and what all other outputs would add to C̃ is noise that it does not hear. Channel 0
+ * is the whole cost, which every parameter hears that is not listed.
+ */
+
+#include "step.h"
+
+#include <string.h>
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+static bool outside(mgd_range range, size_t end) {
+    return range.count == 0 || range.first >= end || range.count > end - range.first;
+}
+
+static mgd_status check_listeners(mgd_context *ctx, const mgd_train *t, size_t parameters) {
+    size_t ndim = mgd_tensor_ndim(t->y), outputs = mgd_tensor_shape(t->y)[ndim - 1], end = 0;
+    for (size_t i = 0; i < t->num_listeners; i++) {
+        mgd_range p = t->listeners[i].parameters, o = t->listeners[i].outputs;
+        if (outside(o, outputs))
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                            "train: signals: outputs %zu to %zu: expected some of 1 to %zu",
+                            o.first + 1, o.first + o.count, outputs);
+        if (outside(p, parameters))
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                            "train: signals: parameters %zu to %zu: expected some of 1 to %zu",
+                            p.first + 1, p.first + p.count, parameters);
+        if (p.first < end)
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                            "train: signals: parameter %zu hears two: expected one for each",
+                            p.first + 1);
+        end = p.first + p.count;
+    }
+    return MGD_OK;
+}
+
+mgd_status mgd_signals_check(mgd_context *ctx, const mgd_train *t, size_t parameters) {
+    if (t->num_listeners == 0)
+        return MGD_OK;
+    if (t->cost.kind != MGD_COST_MSE)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: signals need a cost that is a sum over outputs: expected mse");
+    if (t->perturb == MGD_PERTURB_NODES || t->engine == MGD_ENGINE_BACKPROP ||
+        t->integrator != MGD_INTEGRATOR_EULER)
+        return mgd_fail(
+            ctx, MGD_ERR_ARGUMENT,
+            "train: signals go with perturb = \"parameters\" and the discrete engine or "
+            "the analog one by filters");
+    return check_listeners(ctx, t, parameters);
+}
+
+/* ---- channels -------------------------------------------------------------------------------- */
+
+/* The channel of these outputs, a new one if need be. */
+static size_t channel_of(mgd_run *run, mgd_range outputs) {
+    for (size_t s = 0; s + 1 < run->channels; s++)
+        if (run->shares[s].first == outputs.first && run->shares[s].count == outputs.count)
+            return s + 1;
+    run->shares[run->channels - 1] = outputs;
+    return run->channels++;
+}
+
+static void add_ear(mgd_run *run, size_t end, size_t channel) {
+    run->ears[run->num_ears++] = (mgd_ear){end, channel};
+}
+
+mgd_status mgd_signals_open(mgd_context *ctx, mgd_run *run) {
+    const mgd_train *t = &run->train;
+    size_t end = 0;
+    run->channels = 1;
+    if (!mgd_take(&run->ears, 2 * t->num_listeners + 1, sizeof *run->ears) ||
+        !mgd_take(&run->shares, t->num_listeners, sizeof *run->shares))
+        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: %zu signals", t->num_listeners);
+    for (size_t i = 0; i < t->num_listeners; i++) {
+        mgd_range own = t->listeners[i].parameters;
+        if (own.first > end)
+            add_ear(run, own.first, 0);
+        end = own.first + own.count;
+        add_ear(run, end, channel_of(run, t->listeners[i].outputs));
+    }
+    if (end < run->parameters)
+        add_ear(run, run->parameters, 0);
+    return MGD_OK;
+}
+
+/* ---- who hears what -------------------------------------------------------------------------- */
+
+static const char *signal_of(const mgd_run *run, const mgd_worker *w, size_t channel, size_t j) {
+    return w->signal + (channel * run->block_steps + j) * run->width * run->real;
+}
+
+mgd_stretch mgd_signals_stretch(const mgd_run *run, size_t from) {
+    size_t i = 0;
+    while (run->ears[i].end <= from)
+        i++;
+    mgd_stretch s = {.ear = i, .channel = run->ears[i].channel, .count = run->ears[i].end - from};
+    if (run->in_lanes || run->ears[i].end == run->parameters)
+        return s;
+    if (s.count >= run->width) { /* in rows, whole tiles */
+        s.count -= s.count % run->width;
+        return s;
+    }
+    s.mixed = true;
+    s.count = run->parameters - from < run->width ? run->parameters - from : run->width;
+    return s;
+}
+
+const void *mgd_signals_of(const mgd_run *run, mgd_worker *w, const mgd_stretch *s, size_t from,
+                           size_t j) {
+    if (!s->mixed)
+        return signal_of(run, w, s->channel, j);
+    for (size_t i = 0, ear = s->ear; i < s->count; i++) {
+        ear += run->ears[ear].end == from + i;
+        memcpy(w->mixed + i * run->real, signal_of(run, w, run->ears[ear].channel, j), run->real);
+    }
+    return w->mixed;
+}
