@@ -89,8 +89,8 @@ M.SCHEMA = {
     only = { "optimizer", "sgd", "momentum", "nesterov", "adam", "sign" },
     doc = "λ: θ ← θ − η·(step + λ·θ), decoupled from the moments of adam." },
   { "signals", type = { "string", "table" }, only = { "engine", "discrete", "analog" },
-    doc = "Several cost signals, each demodulated by itself: \"outputs\", rows of the last layer hear "
-      .. "their own output's share of the cost; or a list of {outputs = k | {first, last}, "
+    doc = "Several cost signals, each demodulated by itself: \"outputs\", the last layer's rows "
+      .. "hear their own output's share of the cost; or a list of {outputs = k | {first, last}, "
       .. "layers = … | parameters = …}. All else hears the whole cost. With the cost mse." },
   { "clamp", type = "number", above = 0, only = { "engine", "discrete", "analog" },
     doc = "|C̃| counts as at most this." },

@@ -114,6 +114,18 @@ static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *
     }
 }
 
+/* Whether no G of a unit that lasts beyond this write is huge: the analog engine's low-pass does,
+ * and stays below the largest of what it held and what comes. */
+static bool is_calm(const mgd_run *run, size_t unit) {
+    const char *g = run->gradient + unit * mgd_run_unit_bytes(run);
+    if (run->train.engine == MGD_ENGINE_DISCRETE)
+        return true;
+    for (size_t i = 0; i < run->count * run->width; i++)
+        if (!(fabs(mgd_run_real(run, g, i)) < MGD_HUGE_SIGNAL))
+            return false;
+    return true;
+}
+
 /* The chip makes of the θ that is asked for what it can. */
 static mgd_status write_chip(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
                              uint64_t step) {
@@ -169,7 +181,7 @@ mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t 
         undo_overflow(run, unit, last, w->before);
         w->eta_held = NAN;
     }
-    if (run->careful[unit] && t->engine == MGD_ENGINE_DISCRETE) /* its neighbours are others' */
+    if (run->careful[unit] && is_calm(run, unit)) /* its neighbours are others' */
         run->careful[unit] = 0;
     return status;
 }
