@@ -1,7 +1,6 @@
 -- A run that is saved and resumed is the run that was never stopped, in every bit.
 
 local mgd = require "mgd"
-local checkpoint = require "mgd.checkpoint"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
 
@@ -388,45 +387,5 @@ describe("a checkpoint file", function()
       assert.same(tensors[i].shape, entry[2].shape)
       assert.equal(core.data.hash(tensors[i]), core.data.hash(entry[2]))
     end
-  end)
-end)
-
-describe("plain data as text", function()
-  local function twice(value)
-    return checkpoint.decode(checkpoint.encode(value), "text")
-  end
-
-  it("comes back as it was", function()
-    local value = {
-      list = { 1, 2.5, "three", { 4 }, {} },
-      text = 'quote " back \\ \\u0041 line\n zero \0 τ \127 [{:,',
-      flag = false,
-      [""] = true,
-      ["a b"] = { x = { y = { z = 0 } } },
-    }
-    assert.same(value, twice(value))
-    assert.same({}, twice {})
-    assert.equal("text", twice "text")
-  end)
-
-  it("keeps every bit of a number, and its kind", function()
-    for _, value in ipairs { 0.1, 1 / 3, 2 ^ -1074, 1.7976931348623157e308, 2 ^ 53, -5, 1e300,
-      math.huge, -math.huge } do
-      assert.equal(value, twice(value))
-      assert.equal(math.type and math.type(value), math.type and math.type(twice(value)))
-    end
-    assert.equal(-math.huge, 1 / twice(-0.0))
-    local nan = twice(0 / 0)
-    assert.is_true(nan ~= nan)
-    if math.type then
-      assert.equal(math.mininteger, twice(math.mininteger))
-      assert.equal("integer", math.type(twice(7)))
-      assert.equal("float", math.type(twice(7.0)))
-    end
-  end)
-
-  it("has its keys in order", function()
-    assert.equal('{"a":1,"b":[true,"x"],"c":{}}', checkpoint.encode { c = {}, b = { true, "x" },
-      a = 1 })
   end)
 end)

@@ -15,6 +15,7 @@ local chips = require "mgd.chip"
 local core = require "mgd.core"
 local data = require "mgd.data"
 local hw = require "mgd.hw"
+local json = require "mgd.json"
 local layers = require "mgd.layers"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
@@ -24,163 +25,6 @@ local train = require "mgd.train"
 local M = {}
 
 local FORMAT = 2 -- of the text; that of the file around it is the core's
-
--- ---- plain data as text -------------------------------------------------------------------------
--- JSON, with inf and nan added. Keys are in order, so that the same table is always the same text.
-
-local function quote(text)
-  return '"' .. text:gsub('[%c"\\]', function(c)
-    return ("\\u%04x"):format(c:byte())
-  end) .. '"'
-end
-
-local function number_text(value)
-  if value ~= value then
-    return "nan"
-  elseif value == math.huge or value == -math.huge then
-    return value > 0 and "inf" or "-inf"
-  elseif math.type and math.type(value) == "integer" then
-    return ("%d"):format(value)
-  end
-  local text = ("%.17g"):format(value):gsub(",", ".") -- whatever the locale
-  local whole = not text:find "[.e]"
-  return whole and (math.type or text == "-0") and text .. ".0" or text
-end
-
-local encode
-
-local function encode_table(value)
-  local keys, parts = {}, {}
-  for key in pairs(value) do
-    keys[#keys + 1] = key
-  end
-  if #keys > 0 and #keys == #value then
-    for i, element in ipairs(value) do
-      parts[i] = encode(element)
-    end
-    return "[" .. table.concat(parts, ",") .. "]"
-  end
-  table.sort(keys, function(a, b)
-    return tostring(a) < tostring(b)
-  end)
-  for i, key in ipairs(keys) do
-    if type(key) ~= "string" then
-      options.fail("run:save", "a table with a %s as key cannot be saved", type(key))
-    end
-    parts[i] = quote(key) .. ":" .. encode(value[key])
-  end
-  return "{" .. table.concat(parts, ",") .. "}"
-end
-
-local ENCODERS = { string = quote, number = number_text, boolean = tostring, table = encode_table }
-
-function encode(value)
-  local encoder = ENCODERS[type(value)]
-  if not encoder then
-    options.fail("run:save", "a %s cannot be saved", options.type_name(value))
-  end
-  return encoder(value)
-end
-
-local WORDS = {
-  ["true"] = true, ["false"] = false, inf = math.huge, ["-inf"] = -math.huge, nan = 0 / 0,
-}
-local MAX_DEPTH = 64
-
-local decode_value
-
-local function damaged(s)
-  options.fail("mgd.resume", "%s: not the text of a checkpoint, at byte %d of it", s.path, s.at)
-end
-
--- The next character that is no space.
-local function peek(s)
-  s.at = s.text:find("%S", s.at) or #s.text + 1
-  return s.text:sub(s.at, s.at)
-end
-
--- Takes `character`; answers whether it was there.
-local function take(s, character)
-  local there = peek(s) == character
-  s.at = there and s.at + 1 or s.at
-  return there
-end
-
-local function decode_string(s)
-  local first, last = s.text:find('^"[^"]*"', s.at)
-  if not first then
-    damaged(s)
-  end
-  s.at = last + 1
-  return (s.text:sub(first + 1, last - 1):gsub("\\u00(%x%x)", function(digits)
-    return string.char(tonumber(digits, 16))
-  end))
-end
-
--- Elements up to `close`, each read by `element`.
-local function decode_list(s, close, element)
-  s.at, s.depth = s.at + 1, s.depth + 1
-  if s.depth > MAX_DEPTH then
-    damaged(s)
-  end
-  if not take(s, close) then
-    repeat
-      element()
-    until not take(s, ",")
-    if not take(s, close) then
-      damaged(s)
-    end
-  end
-  s.depth = s.depth - 1
-end
-
-local function decode_array(s)
-  local array = {}
-  decode_list(s, "]", function()
-    array[#array + 1] = decode_value(s)
-  end)
-  return array
-end
-
-local function decode_object(s)
-  local object = {}
-  decode_list(s, "}", function()
-    local key = peek(s) == '"' and decode_string(s) or damaged(s)
-    if not take(s, ":") then
-      damaged(s)
-    end
-    object[key] = decode_value(s)
-  end)
-  return object
-end
-
-local DECODERS = { ['"'] = decode_string, ["["] = decode_array, ["{"] = decode_object }
-
-function decode_value(s)
-  local decoder = DECODERS[peek(s)]
-  if decoder then
-    return decoder(s)
-  end
-  local word = s.text:match("^[%w.+-]+", s.at) or ""
-  local value = WORDS[word]
-  if value == nil then
-    value = tonumber(word) or damaged(s)
-  end
-  s.at = s.at + #word
-  return value
-end
-
-local function decode(text, path)
-  local s = { text = text, path = path, at = 1, depth = 0 }
-  local value = decode_value(s)
-  if peek(s) ~= "" then
-    damaged(s)
-  end
-  return value
-end
-
---- Plain data (tables, strings, numbers, booleans) as text, and back: every number exactly.
-M.encode, M.decode = encode, decode
 
 -- ---- networks -----------------------------------------------------------------------------------
 
@@ -232,33 +76,6 @@ local function check_path(where, path)
   end
 end
 
--- Options that are data, and the names of those that are functions.
-local function plain_options(opt)
-  local plain, functions = {}, {}
-  for _, entry in ipairs(train.SCHEMA) do
-    local name = entry[1]
-    local value = opt[name]
-    if name == "chip" or name == "data" then
-      value = nil -- described apart
-    elseif name == "perturbation" and value and type(value.code) ~= "string" then
-      functions[#functions + 1], value = name, nil
-    elseif name == "perturbation" and value then
-      value = {}
-      for key, part in pairs(opt.perturbation) do
-        if type(part) == "function" then
-          functions[#functions + 1] = key
-        elseif not options.is_tensor(part) then
-          value[key] = schedules.describe(part)
-        end
-      end
-    elseif type(value) == "function" then
-      functions[#functions + 1], value = name, nil
-    end
-    plain[name] = schedules.describe(value)
-  end
-  return plain, functions
-end
-
 -- Tensors of the file: parallel lists of names and values.
 local function collect_tensors(run)
   local names, values = {}, {}
@@ -297,9 +114,9 @@ end
 function M.save(run, path)
   check_path("run:save", path)
   local opt = run.options
-  local plain, functions = plain_options(opt)
+  local plain, functions = train.describe(opt)
   local names, tensors = collect_tensors(run)
-  core.checkpoint.write(path, encode {
+  core.checkpoint.write(path, json.encode({
     format = FORMAT,
     mgd = core.base.version(),
     options = plain,
@@ -307,7 +124,7 @@ function M.save(run, path)
     chip = describe_chip(opt.chip),
     data = { name = opt.data.name, fingerprint = opt.data:fingerprint(), recipe = opt.data.recipe },
     wall = run.wall_before,
-  }, names, tensors)
+  }, { where = "run:save" }), names, tensors)
 end
 
 -- ---- resuming -----------------------------------------------------------------------------------
@@ -428,7 +245,9 @@ end
 -- The text of a file as a table, and its tensors by name.
 local function read(path)
   local text, entries = core.checkpoint.read(path)
-  local saved, tensors = decode(text, path), {}
+  local saved, tensors = json.decode(text, function(at)
+    options.fail("mgd.resume", "%s: not the text of a checkpoint, at byte %d of it", path, at)
+  end), {}
   check_saved(saved, path)
   for _, entry in ipairs(entries) do
     tensors[entry[1]] = entry[2]

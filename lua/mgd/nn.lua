@@ -204,7 +204,7 @@ local function new_network(input, list, dtype)
   return net
 end
 
-local SEQUENTIAL_OPTIONS = {
+nn.SEQUENTIAL_SCHEMA = {
   positional = true,
   { "input", type = { "integer", "table" }, required = true,
     doc = "Shape of one sample, {1, 28, 28}, or the number of its features." },
@@ -218,7 +218,7 @@ local SEQUENTIAL_OPTIONS = {
 -- @treturn network with fields `num_parameters`, `inputs`, `outputs`, `dtype`, `layers`
 -- @usage local net = nn.sequential{input = {1, 7, 7}, nn.dense(4), nn.tanh(), nn.dense(4)}
 function nn.sequential(opts)
-  local opt = options.check("nn.sequential", SEQUENTIAL_OPTIONS, opts)
+  local opt = options.check("nn.sequential", nn.SEQUENTIAL_SCHEMA, opts)
   local input = type(opt.input) == "table" and opt.input or { opt.input }
   for i, size in ipairs(input) do
     if type(size) ~= "number" or size < 1 or size % 1 ~= 0 then
@@ -240,7 +240,7 @@ function nn.sequential(opts)
   return new_network(input, list, opt.dtype)
 end
 
-local MLP_OPTIONS = {
+nn.MLP_SCHEMA = {
   positional = { type = "integer", min = 1 },
   { "activation", type = "string", default = "sigmoid", choices = ACTIVATIONS,
     doc = "After every layer but the last." },
@@ -256,7 +256,7 @@ local MLP_OPTIONS = {
 -- @treturn network all parameters zero until `net:init{…}` or `net:set_theta(…)`
 -- @usage local net = nn.mlp{2, 2, 1, activation = "sigmoid", output = "sigmoid"}
 function nn.mlp(opts)
-  local opt = options.check("nn.mlp", MLP_OPTIONS, opts)
+  local opt = options.check("nn.mlp", nn.MLP_SCHEMA, opts)
   if #opt < 2 then
     options.fail("nn.mlp", "expected at least two sizes, inputs and outputs, got %d", #opt)
   end

@@ -193,6 +193,36 @@ function M.resolve(given)
   return opt
 end
 
+--- Resolved options as plain data, but for chip and data; tensors are left out.
+-- @tparam table opt what `resolve` gave
+-- @treturn table options; schedules as `schedules.restore` takes them
+-- @treturn table names of those that are functions
+function M.describe(opt)
+  local plain, functions = {}, {}
+  for _, entry in ipairs(M.SCHEMA) do
+    local name = entry[1]
+    local value = opt[name]
+    if name == "chip" or name == "data" then
+      value = nil -- described apart
+    elseif name == "perturbation" and value and type(value.code) ~= "string" then
+      functions[#functions + 1], value = name, nil
+    elseif name == "perturbation" and value then
+      value = {}
+      for key, part in pairs(opt.perturbation) do
+        if type(part) == "function" then
+          functions[#functions + 1] = key
+        elseif not options.is_tensor(part) then
+          value[key] = schedules.describe(part)
+        end
+      end
+    elseif type(value) == "function" then
+      functions[#functions + 1], value = name, nil
+    end
+    plain[name] = schedules.describe(value)
+  end
+  return plain, functions
+end
+
 -- ---- runs ---------------------------------------------------------------------------------------
 
 local Run = {}
