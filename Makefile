@@ -16,6 +16,8 @@ BASE_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fno-plt -fvisibility=hidden -ffp-co
                -fno-trapping-math $(WARN) -MMD -MP
 # GSL fits measured curves, with its own small BLAS: others start threads when they are loaded.
 LIBS        := -lsleef -lz -lgsl -lgslcblas -lm -lpthread
+# What the bindings need besides: the store is a file of SQLite, hashes are libmd's.
+MODULE_LIBS := $(shell pkg-config --libs sqlite3 libmd 2>/dev/null)
 # The name of Lua 5.4 in pkg-config differs between systems; LuaJIT is optional.
 LUA_PC      ?= $(firstword $(foreach name,lua5.4 lua-5.4 lua54 lua,\
                  $(shell pkg-config --exists '$(name) >= 5.4' 2>/dev/null && echo $(name))))
@@ -97,7 +99,7 @@ $(BUILD)/mgd/core.so: $(LUA_OBJ) $(BUILD)/libmgd.a
 $(BUILD)/luajit/mgd/core.so: $(LUAJIT_OBJ) $(BUILD)/libmgd.a
 $(BUILD)/mgd/core.so $(BUILD)/luajit/mgd/core.so:
 	@mkdir -p $(@D)
-	$(call run,LD,$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS))
+	$(call run,LD,$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(MODULE_LIBS))
 
 # -rdynamic: modules find the Lua API even where liblua is static.
 $(BUILD)/mgd-lua: $(MAIN_OBJ)

@@ -3,6 +3,9 @@
 #include "../base/base.h" /* internal: the interrupt flag, Philox known-answer test, ISA names */
 #include "l_mgd.h"
 
+#include <errno.h>
+#include <sha2.h>
+#include <string.h>
 #include <unistd.h>
 
 static int base_version(lua_State *L) {
@@ -99,6 +102,28 @@ static int base_isatty(lua_State *L) {
     return 1;
 }
 
+/* sha256(text) → 64 hexadecimal digits */
+static int base_sha256(lua_State *L) {
+    size_t length;
+    const char *text = luaL_checklstring(L, 1, &length);
+    char digest[SHA256_DIGEST_STRING_LENGTH];
+    SHA256Data((const uint8_t *)text, length, digest);
+    lua_pushstring(L, digest);
+    return 1;
+}
+
+/* sha256_file(path) → 64 hexadecimal digits; or nil and why it cannot be read */
+static int base_sha256_file(lua_State *L) {
+    char digest[SHA256_DIGEST_STRING_LENGTH];
+    if (SHA256File(luaL_checkstring(L, 1), digest)) {
+        lua_pushstring(L, digest);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushstring(L, strerror(errno));
+    return 2;
+}
+
 static const luaL_Reg functions[] = {
     {"version", base_version},
     {"memory", base_memory},
@@ -110,6 +135,8 @@ static const luaL_Reg functions[] = {
     {"isa", base_isa},
     {"threads", base_threads},
     {"isatty", base_isatty},
+    {"sha256", base_sha256},
+    {"sha256_file", base_sha256_file},
 
     {NULL, NULL},
 };

@@ -20,6 +20,12 @@
 #define luaL_newlib(L, list) (lua_newtable(L), luaL_setfuncs(L, list, 0))
 #endif
 #define lua_newuserdatauv(L, size, values) lua_newuserdata(L, size)
+/* One Lua value per userdata, a table. */
+#define l_set_user_value(L, index) lua_setfenv(L, index)
+#define l_get_user_value(L, index) lua_getfenv(L, index)
+#else
+#define l_set_user_value(L, index) lua_setiuservalue(L, index, 1)
+#define l_get_user_value(L, index) lua_getiuservalue(L, index, 1)
 #endif
 
 /* Raises "FILE:LINE: message" where FILE:LINE is the innermost caller outside of the library's own
@@ -64,5 +70,6 @@ void l_open_chip(lua_State *L);
 void l_open_run(lua_State *L);
 void l_open_checkpoint(lua_State *L);
 void l_open_fit(lua_State *L);
+void l_open_sqlite(lua_State *L);
 
 #endif

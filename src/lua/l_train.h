@@ -42,13 +42,4 @@ typedef struct {
 
 l_chip *l_check_chip(lua_State *L, int index);
 
-/* One Lua value per userdata. */
-#if LUA_VERSION_NUM < 502
-#define l_set_user_value(L, index) lua_setfenv(L, index) /* a table */
-#define l_get_user_value(L, index) lua_getfenv(L, index)
-#else
-#define l_set_user_value(L, index) lua_setiuservalue(L, index, 1)
-#define l_get_user_value(L, index) lua_getiuservalue(L, index, 1)
-#endif
-
 #endif
