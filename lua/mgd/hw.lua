@@ -134,6 +134,11 @@ function hw.models()
   return list
 end
 
+--- The definition of a model (name, stages, params, …), nil where there is none of that name.
+function hw.known(name)
+  return definitions[name]
+end
+
 --- The model again from what `describe` gave; nil where it is not known here.
 function hw.restore(plain)
   local definition = definitions[plain.name]

@@ -224,8 +224,8 @@ function M.fulfilled(conditions, value)
   return true
 end
 
--- The row as the user's function sees it: numbers, or lists of R numbers for an ensemble.
-local function plain(row, replicas)
+--- The row as users see it: numbers, or lists of R numbers for an ensemble.
+function M.plain(row, replicas)
   if replicas > 1 then
     return row
   end
@@ -249,7 +249,7 @@ function Probes:stopped(row)
     end
     all = all and run.core:stopped(r) ~= nil
   end
-  return all or (self.decide ~= nil and self.decide(plain(row, run.options.replicas)) and true
+  return all or (self.decide ~= nil and self.decide(M.plain(row, run.options.replicas)) and true
     or false)
 end
 

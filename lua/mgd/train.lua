@@ -9,6 +9,7 @@ local codes = require "mgd.codes"
 local core = require "mgd.core"
 local data = require "mgd.data"
 local history = require "mgd.history"
+local logs = require "mgd.log"
 local hw = require "mgd.hw"
 local mimo = require "mgd.mimo"
 local nn = require "mgd.nn"
@@ -420,6 +421,11 @@ M.RUN_SCHEMA = {
     doc = "{accuracy = at least, cost = at most, …}, per replica, or function(row) → true." },
   { "progress", type = "boolean", default = false,
     doc = "A line on the terminal (stderr), where it is one." },
+  { "log", type = "string", doc = "A file that gets a JSON object a line as it goes; see mgd.log." },
+  { "on_row", type = "function",
+    doc = "function(row), called after each row: numbers, or lists of R numbers, by probe." },
+  { "keep_stopped", type = "boolean", default = false,
+    doc = "Replicas that an earlier call stopped do not go on." },
 }
 
 local PER_DECADE = { powers = 1, log = 10 } -- rows
@@ -486,19 +492,22 @@ end
 -- Replicas that fulfil `stop` keep their θ for the rest of this call; it ends when all have. Ctrl-C
 -- and failures raise; `run.history` keeps the rows so far and the run can go on.
 -- @tparam table opts `steps` (required), `every`, `probes` ({"cost", "accuracy"}), `stop`,
---   `progress` (false)
+--   `progress` (false), `log`, `on_row`, `keep_stopped` (false)
 -- @treturn history `step`, `time` (hardware seconds), `wall` (seconds) and each probe, as tensors
 --   (T), or (T, R) for probes of an ensemble
 -- @usage run:run{steps = 1e5, every = 1000, probes = {"cost", "angle"}, stop = {accuracy = 0.95}}
 function Run:run(opts)
   local opt = options.check("run:run", M.RUN_SCHEMA, opts)
   opt.every = opt.every or opt.stop and math.max(1, math.floor(opt.steps / 100))
-  self.core:go_on()
+  if not opt.keep_stopped then
+    self.core:go_on()
+  end
   local taken = probes.prepare(self, opt.probes, opt.stop)
   local rows = history.new(taken.names, self.options.replicas)
   local line = opt.progress and progress.new(self, opt.steps)
   local begin, last = core.base.clock(), self.steps_done + opt.steps
   local warned = self.warning
+  local log = opt.log and logs.open(self, opt.log, (M.describe(self.options)))
 
   local function probe()
     local row = taken:row(core.base.clock() - begin + self.wall_before)
@@ -506,7 +515,14 @@ function Run:run(opts)
     if line then
       line:probed(row)
     end
-    return taken:stopped(row)
+    local over, shown = taken:stopped(row), probes.plain(row, self.options.replicas)
+    if log then
+      log:row(shown)
+    end
+    if opt.on_row then
+      opt.on_row(shown)
+    end
+    return over
   end
 
   -- To the last step or a stop; nil, or why the core could not go on.
@@ -536,6 +552,9 @@ function Run:run(opts)
     self.history.counters = self:counters()
   end
   tell(self, warned)
+  if log then
+    log:finish(message)
+  end
   if not went then
     error(message, 0)
   elseif message ~= "" then

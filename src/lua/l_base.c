@@ -88,6 +88,18 @@ static int base_isa(lua_State *L) {
     return 2;
 }
 
+/* compiler() → what built the library, "gcc 12.2.0" */
+static int base_compiler(lua_State *L) {
+#if defined(__clang__)
+    lua_pushliteral(L, "clang " __clang_version__);
+#elif defined(__GNUC__)
+    lua_pushliteral(L, "gcc " __VERSION__);
+#else
+    lua_pushliteral(L, "unknown");
+#endif
+    return 1;
+}
+
 static int base_threads(lua_State *L) {
     mgd_context ctx = {0};
     size_t threads;
@@ -133,6 +145,7 @@ static const luaL_Reg functions[] = {
     {"random_words", base_random_words},
     {"philox", base_philox},
     {"isa", base_isa},
+    {"compiler", base_compiler},
     {"threads", base_threads},
     {"isatty", base_isatty},
     {"sha256", base_sha256},

@@ -294,6 +294,8 @@ return function(register, hw)
         doc = "AC coupling: τ, or {tau =} or {frequency =}." },
       { "lowpass", type = { "number", "table" }, unit = "s",
         doc = "τ, or {tau = | frequency =, poles = 1…8}; frequency: −3 dB of all poles together." },
+      { "bandwidth", type = "number", above = 0, infinite = true, unit = "Hz",
+        doc = "−3 dB of a low-pass of one pole, instead of lowpass: τ = 1/(2π·bandwidth)." },
       { "ringing", type = "table", doc = "Second order: {frequency = f0, damping = ζ}." },
       { "delay", type = "number", default = 0, min = 0, unit = "s", doc = "Rounded to dt/2." },
       { "slew", type = "number", default = math.huge, above = 0, infinite = true, unit = "1/s",
@@ -304,6 +306,9 @@ return function(register, hw)
       { "range", type = "table", doc = "{low, high} of the levels." },
     },
     check = function(where, p)
+      if p.lowpass and p.bandwidth then
+        options.fail(where, "options 'lowpass' and 'bandwidth' say the same: expected one of them")
+      end
       if p.lowpass then
         local tau, poles = time_constant(where, "lowpass", p.lowpass, LOW_PASS, 1)
         p.lowpass = poles > 1 and { tau = tau, poles = poles } or tau
@@ -325,7 +330,8 @@ return function(register, hw)
       emit("affine", { gain = p.gain, gain_spread = p.gain_spread, offset = p.offset,
         offset_spread = p.offset_spread })
       emit("high_pass", { tau = p.highpass or math.huge })
-      local low = type(p.lowpass) == "table" and p.lowpass or { tau = p.lowpass or 0, poles = 1 }
+      local tau = p.bandwidth and 1 / (2 * math.pi * p.bandwidth) or p.lowpass or 0
+      local low = type(tau) == "table" and tau or { tau = tau, poles = 1 }
       emit("low_pass", { tau = low.tau, poles = low.poles })
       local ringing = p.ringing or { frequency = math.huge, damping = 1 }
       emit("ringing", { frequency = ringing.frequency, damping = ringing.damping })
