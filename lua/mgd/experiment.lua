@@ -444,6 +444,14 @@ function Experiment:save(path)
   end
 end
 
+--- The experiment again from what `resolved` gave.
+function M.from_plain(content)
+  for name, value in pairs(type(content.training) == "table" and content.training or {}) do
+    content.training[name] = require("mgd.schedules").restore(value)
+  end
+  return M.new(content)
+end
+
 --- Read an experiment that was saved, or written by hand: a table of its options. Lua text is data:
 -- it runs with nothing around it.
 -- @tparam string path ends in .lua or .json
@@ -476,10 +484,7 @@ function M.load(path)
   if type(content) ~= "table" then
     options.fail(where, "%s: expected a table of options, got %s", path, type(content))
   end
-  for name, value in pairs(type(content.training) == "table" and content.training or {}) do
-    content.training[name] = require("mgd.schedules").restore(value)
-  end
-  return M.new(content)
+  return M.from_plain(content)
 end
 
 --- The environment of this process; see mgd.experiment.environment.

@@ -20,6 +20,7 @@ local mgd = {
   train = require("mgd.train").train,
   experiment = require "mgd.experiment",
   json = require "mgd.json",
+  store = require "mgd.store",
   schedule = require("mgd.schedules").schedule,
   resume = require("mgd.checkpoint").resume,
   clock = core.base.clock,

@@ -4,9 +4,12 @@
 #include "l_mgd.h"
 
 #include <errno.h>
+#include <math.h>
 #include <sha2.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static int base_version(lua_State *L) {
     lua_pushstring(L, mgd_version());
@@ -33,6 +36,16 @@ static int base_fail_from(lua_State *L) {
 static int base_clock(lua_State *L) {
     lua_pushnumber(L, mgd_clock());
     return 1;
+}
+
+/* sleep(seconds): at most a second; Ctrl-C ends it early. */
+static int base_sleep(lua_State *L) {
+    double seconds = fmin(fmax(luaL_checknumber(L, 1), 0), 1);
+    long nanoseconds = (long)(seconds * 1e9);
+    nanosleep(
+        &(struct timespec){.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000},
+        NULL);
+    return 0;
 }
 
 static int base_interrupt(lua_State *L) {
@@ -136,11 +149,20 @@ static int base_sha256_file(lua_State *L) {
     return 2;
 }
 
+/* crc32(bytes) → the checksum of ZIP */
+static int base_crc32(lua_State *L) {
+    size_t length;
+    const char *bytes = luaL_checklstring(L, 1, &length);
+    lua_pushinteger(L, (lua_Integer)crc32_z(0, (const Bytef *)bytes, length));
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"version", base_version},
     {"memory", base_memory},
     {"fail_from", base_fail_from},
     {"clock", base_clock},
+    {"sleep", base_sleep},
     {"interrupt", base_interrupt},
     {"random_words", base_random_words},
     {"philox", base_philox},
@@ -148,6 +170,7 @@ static const luaL_Reg functions[] = {
     {"compiler", base_compiler},
     {"threads", base_threads},
     {"isatty", base_isatty},
+    {"crc32", base_crc32},
     {"sha256", base_sha256},
     {"sha256_file", base_sha256_file},
 

@@ -1,0 +1,403 @@
+--- Reading a store: runs by their parameters, metrics over time, experiments compared.
+-- Its functions are methods of the store.
+-- @module mgd.store.query
+
+local core = require "mgd.core"
+local experiment = require "mgd.experiment"
+local json = require "mgd.json"
+local listing = require "mgd.listing"
+local options = require "mgd.options"
+local paths = require "mgd.experiment.paths"
+
+local tensor = core.tensor
+
+local Query = {}
+
+-- Columns of a run, by the name under which a user asks for them.
+local COLUMNS = {
+  experiment = "e.name", replica = "r.replica", state = "r.state", solved = "r.solved",
+  diverged = "r.diverged", steps = "r.steps", cost = "r.cost", accuracy = "r.accuracy",
+  wall = "r.wall", threads = "r.threads", started = "r.started", finished = "r.finished",
+  sweep = "s.name",
+}
+
+local DEFAULT = { "experiment", "replica", "state", "solved", "diverged", "steps", "cost",
+  "accuracy", "wall" }
+
+local FROM = " FROM runs r JOIN experiments e ON e.id = r.experiment"
+local SWEEPS = " LEFT JOIN points p ON p.experiment = e.id LEFT JOIN sweeps s ON s.id = p.sweep"
+
+-- ---- names --------------------------------------------------------------------------------------
+
+local function known_path(store, path)
+  return store:prepare("SELECT 1 FROM parameters WHERE path = ? LIMIT 1"):first(path) ~= nil
+end
+
+-- The canonical path of a parameter that some experiment of the store has.
+local function path_of(store, where, path)
+  if type(path) ~= "string" then
+    options.fail(where, "a column or parameter is named by a string, got %s", options.type_name(path))
+  elseif known_path(store, path) then
+    return path
+  end
+  local ok, words = pcall(paths.resolve, { chip = {} }, where, path)
+  local canonical = ok and table.concat(words, ".")
+  if canonical and known_path(store, canonical) then
+    return canonical
+  end
+  local names = {}
+  for name in pairs(COLUMNS) do
+    names[#names + 1] = name
+  end
+  for row in store:prepare("SELECT DISTINCT path FROM parameters"):rows() do
+    names[#names + 1] = row[1]
+    names[#names + 1] = row[1]:match "[^.]+$"
+  end
+  local near = options.nearest(path, names)
+  options.fail(where, "no experiment in the store has '%s'%s", path,
+    near and (" (did you mean '%s'?)"):format(near) or "")
+end
+
+-- ---- conditions ---------------------------------------------------------------------------------
+
+local RANGE = {
+  { "min", type = "number", infinite = true, doc = "At least." },
+  { "max", type = "number", infinite = true, doc = "At most." },
+}
+
+-- SQL for a condition on an expression; adds its values to a list.
+local function condition(where, name, expression, wanted, values)
+  local parts = {}
+  if type(wanted) == "table" and #wanted > 0 then
+    for i, value in ipairs(wanted) do
+      parts[i], values[#values + 1] = "?", value
+    end
+    return expression .. " IN (" .. table.concat(parts, ", ") .. ")"
+  elseif type(wanted) == "table" then
+    local range = options.check(where .. ": '" .. name .. "'", RANGE, wanted)
+    if not range.min and not range.max then
+      options.fail(where, "'%s' is an empty table: expected a value, a list, or {min =, max =}", name)
+    end
+    for key, operator in pairs { min = " >= ?", max = " <= ?" } do
+      if range[key] then
+        parts[#parts + 1], values[#values + 1] = expression .. operator, range[key]
+      end
+    end
+    return table.concat(parts, " AND ")
+  elseif type(wanted) ~= "number" and type(wanted) ~= "string" and type(wanted) ~= "boolean" then
+    options.fail(where, "'%s' is %s: expected a value, a list, or {min =, max =}", name,
+      options.type_name(wanted))
+  end
+  values[#values + 1] = wanted
+  return expression .. " = ?"
+end
+
+-- WHERE of a table of conditions, in which parameters are found by their index.
+local function conditions(store, where, given)
+  local parts, values, names = {}, {}, {}
+  for name in pairs(given or {}) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    if COLUMNS[name] then
+      parts[i] = condition(where, name, COLUMNS[name], given[name], values)
+    else
+      values[#values + 1] = path_of(store, where, name)
+      parts[i] = "e.id IN (SELECT experiment FROM parameters WHERE path = ? AND "
+        .. condition(where, name, "value", given[name], values) .. ")"
+    end
+  end
+  return #parts > 0 and " WHERE " .. table.concat(parts, " AND ") or "", values
+end
+
+-- ---- runs ---------------------------------------------------------------------------------------
+
+local SCHEMA = {
+  { "where", type = "table",
+    doc = "Conditions by column or parameter: a value, a list of values, or {min =, max =}." },
+  { "columns", type = "table",
+    doc = "Names of columns and parameters; experiment, replica, state, solved, diverged, steps, "
+      .. "cost, accuracy, wall without." },
+}
+
+local unpack = table.unpack or rawget(_G, "unpack") -- LuaJIT
+
+--- Columns of runs as lists, nan for what is unknown.
+-- @tparam string where opens messages
+-- @tparam[opt] table opts `where` and `columns`
+-- @treturn table names of the columns
+-- @treturn table a list for each
+-- @treturn integer number of rows
+function Query.columns(store, where, opts)
+  store:need_open(where)
+  local opt = options.check(where, SCHEMA, opts)
+  local columns = opt.columns or DEFAULT
+  local clause, values = conditions(store, where, opt.where)
+  local selected, bound = {}, {}
+  for i, name in ipairs(columns) do
+    if COLUMNS[name] then
+      selected[i] = COLUMNS[name]
+    else
+      bound[#bound + 1] = path_of(store, where, name)
+      selected[i] = "(SELECT value FROM parameters WHERE experiment = e.id AND path = ?)"
+    end
+  end
+  if #columns == 0 then
+    options.fail(where, "option 'columns' is empty")
+  end
+  for _, value in ipairs(values) do
+    bound[#bound + 1] = value
+  end
+  local text = "SELECT " .. table.concat(selected, ", ") .. FROM
+  if (text .. clause):find("s.name", 1, true) then
+    text = text .. SWEEPS
+  end
+  local lists, count = store:prepare(text .. clause .. " ORDER BY e.name, r.replica"):columns(
+    unpack(bound))
+  return columns, lists, count
+end
+
+local function has_text(list)
+  for _, value in ipairs(list) do
+    if type(value) == "string" then
+      return true
+    end
+  end
+  return false
+end
+
+--- What `columns` gave, by name; columns of numbers as tensors (N), f64.
+function Query.as_tensors(columns, lists, count)
+  local result = {}
+  for i, name in ipairs(columns) do
+    local text = count == 0 or has_text(lists[i])
+    for row = 1, text and count or 0 do
+      lists[i][row] = lists[i][row] == lists[i][row] and lists[i][row] or false
+    end
+    result[name] = text and lists[i] or tensor.tensor(lists[i], { dtype = "f64" })
+  end
+  return result
+end
+
+--- Columns of runs: what was varied, beside what came of it. The order is by experiment, replica.
+-- @tparam[opt] table opts `where` (all runs) and `columns`
+-- @treturn table name → tensor (N), f64, nan where unknown; text as a list, false where unknown
+-- @usage store:query{where = {["cost.noise"] = {max = 0.1}}, columns = {"cost.noise", "solved"}}
+function Query:query(opts)
+  return Query.as_tensors(self:columns("store:query", opts))
+end
+
+--- Runs as a list of tables, which prints as a table.
+-- @tparam[opt] table opts `where` and `columns`, as for query
+-- @treturn table list of tables by column
+function Query:runs(opts)
+  local columns, lists, count = self:columns("store:runs", opts)
+  local rows = {}
+  for row = 1, count do
+    local run = {}
+    for i, name in ipairs(columns) do
+      local value = lists[i][row]
+      run[name] = value == value and value or nil
+    end
+    rows[row] = run
+  end
+  return listing(rows, columns)
+end
+
+-- ---- metrics ------------------------------------------------------------------------------------
+
+local function name_of(where, exp)
+  local name = experiment.is_experiment(exp) and exp.name or exp
+  if type(name) ~= "string" then
+    options.fail(where, "expected an experiment or its name, got %s", options.type_name(exp))
+  end
+  return name
+end
+
+local function id_of(store, where, exp)
+  store:need_open(where)
+  local name = name_of(where, exp)
+  local id = store:prepare("SELECT id FROM experiments WHERE name = ?"):first(name)
+  if not id then
+    local names = {}
+    for row in store:prepare("SELECT name FROM experiments"):rows() do
+      names[#names + 1] = row[1]
+    end
+    local near = options.nearest(name, names)
+    options.fail(where, "the store has no experiment '%s'%s", name,
+      near and (" (did you mean '%s'?)"):format(near) or "")
+  end
+  return id, name
+end
+
+local METRICS = {
+  { "experiment", type = "any", required = true, doc = "An experiment or its name." },
+  { "name", type = "string", required = true, doc = "Of the probe: \"cost\", \"accuracy\", …" },
+}
+
+-- Values (T, R) of rows (replica, step, value); a step at which a replica has none is nan.
+local function grid_of(rows)
+  local steps, replicas, row_of, column_of = {}, {}, {}, {}
+  for _, row in ipairs(rows) do
+    if not column_of[row[1]] then
+      replicas[#replicas + 1] = row[1]
+      column_of[row[1]] = #replicas
+    end
+    if not row_of[row[2]] then
+      row_of[row[2]] = true
+      steps[#steps + 1] = row[2]
+    end
+  end
+  table.sort(steps)
+  local values = {}
+  for t, step in ipairs(steps) do
+    row_of[step], values[t] = t, {}
+    for r = 1, #replicas do
+      values[t][r] = 0 / 0
+    end
+  end
+  for _, row in ipairs(rows) do
+    values[row_of[row[2]]][column_of[row[1]]] = row[3]
+  end
+  return { step = tensor.tensor(steps, { dtype = "f64" }), value = tensor.tensor(values, { dtype = "f64" }), replica = replicas }
+end
+
+--- A metric of an experiment over time.
+-- @tparam table opts `experiment` and `name`
+-- @treturn table `step`: tensor (T); `value`: tensor (T, R), nan where a replica has none, as after
+--   it stopped; `replica`: list of R numbers
+function Query:metrics(opts)
+  local where = "store:metrics"
+  local opt = options.check(where, METRICS, opts)
+  local id, name = id_of(self, where, opt.experiment)
+  local rows = {}
+  for row in self:prepare([[
+      SELECT r.replica, m.step, m.value FROM runs r JOIN metrics m ON m.run = r.id
+      WHERE r.experiment = ? AND m.name = (SELECT id FROM names WHERE name = ?)
+      ORDER BY r.replica, m.step]]):rows(id, opt.name) do
+    rows[#rows + 1] = row
+  end
+  if #rows == 0 then
+    options.fail(where, "experiment '%s' has no metric '%s': it has %s", name, opt.name,
+      table.concat(self:metric_names(name), ", "))
+  end
+  return grid_of(rows)
+end
+
+--- Names of the metrics that an experiment has.
+-- @treturn table list in order
+function Query:metric_names(exp)
+  local id = id_of(self, "store:metric_names", exp)
+  local names = {}
+  for row in self:prepare([[
+      SELECT n.name FROM names n WHERE EXISTS (SELECT 1 FROM runs r JOIN metrics m ON m.run = r.id
+        AND m.name = n.id WHERE r.experiment = ?) ORDER BY n.name]]):rows(id) do
+    names[#names + 1] = row[1]
+  end
+  return names
+end
+
+-- ---- experiments --------------------------------------------------------------------------------
+
+--- The experiment of a name.
+-- @treturn experiment
+function Query:experiment(name)
+  local where = "store:experiment"
+  local id = id_of(self, where, name)
+  local text = self:prepare("SELECT resolved FROM experiments WHERE id = ?"):first(id)
+  return experiment.from_plain(json.decode(text, function()
+    options.fail(where, "the store is damaged: the text of '%s' cannot be read", name)
+  end))
+end
+
+--- All experiments: name, hash, how many runs there are, and how they ended.
+-- @treturn table list, which prints as a table
+function Query:experiments()
+  self:need_open "store:experiments"
+  local list = {}
+  for row in self:prepare([[
+      SELECT e.name, substr(e.hash, 1, 12), count(r.id), total(r.state = 'solved'),
+        total(r.state = 'diverged'), total(r.state = 'running')
+      FROM experiments e LEFT JOIN runs r ON r.experiment = e.id GROUP BY e.id ORDER BY e.name]])
+      :rows() do
+    list[#list + 1] = { name = row[1], hash = row[2], runs = row[3], solved = math.floor(row[4]),
+      diverged = math.floor(row[5]), running = math.floor(row[6]) }
+  end
+  return listing(list, { "name", "hash", "runs", "solved", "diverged", "running" })
+end
+
+--- Environments in which an experiment ran.
+-- @treturn table list of tables as of mgd.experiment.environment
+function Query:environments(exp)
+  local id = id_of(self, "store:environments", exp)
+  local list = {}
+  for row in self:prepare([[
+      SELECT DISTINCT v.content FROM runs r JOIN environments v ON v.id = r.environment
+      WHERE r.experiment = ? ORDER BY v.content]]):rows(id) do
+    list[#list + 1] = json.decode(row[1], function() end)
+  end
+  return list
+end
+
+--- Artefacts of an experiment.
+-- @treturn table list of {path =, kind =, replica =, sha256 =, bytes =}, which prints as a table
+function Query:artefacts(exp)
+  local id = id_of(self, "store:artefacts", exp)
+  local list = {}
+  for row in self:prepare([[
+      SELECT path, kind, replica, sha256, bytes FROM artefacts WHERE experiment = ?
+      ORDER BY path, replica]]):rows(id) do
+    list[#list + 1] = { path = row[1], kind = row[2], replica = row[3], sha256 = row[4],
+      bytes = row[5] }
+  end
+  return listing(list, { "path", "kind", "replica", "bytes", "sha256" })
+end
+
+--- Rows of plain SQL.
+-- @tparam string text one statement
+-- @param ... values of its parameters
+-- @treturn table list of lists
+-- @usage store:sql("SELECT name, count(*) FROM history WHERE step > ? GROUP BY name", 1000)
+function Query:sql(text, ...)
+  self:need_open "store:sql"
+  local rows = {}
+  for row in self:prepare(text):rows(...) do
+    rows[#rows + 1] = row
+  end
+  return rows
+end
+
+-- ---- comparing ----------------------------------------------------------------------------------
+
+local Comparison = {}
+Comparison.__index = Comparison
+
+function Comparison:__tostring()
+  return ("%s\n\n%s"):format(tostring(self.differences), tostring(self.results))
+end
+
+--- Two experiments side by side: the parameters in which they differ, and what came of them.
+-- @tparam string|experiment a
+-- @tparam string|experiment b
+-- @treturn table `differences` (see experiment:diff) and `results`, a list of two tables: runs,
+--   solved, diverged, success, and medians of the steps to a solution, cost, accuracy; prints
+function Query:compare(a, b)
+  local where = "store:compare"
+  local stats = require "mgd.stats"
+  local results, exps = {}, {}
+  for i, exp in ipairs { a, b } do
+    local _, name = id_of(self, where, exp)
+    exps[i] = self:experiment(name)
+    local t = self:query { where = { experiment = name } }
+    results[i] = stats.of_runs(t)
+    results[i].experiment = name
+  end
+  return setmetatable({
+    differences = exps[1]:diff(exps[2]),
+    results = listing(results, { "experiment", "runs", "solved", "diverged", "success",
+      "median_steps", "median_cost", "median_accuracy" }),
+  }, Comparison)
+end
+
+return Query

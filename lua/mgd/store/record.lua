@@ -1,0 +1,138 @@
+--- The record of a run: takes rows of probes as they come and writes them in transactions of many.
+--
+-- A record has *slots*: replicas of one experiment or of several, which run as one ensemble.
+-- @module mgd.store.record
+
+local core = require "mgd.core"
+local environment = require "mgd.experiment.environment"
+local json = require "mgd.json"
+
+local Record = {}
+Record.__index = Record
+
+local MOST_VALUES, MOST_SECONDS = 20000, 0.5 -- held back before they are written
+
+local function now()
+  return os.date "!%Y-%m-%dT%H:%M:%SZ"
+end
+
+-- Rows of the runs of all slots, marked as running.
+local function begin_runs(store, slots, ids)
+  local insert = store:prepare [[
+    INSERT INTO runs (experiment, replica, state, environment, started) VALUES (?, ?, 'running', ?, ?)
+    ON CONFLICT (experiment, replica) DO UPDATE SET state = 'running', solved = NULL,
+      diverged = NULL, environment = excluded.environment, started = excluded.started]]
+  local find = store:prepare "SELECT id FROM runs WHERE experiment = ? AND replica = ?"
+  local place, runs, date = store:environment(json.encode(environment())), {}, now()
+  for i, slot in ipairs(slots) do
+    for replica = slot.first, slot.first + slot.count - 1 do
+      insert:run(ids[i], replica, place, date)
+      runs[#runs + 1] = find:first(ids[i], replica)
+    end
+  end
+  return runs
+end
+
+--- Begin a record; the experiments become known to the store.
+-- @tparam store store
+-- @tparam table slots list of {experiment =, first =, count =}
+-- @treturn record
+function Record.new(store, slots)
+  local self = setmetatable({ store = store, rows = {}, held = 0, ends = {},
+    written = core.base.clock() }, Record)
+  store:transaction(function()
+    local ids = {}
+    for i, slot in ipairs(slots) do
+      ids[i] = store:experiment_id(slot.experiment)
+    end
+    self.runs = begin_runs(store, slots, ids)
+  end)
+  return self
+end
+
+--- Forget what is recorded beyond a step: the run goes on from there.
+function Record:rewind(step)
+  self.store:transaction(function()
+    local delete = self.store:prepare "DELETE FROM metrics WHERE run = ? AND step > ?"
+    for _, run in ipairs(self.runs) do
+      delete:run(run, step)
+    end
+  end)
+end
+
+--- Note a row of the history.
+-- @tparam integer step
+-- @tparam table values name → list over the slots' replicas; nan is not stored
+function Record:row(step, values)
+  self.rows[#self.rows + 1] = { step = step, values = values }
+  for _, list in pairs(values) do
+    self.held = self.held + #list
+  end
+  if self.held >= MOST_VALUES or core.base.clock() - self.written > MOST_SECONDS then
+    self:flush()
+  end
+end
+
+-- The statement is looked up once a list, as a metric is to cost microseconds.
+local function write_rows(self)
+  local insert = self.store:prepare "INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?)"
+  for _, row in ipairs(self.rows) do
+    for name, list in pairs(row.values) do
+      local id = self.store:name_id(name)
+      for i, value in ipairs(list) do
+        if value == value then
+          insert:run(self.runs[i], id, row.step, value)
+        end
+      end
+    end
+  end
+end
+
+--- Write what is held back.
+-- @tparam[opt] boolean durable it shall survive even a loss of power
+function Record:flush(durable)
+  if #self.rows > 0 then
+    self.store:transaction(function()
+      write_rows(self)
+    end, durable)
+  end
+  self.rows, self.held, self.written = {}, 0, core.base.clock()
+end
+
+--- Note that the replica of a slot solved its task at a step.
+function Record:solved(slot, step)
+  self.ends[slot] = { state = "solved", step = step }
+end
+
+--- Note that the cost of a slot's replica was not finite at a step.
+function Record:diverged(slot, step)
+  self.ends[slot] = { state = "diverged", step = step }
+end
+
+local function known(value)
+  return value == value and value or nil
+end
+
+--- The end of the run.
+-- @tparam table result `wall` in seconds, `threads`; `steps`, `cost`, `accuracy`: lists over the
+--   replicas, nan where not known
+-- @tparam[opt] function also is called in the same transaction
+function Record:finish(result, also)
+  self:flush()
+  self.store:transaction(function()
+    local update = self.store:prepare [[
+      UPDATE runs SET state = ?, solved = ?, diverged = ?, steps = ?, cost = ?, accuracy = ?, wall = ?,
+        threads = ?, finished = ? WHERE id = ?]]
+    for i, run in ipairs(self.runs) do
+      local over = self.ends[i] or { state = "unsolved" }
+      update:run(over.state, over.state == "solved" and over.step or nil,
+        over.state == "diverged" and over.step or nil, result.steps[i], known(result.cost[i]),
+        known(result.accuracy[i]), result.wall, result.threads, now(), run)
+    end
+    if also then
+      also()
+    end
+  end)
+end
+
+return Record
