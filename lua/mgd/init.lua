@@ -9,6 +9,8 @@ local core = require "mgd.core"
 -- Errors are reported at the first line outside of this folder.
 core.set_library((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
 
+local stats = require "mgd.stats"
+
 local mgd = {
   version = core.base.version(),
   nn = require "mgd.nn",
@@ -21,6 +23,9 @@ local mgd = {
   experiment = require "mgd.experiment",
   json = require "mgd.json",
   store = require "mgd.store",
+  stats = stats,
+  sobol = stats.sobol,
+  halton = stats.halton,
   schedule = require("mgd.schedules").schedule,
   resume = require("mgd.checkpoint").resume,
   clock = core.base.clock,

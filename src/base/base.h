@@ -54,15 +54,17 @@ bool mgd_take(void *slot, size_t count, size_t size);
 /* Every consumer of randomness has a stream of its own; adding one never shifts another. The
  * values are part of the promise "same bits": never renumber, only append. */
 typedef enum {
-    MGD_STREAM_TENSOR = 1,    /* mgd.rand, mgd.randn */
-    MGD_STREAM_INIT = 2,      /* initial parameters */
-    MGD_STREAM_ORDER = 3,     /* order of the samples */
-    MGD_STREAM_CODE = 4,      /* random codes */
-    MGD_STREAM_PHASE = 5,     /* phases of sines, order of the sequential code */
-    MGD_STREAM_DEVICE = 6,    /* what is drawn once for each device */
-    MGD_STREAM_NOISE = 7,     /* what is drawn each time: evaluations, writes */
-    MGD_STREAM_MASK = 8,      /* which parameters a sparse code leaves out */
-    MGD_STREAM_AMPLITUDE = 9, /* amplitudes that differ from parameter to parameter */
+    MGD_STREAM_TENSOR = 1,     /* mgd.rand, mgd.randn */
+    MGD_STREAM_INIT = 2,       /* initial parameters */
+    MGD_STREAM_ORDER = 3,      /* order of the samples */
+    MGD_STREAM_CODE = 4,       /* random codes */
+    MGD_STREAM_PHASE = 5,      /* phases of sines, order of the sequential code */
+    MGD_STREAM_DEVICE = 6,     /* what is drawn once for each device */
+    MGD_STREAM_NOISE = 7,      /* what is drawn each time: evaluations, writes */
+    MGD_STREAM_MASK = 8,       /* which parameters a sparse code leaves out */
+    MGD_STREAM_AMPLITUDE = 9,  /* amplitudes that differ from parameter to parameter */
+    MGD_STREAM_BOOTSTRAP = 10, /* resamples of statistics */
+    MGD_STREAM_SWEEP = 11,     /* random points of sweeps */
 } mgd_stream;
 
 /* Philox4x32-10 (Salmon et al., SC 2011; Random123). The seed is the key; the counter is

@@ -29,6 +29,7 @@ struct share {
 
 struct mgd_pool {
     size_t wanted;          /* as asked for */
+    unsigned forks;         /* when the workers were started */
     size_t threads;         /* that run, the caller included: 1 until there is work for more */
     struct worker *workers; /* threads − 1 of them; worker 0 is the caller */
     struct share *shares;   /* (threads) */
@@ -120,6 +121,30 @@ static void *worker_main(void *arg) {
     }
 }
 
+/* A child has only the thread that made it: pools of its parent have no workers there. */
+static atomic_uint forks;
+
+static void count_fork(void) {
+    atomic_fetch_add(&forks, 1);
+}
+
+static void watch_forks(void) {
+    pthread_atfork(NULL, NULL, count_fork);
+}
+
+static void init_wake(mgd_pool *pool) {
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->wake, NULL);
+    pool->threads = 1;
+    pool->forks = atomic_load(&forks);
+}
+
+/* Leaves the workers of a parent behind. */
+static void forget_parent(mgd_pool *pool) {
+    if (pool->forks != atomic_load_explicit(&forks, memory_order_relaxed))
+        init_wake(pool);
+}
+
 static void next_generation(mgd_pool *pool) {
     pthread_mutex_lock(&pool->mutex);
     atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
@@ -140,10 +165,10 @@ mgd_status mgd_pool_new(mgd_context *ctx, size_t threads, mgd_pool **out) {
         mgd_free(pool);
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a pool of %zu threads", threads);
     }
-    pthread_mutex_init(&pool->mutex, NULL);
-    pthread_cond_init(&pool->wake, NULL);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    init_wake(pool);
     pool->wanted = threads;
-    pool->threads = 1;
     *out = pool;
     return MGD_OK;
 }
@@ -165,6 +190,7 @@ static void start_workers(mgd_pool *pool) {
 void mgd_pool_free(mgd_pool *pool) {
     if (!pool)
         return;
+    forget_parent(pool);
     atomic_store(&pool->closing, true);
     next_generation(pool);
     for (size_t i = 1; i < pool->threads; i++)
@@ -181,6 +207,8 @@ size_t mgd_pool_threads(const mgd_pool *pool) {
 }
 
 void mgd_pool_run(mgd_pool *pool, mgd_task *task, void *arg, size_t count) {
+    if (pool)
+        forget_parent(pool);
     if (pool && pool->wanted > 1 && count > 1)
         atomic_store_explicit(&pool->caller, sched_getcpu(), memory_order_relaxed);
     if (pool && pool->threads < pool->wanted && count > 1)

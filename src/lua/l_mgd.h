@@ -71,5 +71,7 @@ void l_open_run(lua_State *L);
 void l_open_checkpoint(lua_State *L);
 void l_open_fit(lua_State *L);
 void l_open_sqlite(lua_State *L);
+void l_open_process(lua_State *L);
+void l_open_stats(lua_State *L);
 
 #endif

@@ -8,6 +8,7 @@ local json = require "mgd.json"
 local listing = require "mgd.listing"
 local options = require "mgd.options"
 local paths = require "mgd.experiment.paths"
+local stats = require "mgd.stats"
 
 local tensor = core.tensor
 
@@ -377,26 +378,55 @@ function Comparison:__tostring()
   return ("%s\n\n%s"):format(tostring(self.differences), tostring(self.results))
 end
 
+-- Values without nan.
+local function known(column)
+  local list = {}
+  for _, value in ipairs(column:totable()) do
+    list[#list + 1] = value == value and value or nil
+  end
+  return list
+end
+
+local function median(column)
+  local list = known(column)
+  return #list > 0 and stats.median(list) or 0 / 0
+end
+
+--- What came of an experiment's runs that have ended.
+-- @treturn table `experiment`, `runs`, `solved`, `diverged`; `success` with interval and `time` to
+--   solution as of mgd.stats, nil without runs; medians of `cost` and `accuracy`
+function Query:summary(exp)
+  local _, name = id_of(self, "store:summary", exp)
+  local t = self:query { where = { experiment = name, state = { "solved", "unsolved", "diverged" } },
+    columns = { "solved", "diverged", "steps", "cost", "accuracy" } }
+  local runs, result = #t.steps, { experiment = name, solved = 0, diverged = 0 }
+  result.runs = runs
+  if runs > 0 then
+    result.solved, result.diverged = #known(t.solved), #known(t.diverged)
+    result.success = stats.success(result.solved, runs)
+    result.time = stats.time_to_solution(t.solved, { budget = t.steps })
+    result.cost, result.accuracy = median(t.cost), median(t.accuracy)
+  end
+  return result
+end
+
 --- Two experiments side by side: the parameters in which they differ, and what came of them.
 -- @tparam string|experiment a
 -- @tparam string|experiment b
--- @treturn table `differences` (see experiment:diff) and `results`, a list of two tables: runs,
---   solved, diverged, success, and medians of the steps to a solution, cost, accuracy; prints
+-- @treturn table `differences` (see experiment:diff) and `results`, a list of two (see
+--   store:summary); prints
 function Query:compare(a, b)
   local where = "store:compare"
-  local stats = require "mgd.stats"
   local results, exps = {}, {}
   for i, exp in ipairs { a, b } do
     local _, name = id_of(self, where, exp)
     exps[i] = self:experiment(name)
-    local t = self:query { where = { experiment = name } }
-    results[i] = stats.of_runs(t)
-    results[i].experiment = name
+    results[i] = self:summary(name)
   end
   return setmetatable({
     differences = exps[1]:diff(exps[2]),
-    results = listing(results, { "experiment", "runs", "solved", "diverged", "success",
-      "median_steps", "median_cost", "median_accuracy" }),
+    results = listing(results, { "experiment", "runs", "solved", "diverged", "success", "time", "cost",
+      "accuracy" }),
   }, Comparison)
 end
 

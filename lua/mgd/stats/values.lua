@@ -1,0 +1,40 @@
+--- Values that statistics take: tensors and lists, as lists of numbers; and results that print.
+-- @module mgd.stats.values
+
+local options = require "mgd.options"
+
+local M = {}
+
+--- Values as a list.
+-- @tparam string where opens messages
+-- @param x a tensor or a list
+-- @tparam integer least how many there must be
+-- @tparam[opt] integer most
+-- @tparam[opt] boolean nan they may be nan
+-- @treturn table
+function M.list(where, x, least, most, nan)
+  local list = options.is_tensor(x) and x:to("f64"):flatten():totable() or x
+  if type(list) ~= "table" then
+    options.fail(where, "expected values as a tensor or a list, got %s", options.type_name(x))
+  end
+  for i, value in ipairs(list) do
+    if type(value) ~= "number" then
+      options.fail(where, "element %d is %s: expected a number", i, options.type_name(value))
+    elseif value ~= value and not nan then
+      options.fail(where, "element %d is nan", i)
+    end
+  end
+  if #list < least or most and #list > most then
+    options.fail(where, "expected %s%d values, got %d", most and "" or "at least ", least, #list)
+  end
+  return list
+end
+
+--- A result that prints.
+-- @tparam table fields
+-- @tparam function text of the result → string
+function M.make(fields, text)
+  return setmetatable(fields, { __tostring = text })
+end
+
+return M

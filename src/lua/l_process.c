@@ -1,0 +1,159 @@
+/* l_process.c: core.process, what a sweep needs of the system: children of this process and locks
+ * that end with whoever holds them.
+ *
+ * A child goes on where its parent was, with all that the parent had; it must leave through
+ * leave(), which runs no finaliser of what is the parent's as well.
+ */
+
+#include "../base/base.h"
+#include "l_mgd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+#define L_LOCK "mgd.process.lock"
+#define POLL 5000000 /* ns between two looks at the children */
+
+/* Where the parent ends, by whatever, so does the child. */
+static void follow(pid_t parent) {
+#if defined(__linux__)
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+#else
+    (void)parent;
+#endif
+}
+
+/* fork() → 0 in the child, its number in the parent */
+static int process_fork(lua_State *L) {
+    pid_t parent = getpid();
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0)
+        return l_error(L, "a process could not be started: %s", strerror(errno));
+    if (pid == 0) {
+        follow(parent);
+        mgd_interrupt_clear();
+    }
+    lua_pushinteger(L, pid);
+    return 1;
+}
+
+/* leave(status): the end of a child */
+static int process_leave(lua_State *L) {
+    int status = (int)luaL_checkinteger(L, 1);
+    fflush(NULL);
+    _exit(status);
+}
+
+/* The first child of the list that has ended; 0 where none has. */
+static pid_t ended(lua_State *L, int list, int *status) {
+    size_t count = lua_rawlen(L, list);
+    for (size_t i = 1; i <= count; i++) {
+        lua_rawgeti(L, list, (int)i);
+        pid_t pid = (pid_t)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+        if (waitpid(pid, status, WNOHANG) == pid)
+            return pid;
+    }
+    return 0;
+}
+
+/* wait({pid, …}, seconds) → pid, exit status | nil, signal | nil of a child that has ended; nothing
+ * where none ends so soon */
+static int process_wait(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    double until = mgd_clock() + luaL_checknumber(L, 2);
+    int status;
+    pid_t pid;
+    while (!(pid = ended(L, 1, &status))) {
+        mgd_context ctx = {0};
+        l_check(L, mgd_interrupt_answer(&ctx), &ctx);
+        if (mgd_clock() >= until)
+            return 0;
+        nanosleep(&(struct timespec){.tv_nsec = POLL}, NULL);
+    }
+    lua_pushinteger(L, pid);
+    if (WIFEXITED(status))
+        lua_pushinteger(L, WEXITSTATUS(status));
+    else
+        lua_pushnil(L);
+    if (WIFSIGNALED(status))
+        lua_pushinteger(L, WTERMSIG(status));
+    else
+        lua_pushnil(L);
+    return 3;
+}
+
+/* kill(pid, "int" | "term" | "kill") */
+static int process_kill(lua_State *L) {
+    static const char *const names[] = {"int", "term", "kill", NULL};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGKILL};
+    pid_t pid = (pid_t)luaL_checkinteger(L, 1);
+    kill(pid, numbers[luaL_checkoption(L, 2, "term", names)]);
+    return 0;
+}
+
+static int process_pid(lua_State *L) {
+    lua_pushinteger(L, getpid());
+    return 1;
+}
+
+/* lock(path) → a lock on that file, made where there is none; nil where another process has it. It
+ * ends with release() or with the process. */
+static int process_lock(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    int *box = l_push_box(L, sizeof *box, L_LOCK);
+    *box = -1;
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (file < 0)
+        return l_error(L, "%s: %s", path, strerror(errno));
+    if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+        int reason = errno;
+        close(file);
+        if (reason != EWOULDBLOCK)
+            return l_error(L, "%s: %s", path, strerror(reason));
+        lua_pushnil(L);
+        return 1;
+    }
+    *box = file;
+    return 1;
+}
+
+static int lock_release(lua_State *L) {
+    int *box = luaL_checkudata(L, 1, L_LOCK);
+    if (*box >= 0)
+        close(*box);
+    *box = -1;
+    return 0;
+}
+
+static const luaL_Reg lock_methods[] = {
+    {"release", lock_release},
+    {"__gc", lock_release},
+    {NULL, NULL},
+};
+
+static const luaL_Reg functions[] = {
+    {"fork", process_fork}, {"kill", process_kill}, {"leave", process_leave},
+    {"lock", process_lock}, {"pid", process_pid},   {"wait", process_wait},
+    {NULL, NULL},
+};
+
+void l_open_process(lua_State *L) {
+    l_new_type(L, L_LOCK, lock_methods);
+    lua_pop(L, 1);
+    luaL_newlib(L, functions);
+    lua_setfield(L, -2, "process");
+}

@@ -1,0 +1,170 @@
+/* l_stats.c: core.stats, what statistics take from GSL, and the resampling loop. Values are lists
+ * of numbers; lua/mgd/stats.lua checks what users give.
+ */
+
+#include "../base/base.h" /* internal: streams of random numbers */
+#include "l_tensor.h"
+
+#include <gsl/gsl_cdf.h>
+#include <gsl/gsl_errno.h>
+#include <gsl/gsl_fit.h>
+#include <gsl/gsl_qrng.h>
+#include <gsl/gsl_sort.h>
+#include <gsl/gsl_statistics_double.h>
+
+/* A copy of the list at `index`, collected by Lua. */
+static double *list_of(lua_State *L, int index, size_t *count) {
+    luaL_checktype(L, index, LUA_TTABLE);
+    *count = lua_rawlen(L, index);
+    double *values = lua_newuserdatauv(L, (*count + 1) * sizeof *values, 0);
+    for (size_t i = 0; i < *count; i++) {
+        lua_rawgeti(L, index, (int)i + 1);
+        values[i] = lua_tonumber(L, -1);
+        lua_pop(L, 1);
+    }
+    return values;
+}
+
+/* quantiles(values, {q, …}) → list: type 7 of Hyndman and Fan, 1996, as in R and NumPy */
+static int stats_quantiles(lua_State *L) {
+    size_t n, m;
+    double *values = list_of(L, 1, &n);
+    const double *q = list_of(L, 2, &m);
+    gsl_sort(values, 1, n);
+    lua_createtable(L, (int)m, 0);
+    for (size_t i = 0; i < m; i++) {
+        lua_pushnumber(L, gsl_stats_quantile_from_sorted_data(values, 1, n, q[i]));
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
+/* A statistic of a sample, which it may put in order. */
+static double statistic(const char *name, double *sample, size_t n) {
+    return name[2] == 'a' /* me-a-n */ ? gsl_stats_mean(sample, 1, n)
+                                       : gsl_stats_median(sample, 1, n);
+}
+
+/* Draws with replacement: word `i` of the stream picks value ⌊n·u⌋. */
+static void resample(const double *values, size_t n, uint64_t seed, uint64_t draw, double *sample) {
+    uint32_t words[4] = {0};
+    for (size_t i = 0; i < n; i++) {
+        if (i % 4 == 0)
+            mgd_random_words(seed, MGD_STREAM_BOOTSTRAP, 0, draw, (uint32_t)(i / 4), words);
+        sample[i] = values[(uint64_t)words[i % 4] * n >> 32];
+    }
+}
+
+/* bootstrap(values, "mean" | "median", resamples, seed) → the statistic of each resample */
+static int stats_bootstrap(lua_State *L) {
+    size_t n;
+    const double *values = list_of(L, 1, &n);
+    const char *name = luaL_checkstring(L, 2);
+    lua_Integer resamples = luaL_checkinteger(L, 3);
+    uint64_t seed = (uint64_t)luaL_checkinteger(L, 4);
+    double *sample = lua_newuserdatauv(L, (n + 1) * sizeof *sample, 0);
+    lua_createtable(L, (int)resamples, 0);
+    for (lua_Integer i = 0; i < resamples; i++) {
+        resample(values, n, seed, (uint64_t)i, sample);
+        lua_pushnumber(L, statistic(name, sample, n));
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
+/* resample(values, draw, seed) → the list of one resample */
+static int stats_resample(lua_State *L) {
+    size_t n;
+    const double *values = list_of(L, 1, &n);
+    uint64_t draw = (uint64_t)luaL_checkinteger(L, 2), seed = (uint64_t)luaL_checkinteger(L, 3);
+    double *sample = lua_newuserdatauv(L, (n + 1) * sizeof *sample, 0);
+    resample(values, n, seed, draw, sample);
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_pushnumber(L, sample[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
+/* line(x, y) → intercept, slope, their variances, residual sum of squares */
+static int stats_line(lua_State *L) {
+    size_t n, m;
+    const double *x = list_of(L, 1, &n), *y = list_of(L, 2, &m);
+    double c0, c1, cov00, cov01, cov11, sum;
+    gsl_fit_linear(x, 1, y, 1, n, &c0, &c1, &cov00, &cov01, &cov11, &sum);
+    lua_pushnumber(L, c0);
+    lua_pushnumber(L, c1);
+    lua_pushnumber(L, cov00);
+    lua_pushnumber(L, cov11);
+    lua_pushnumber(L, sum);
+    return 5;
+}
+
+/* weighted_line(x, y, weights): the same, weights being 1/σ² of y; χ² in place of the residuals */
+static int stats_weighted_line(lua_State *L) {
+    size_t n, m, k;
+    const double *x = list_of(L, 1, &n), *y = list_of(L, 2, &m), *w = list_of(L, 3, &k);
+    double c0, c1, cov00, cov01, cov11, chi;
+    gsl_fit_wlinear(x, 1, w, 1, y, 1, n, &c0, &c1, &cov00, &cov01, &cov11, &chi);
+    lua_pushnumber(L, c0);
+    lua_pushnumber(L, c1);
+    lua_pushnumber(L, cov00);
+    lua_pushnumber(L, cov11);
+    lua_pushnumber(L, chi);
+    return 5;
+}
+
+/* normal_quantile(p) */
+static int stats_normal_quantile(lua_State *L) {
+    lua_pushnumber(L, gsl_cdf_ugaussian_Pinv(luaL_checknumber(L, 1)));
+    return 1;
+}
+
+/* t_quantile(p, degrees of freedom): Student's */
+static int stats_t_quantile(lua_State *L) {
+    lua_pushnumber(L, gsl_cdf_tdist_Pinv(luaL_checknumber(L, 1), luaL_checknumber(L, 2)));
+    return 1;
+}
+
+/* quasi("sobol" | "halton", n, d, skip) → list of n lists of d numbers */
+static int stats_quasi(lua_State *L) {
+    bool sobol = strcmp(luaL_checkstring(L, 1), "sobol") == 0;
+    lua_Integer n = luaL_checkinteger(L, 2), d = luaL_checkinteger(L, 3);
+    lua_Integer skip = luaL_checkinteger(L, 4);
+    double point[1229];
+    gsl_qrng *sequence = gsl_qrng_alloc(sobol ? gsl_qrng_sobol : gsl_qrng_halton, (unsigned)d);
+    if (!sequence)
+        return l_error(L, "out of memory: a sequence in %d dimensions", (int)d);
+    for (lua_Integer i = 0; i < skip; i++)
+        gsl_qrng_get(sequence, point);
+    lua_createtable(L, (int)n, 0);
+    for (lua_Integer i = 0; i < n; i++) {
+        gsl_qrng_get(sequence, point);
+        lua_createtable(L, (int)d, 0);
+        for (int k = 0; k < d; k++) {
+            lua_pushnumber(L, point[k]);
+            lua_rawseti(L, -2, k + 1);
+        }
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    gsl_qrng_free(sequence);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"bootstrap", stats_bootstrap},
+    {"line", stats_line},
+    {"normal_quantile", stats_normal_quantile},
+    {"quantiles", stats_quantiles},
+    {"quasi", stats_quasi},
+    {"resample", stats_resample},
+    {"t_quantile", stats_t_quantile},
+    {"weighted_line", stats_weighted_line},
+    {NULL, NULL},
+};
+
+void l_open_stats(lua_State *L) {
+    luaL_newlib(L, functions);
+    lua_setfield(L, -2, "stats");
+}
