@@ -11,6 +11,7 @@
 #include <gsl/gsl_qrng.h>
 #include <gsl/gsl_sort.h>
 #include <gsl/gsl_statistics_double.h>
+#include <string.h>
 
 /* A copy of the list at `index`, collected by Lua. */
 static double *list_of(lua_State *L, int index, size_t *count) {
