@@ -780,7 +780,9 @@ typedef struct {
 
     const mgd_init *init; /* NULL: the chip's present θ for every replica */
     size_t replicas;
-    uint64_t replica; /* number of the first replica, ≥ 1 */
+    uint64_t replica; /* number of the first replica, ≥ 1; the others follow, unless … */
+    const mgd_tensor *numbers; /* … each has this number, (R) f64: several may have the same; */
+    const mgd_tensor *eta_factors; /* and (R) f64 factors of η; NULL: 1. Both are copied. */
     uint64_t seed;
     size_t threads; /* 0: MGD_THREADS or all processors */
 } mgd_train;

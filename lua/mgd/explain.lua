@@ -118,7 +118,7 @@ local function measure_replicas(run, f)
     elseif step then
       f.diverged = f.diverged + 1
       if not f.first_diverged or step < f.first_diverged.step then
-        f.first_diverged = { step = step, replica = run.options.replica + r - 1 }
+        f.first_diverged = { step = step, replica = run:number(r) }
       end
     end
   end
@@ -193,6 +193,7 @@ local function how_line(o)
     .. "τ_x = %s; η %s, %s"):format(type(code) == "string" and code or "a user's",
     size_of(o.perturbation), plural(o.tau_theta, "step"), plural(k, "pattern"), o.batch,
     plural(o.tau_x, "step"), type(o.eta) == "number" and ("= %.4g"):format(o.eta)
+      or type(o.eta) == "table" and type(o.eta[1]) == "number" and "of each replica its own"
       or "by a function", o.optimizer)
 end
 

@@ -42,7 +42,7 @@ function Log:row(row)
     if step and not self.stopped[r] then
       self.stopped[r] = true
       write(self, { event = "stopped", step = step, finite = finite,
-        replica = self.run.options.replica + r - 1 })
+        replica = self.run:number(r) })
     end
   end
   if self.run.warning and not self.warned then

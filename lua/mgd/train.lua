@@ -83,9 +83,10 @@ M.SCHEMA = {
     doc = "pulses: what one pulse changes θ by." },
   { "threshold", type = "number", default = 0, min = 0, only = { "optimizer", "pulses" },
     doc = "pulses: none where |G| is at most this." },
-  { "eta", type = { "number", "schedule" }, default = 0.1,
+  { "eta", type = { "number", "schedule", "tensor" }, default = 0.1,
     only = { "optimizer", "sgd", "momentum", "nesterov", "adam", "sign" },
-    doc = "Learning rate η, or a schedule, asked at each write of θ." },
+    doc = "Learning rate η, or a schedule, asked at each write of θ; or a tensor (R) or list of a "
+      .. "constant for each replica." },
   { "weight_decay", type = "number", default = 0, min = 0,
     only = { "optimizer", "sgd", "momentum", "nesterov", "adam", "sign" },
     doc = "λ: θ ← θ − η·(step + λ·θ), decoupled from the moments of adam." },
@@ -110,7 +111,9 @@ M.SCHEMA = {
     doc = "Initial parameters, drawn per replica from the seed; see net:init. Without it every "
       .. "replica starts from the chip's present θ." },
   { "replicas", type = "integer", default = 1, min = 1, doc = "R independent runs side by side." },
-  { "replica", type = "integer", default = 1, min = 1, doc = "Number of the first replica." },
+  { "replica", type = { "integer", "table" }, default = 1, min = 1,
+    doc = "Number of the first replica, which the others follow; or a list of R numbers, which draw "
+      .. "alike where they are alike." },
   { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
     doc = "Seed of everything random in the run." },
   { "dt", type = "number", above = 0, unit = "s",
@@ -155,11 +158,43 @@ local function check_dt(opt)
   return opt.dt or own or 1
 end
 
+-- What each replica has of its own: lists of R numbers.
+local function check_each(opt)
+  if options.is_tensor(opt.eta) then
+    opt.eta = opt.eta:to("f64"):totable()
+  end
+  for name, what in pairs { eta = "a number", replica = "a whole number of at least 1" } do
+    local list = opt[name]
+    if type(list) == "table" and (name == "replica" or type(list[1]) == "number") then
+      if #list ~= opt.replicas then
+        options.fail("mgd.train", "option '%s' is a list of %d: expected a number for each of %d "
+          .. "replicas", name, #list, opt.replicas)
+      end
+      for i, value in ipairs(list) do
+        local fits = type(value) == "number" and math.abs(value) < math.huge
+        if not fits or name == "replica" and (value < 1 or value ~= math.floor(value)) then
+          options.fail("mgd.train", "option '%s': element %d is %s: expected %s", name, i,
+            tostring(value), what)
+        end
+      end
+      if name == "eta" and opt.optimizer == "pulses" then
+        options.fail("mgd.train", "option 'eta' has no effect beside optimizer = \"pulses\"")
+      end
+    end
+  end
+end
+
+-- Whether η is a list, of one number for each replica.
+local function has_own_eta(opt)
+  return type(opt.eta) == "table" and type(opt.eta[1]) == "number"
+end
+
 -- Schedules, their bounds, and what only an engine asks for.
 local function check_times(opt)
   for _, entry in ipairs(M.SCHEMA) do
     local name = entry[1]
-    if type(entry.type) == "table" and entry.type[2] == "schedule" then
+    local own = name == "eta" and has_own_eta(opt)
+    if type(entry.type) == "table" and entry.type[2] == "schedule" and not own then
       opt[name] = schedules.check("mgd.train", name, opt[name], entry)
     end
   end
@@ -185,6 +220,7 @@ function M.resolve(given)
       options.fail("mgd.train", "option '%s' must be in [0, 1), got %g", name, opt[name])
     end
   end
+  check_each(opt)
   check_times(opt)
   opt.perturbation = opt.perturbation
     and codes.resolve("mgd.train: perturbation", opt.perturbation)
@@ -273,6 +309,12 @@ local function method_text(o)
   return table.concat(lines, "\n")
 end
 
+--- The number of replica r, by which its random numbers are drawn.
+function Run:number(r)
+  local first = self.options.replica
+  return type(first) == "table" and first[r] or first + r - 1
+end
+
 function Run:__tostring()
   local o = self.options
   return table.concat({
@@ -281,9 +323,9 @@ function Run:__tostring()
       type(o.cost) == "string" and o.cost or "a function"),
     method_text(o),
     ("  optimizer %s, %s"):format(o.optimizer, o.pulse and ("pulses of %g"):format(o.pulse)
-      or "η = " .. schedules.text(o.eta)),
+      or "η = " .. (has_own_eta(o) and "of each replica its own" or schedules.text(o.eta))),
     ("  %d replica%s from number %d, seed %d; %d steps done"):format(o.replicas,
-      o.replicas == 1 and "" or "s", o.replica, o.seed, self.steps_done),
+      o.replicas == 1 and "" or "s", self:number(1), o.seed, self.steps_done),
   }, "\n")
 end
 
@@ -304,6 +346,12 @@ local function core_options(opt)
   flat.baseline = opt.baseline or "none"
   if opt.optimizer == "pulses" then -- signs, with steps of their own
     flat.optimizer, flat.eta = "sign", opt.pulse
+  end
+  if has_own_eta(opt) then
+    flat.eta, flat.eta_factors = 1, core.tensor.tensor(opt.eta, { dtype = "f64" })
+  end
+  if type(opt.replica) == "table" then
+    flat.replica, flat.numbers = opt.replica[1], core.tensor.tensor(opt.replica, { dtype = "f64" })
   end
   for _, name in ipairs { "eta", "amplitude", "tau_p", "tau_theta", "tau_x" } do
     flat[name] = schedules.compile(flat[name])
@@ -474,7 +522,7 @@ local function tell(run, warned)
     local step, finite = run.core:stopped(r)
     if step and not finite then
       count = count + 1
-      first = first or ("replica %d at step %d"):format(run.options.replica + r - 1, step)
+      first = first or ("replica %d at step %d"):format(run:number(r), step)
     end
   end
   if count > run.diverged and count < run.options.replicas then

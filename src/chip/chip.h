@@ -121,7 +121,7 @@ typedef struct {
     size_t requesters;       /* workers, from number 0 on, that may make requests */
     size_t units;            /* for chips whose replicas differ: how many units, … */
     size_t replicas;         /* … replicas in all, slot by slot, … */
-    uint64_t replica;        /* … the number of the first one, … */
+    const uint64_t *numbers; /* … (units × W or 1) the number of each, while it opens, … */
     uint64_t seed;           /* … the run's seed, … */
     double dt;               /* … and seconds of a step */
     bool nodes;              /* measure_nodes will be asked instead of measure */

@@ -228,7 +228,7 @@ static mgd_status draw_units(mgd_context *ctx, simulated *s, const mgd_task_spec
     for (size_t unit = 0; unit < s->units && status == MGD_OK; unit++) {
         for (size_t lane = 0; lane < s->slots; lane++) {
             size_t slot = unit * s->slots + lane;
-            s->number[slot] = task->replica + (slot < task->replicas ? slot : task->replicas - 1);
+            s->number[slot] = task->numbers[slot];
         }
         d.unit = unit;
         d.replica = s->number + unit * s->slots;

@@ -254,6 +254,8 @@ static void train_fields(lua_State *L, mgd_train *train) {
     train->beta2 = l_number_field(L, 2, "beta2", train->beta2);
     train->epsilon = l_number_field(L, 2, "epsilon", train->epsilon);
     train->replicas = (size_t)count_field(L, "replicas", 1);
+    train->numbers = tensor_field(L, "numbers");
+    train->eta_factors = tensor_field(L, "eta_factors");
     train->threads = (size_t)count_field(L, "threads", 0);
 }
 

@@ -207,8 +207,10 @@ typedef struct {
     /* |G| ≤ most, each by itself */
     void (*limit)(void *g, double most, size_t count, size_t width);
 
-    /* out (width) ← factor·alive (lanes); one lane fills a whole tile with its value */
-    void (*rates)(double factor, const double *alive, size_t lanes, size_t width, void *out);
+    /* out (width) ← factor·alive·rate (lanes each; rate NULL: 1); one lane fills a whole tile with
+     * its value */
+    void (*rates)(double factor, const double *alive, const double *rate, size_t lanes,
+                  size_t width, void *out);
     /* Updates of θ (count × width) from G; eta (width), 0 where θ is to stay; lives (width), 0
      * where the moments are */
     void (*sgd)(void *theta, const void *g, const void *eta, size_t count, size_t width);

@@ -314,9 +314,10 @@ static void limit(void *gs, double most, size_t count, size_t width) {
         store(g + i, maximum(-bound, minimum(bound, load(g + i))));
 }
 
-static void rates(double factor, const double *alive, size_t lanes, size_t width, void *out) {
+static void rates(double factor, const double *alive, const double *rate, size_t lanes,
+                  size_t width, void *out) {
     for (size_t lane = 0; lane < lanes; lane++)
-        ((real *)out)[lane] = (real)(factor * alive[lane]);
+        ((real *)out)[lane] = (real)(factor * (rate ? alive[lane] * rate[lane] : alive[lane]));
     fill_tile(out, lanes, width);
 }
 

@@ -132,8 +132,10 @@ static void swap_slots(mgd_run *run, size_t a, size_t b) {
         run->session->swap(run->session, a, b);
     swap_bytes(&run->finite[a], &run->finite[b], 1);
     swap_bytes(&run->number[a], &run->number[b], sizeof(uint64_t));
-    run->slot[run->number[a] - run->train.replica] = a;
-    run->slot[run->number[b] - run->train.replica] = b;
+    swap_bytes(&run->rate[a], &run->rate[b], sizeof(double));
+    swap_bytes(&run->owner[a], &run->owner[b], sizeof(size_t));
+    run->slot[run->owner[a]] = a;
+    run->slot[run->owner[b]] = b;
 }
 
 void mgd_run_compact(mgd_run *run) {

@@ -215,7 +215,7 @@ static void begin(mgd_context *ctx, mgd_run *run, mgd_worker *w, const mgd_reque
     o->request = *request;
     o->request.num_points = mgd_step_points(run, w, unit, n, 1);
     o->request.source = mgd_unit_source_open(&o->source);
-    o->eta = mgd_run_eta(run, n);
+    o->eta = mgd_run_eta(run, n) * run->rate[unit]; /* one replica in a unit */
     o->tau_theta = mgd_run_tau_theta(run, n);
     o->scale = mgd_step_scale(run, n);
     o->evaluations = 0;

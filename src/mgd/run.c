@@ -106,6 +106,23 @@ static mgd_status check_schedules(mgd_context *ctx, const mgd_train *t) {
     return mgd_schedule_check(ctx, "train: eta", &t->eta, MGD_VALUE_ANY);
 }
 
+/* One value for each replica, from `least` on. */
+static mgd_status check_each(mgd_context *ctx, const char *name, const mgd_tensor *values,
+                             size_t replicas, double least) {
+    if (!values)
+        return MGD_OK;
+    if (mgd_tensor_dtype(values) != MGD_F64 || mgd_tensor_size(values) != replicas ||
+        !mgd_tensor_contiguous(values))
+        return mgd_fail(ctx, MGD_ERR_SHAPE, "train: %s: expected a value for each of %zu replicas",
+                        name, replicas);
+    const double *value = mgd_tensor_data(values);
+    for (size_t r = 0; r < replicas; r++)
+        if (!(value[r] >= least && value[r] <= 0x1p200))
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: %s of replica %zu is %g", name, r + 1,
+                            value[r]);
+    return MGD_OK;
+}
+
 static mgd_status check_train(mgd_context *ctx, const mgd_train *t) {
     MGD_TRY(check_schedules(ctx, t));
     MGD_TRY(need_positive(ctx, "batch", t->batch));
@@ -113,6 +130,8 @@ static mgd_status check_train(mgd_context *ctx, const mgd_train *t) {
     MGD_TRY(need_positive(ctx, "replica", t->replica));
     MGD_TRY(need_range(ctx, "batch", (double)t->batch, 1, 0x1p32));
     MGD_TRY(need_range(ctx, "replica", (double)t->replica + (double)t->replicas, 1, 0x1p47));
+    MGD_TRY(check_each(ctx, "number", t->numbers, t->replicas, 1));
+    MGD_TRY(check_each(ctx, "eta", t->eta_factors, t->replicas, -0x1p200));
     MGD_TRY(need_range(ctx, "momentum", t->momentum, 0, 1));
     MGD_TRY(need_range(ctx, "beta1", t->beta1, 0, 1));
     MGD_TRY(need_range(ctx, "beta2", t->beta2, 0, 1));
@@ -205,8 +224,6 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
     if (!(mgd_take(&run->theta, run->units, unit) && mgd_take(&run->gradient, run->units, unit) &&
           (!first || mgd_take(&run->first_moment, run->units, unit)) &&
           (!second || mgd_take(&run->second_moment, run->units, unit)) &&
-          mgd_take(&run->slot, t->replicas, sizeof(size_t)) &&
-          mgd_take(&run->number, all, sizeof(uint64_t)) &&
           mgd_take(&run->c0, costs, sizeof(double)) && mgd_take(&run->c, costs, sizeof(double)) &&
           mgd_take(&run->c_tilde, costs, sizeof(double)) &&
           mgd_take(&run->alive, all, sizeof(double)) &&
@@ -235,15 +252,36 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
     for (size_t i = 0; i < run->units; i++)
         MGD_TRY(mgd_order_open(ctx, &run->order, run->lanes, &run->cache[i]));
     for (size_t slot = 0; slot < all; slot++) {
-        size_t r = slot < t->replicas ? slot : t->replicas - 1;
-        run->number[slot] = t->replica + r;
-        run->slot[r] = slot < t->replicas ? slot : run->slot[r];
         run->alive[slot] = slot < t->replicas;
         run->stopped[slot] = NAN;
         run->finite[slot] = 1;
     }
     run->live_units = run->units;
     memset(run->careful, 1, run->units); /* a resumed window holds what is not known */
+    return MGD_OK;
+}
+
+/* Who stands where at first, and what each replica has of its own by the options. */
+static mgd_status number_slots(mgd_context *ctx, mgd_run *run) {
+    mgd_train *t = &run->train;
+    size_t all = run->units * run->lanes;
+    if (!(mgd_take(&run->slot, t->replicas, sizeof(size_t)) &&
+          mgd_take(&run->owner, all, sizeof(size_t)) &&
+          mgd_take(&run->number, all, sizeof(uint64_t)) &&
+          mgd_take(&run->rate, all, sizeof(double))))
+        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: %zu replicas", t->replicas);
+    const double *numbers = t->numbers ? mgd_tensor_data(t->numbers) : NULL;
+    const double *factors = t->eta_factors ? mgd_tensor_data(t->eta_factors) : NULL;
+    run->most_rate = factors ? 0 : 1;
+    for (size_t slot = 0; slot < all; slot++) {
+        size_t r = slot < t->replicas ? slot : t->replicas - 1;
+        run->slot[r] = slot < t->replicas ? slot : run->slot[r];
+        run->owner[slot] = r;
+        run->number[slot] = numbers ? (uint64_t)numbers[r] : t->replica + r;
+        run->rate[slot] = factors ? factors[r] : 1;
+        run->most_rate = fmax(run->most_rate, fabs(run->rate[slot]));
+    }
+    t->numbers = t->eta_factors = NULL;
     return MGD_OK;
 }
 
@@ -282,7 +320,7 @@ static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
                           .requesters = run->requesters,
                           .units = run->units,
                           .replicas = t->replicas,
-                          .replica = t->replica,
+                          .numbers = run->number,
                           .seed = t->seed,
                           .dt = t->dt,
                           .nodes = run->nodes > 0,
@@ -334,6 +372,7 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
     run->rested = run->chip->rested;
     mgd_nodes_prepare(run);
     mgd_run_choose_layout(run);
+    MGD_TRY(number_slots(ctx, run));
     MGD_TRY(open_session(ctx, run));
     run->order = (mgd_order){t->shuffle, t->seed, mgd_tensor_shape(t->x)[0]};
     MGD_TRY(allocate_state(ctx, run));
@@ -378,32 +417,14 @@ void mgd_run_free(mgd_run *run) {
         run->session->close(run->session);
     mgd_code_close(&run->code);
     mgd_pool_free(run->pool);
-    void *blocks[] = {run->theta,
-                      run->gradient,
-                      run->first_moment,
-                      run->second_moment,
-                      run->window_gradient,
-                      run->window_theta,
-                      run->slot,
-                      run->number,
-                      run->c0,
-                      run->c,
-                      run->c_tilde,
-                      run->alive,
-                      run->stopped,
-                      run->finite,
-                      run->careful,
-                      run->fatal,
-                      run->window_first,
-                      run->window_end,
-                      run->asked_of,
-                      run->written_of,
-                      run->sums,
-                      run->cache,
-                      run->shares,
-                      run->ears,
-                      run->done,
-                      run->workers};
+    void *blocks[] = {
+        run->theta,           run->gradient,     run->first_moment, run->second_moment,
+        run->window_gradient, run->window_theta, run->slot,         run->number,
+        run->owner,           run->rate,         run->c0,           run->c,
+        run->c_tilde,         run->alive,        run->stopped,      run->finite,
+        run->careful,         run->fatal,        run->window_first, run->window_end,
+        run->asked_of,        run->written_of,   run->sums,         run->cache,
+        run->shares,          run->ears,         run->done,         run->workers};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mgd_free(blocks[i]);
     mgd_tensor_free((mgd_tensor *)run->train.x);

@@ -108,8 +108,10 @@ struct mgd_run {
 
     size_t live_units; /* units from here on have no replica that runs */
     size_t *slot;      /* (replicas) where each stands: unit × lanes + lane */
-    uint64_t *number;  /* (units × lanes) the number of the replica there; the last one's where
-                        * there is none */
+    size_t *owner;     /* (units × lanes) the index of the replica there, and … */
+    uint64_t *number;  /* … its number; the last one's where there is none */
+    double *rate;      /* (units × lanes) factor of its η */
+    double most_rate;  /* the largest magnitude of those */
 
     /* by slot, (units × lanes) */
     double *c0, *c, *c_tilde; /* (channels × units × lanes), the whole cost first */

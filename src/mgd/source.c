@@ -124,7 +124,7 @@ static void set_factors(const mgd_run *run, mgd_worker *w, const mgd_point *poin
             const mgd_point *point = &points[lane < used ? lane : used - 1];
             factor[lane] = point->sign * mgd_run_amplitude(run, point->slot);
         }
-        run->kernels->rates(1, factor, width, width, w->factor);
+        run->kernels->rates(1, factor, NULL, width, width, w->factor);
         w->factor_signs = signs;
     }
 }

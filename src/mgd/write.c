@@ -11,11 +11,11 @@ void mgd_step_hold_rates(const mgd_run *run, mgd_worker *w, size_t unit, uint64_
     double eta = mgd_run_eta(run, step), decay = run->train.weight_decay;
     if (w->eta_held == eta)
         return;
-    const double *alive = run->alive + unit * run->lanes;
-    run->kernels->rates(eta, alive, run->lanes, run->width, w->eta);
-    run->kernels->rates(1, alive, run->lanes, run->width, w->lives);
+    const double *alive = run->alive + unit * run->lanes, *rate = run->rate + unit * run->lanes;
+    run->kernels->rates(eta, alive, rate, run->lanes, run->width, w->eta);
+    run->kernels->rates(1, alive, NULL, run->lanes, run->width, w->lives);
     if (decay > 0)
-        run->kernels->rates(eta * decay, alive, run->lanes, run->width, w->decay);
+        run->kernels->rates(eta * decay, alive, rate, run->lanes, run->width, w->decay);
     w->eta_held = eta;
 }
 
@@ -154,8 +154,8 @@ mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t 
          limits = t->clip > 0 || t->clip_norm > 0;
     bool at_once = writes && integrates && !limits && t->optimizer == MGD_OPTIMIZER_SGD &&
                    !run->window_gradient && !chip && !(t->weight_decay > 0);
-    bool careful =
-        writes && (run->careful[unit] || !(fabs(mgd_run_eta(run, last)) < MGD_HUGE_SIGNAL));
+    bool careful = writes && (run->careful[unit] ||
+                              !(fabs(mgd_run_eta(run, last)) * run->most_rate < MGD_HUGE_SIGNAL));
     mgd_status status = MGD_OK;
     if (writes)
         mgd_step_hold_rates(run, w, unit, last);
