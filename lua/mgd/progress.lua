@@ -87,4 +87,39 @@ function Line.finish()
   io.stderr:write("\n")
 end
 
+-- ---- a sweep ------------------------------------------------------------------------------------
+
+local Overall = {}
+Overall.__index = Overall
+
+--- A line for a sweep, or nil where stderr is no terminal.
+function M.overall()
+  if not core.base.isatty(2) then
+    return nil
+  end
+  return setmetatable({ drawn = 0 }, Overall)
+end
+
+--- Whether it is time for the line to be drawn anew.
+function Overall:due()
+  return core.base.clock() - self.drawn > 0.2
+end
+
+--- Draw it.
+-- @tparam number done work
+-- @tparam number all work
+-- @tparam integer finished batches
+-- @tparam integer batches
+function Overall:draw(done, all, finished, batches)
+  local now = core.base.clock()
+  self.began, self.first = self.began or now, self.first or done
+  local rate = (done - self.first) / (now - self.began)
+  io.stderr:write(CLEAR, ("%d of %d batches  %.1f %%  %s replica·steps/s  %s left"):format(finished,
+    batches, 100 * done / all, count(rate == rate and rate or 0), clock((all - done) / rate)))
+  io.stderr:flush()
+  self.drawn = now
+end
+
+Overall.finish = Line.finish
+
 return M

@@ -137,6 +137,17 @@ function Store:close()
   end
 end
 
+--- Without a connection until `connect`, as no connection may be shared with a child process.
+function Store:disconnect()
+  self.db:close()
+  self.db = nil
+end
+
+--- Connected again.
+function Store:connect()
+  open(self, "store")
+end
+
 function Store:__tostring()
   if not self.db then
     return ("store %s (closed)"):format(self.path)

@@ -88,6 +88,15 @@ static int stats_resample(lua_State *L) {
     return 1;
 }
 
+/* uniform(seed, point, dimension) → number in (0, 1) of the stream of random points */
+static int stats_uniform(lua_State *L) {
+    double out[2];
+    mgd_random_uniform2((uint64_t)luaL_checkinteger(L, 1), MGD_STREAM_SWEEP, 0,
+                        (uint64_t)luaL_checkinteger(L, 2), (uint32_t)luaL_checkinteger(L, 3), out);
+    lua_pushnumber(L, out[0]);
+    return 1;
+}
+
 /* line(x, y) → intercept, slope, their variances, residual sum of squares */
 static int stats_line(lua_State *L) {
     size_t n, m;
@@ -161,6 +170,7 @@ static const luaL_Reg functions[] = {
     {"quasi", stats_quasi},
     {"resample", stats_resample},
     {"t_quantile", stats_t_quantile},
+    {"uniform", stats_uniform},
     {"weighted_line", stats_weighted_line},
     {NULL, NULL},
 };

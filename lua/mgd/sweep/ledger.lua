@@ -1,0 +1,158 @@
+--- What a store knows of a sweep: its points, and which batches are done.
+-- @module mgd.sweep.ledger
+
+local json = require "mgd.json"
+local options = require "mgd.options"
+
+local M = {}
+
+local Ledger = {}
+Ledger.__index = Ledger
+
+local function definition_of(exps, points)
+  local content = {}
+  for i, exp in ipairs(exps) do
+    content[i] = { point = points[i], hash = exp.hash }
+  end
+  return content
+end
+
+-- Seeds that batches are there for already.
+local function seeds_planned(store, id)
+  local last = 0
+  for row in store:prepare("SELECT content FROM batches WHERE sweep = ?"):rows(id) do
+    for _, slot in ipairs(json.decode(row[1], function() end)) do
+      last = math.max(last, slot.first + slot.count - 1)
+    end
+  end
+  return last
+end
+
+local function add_points(store, id, exps, points)
+  local insert = store:prepare "INSERT INTO points VALUES (?, ?, ?, ?)"
+  for i, exp in ipairs(exps) do
+    insert:run(id, i, store:experiment_id(exp), json.encode(points[i]))
+  end
+end
+
+local function add_batches(store, id, batches)
+  local number = store:prepare("SELECT count(*) FROM batches WHERE sweep = ?"):first(id)
+  local insert = store:prepare "INSERT INTO batches VALUES (?, ?, ?, ?, 'open', 0, NULL)"
+  for i, batch in ipairs(batches) do
+    insert:run(id, number + i, json.encode(batch.slots), batch.work)
+  end
+end
+
+--- The ledger of a sweep in a store: entered now, or found with the same content.
+-- @tparam table sweep `name`, `experiments`, `points`, `first`, `last`
+-- @tparam store store
+-- @tparam function plan (first seed, last seed) → batches
+-- @treturn ledger
+function M.open(sweep, store, plan)
+  local content = json.encode(definition_of(sweep.experiments, sweep.points))
+  local hash = require("mgd.core").base.sha256(content)
+  local id
+  store:transaction(function()
+    local other
+    id, other = store:prepare("SELECT id, hash FROM sweeps WHERE name = ?"):first(sweep.name)
+    if id and other ~= hash then
+      options.fail("sweep:run", "the store has another sweep named '%s', of other points or another "
+        .. "base: give this one a name of its own", sweep.name)
+    elseif not id then
+      store:prepare("INSERT INTO sweeps (name, hash, definition) VALUES (?, ?, ?)"):run(sweep.name,
+        hash, content)
+      id = store.db:last_id()
+      add_points(store, id, sweep.experiments, sweep.points)
+    end
+    local planned = math.max(seeds_planned(store, id), sweep.first - 1)
+    if planned < sweep.last then
+      add_batches(store, id, plan(planned + 1, sweep.last))
+    end
+    store:prepare("UPDATE batches SET state = 'open', failure = NULL WHERE sweep = ? "
+      .. "AND state = 'failed'"):run(id)
+  end)
+  return setmetatable({ store = store, id = id, experiments = sweep.experiments }, Ledger)
+end
+
+--- The same for the store that a child of this process has opened.
+function Ledger:with(store)
+  return setmetatable({ store = store, id = self.id, experiments = self.experiments }, Ledger)
+end
+
+--- Numbers of the batches that are not done.
+function Ledger:open()
+  local numbers = {}
+  for row in self.store:prepare("SELECT number FROM batches WHERE sweep = ? AND state = 'open' "
+    .. "ORDER BY number"):rows(self.id) do
+    numbers[#numbers + 1] = row[1]
+  end
+  return numbers
+end
+
+--- Whether a batch is still to be done.
+function Ledger:is_open(number)
+  return self.store:prepare("SELECT 1 FROM batches WHERE sweep = ? AND number = ? "
+    .. "AND state = 'open'"):first(self.id, number) ~= nil
+end
+
+--- A batch as slots for the runner.
+function Ledger:slots(number)
+  local text = self.store:prepare("SELECT content FROM batches WHERE sweep = ? AND number = ?")
+    :first(self.id, number)
+  local slots = {}
+  for i, slot in ipairs(json.decode(text, function() end)) do
+    slots[i] = { experiment = self.experiments[slot.point], first = slot.first, count = slot.count }
+  end
+  return slots
+end
+
+--- A batch is done. In a transaction.
+function Ledger:done(number)
+  self.store:prepare("UPDATE batches SET state = 'done', step = 0 WHERE sweep = ? AND number = ?")
+    :run(self.id, number)
+end
+
+--- A batch could not be run; its reason is kept.
+function Ledger:failed(number, message)
+  self.store:transaction(function()
+    self.store:prepare("UPDATE batches SET state = 'failed', step = 0, failure = ? "
+      .. "WHERE sweep = ? AND number = ?"):run(message, self.id, number)
+  end)
+end
+
+--- How far a batch has come, in steps.
+function Ledger:at(number, step)
+  self.store:transaction(function()
+    self.store:prepare("UPDATE batches SET step = ? WHERE sweep = ? AND number = ?"):run(step,
+      self.id, number)
+  end)
+end
+
+--- Batches that could not be run.
+-- @treturn table list of {number =, message =}
+function Ledger:failures()
+  local list = {}
+  for row in self.store:prepare("SELECT number, failure FROM batches WHERE sweep = ? "
+    .. "AND state = 'failed' ORDER BY number"):rows(self.id) do
+    list[#list + 1] = { number = row[1], message = row[2] }
+  end
+  return list
+end
+
+--- Work in replica·steps: done or under way, and in all; batches that are done, and in all.
+function Ledger:progress()
+  local done, all, finished, count = 0, 0, 0, 0
+  for row in self.store:prepare("SELECT number, work, state, step, content FROM batches "
+    .. "WHERE sweep = ?"):rows(self.id) do
+    all, count = all + row[2], count + 1
+    if row[3] ~= "open" then
+      done, finished = done + row[2], finished + 1
+    elseif row[4] > 0 then
+      local slots = json.decode(row[5], function() end)
+      done = done + row[2] * math.min(1, row[4] / self.experiments[slots[1].point].plain.steps)
+    end
+  end
+  return done, all, finished, count
+end
+
+return M

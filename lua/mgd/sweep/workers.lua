@@ -1,0 +1,207 @@
+--- Processes that work on the batches of a sweep, one batch each at a time.
+--
+-- A batch belongs to whoever holds the lock on its file, which ends with the process: what a worker
+-- leaves behind that was killed, another takes up from its last checkpoint. A store in memory is one
+-- process's own, which then does all by itself.
+-- @module mgd.sweep.workers
+
+local core = require "mgd.core"
+local runner = require "mgd.experiment.runner"
+local stores = require "mgd.store"
+
+local process = core.process
+
+local M = {}
+
+local POLL = 0.2         -- seconds between two looks at the workers
+local SHOW_EVERY = 1     -- seconds between two notes of how far a batch has come
+local LOST_DISK = 3      -- status of a worker whose store could not be written
+local MOST_DEATHS = 3    -- of workers in a row, without a batch done between them
+
+-- ---- one batch ------------------------------------------------------------------------------------
+
+-- Beside the store, as SQLite's own files are.
+local function file_of(ledger, number, kind)
+  return ("%s-sweep%d-%04d.%s"):format(ledger.store.path, ledger.id, number, kind)
+end
+
+local function run_batch(ledger, number, opt)
+  local checkpoint = not ledger.store.in_memory and file_of(ledger, number, "checkpoint") or nil
+  local shown = core.base.clock()
+  runner.ensemble(ledger:slots(number), { store = ledger.store, threads = opt.threads,
+    checkpoint = checkpoint, checkpoint_every = opt.checkpoint_every }, {
+    on_row = function(step)
+      if core.base.clock() - shown > SHOW_EVERY then
+        ledger:at(number, step)
+        shown = core.base.clock()
+      end
+      if opt.on_row then
+        opt.on_row()
+      end
+    end,
+    on_finish = function()
+      ledger:done(number)
+    end,
+  })
+  if checkpoint then
+    os.remove(checkpoint)
+  end
+end
+
+-- Runs a batch unless another process has it. A failure is noted, and the sweep goes on.
+local function try_batch(ledger, number, opt)
+  local path = file_of(ledger, number, "lock")
+  local lock = ledger.store.in_memory or process.lock(path)
+  if not lock then
+    return false
+  end
+  if ledger:is_open(number) then -- it may have been done since the list was read
+    local ok, message = pcall(run_batch, ledger, number, opt)
+    if not ok and tostring(message):find("interrupted", 1, true) then
+      error(message, 0)
+    elseif not ok then
+      ledger:failed(number, tostring(message))
+    end
+  end
+  if lock ~= true then
+    os.remove(path)
+    lock:release()
+  end
+  return true
+end
+
+-- Batch after batch until none is left that others do not have.
+local function work(ledger, opt)
+  local found = true
+  while found do
+    found = false
+    for _, number in ipairs(ledger:open()) do
+      if try_batch(ledger, number, opt) then
+        found = true
+        break
+      end
+    end
+    if ledger.store.reason and opt.leave_disk then
+      return
+    end
+  end
+end
+
+-- ---- processes ------------------------------------------------------------------------------------
+
+-- In the child: works with a connection of its own, and leaves.
+local function child(ledger, opt)
+  local ok, message = pcall(function()
+    local store = stores.open(ledger.store.path)
+    work(ledger:with(store), { threads = opt.threads, checkpoint_every = opt.checkpoint_every,
+      leave_disk = true })
+    local lost = store.reason
+    store:close()
+    if lost then
+      process.leave(LOST_DISK)
+    end
+  end)
+  if not ok and not tostring(message):find("interrupted", 1, true) then
+    io.stderr:write("mgd: worker: ", tostring(message), "\n")
+  end
+  process.leave(ok and 0 or 1)
+end
+
+-- A connection must not be shared with a child: it is closed while children are made.
+local function start(ledger, opt, count)
+  local pids = {}
+  collectgarbage()
+  collectgarbage() -- what is the parent's to finalise shall not be a child's as well
+  ledger.store:disconnect()
+  for _ = 1, count do
+    local pid = process.fork()
+    if pid == 0 then
+      child(ledger, opt)
+    end
+    pids[#pids + 1] = pid
+  end
+  ledger.store:connect()
+  return pids
+end
+
+local function without(pids, gone)
+  local rest = {}
+  for _, pid in ipairs(pids) do
+    rest[#rest + 1] = pid ~= gone and pid or nil
+  end
+  return rest
+end
+
+local function stop(pids)
+  for _, pid in ipairs(pids) do
+    process.kill(pid, "term")
+  end
+  while #pids > 0 do
+    local pid = process.wait(pids, 1)
+    pids = pid and without(pids, pid) or pids
+  end
+end
+
+-- What became of a worker: whether another is to take its place.
+local function after(ledger, state, signal)
+  if not signal then
+    return false
+  end
+  local open = #ledger:open()
+  state.deaths = open < state.open and 1 or state.deaths + 1
+  state.open = open
+  io.stderr:write(("mgd: warning: a worker of the sweep was killed by signal %d: others take up its "
+    .. "points\n"):format(signal))
+  if state.deaths >= MOST_DEATHS then
+    error(("sweep:run: %d workers in a row were killed, the last by signal %d, with nothing done "
+      .. "between them (not enough memory? then fewer workers)"):format(state.deaths, signal), 0)
+  end
+  return open > 0
+end
+
+local function watch(ledger, opt, pids)
+  local state = { deaths = 0, open = #ledger:open() }
+  while #pids > 0 do
+    local pid, _, signal = process.wait(pids, POLL)
+    if pid then
+      pids = without(pids, pid)
+      if after(ledger, state, signal) then
+        for _, new in ipairs(start(ledger, opt, 1)) do
+          pids[#pids + 1] = new
+        end
+      end
+    end
+    if opt.on_row then
+      opt.on_row()
+    end
+    opt.pids = pids
+  end
+end
+
+--- Do all batches that are open.
+-- @tparam ledger ledger
+-- @tparam table opt `workers`, `threads` of each, `checkpoint_every`, `on_row()`: called often
+function M.run(ledger, opt)
+  local open = #ledger:open()
+  if opt.workers > 1 and open > 1 and not ledger.store.in_memory then
+    opt.pids = start(ledger, opt, math.min(opt.workers, open))
+    local ok, message = pcall(watch, ledger, opt, opt.pids)
+    if not ok then
+      stop(opt.pids)
+      error(message, 0)
+    end
+  end
+  -- what is left: all of it with one worker; else what the workers could not write
+  local alone = { threads = opt.workers > 1 and opt.workers * (opt.threads or 1) or opt.threads,
+    checkpoint_every = opt.checkpoint_every, on_row = opt.on_row }
+  work(ledger, alone)
+  while #ledger:open() > 0 do -- another sweep of this name is at work on these
+    process.wait({}, POLL)
+    if opt.on_row then
+      opt.on_row()
+    end
+    work(ledger, alone)
+  end
+end
+
+return M
