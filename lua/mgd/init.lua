@@ -24,6 +24,7 @@ local mgd = {
   json = require "mgd.json",
   store = require "mgd.store",
   stats = stats,
+  plot = require "mgd.plot",
   sweep = require "mgd.sweep",
   sobol = stats.sobol,
   halton = stats.halton,

@@ -1,0 +1,241 @@
+--- Plots, through gnuplot: lines with bands, points, heat maps, histograms, boxes, in panels.
+--
+--     local fig = mgd.plot{
+--       x = {label = "step", log = true}, y = {label = "cost", unit = "mse"},
+--       {x = h.step, y = median, low = q1, high = q3, label = "walsh"}}
+--     fig:save "cost.svg"     -- .svg, .png, .pdf, or .csv: the numbers
+--     fig:show()              -- in the terminal
+--
+-- `mgd.plot.history(run.history)` draws the probes of a run. Colours are Okabe and Ito's (2008), heat
+-- maps viridis: eyes of every kind tell them apart, on paper, too. nan and infinities are gaps.
+-- @module mgd.plot
+
+local csv = require "mgd.plot.csv"
+local gnuplot = require "mgd.plot.gnuplot"
+local options = require "mgd.options"
+local script = require "mgd.plot.script"
+local series = require "mgd.plot.series"
+
+local M = {}
+
+local WHERE = "mgd.plot"
+
+M.AXIS = {
+  { "label", type = "string", doc = "What is along the axis." },
+  { "unit", type = "string", doc = "Of it, in brackets behind the label." },
+  { "log", type = "boolean", default = false, doc = "Logarithmic; values must be above 0." },
+  { "range", type = "table", doc = "{low, high}; what the data need without." },
+  { "ticks", type = "table", doc = "{[1] = {value, text}, …}: instead of numbers." },
+}
+
+local PANEL = {
+  { "title", type = "string", doc = "Above it." },
+  { "x", type = { "string", "table" }, doc = "The axis: its label, or a table; see AXIS." },
+  { "y", type = { "string", "table" }, doc = "The same." },
+  { "legend", type = "string", default = "auto",
+    choices = { "auto", "right", "top", "below", "none" },
+    doc = "Where series are named, outside; auto: right, on top in panels, where there are several." },
+}
+
+M.PANEL = { positional = true }
+M.SCHEMA = { positional = true }
+for i, entry in ipairs(PANEL) do
+  M.PANEL[i], M.SCHEMA[i] = entry, entry
+end
+for _, entry in ipairs {
+  { "panels", type = "table", doc = "Several panels, each a table with title, x, y and series." },
+  { "columns", type = "integer", min = 1, doc = "Panels side by side; at most 3 without." },
+  { "width", type = "integer", min = 100, max = 10000, unit = "pixels", doc = "Of the picture." },
+  { "height", type = "integer", min = 100, max = 10000, unit = "pixels", doc = "Of the picture." },
+} do
+  table.insert(M.SCHEMA, entry)
+end
+
+local Figure = {}
+Figure.__index = Figure
+Figure.__name = "mgd.plot"
+
+-- ---- making -------------------------------------------------------------------------------------
+
+local function check_axis(where, name, given)
+  local axis = options.check(where .. ": " .. name, M.AXIS,
+    type(given) == "string" and { label = given } or given)
+  local range = axis.range
+  if range and (type(range[1]) ~= "number" or type(range[2]) ~= "number" or range[1] >= range[2]) then
+    options.fail(where, "axis '%s': range must be {low, high}", name)
+  elseif range and axis.log and range[1] <= 0 then
+    options.fail(where, "axis '%s': a logarithmic range must begin above 0, got %g", name, range[1])
+  end
+  return axis
+end
+
+-- The panel of checked options.
+local function panel_of(where, opt)
+  local panel = { title = opt.title, legend = opt.legend, x = check_axis(where, "x", opt.x),
+    y = check_axis(where, "y", opt.y), series = {} }
+  for i, given in ipairs(opt) do
+    panel.series[i] = series.check(("%s: series %d"):format(where, i), given, panel)
+  end
+  if #panel.series == 0 then
+    options.fail(where, "there is nothing to draw: expected series such as {x = …, y = …}")
+  end
+  series.check_kinds(where, panel)
+  panel.y.label = panel.y.label or #panel.series == 1 and panel.series[1].label or nil
+  return panel
+end
+
+-- Pixels, from how many panels there are.
+local function set_size(figure, opt)
+  local count = #figure.panels
+  figure.columns = math.min(opt.columns or math.min(count, 3), count)
+  figure.rows = math.ceil(count / figure.columns)
+  local single = count == 1
+  figure.width = opt.width or (single and 680 or 440 * figure.columns)
+  figure.height = opt.height or (single and 420 or 330 * figure.rows)
+end
+
+--- Make a figure.
+-- @tparam table opts see `M.SCHEMA`; series in its array part, or in each of `panels`. A series is
+--   {x =, y =, label =, style =}, with low = and high = a band or bars; or {kind = "heat", x =, y =,
+--   z = (Ny, Nx)}, {kind = "histogram", values =}, {kind = "box", groups = {{label =, values =}, …}},
+--   {kind = "mark", x = | y =}: see mgd.plot.series
+-- @treturn figure
+-- @raise where a series is wrong, naming which
+function M.new(opts)
+  local opt = options.check(WHERE, M.SCHEMA, opts)
+  local figure = setmetatable({ panels = {} }, Figure)
+  if opt.panels then
+    if #opt > 0 then
+      options.fail(WHERE, "series are given beside 'panels': put them into a panel")
+    end
+    figure.title = opt.title
+    for i, given in ipairs(opt.panels) do
+      local where = ("%s: panel %d"):format(WHERE, i)
+      figure.panels[i] = panel_of(where, options.check(where, M.PANEL, given))
+    end
+    if #figure.panels == 0 then
+      options.fail(WHERE, "option 'panels' is empty")
+    end
+  else
+    figure.panels[1] = panel_of(WHERE, opt)
+  end
+  set_size(figure, opt)
+  return figure
+end
+
+-- ---- of a run -----------------------------------------------------------------------------------
+
+local UNITS = { angle = "degrees", batch_angle = "degrees", set_angle = "degrees", time = "s",
+  wall = "s" }
+
+--- A figure of a history: a panel for each probe; of ensembles the median and the quartiles.
+-- @tparam history history of a run
+-- @tparam[opt] table names of probes; all that it has without
+-- @treturn figure
+-- @usage mgd.plot.history(run.history, {"cost"}):show()
+function M.history(history, names)
+  local stats = require "mgd.stats"
+  local where = "mgd.plot.history"
+  if type(history) ~= "table" or not options.is_tensor(history.step) then
+    options.fail(where, "expected the history of a run, got %s", options.type_name(history))
+  end
+  local panels = {}
+  for _, name in ipairs(names or history.names) do
+    local values = history[name]
+    if not options.is_tensor(values) then
+      options.fail(where, "the history has no probe '%s'", tostring(name))
+    end
+    local line = { x = history.step, y = values }
+    if values.ndim == 2 then
+      local q = stats.bands(values)
+      line = { x = history.step, y = q[2], low = q[1], high = q[3] }
+    end
+    panels[#panels + 1] = { x = "step", y = { label = name, unit = UNITS[name] }, line }
+  end
+  return M.new { panels = panels }
+end
+
+-- ---- output -------------------------------------------------------------------------------------
+
+local function write(where, path, text)
+  local file, message = io.open(path, "wb")
+  if not file then
+    options.fail(where, "%s", message)
+  end
+  local ok, why = file:write(text)
+  local closed, more = file:close()
+  if not ok or not closed then
+    options.fail(where, "%s: %s", path, why or more)
+  end
+end
+
+--- The numbers, as CSV: panel, series, x, y, low, high (or z).
+-- @treturn string
+function Figure:csv()
+  return csv(self)
+end
+
+--- Write the figure to a file.
+-- @tparam string path ends in .svg, .png, .pdf or .csv
+-- @raise without gnuplot: the numbers are then written beside, as CSV
+function Figure:save(path)
+  local where = "figure:save"
+  local ending = type(path) == "string" and (path:match "%.(%w+)$" or ""):lower()
+  if ending == "csv" then
+    write(where, path, self:csv())
+    return
+  elseif not gnuplot.FILES[ending] then
+    options.fail(where, "the path must end in .svg, .png, .pdf or .csv, got %s", tostring(path))
+  elseif not gnuplot.installed() then
+    local numbers = path:gsub("%.%w+$", ".csv")
+    write(where, numbers, self:csv())
+    options.fail(where, "gnuplot is not installed (apt install gnuplot-nox): the numbers are in %s",
+      numbers)
+  end
+  write(where, path, gnuplot.run(where, gnuplot.FILES[ending](self), script(self)))
+end
+
+local inlined = 0 -- figures so far: their ids must not meet in one page
+
+--- The figure as SVG text to stand in a page of HTML: no header, no background, ids of its own.
+-- @treturn string
+function Figure:svg()
+  local where = "figure:svg"
+  if not gnuplot.installed() then
+    options.fail(where, "gnuplot is not installed (apt install gnuplot-nox)")
+  end
+  inlined = inlined + 1
+  local text = gnuplot.run(where, gnuplot.inline(self), script(self))
+  local prefix = ("f%d-"):format(inlined)
+  text = text:gsub("^.-(<svg)", "%1"):gsub("<desc>.-</desc>", ""):gsub("<title>.-</title>", "")
+  text = text:gsub("(%sid=['\"])", "%1" .. prefix):gsub("(url%(#)", "%1" .. prefix)
+    :gsub("(href=['\"]#)", "%1" .. prefix)
+  return text
+end
+
+--- Show the figure in the terminal: as a picture where the terminal knows sixel, else in characters.
+function Figure:show()
+  local where = "figure:show"
+  if not gnuplot.installed() then
+    io.write(self:csv())
+    io.stderr:write("mgd: gnuplot is not installed (apt install gnuplot-nox): these are the numbers\n")
+    return
+  end
+  io.write(gnuplot.run(where, gnuplot.terminal(self), script(self, true)), "\n")
+  io.flush()
+end
+
+function Figure:__tostring()
+  local count = 0
+  for _, panel in ipairs(self.panels) do
+    count = count + #panel.series
+  end
+  return ("figure of %d panel%s, %d series: fig:show(), fig:save(\"name.svg\")"):format(#self.panels,
+    #self.panels == 1 and "" or "s", count)
+end
+
+return setmetatable(M, {
+  __call = function(_, opts)
+    return M.new(opts)
+  end,
+})

@@ -1,0 +1,54 @@
+--- The numbers of a figure as CSV.
+-- @module mgd.plot.csv
+
+local function cell(value)
+  if type(value) == "number" then
+    return value == value and (("%.9g"):format(value):gsub(",", ".")) or ""
+  end
+  value = tostring(value or "")
+  return value:find '[",\n\r]' and '"' .. value:gsub('"', '""') .. '"' or value
+end
+
+-- Rows {x, y, low, high} of a series, and z in place of low for a heat map.
+local ROWS = {}
+
+function ROWS.line(s, add)
+  for i, y in ipairs(s.y) do
+    add(s.x[i], y, s.low and s.low[i], s.high and s.high[i])
+  end
+end
+
+ROWS.histogram = ROWS.line
+
+function ROWS.heat(s, add)
+  for j, y in ipairs(s.y) do
+    for i, x in ipairs(s.x) do
+      add(x, y, nil, nil, s.z[j][i])
+    end
+  end
+end
+
+function ROWS.box(s, add)
+  for _, box in ipairs(s.boxes) do
+    add(box.label, box.median, box.q1, box.q3)
+  end
+end
+
+function ROWS.mark(s, add)
+  add(s.x, s.y)
+end
+
+--- All series, one below the other.
+-- @treturn string with the columns panel, series, x, y, low, high, z
+return function(figure)
+  local lines = { "panel,series,x,y,low,high,z" }
+  for p, panel in ipairs(figure.panels) do
+    for k, s in ipairs(panel.series) do
+      ROWS[s.kind](s, function(x, y, low, high, z)
+        lines[#lines + 1] = table.concat({ cell(panel.title or p), cell(s.label or k), cell(x),
+          cell(y), cell(low), cell(high), cell(z) }, ",")
+      end)
+    end
+  end
+  return table.concat(lines, "\n") .. "\n"
+end

@@ -1,0 +1,110 @@
+--- gnuplot: whether it is there, its terminals, and one run of it.
+-- @module mgd.plot.gnuplot
+
+local core = require "mgd.core"
+local options = require "mgd.options"
+
+local M = {}
+
+local FONT = "Helvetica,Arial,sans-serif"
+
+local function svg(figure, background)
+  return ('svg size %d,%d font "%s,13" %s'):format(figure.width, figure.height, FONT, background)
+end
+
+--- The terminal for each ending of a file.
+M.FILES = {
+  svg = function(figure)
+    return svg(figure, 'background "white"')
+  end,
+  png = function(figure) -- twice the pixels, for screens of today
+    return ('pngcairo size %d,%d font "Helvetica,13" fontscale 2 linewidth 2 pointscale 2 '
+      .. 'background "white"'):format(2 * figure.width, 2 * figure.height)
+  end,
+  pdf = function(figure)
+    return ('pdfcairo size %.2fin,%.2fin font "Helvetica,10" background "white"'):format(
+      figure.width / 96, figure.height / 96)
+  end,
+}
+
+--- The terminal for a page of HTML, which has a background of its own.
+function M.inline(figure)
+  return svg(figure, "")
+end
+
+local function succeeded(status)
+  return status == true or status == 0 -- 0 under LuaJIT
+end
+
+--- Whether gnuplot is on the PATH.
+function M.installed()
+  return succeeded(os.execute "command -v gnuplot >/dev/null 2>&1")
+end
+
+local function line_of(command)
+  local pipe = io.popen(command)
+  local line = pipe and pipe:read "*a" or ""
+  if pipe then
+    pipe:close()
+  end
+  return line
+end
+
+-- What the terminal says of itself: attribute 4 of its primary device attributes is sixel. Its
+-- answer is read without echo, for half a second at most.
+local function knows_sixel()
+  if not (core.base.isatty(0) and core.base.isatty(1)) then
+    return false
+  end
+  local answer = line_of [[sh -c 'exec 2>/dev/null </dev/tty; old=$(stty -g) || exit
+    stty raw -echo min 0 time 5; printf "\033[c" >/dev/tty
+    dd bs=64 count=1; stty "$old"']]
+  return (answer:match "%[%?([%d;]*)c" or ""):find "%f[%d]4%f[^%d]" ~= nil
+end
+
+-- Rows and columns of the terminal.
+local function size()
+  local rows, columns = line_of("stty size 2>/dev/null </dev/tty"):match "(%d+) (%d+)"
+  rows, columns = tonumber(rows) or 24, tonumber(columns) or 80
+  return math.max(12, math.min(rows - 2, 40)), math.max(40, math.min(columns - 1, 120))
+end
+
+--- The terminal for the user's own.
+function M.terminal(figure)
+  if knows_sixel() then
+    return ('sixelgd size %d,%d truecolor background "white"'):format(figure.width, figure.height)
+  end
+  local rows, columns = size()
+  return ("dumb size %d,%d aspect 1 %s"):format(columns, rows * figure.rows,
+    core.base.isatty(1) and "ansirgb" or "mono")
+end
+
+local function read(path)
+  local file = io.open(path, "rb")
+  local text = file and file:read "*a" or ""
+  if file then
+    file:close()
+  end
+  os.remove(path)
+  return text
+end
+
+--- One run.
+-- @tparam string where opens messages
+-- @tparam string terminal
+-- @tparam string commands
+-- @treturn string what gnuplot wrote
+-- @raise with gnuplot's first words where it failed
+function M.run(where, terminal, commands)
+  local out, words = os.tmpname(), os.tmpname()
+  local pipe = assert(io.popen(("LC_ALL=C.UTF-8 gnuplot 2>'%s'"):format(words), "w"))
+  pipe:write("set encoding utf8\nset terminal ", terminal, "\nset output '", out, "'\n", commands)
+  local ended = pipe:close()
+  local result, complaint = read(out), read(words)
+  if not succeeded(ended) or result == "" then
+    options.fail(where, "gnuplot failed: %s", complaint:match "([^\n]*%S[^\n]*)%s*$" or "no words")
+  end
+  return result
+end
+
+return M

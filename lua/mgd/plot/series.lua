@@ -1,0 +1,266 @@
+--- Series of a plot: what is given is checked and brought to lists of numbers.
+-- @module mgd.plot.series
+
+local options = require "mgd.options"
+local stats = require "mgd.stats"
+
+local M = {}
+
+local STYLES = { "line", "points", "both", "steps", "dashed" }
+
+local LABEL = { "label", type = "string", doc = "In the legend." }
+local KIND = { "kind", type = "string", doc = "See mgd.plot." }
+local COLOUR = { "colour", type = "integer", min = 1, max = 8,
+  doc = "Number of the colour; one after the other without." }
+
+M.SCHEMAS = {
+  line = { KIND, LABEL, COLOUR,
+    { "x", type = "any", doc = "Values: a tensor or a list; 1, 2, … without." },
+    { "y", type = "any", required = true, doc = "Values." },
+    { "low", type = "any", doc = "With high: a band, or bars of points." },
+    { "high", type = "any", doc = "The upper end." },
+    { "style", type = "string", default = "line", choices = STYLES, doc = "How it is drawn." },
+  },
+  heat = { KIND, LABEL,
+    { "x", type = "any", required = true, doc = "Values or texts of the columns (Nx)." },
+    { "y", type = "any", required = true, doc = "Values or texts of the rows (Ny)." },
+    { "z", type = "tensor", required = true, doc = "(Ny, Nx); nan stays empty." },
+    { "unit", type = "string", doc = "Of z, behind the label." },
+    { "range", type = "table", doc = "{low, high} of the colours." },
+    { "log", type = "boolean", default = false, doc = "Colours on a logarithmic scale." },
+    { "values", type = "boolean", doc = "Numbers in the cells; where there are few without." },
+  },
+  histogram = { KIND, LABEL, COLOUR,
+    { "values", type = "any", required = true, doc = "What is counted." },
+    { "bins", type = "integer", min = 1, max = 1000,
+      doc = "As many of equal width; by Freedman and Diaconis' rule without." },
+  },
+  box = { KIND, COLOUR,
+    { "groups", type = "table", required = true, doc = "{{label =, values =}, …}, a box each." },
+  },
+  mark = { KIND, LABEL,
+    { "x", type = "number", doc = "A line across, there." },
+    { "y", type = "number", doc = "The same, level." },
+  },
+}
+
+local KINDS = { "line", "heat", "histogram", "box", "mark" }
+
+-- A list of numbers; nan and infinities stay, as gaps.
+local function numbers(where, name, given)
+  local list = options.is_tensor(given) and given:to("f64"):flatten():totable() or given
+  if type(list) ~= "table" then
+    options.fail(where, "'%s' must be a tensor or a list of numbers, got %s", name,
+      options.type_name(given))
+  end
+  local out = {}
+  for i, value in ipairs(list) do
+    if type(value) ~= "number" then
+      options.fail(where, "'%s': element %d is %s: expected a number", name, i,
+        options.type_name(value))
+    end
+    out[i] = value
+  end
+  if #out == 0 then
+    options.fail(where, "'%s' has no values", name)
+  end
+  return out
+end
+
+local function finite(value)
+  return value == value and math.abs(value) < math.huge
+end
+
+local function any_finite(list)
+  for _, value in ipairs(list) do
+    if finite(value) then
+      return true
+    end
+  end
+  return false
+end
+
+-- Values on a logarithmic axis are above 0, or gaps.
+local function check_log(where, name, list, axis)
+  for i, value in ipairs(axis.log and list or {}) do
+    if finite(value) and value <= 0 then
+      options.fail(where, "'%s': element %d is %g, which a logarithmic axis has no place for", name, i,
+        value)
+    end
+  end
+end
+
+local CHECKS = {}
+
+function CHECKS.line(where, s, panel)
+  s.y = numbers(where, "y", s.y)
+  if s.x == nil then
+    s.x = {}
+    for i = 1, #s.y do
+      s.x[i] = i
+    end
+    panel.x.label = panel.x.label or "index"
+  end
+  s.x = numbers(where, "x", s.x)
+  if (s.low == nil) ~= (s.high == nil) then
+    options.fail(where, "'low' and 'high' belong together")
+  end
+  for _, name in ipairs { "x", "low", "high" } do
+    if s[name] ~= nil then
+      s[name] = numbers(where, name, s[name])
+      if #s[name] ~= #s.y then
+        options.fail(where, "'%s' has %d values, 'y' has %d", name, #s[name], #s.y)
+      end
+    end
+  end
+  if not any_finite(s.y) then
+    options.fail(where, "'y' has no finite value: there is nothing to draw")
+  end
+  check_log(where, "x", s.x, panel.x)
+  check_log(where, "y", s.y, panel.y)
+  for _, name in ipairs { "low", "high" } do -- what a logarithmic axis cannot show ends at its edge
+    for i, value in ipairs(panel.y.log and s[name] or {}) do
+      s[name][i] = value > 0 and value or s.y[i]
+    end
+  end
+end
+
+-- Texts of the cells' rows or columns.
+local function texts(where, name, given)
+  local list = options.is_tensor(given) and given:totable() or given
+  if type(list) ~= "table" or #list == 0 then
+    options.fail(where, "'%s' must be a list of values", name)
+  end
+  local out = {}
+  for i, value in ipairs(list) do
+    out[i] = type(value) == "number" and ("%.4g"):format(value) or tostring(value)
+  end
+  return out
+end
+
+function CHECKS.heat(where, s)
+  s.x, s.y = texts(where, "x", s.x), texts(where, "y", s.y)
+  local shape = s.z.shape
+  if s.z.ndim ~= 2 or shape[1] ~= #s.y or shape[2] ~= #s.x then
+    options.fail(where, "'z' is %s: expected (%d, %d), rows of y by columns of x",
+      table.concat(shape, "×"), #s.y, #s.x)
+  end
+  s.z = s.z:to("f64"):totable()
+  local some = false
+  for _, row in ipairs(s.z) do
+    some = some or any_finite(row)
+  end
+  if not some then
+    options.fail(where, "'z' has no finite value: there is nothing to draw")
+  end
+  if s.values == nil then
+    s.values = #s.x * #s.y <= 120 and #s.x <= 12
+  end
+end
+
+-- Freedman and Diaconis (1981): 2·IQR/n^(1/3).
+local function bin_count(list, low, high)
+  local q = stats.quantile(list, { 0.25, 0.75 })
+  local width = 2 * (q[2] - q[1]) / (#list) ^ (1 / 3)
+  local count = width > 0 and math.ceil((high - low) / width) or 1
+  return math.max(1, math.min(200, count))
+end
+
+function CHECKS.histogram(where, s)
+  local list = {}
+  for _, value in ipairs(numbers(where, "values", s.values)) do
+    list[#list + 1] = finite(value) and value or nil
+  end
+  if #list == 0 then
+    options.fail(where, "'values' has no finite value: there is nothing to draw")
+  end
+  local low, high = math.huge, -math.huge
+  for _, value in ipairs(list) do
+    low, high = math.min(low, value), math.max(high, value)
+  end
+  local bins = s.bins or bin_count(list, low, high)
+  local width = high > low and (high - low) / bins or 1
+  low = high > low and low or low - width / 2
+  s.x, s.y, s.width = {}, {}, width
+  for b = 1, bins do
+    s.x[b], s.y[b] = low + (b - 0.5) * width, 0
+  end
+  for _, value in ipairs(list) do
+    local b = math.min(bins, 1 + math.floor((value - low) / width))
+    s.y[b] = s.y[b] + 1
+  end
+end
+
+-- Tukey's boxes: quartiles, whiskers to the last value within 1.5 IQR, all beyond as points.
+local function box_of(where, group)
+  local list = {}
+  for _, value in ipairs(numbers(where, "values", group.values)) do
+    list[#list + 1] = finite(value) and value or nil
+  end
+  if #list == 0 then
+    options.fail(where, "group '%s' has no finite value", tostring(group.label))
+  end
+  local q = stats.quantile(list, { 0.25, 0.5, 0.75 })
+  local reach = 1.5 * (q[3] - q[1])
+  local box = { q1 = q[1], median = q[2], q3 = q[3], low = q[1], high = q[3], beyond = {},
+    n = #list, label = tostring(group.label) }
+  for _, value in ipairs(list) do
+    if value < q[1] - reach or value > q[3] + reach then
+      box.beyond[#box.beyond + 1] = value
+    else
+      box.low, box.high = math.min(box.low, value), math.max(box.high, value)
+    end
+  end
+  return box
+end
+
+function CHECKS.box(where, s, panel)
+  s.boxes = {}
+  for i, group in ipairs(s.groups) do
+    if type(group) ~= "table" or group.values == nil or group.label == nil then
+      options.fail(where, "group %d: expected {label =, values =}", i)
+    end
+    s.boxes[i] = box_of(where, group)
+    check_log(where, "values", { s.boxes[i].low }, panel.y)
+  end
+  if #s.boxes == 0 then
+    options.fail(where, "'groups' is empty")
+  end
+end
+
+function CHECKS.mark(where, s, panel)
+  if (s.x == nil) == (s.y == nil) then
+    options.fail(where, "a mark is at x = or at y =: expected one of them")
+  end
+  check_log(where, s.x and "x" or "y", { s.x or s.y }, s.x and panel.x or panel.y)
+end
+
+--- A series in its checked form.
+-- @tparam string where opens messages
+-- @tparam table given
+-- @tparam table panel with its axes
+function M.check(where, given, panel)
+  if type(given) ~= "table" or getmetatable(given) then
+    options.fail(where, "expected a table such as {x = …, y = …}, got %s", options.type_name(given))
+  end
+  local kind = given.kind or "line"
+  if not M.SCHEMAS[kind] then
+    options.fail(where, "unknown kind '%s': expected one of %s", tostring(kind),
+      table.concat(KINDS, ", "))
+  end
+  local s = options.check(where, M.SCHEMAS[kind], given)
+  s.kind = kind
+  CHECKS[kind](where, s, panel)
+  return s
+end
+
+--- Whether the kinds of a panel go together.
+function M.check_kinds(where, panel)
+  for _, s in ipairs(panel.series) do
+    if (s.kind == "heat" or s.kind == "box") and #panel.series > 1 then
+      options.fail(where, "a %s takes a panel of its own", s.kind == "heat" and "heat map" or "box plot")
+    end
+  end
+end
+
+return M
