@@ -48,7 +48,7 @@ local KINDS = { "line", "heat", "histogram", "box", "mark" }
 
 -- A list of numbers; nan and infinities stay, as gaps.
 local function numbers(where, name, given)
-  local list = options.is_tensor(given) and given:to("f64"):flatten():totable() or given
+  local list = options.is_tensor(given) and given:to("f64"):reshape { given.size }:totable() or given
   if type(list) ~= "table" then
     options.fail(where, "'%s' must be a tensor or a list of numbers, got %s", name,
       options.type_name(given))

@@ -13,7 +13,7 @@ local M = {}
 -- @tparam[opt] boolean nan they may be nan
 -- @treturn table
 function M.list(where, x, least, most, nan)
-  local list = options.is_tensor(x) and x:to("f64"):flatten():totable() or x
+  local list = options.is_tensor(x) and x:to("f64"):reshape { x.size }:totable() or x
   if type(list) ~= "table" then
     options.fail(where, "expected values as a tensor or a list, got %s", options.type_name(x))
   end

@@ -24,7 +24,7 @@ end
 -- ---- grids --------------------------------------------------------------------------------------
 
 local function values_of(where, path, given)
-  local list = options.is_tensor(given) and given:to("f64"):flatten():totable() or given
+  local list = options.is_tensor(given) and given:to("f64"):reshape { given.size }:totable() or given
   if type(list) ~= "table" then
     list = { list }
   end

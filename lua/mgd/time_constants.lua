@@ -1,0 +1,168 @@
+--- The time-constant map: where in (τ_p, τ_θ, τ_x) a chip learns.
+--
+--     local map = mgd.time_constants{experiment = exp, seeds = 64,
+--       tau_p = {1, 4, 16}, tau_theta = {1, 4, 16, 64}, tau_x = {1, 8, 64}}
+--     map:plot():save "time-constants.svg"
+--
+-- A chip's own times (the bandwidth of its paths, its clock) are what shape the map: a perturbation
+-- must be held until the cost has followed, a sample until enough perturbations have been heard.
+-- Combinations that cannot be trained, as the engine refuses them, stay empty.
+-- @module mgd.time_constants
+
+local core = require "mgd.core"
+local options = require "mgd.options"
+local plot = require "mgd.plot"
+local sweeps = require "mgd.sweep"
+
+local M = {}
+
+local WHERE = "mgd.time_constants"
+local NAMES = { "tau_p", "tau_theta", "tau_x" }
+local LETTERS = { tau_p = "τ_p", tau_theta = "τ_θ", tau_x = "τ_x" }
+
+M.SCHEMA = {
+  { "experiment", type = "any", required = true, doc = "With its chip; it needs a stop." },
+  { "tau_p", type = { "table", "tensor" }, unit = "steps", doc = "Values; the experiment's without." },
+  { "tau_theta", type = { "table", "tensor" }, unit = "steps", doc = "The same." },
+  { "tau_x", type = { "table", "tensor" }, unit = "steps", doc = "The same." },
+  { "seeds", type = "integer", default = 64, min = 1, doc = "Replicas of each point." },
+  { "name", type = "string", doc = "Of the sweep in the store; NAME-times without." },
+  { "store", type = "any", doc = "A store or the path of one; in memory without." },
+  { "workers", type = "integer", min = 1, doc = "Processes; see sweep:run." },
+  { "progress", type = "boolean", default = false, doc = "A line on the terminal." },
+}
+
+local Map = {}
+Map.__index = Map
+Map.__name = "mgd.time_constants"
+
+local function values_of(exp, name, given)
+  local list = options.is_tensor(given) and given:totable() or given
+    or { exp:get("training." .. name) }
+  if #list == 0 then
+    options.fail(WHERE, "option '%s' has no values", name)
+  end
+  for i, value in ipairs(list) do
+    if type(value) ~= "number" or not (value > 0) then
+      options.fail(WHERE, "option '%s': element %d is %s: expected a number of steps", name, i,
+        tostring(value))
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+-- Points that can be trained, and why others cannot, in the order of the nested values.
+local function points_of(exp, axes)
+  local points, refused = {}, {}
+  for _, tau_x in ipairs(axes.tau_x) do
+    for _, tau_p in ipairs(axes.tau_p) do
+      for _, tau_theta in ipairs(axes.tau_theta) do
+        local point = { ["training.tau_p"] = tau_p, ["training.tau_theta"] = tau_theta,
+          ["training.tau_x"] = tau_x }
+        local ok, message = pcall(exp.with, exp, point)
+        if ok then
+          points[#points + 1] = point
+        else
+          refused[#refused + 1] = { point = point, message = message }
+        end
+      end
+    end
+  end
+  if #points == 0 then
+    options.fail(WHERE, "no combination can be trained: %s", tostring(refused[1].message))
+  end
+  return points, refused
+end
+
+--- Measure a time-constant map.
+-- @tparam table opts see `M.SCHEMA`
+-- @treturn map `axes` {tau_p =, tau_theta =, tau_x =}; `success`: tensor (τ_x, τ_p, τ_θ), nan where
+--   refused; `time`: the same, median steps to a solution; `refused`: list of {point =, message =};
+--   `result` of the sweep; prints; `plot()`
+function M.measure(opts)
+  local opt = options.check(WHERE, M.SCHEMA, opts)
+  local exp = opt.experiment
+  if not require("mgd.experiment").is_experiment(exp) then
+    options.fail(WHERE, "option 'experiment' must be an experiment, got %s", options.type_name(exp))
+  elseif not exp:get "stop" then
+    options.fail(WHERE, "the experiment has no 'stop', which says what a solution is")
+  end
+  local map = setmetatable({ experiment = exp, seeds = opt.seeds, axes = {} }, Map)
+  for _, name in ipairs(NAMES) do
+    map.axes[name] = values_of(exp, name, opt[name])
+  end
+  local points
+  points, map.refused = points_of(exp, map.axes)
+  map.sweep = sweeps { name = opt.name or exp.name .. "-times", base = exp, seeds = opt.seeds,
+    store = opt.store, list = points }
+  map.result = map.sweep:run { workers = opt.workers, progress = opt.progress }
+  local layers = { success = {}, time = {} }
+  for k, tau_x in ipairs(map.axes.tau_x) do
+    for name, list in pairs(layers) do
+      local _, _, z = map.result:grid(name, "tau_theta", "tau_p", { tau_x = tau_x })
+      list[k] = z:totable()
+    end
+  end
+  for name, list in pairs(layers) do
+    map[name] = core.tensor.tensor(list, { dtype = "f64" })
+  end
+  return map
+end
+
+function Map:__tostring()
+  local a, lines = self.axes, { ("time constants of %s, %d seeds: success in %% (rows τ_p, columns "
+    .. "τ_θ, in steps)"):format(self.experiment.name, self.seeds) }
+  for k, tau_x in ipairs(a.tau_x) do
+    local head = { ("τ_x = %-6g"):format(tau_x) }
+    for i, value in ipairs(a.tau_theta) do
+      head[i + 1] = ("%7g"):format(value)
+    end
+    lines[#lines + 1] = table.concat(head)
+    for j, tau_p in ipairs(a.tau_p) do
+      local row = { ("%12g"):format(tau_p) }
+      for i = 1, #a.tau_theta do
+        local value = self.success[{ k, j, i }]
+        row[i + 1] = value == value and ("%7.0f"):format(100 * value) or "      –"
+      end
+      lines[#lines + 1] = table.concat(row)
+    end
+  end
+  if #self.refused > 0 then
+    lines[#lines + 1] = ("– cannot be trained; the first: %s"):format(self.refused[1].message)
+  end
+  return table.concat(lines, "\n")
+end
+
+--- A heat map for each τ_x.
+-- @tparam[opt="success"] string what "success" or "time"
+-- @treturn figure
+function Map:plot(what)
+  what = what or "success"
+  if what ~= "success" and what ~= "time" then
+    options.fail("map:plot", "expected \"success\" or \"time\", got %s", tostring(what))
+  end
+  local panels = {}
+  for k, tau_x in ipairs(self.axes.tau_x) do
+    local z = self[what][k]
+    local any = false
+    for _, value in ipairs(z:reshape { z.size }:totable()) do
+      any = any or value == value and value < math.huge
+    end
+    if any then
+      panels[#panels + 1] = { title = ("τ_x = %g steps"):format(tau_x),
+        x = { label = LETTERS.tau_theta, unit = "steps" }, y = { label = LETTERS.tau_p, unit = "steps" },
+        { kind = "heat", x = self.axes.tau_theta, y = self.axes.tau_p, z = z,
+          label = what == "success" and "success" or "time to solution",
+          unit = what == "time" and "steps" or nil, log = what == "time",
+          range = what == "success" and { 0, 1 } or nil } }
+    end
+  end
+  if #panels == 0 then
+    options.fail("map:plot", "no point was solved by half of its seeds: there is no time to draw")
+  end
+  return plot { title = ("Where %s learns, %d seeds"):format(self.experiment.name, self.seeds),
+    panels = panels }
+end
+
+return M
