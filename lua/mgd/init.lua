@@ -25,6 +25,7 @@ local mgd = {
   store = require "mgd.store",
   stats = stats,
   plot = require "mgd.plot",
+  report = require("mgd.report").write,
   sweep = require "mgd.sweep",
   time_constants = require("mgd.time_constants").measure,
   tolerance = require("mgd.tolerance").measure,
