@@ -166,9 +166,14 @@ local function panel_of(metric, curves)
   return panel
 end
 
+-- A picture for each panel, so that they stand side by side only where there is room.
 local function figure(panels)
-  return html.figure(plot { panels = panels, columns = math.min(#panels, 2),
-    width = #panels > 1 and 880 or 560, height = 320 * math.ceil(#panels / 2) }:svg())
+  local pictures = {}
+  for i, panel in ipairs(panels) do
+    panel.legend, panel.width, panel.height = "top", 460, 330
+    pictures[i] = plot(panel):svg()
+  end
+  return html.figure(pictures)
 end
 
 -- A panel for each metric that all have, the experiments side by side.

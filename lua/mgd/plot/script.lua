@@ -286,7 +286,10 @@ local function key_of(panel, single)
   for _, s in ipairs(panel.series) do
     named = named + ((s.kind == "line" or s.kind == "histogram") and s.label and 1 or 0)
   end
-  local place = panel.legend ~= "auto" and panel.legend or named > 1 and (single and "right" or "top") or "none"
+  local place = panel.legend
+  if place == "auto" then
+    place = named > 1 and (single and "right" or "top") or "none"
+  end
   return KEYS[place] and KEYS[place] .. " textcolor '#222222'" or "unset key"
 end
 

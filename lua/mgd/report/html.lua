@@ -26,7 +26,8 @@ th { color: var(--soft); font-weight: 600; }
 td:first-child { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
   font-size: .92em; }
 figure { margin: .8rem 0 1rem; background: #ffffff; border: 1px solid var(--line);
-  border-radius: .5rem; padding: .6rem; overflow-x: auto; }
+  border-radius: .5rem; padding: .6rem; display: grid; gap: .6rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); }
 figure svg { display: block; width: 100%; height: auto; }
 details { margin: .5rem 0; }
 summary { cursor: pointer; color: var(--accent); }
@@ -57,9 +58,9 @@ function M.pre(text)
   return "<pre>" .. M.escape(text) .. "</pre>"
 end
 
---- A figure of inline SVG, which is no text.
-function M.figure(svg)
-  return "<figure>" .. svg .. "</figure>"
+--- A figure of pictures in inline SVG, which is no text.
+function M.figure(pictures)
+  return "<figure>" .. table.concat(pictures, "\n") .. "</figure>"
 end
 
 --- A table, which scrolls by itself where the page is narrow.
