@@ -7,7 +7,9 @@ Listing.__index = Listing
 local MOST = 40 -- lines that are shown
 
 local function shown(value)
-  if type(value) == "number" then
+  if value ~= value then
+    return "–"
+  elseif type(value) == "number" then
     return ("%.6g"):format(value)
   end
   return value == nil and "–" or tostring(value)

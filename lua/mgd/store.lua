@@ -137,6 +137,38 @@ function Store:close()
   end
 end
 
+-- Copies all into another database, and goes on there.
+local function move(store, path)
+  local db = assert(sqlite.open(path))
+  local ok, message = pcall(store.db.backup, store.db, db)
+  if not ok then
+    db:close()
+    error(message, 0)
+  end
+  store.db:close()
+  set_up(store, db)
+end
+
+--- Calls a function while a store in memory lies in a file for the time being, as other processes
+-- cannot see the memory of this one. In memory throughout where no such file can be written.
+-- @tparam function body
+function Store:in_file(body)
+  local path = os.tmpname()
+  if not pcall(move, self, path) then
+    os.remove(path)
+    return body()
+  end
+  self.path, self.in_memory = path, false
+  self.db:exec "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF"
+  local ok, message = pcall(body)
+  move(self, ":memory:")
+  self.path, self.in_memory = ":memory:", true
+  os.remove(path)
+  if not ok then
+    error(message, 0)
+  end
+end
+
 --- Without a connection until `connect`, as no connection may be shared with a child process.
 function Store:disconnect()
   self.db:close()

@@ -1,8 +1,8 @@
 --- Processes that work on the batches of a sweep, one batch each at a time.
 --
 -- A batch belongs to whoever holds the lock on its file, which ends with the process: what a worker
--- leaves behind that was killed, another takes up from its last checkpoint. A store in memory is one
--- process's own, which then does all by itself.
+-- leaves behind that was killed, another takes up from its last checkpoint. A store in memory lies
+-- in a file meanwhile; one that could not be written is this process's own, which does it all.
 -- @module mgd.sweep.workers
 
 local core = require "mgd.core"
@@ -26,7 +26,8 @@ local function file_of(ledger, number, kind)
 end
 
 local function run_batch(ledger, number, opt)
-  local checkpoint = not ledger.store.in_memory and file_of(ledger, number, "checkpoint") or nil
+  local durable = not ledger.store.in_memory and not opt.temporary
+  local checkpoint = durable and file_of(ledger, number, "checkpoint") or nil
   local shown = core.base.clock()
   runner.ensemble(ledger:slots(number), { store = ledger.store, threads = opt.threads,
     checkpoint = checkpoint, checkpoint_every = opt.checkpoint_every }, {
@@ -94,7 +95,7 @@ local function child(ledger, opt)
   local ok, message = pcall(function()
     local store = stores.open(ledger.store.path)
     work(ledger:with(store), { threads = opt.threads, checkpoint_every = opt.checkpoint_every,
-      leave_disk = true })
+      temporary = opt.temporary, leave_disk = true })
     local lost = store.reason
     store:close()
     if lost then
@@ -178,17 +179,33 @@ local function watch(ledger, opt, pids)
   end
 end
 
+local function share_out(ledger, opt)
+  opt.pids = start(ledger, opt, math.min(opt.workers, #ledger:open()))
+  local ok, message = pcall(watch, ledger, opt, opt.pids)
+  if not ok then
+    stop(opt.pids)
+    for _, number in ipairs(opt.temporary and ledger:open() or {}) do
+      os.remove(file_of(ledger, number, "lock"))
+    end
+    error(message, 0)
+  end
+end
+
 --- Do all batches that are open.
 -- @tparam ledger ledger
 -- @tparam table opt `workers`, `threads` of each, `checkpoint_every`, `on_row()`: called often
 function M.run(ledger, opt)
-  local open = #ledger:open()
-  if opt.workers > 1 and open > 1 and not ledger.store.in_memory then
-    opt.pids = start(ledger, opt, math.min(opt.workers, open))
-    local ok, message = pcall(watch, ledger, opt, opt.pids)
-    if not ok then
-      stop(opt.pids)
-      error(message, 0)
+  local store = ledger.store
+  if opt.workers > 1 and #ledger:open() > 1 and not store.reason then
+    if store.in_memory then
+      store:in_file(function()
+        if not store.in_memory then
+          opt.temporary = true
+          share_out(ledger, opt)
+        end
+      end)
+    else
+      share_out(ledger, opt)
     end
   end
   -- what is left: all of it with one worker; else what the workers could not write
