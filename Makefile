@@ -80,7 +80,7 @@ RUN_SPECS    = MGD_LUA=$(abspath $(BUILD)/mgd-lua) $(BUILD)/mgd-lua spec/support
 run          = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)$(2)
 
 .DELETE_ON_ERROR:
-.PHONY: all luajit demo test bench docs sanitize lint format install uninstall clean help FORCE
+.PHONY: all luajit demo paper test bench docs sanitize lint format install uninstall clean help FORCE
 
 # ---- building ------------------------------------------------------------------------------------
 
@@ -154,6 +154,13 @@ demo:
 	@scripts/deps
 	@$(SUBMAKE) all
 	$(BUILD)/mgd-lua $(DEMO)
+
+## paper: reproduce the published experiments, quickly; figures and tables in build/paper
+paper:
+	@scripts/deps
+	@$(SUBMAKE) all
+	@for script in $(sort $(wildcard examples/paper/0*.lua)); do \
+	    echo "== $$script"; $(BUILD)/mgd-lua $$script || exit 1; done
 
 ## test: run the specs; SPEC=spec/x_spec.lua runs one of them
 test:

@@ -5,7 +5,9 @@
 -- Borne out in kind: accuracy rises with every power of ten and closes in on back-propagation, which
 -- is there 10 to 100 times sooner. The published 10^6 to 10^7 steps are of the full preset.
 -- Each entry is a training of its own length, with Adam and η falling along half a cosine; the best
--- of a few η is not sought. Accuracy on the test set (of parity and NIST7x7 on all samples).
+-- of a few η is not sought. Accuracy on the test set; of parity and NIST7x7 on all samples, the
+-- median of 32 and 16 seeds. Back-propagation on 2-bit parity stays in its poor minima at this small
+-- η, out of which the noise of G carries MGD.
 --
 --     build/mgd-lua examples/paper/07_images.lua      about 90 s
 --     FULL=1 CIFAR10=folder build/mgd-lua examples/paper/07_images.lua     a day or two
@@ -38,12 +40,12 @@ end
 -- Tasks; each has the powers of ten of its steps.
 local TASKS = {
   { name = "2-bit parity, 2-2-1", powers = paper.pick({ 3, 4, 5 }, { 3, 4, 5, 6 }), eta = 0.01,
-    amplitude = 0.02, batch = 4, init = "uniform", cost = "mse", make = function()
+    amplitude = 0.02, batch = 4, init = "uniform", cost = "mse", seeds = 32, make = function()
       local data = mgd.data.xor()
       return data, nn.mlp { 2, 2, 1, activation = "sigmoid", output = "sigmoid" }
     end },
   { name = "NIST7x7, 49-4-4", powers = paper.pick({ 3, 4, 5 }, { 3, 4, 5, 6 }), eta = 0.003,
-    amplitude = 0.01, batch = 16, init = "glorot_uniform", cost = "mse", make = function()
+    amplitude = 0.01, batch = 16, init = "glorot_uniform", cost = "mse", seeds = 16, make = function()
       return mgd.data.nist7x7(), nn.mlp { 49, 4, 4, activation = "sigmoid", output = "sigmoid" }
     end },
   { name = "Fashion-MNIST, 784-32-10", powers = paper.pick({ 3, 4 }, { 3, 4, 5, 6 }), eta = 1.5e-3,
@@ -52,7 +54,7 @@ local TASKS = {
       return data, nn.mlp { 784, 32, 10, activation = "tanh" }
     end },
   { name = "Fashion-MNIST, CNN 16-32-32", powers = paper.pick({ 3, 4 }, { 3, 4, 5, 6, 7 }),
-    eta = 1.5e-3, amplitude = 1e-3, batch = paper.pick(50, 1000), init = "he_normal",
+    eta = 1.5e-3, amplitude = 1e-3, batch = paper.pick(32, 1000), init = "he_normal",
     cost = "cross_entropy", make = function()
       local data = centred(mgd.data.fashion_mnist())
       return data, cnn(data, { 16, 32, 32 })
@@ -65,16 +67,18 @@ local TASKS = {
     end },
 }
 
--- Accuracy after so many steps, by one of the two ways.
+-- Accuracy after so many steps, by one of the two ways; the median over seeds.
 local function accuracy(task, data, net, way, steps)
   local opt = { net = net, data = data, cost = task.cost, batch = task.batch, optimizer = "adam",
-    eta = { "cosine", task.eta, steps = steps }, init = { scheme = task.init } }
+    eta = { "cosine", task.eta, steps = steps }, init = { scheme = task.init },
+    replicas = task.seeds or 1 }
   if way == "MGD" then
     opt.perturbation, opt.baseline = { code = "random", amplitude = task.amplitude }, "two-sided"
   end
   local run = way == "MGD" and mgd.train(opt) or mgd.backprop(opt)
   run:run { steps = steps, probes = {}, progress = true }
-  return run:evaluate(data.test).accuracy
+  local value = run:evaluate(data.test or data).accuracy
+  return type(value) == "number" and value or mgd.stats.median(value)
 end
 
 local panel = { x = { label = "steps", log = true }, y = { label = "accuracy", range = { 0, 1.02 } } }

@@ -225,7 +225,9 @@ function M.resolve(spec, where, path)
     table.remove(words, 1)
   end
   local first = words[1]
-  if has(STAGES, first) and (words[2] or not has(names_of(train.SCHEMA), first)) then
+  if first == "perturbation" and has(names_of(codes.SCHEMA), words[2]) and not words[3] then
+    table.insert(words, 1, "training") -- options of the code before a model of the same name
+  elseif has(STAGES, first) and (words[2] or not has(names_of(train.SCHEMA), first)) then
     table.insert(words, 1, "chip")
   elseif not has(TOP, first) and not words[2] or first == "perturbation" and not words[2] then
     table.insert(words, 1, "training")

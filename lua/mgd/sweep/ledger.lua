@@ -89,6 +89,11 @@ function Ledger:open()
   return numbers
 end
 
+--- How many batches there are.
+function Ledger:count()
+  return (self.store:prepare("SELECT count(*) FROM batches WHERE sweep = ?"):first(self.id))
+end
+
 --- Whether a batch is still to be done.
 function Ledger:is_open(number)
   return self.store:prepare("SELECT 1 FROM batches WHERE sweep = ? AND number = ? "

@@ -219,6 +219,11 @@ function M.run(ledger, opt)
     end
     work(ledger, alone)
   end
+  -- of batches that were done just before their process was killed
+  for number = 1, store.in_memory and 0 or ledger:count() do
+    os.remove(file_of(ledger, number, "checkpoint"))
+    os.remove(file_of(ledger, number, "lock"))
+  end
 end
 
 return M
