@@ -167,6 +167,26 @@ describe("example", function()
     })
   end)
 
+  it("17_run_store keeps a study, and finds it again", function()
+    local folder = files.folder()
+    finally(function()
+      os.execute("rm -rf " .. folder)
+      files.clean()
+    end)
+    local file = folder .. "/study.db"
+    shows("17_run_store.lua " .. file, {
+      "12 experiments were run, 0 were there",
+      "store .*/study%.db: 12 experiments, 384 runs",
+      " 0%.25 +1%d +1%d000 steps",
+      "    1 +2%d +4%d00 steps",
+      " 20000 +0%.12%d%d +0%.13%d%d",
+      "chip%.cost%.noise%.sigma +0 +0%.005",
+      "solved +20 +1%d",
+      "written: out/study%.csv, out/study%.npz",
+    })
+    shows("17_run_store.lua " .. file, { "0 experiments were run, 12 were there", "384 runs" })
+  end)
+
   it("15_baselines has back-propagation ahead and its corners level", function()
     shows("15_baselines.lua", {
       "back%-propagation, batch 10 +[4-6]%d%.%d +9%d%.%d +9%d%.%d",

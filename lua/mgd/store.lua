@@ -2,16 +2,18 @@
 --
 --     local store = mgd.store("runs.db")
 --     exp:run{store = store}
---     local t = store:query{where = {["training.eta"] = {max = 1}}, columns = {"training.eta", "solved"}}
+--     local t = store:query{where = {["training.eta"] = {max = 1}}, columns = {"eta", "solved"}}
 --
 -- Several processes may write at once. Where the file cannot be written (a full disk, a folder that
 -- may only be read), the store goes on in memory and says so; `store:save_as` writes it elsewhere.
 -- The tables are described in docs/store.md.
 -- @module mgd.store
 
+local Compare = require "mgd.store.compare"
 local core = require "mgd.core"
 local experiment = require "mgd.experiment"
 local Export = require "mgd.store.export"
+local File = require "mgd.store.file"
 local json = require "mgd.json"
 local options = require "mgd.options"
 local Query = require "mgd.store.query"
@@ -25,7 +27,7 @@ local M = {}
 local Store = {}
 Store.__index = Store
 Store.__name = "mgd.store"
-for _, methods in ipairs { Query, Export } do
+for _, methods in ipairs { Query, Compare, Export } do
   for name, method in pairs(methods) do
     Store[name] = method
   end
@@ -46,74 +48,90 @@ end
 -- Failures of the disk, not of what was asked.
 local OF_THE_DISK = { full = true, readonly = true, ioerr = true, cantopen = true }
 
+local PATIENCE = 60000 -- ms that another process may hold the file
+
+-- What went wrong, without the place in the library.
+local function reason_of(message)
+  return (tostring(message):gsub("^.-sqlite: ", ""))
+end
+
 local function set_up(store, db)
+  db:exec "PRAGMA temp_store = MEMORY" -- sorting needs no disk, which may be full
   store.db, store.statements, store.names = db, {}, {}
 end
 
--- The database in memory takes over what could be read of the file.
-local function go_to_memory(store, reason)
-  local db = assert(sqlite.open(":memory:"))
+-- The store goes on in memory, with all that the file holds. Everything in it has the same numbers
+-- there, so that records that are under way do not notice.
+local function go_to_memory(store, where, reason)
+  local db = assert(sqlite.open ":memory:")
+  local ok = store.db and pcall(store.db.backup, store.db, db)
   if store.db then
-    store.db:backup(db)
     store.db:close { checkpoint = false }
-  else
-    schema.create(db)
+    store.db = nil
+  end
+  if not ok then
+    db:close()
+    local message
+    db, message = File.in_memory(store.path)
+    if not db then
+      options.fail(where, "%s: %s; nor can it be read: %s", store.path, reason, message)
+    end
   end
   set_up(store, db)
   store.in_memory, store.reason = true, reason
-  io.stderr:write(("mgd: warning: store %s: %s; it goes on in memory: store:save_as(path) writes it "
-    .. "to another place\n"):format(store.path, reason))
+  io.stderr:write(("mgd: warning: store %s: %s; it goes on in memory: store:save_as(path) writes "
+    .. "it to another place\n"):format(store.path, reason))
 end
 
--- Fails where it cannot be the user's intent; else why the file cannot be written, nil where it can.
-local function look_at(where, path)
-  local file, message, code = io.open(path, "r+b")
-  if not file and code == 2 then
-    file, message, code = io.open(path, "ab")
-    if not file and code == 2 then
-      options.fail(where, "%s", message)
-    elseif file then
-      file:close()
-      os.remove(path)
+-- The connection to a file that can be written, or why there is none.
+local function connect(store, where)
+  local path = store.path
+  local db, message = sqlite.open(path, { timeout = PATIENCE })
+  if not db then
+    local reason, wrong = File.why_not_made(path, message)
+    if wrong then
+      options.fail(where, "%s: %s", path, reason)
     end
-  elseif file then
-    file:close()
+    return nil, reason
   end
-  if code == 21 then
-    options.fail(where, "%s is a folder: expected the name of a file", path)
+  local log = File.has_log(path)
+  local damage = path ~= ":memory:" and File.damage(db, path)
+  local ok, failure = pcall(function()
+    if not damage then
+      schema.create(db)
+      db:exec "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL"
+    end
+  end)
+  local code = db:failure()
+  if not damage and (code == "corrupt" or code == "notadb") then
+    damage = reason_of(failure)
+  elseif not damage and ok then
+    return db
   end
-  local refusal = schema.refusal(path)
-  if refusal then
-    options.fail(where, "%s %s", path, refusal)
+  db:close { checkpoint = damage and not log or false } -- nothing of it is to be changed
+  if damage then
+    options.fail(where, "%s is damaged (%s): it is left as it is", path, damage)
+  elseif not OF_THE_DISK[code] then
+    options.fail(where, "%s: %s", path, reason_of(failure))
   end
-  return not file and message or nil
+  return nil, reason_of(failure)
 end
 
 local function open(store, where)
-  local path = store.path
-  local reason = path ~= ":memory:" and look_at(where, path) or nil
-  local db, message = sqlite.open(path, { readonly = reason ~= nil })
-  if not db and not reason then
-    options.fail(where, "%s: %s", path, message)
+  local path, refusal, reason, db = store.path, nil, nil, nil
+  if path ~= ":memory:" then
+    refusal, reason = File.look(path)
   end
-  if reason then
-    store.db = db
-    go_to_memory(store, reason)
-    return
+  if refusal then
+    options.fail(where, "%s", refusal)
+  elseif not reason then
+    db, reason = connect(store, where)
   end
-  set_up(store, db)
-  store.in_memory = path == ":memory:"
-  local ok, failure = pcall(function()
-    schema.create(db)
-    db:exec "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY"
-  end)
-  if not ok and OF_THE_DISK[db:failure()] then
-    db:close()
-    store.db = nil
-    go_to_memory(store, tostring(failure))
-  elseif not ok then
-    db:close()
-    options.fail(where, "%s: %s", path, tostring(failure))
+  if db then
+    set_up(store, db)
+    store.in_memory = path == ":memory:"
+  else
+    go_to_memory(store, where, reason)
   end
 end
 
@@ -158,11 +176,12 @@ function Store:in_file(body)
     os.remove(path)
     return body()
   end
+  local before = self.path
   self.path, self.in_memory = path, false
   self.db:exec "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF"
   local ok, message = pcall(body)
   move(self, ":memory:")
-  self.path, self.in_memory = ":memory:", true
+  self.path, self.in_memory = before, true
   os.remove(path)
   if not ok then
     error(message, 0)
@@ -215,6 +234,21 @@ function Store:save_as(path)
   open(self, where)
 end
 
+--- Check all that the file holds, page by page: files of more than 8 MB are not checked when they
+-- are opened.
+-- @treturn boolean whether it is sound
+-- @treturn string|nil what is wrong with it
+function Store:check()
+  self:need_open "store:check"
+  local ok, result = pcall(function()
+    return self:prepare("PRAGMA integrity_check(1)"):first()
+  end)
+  if ok and result == "ok" then
+    return true
+  end
+  return false, reason_of(result)
+end
+
 -- ---- transactions -------------------------------------------------------------------------------
 
 --- Fails where the store is closed.
@@ -263,10 +297,12 @@ function Store:transaction(body, durable)
   self:need_open "store"
   local ok, message, failure = attempt(self, body, durable)
   if not ok and OF_THE_DISK[failure] and not self.in_memory then
-    go_to_memory(self, tostring(message))
-    ok, message = attempt(self, body)
+    go_to_memory(self, "store", reason_of(message))
+    ok, message, failure = attempt(self, body)
   end
-  if not ok then
+  if not ok and failure ~= "ok" and failure ~= "interrupt" then
+    options.fail("store", "%s: %s", self.path, reason_of(message))
+  elseif not ok then
     error(message, 0)
   end
 end
@@ -290,13 +326,38 @@ function Store:environment(content)
   return (self:prepare("SELECT id FROM environments WHERE content = ?"):first(content))
 end
 
+-- A value as it is stored: booleans are numbers there.
+local function stored(value)
+  return type(value) == "boolean" and (value and 1 or 0) or value
+end
+
+-- The first parameter in which an experiment is not the one that is stored, with both values.
+local function first_difference(store, id, exp)
+  local there, here, names = {}, exp:parameters(), {}
+  for row in store:prepare("SELECT path, value FROM parameters WHERE experiment = ?"):rows(id) do
+    there[row[1]], names[#names + 1] = row[2], row[1]
+  end
+  for path in pairs(here) do
+    names[#names + 1] = there[path] == nil and path or nil
+  end
+  table.sort(names)
+  for _, path in ipairs(names) do
+    if there[path] ~= stored(here[path]) then
+      return path, there[path], here[path]
+    end
+  end
+  return "what it is made of" -- the probes, or the order of models, which are no parameters
+end
+
+local function word(value)
+  return type(value) == "number" and ("%.10g"):format(value) or tostring(value)
+end
+
 local function refuse_other(store, id, exp)
-  local text = store:prepare("SELECT resolved FROM experiments WHERE id = ?"):first(id)
-  local ok, other = pcall(experiment.new, json.decode(text, function() end))
-  local first = ok and exp:diff(other)[1]
-  options.fail("store", "%s holds another experiment named '%s'%s: give this one a name of its own, "
-    .. "by exp:with{name = …}", store.path, exp.name, first and (", in which %s is %s, not %s")
-    :format(first.path, tostring(first.b), tostring(first.a)) or "")
+  local path, there, here = first_difference(store, id, exp)
+  options.fail("store", "%s holds another experiment named '%s': %s differs%s; give this one a "
+    .. "name of its own, by exp:with{name = …}", store.path, exp.name, path,
+    there ~= here and (", %s there and %s here"):format(word(there), word(here)) or "")
 end
 
 --- The number of an experiment, which becomes known to the store. In a transaction.

@@ -184,6 +184,7 @@ static int database_close(lua_State *L) {
 /* exec(sql): any number of statements, whose rows are not wanted. */
 static int database_exec(lua_State *L) {
     l_database *db = check_database(L);
+    db->code = SQLITE_OK;
     if (sqlite3_exec(db->handle, luaL_checkstring(L, 2), NULL, NULL, NULL) != SQLITE_OK)
         return raise_failure(L, db);
     return 0;
@@ -207,7 +208,8 @@ static int database_prepare(lua_State *L) {
     return 1;
 }
 
-/* failure() → a word for the reason of the last failure: "full", "readonly", "busy", … */
+/* failure() → a word for the reason of the last failure since `exec` was called last: "full",
+ * "readonly", "busy", …; "ok" where nothing failed */
 static int database_failure(lua_State *L) {
     lua_pushstring(L, code_name(check_database(L)->code));
     return 1;

@@ -9,11 +9,21 @@ local Export = {}
 
 -- ---- CSV ----------------------------------------------------------------------------------------
 
+-- As few digits as tell a number from all others.
+local function digits(value)
+  for places = 15, 17 do
+    local text = ("%." .. places .. "g"):format(value)
+    if tonumber(text) == value then
+      return (text:gsub(",", "."))
+    end
+  end
+end
+
 local function cell(value)
   if value == nil or value ~= value or value == false then
     return ""
   elseif type(value) == "number" then
-    return (("%.17g"):format(value):gsub(",", "."))
+    return digits(value)
   end
   return value:find '[",\n\r]' and '"' .. value:gsub('"', '""') .. '"' or value
 end
@@ -30,7 +40,7 @@ local function csv_of(names, columns, count)
   return table.concat(lines, "\n") .. "\n"
 end
 
--- ---- NPZ: a ZIP file of NPY files, stored as they are ---------------------------------------------
+-- ---- NPZ: a ZIP file of NPY files, stored as they are ------------------------------------------
 
 local function bytes_of(value, count)
   local bytes = {}
@@ -41,18 +51,40 @@ local function bytes_of(value, count)
   return table.concat(bytes)
 end
 
--- Text as NumPy's fixed-width bytes.
+-- The characters of UTF-8 text; a byte that belongs to none stands for itself, as in Latin-1.
+local function characters(text)
+  local list, at = {}, 1
+  while at <= #text do
+    local first = text:byte(at)
+    local more = first >= 0xf0 and 3 or first >= 0xe0 and 2 or first >= 0xc2 and 1 or 0
+    local code = more > 0 and first % 2 ^ (6 - more) or first
+    local tail = text:match("^[\128-\191]*", at + 1)
+    if #tail < more then
+      more, code = 0, first
+    end
+    for i = 1, more do
+      code = code * 64 + tail:byte(i) % 64
+    end
+    list[#list + 1] = code
+    at = at + 1 + more
+  end
+  return list
+end
+
+-- Text as NumPy's arrays of Unicode characters, each as wide as the longest.
 local function npy_of_text(list, count)
-  local width = 1
+  local width, rows, cells = 1, {}, {}
   for row = 1, count do
-    width = math.max(width, #(list[row] or ""))
+    rows[row] = characters(list[row] or "")
+    width = math.max(width, #rows[row])
   end
-  local cells = {}
   for row = 1, count do
-    local text = list[row] or ""
-    cells[row] = text .. ("\0"):rep(width - #text)
+    for i, code in ipairs(rows[row]) do
+      rows[row][i] = bytes_of(code, 4)
+    end
+    cells[row] = table.concat(rows[row]) .. ("\0"):rep(4 * (width - #rows[row]))
   end
-  local head = ("{'descr': '|S%d', 'fortran_order': False, 'shape': (%d,), }"):format(width, count)
+  local head = ("{'descr': '<U%d', 'fortran_order': False, 'shape': (%d,), }"):format(width, count)
   head = head .. (" "):rep(64 - (10 + #head + 1) % 64) .. "\n"
   return "\147NUMPY\1\0" .. bytes_of(#head, 2) .. head .. table.concat(cells)
 end
@@ -143,8 +175,8 @@ local CONTENT = {
   [[SELECT e.name, r.replica, n.name, m.step, m.value FROM experiments e
     JOIN runs r ON r.experiment = e.id JOIN metrics m ON m.run = r.id JOIN names n ON n.id = m.name
     ORDER BY e.name, r.replica, n.name, m.step]],
-  [[SELECT e.name, a.replica, a.path, a.kind, a.sha256, a.bytes FROM artefacts a
-    JOIN experiments e ON e.id = a.experiment ORDER BY e.name, a.replica, a.path]],
+  [[SELECT e.name, a.replica, a.kind, a.sha256, a.bytes FROM artefacts a
+    JOIN experiments e ON e.id = a.experiment ORDER BY e.name, a.replica, a.kind, a.sha256]],
   "SELECT name, hash, definition FROM sweeps ORDER BY name",
   [[SELECT s.name, p.number, e.name FROM points p JOIN sweeps s ON s.id = p.sweep
     JOIN experiments e ON e.id = p.experiment ORDER BY s.name, p.number]],

@@ -1,4 +1,4 @@
---- Reading a store: runs by their parameters, metrics over time, experiments compared.
+--- Reading a store: runs by their parameters, metrics over time, experiments.
 -- Its functions are methods of the store.
 -- @module mgd.store.query
 
@@ -8,7 +8,6 @@ local json = require "mgd.json"
 local listing = require "mgd.listing"
 local options = require "mgd.options"
 local paths = require "mgd.experiment.paths"
-local stats = require "mgd.stats"
 
 local tensor = core.tensor
 
@@ -37,7 +36,8 @@ end
 -- The canonical path of a parameter that some experiment of the store has.
 local function path_of(store, where, path)
   if type(path) ~= "string" then
-    options.fail(where, "a column or parameter is named by a string, got %s", options.type_name(path))
+    options.fail(where, "a column or parameter is named by a string, got %s",
+      options.type_name(path))
   elseif known_path(store, path) then
     return path
   end
@@ -77,7 +77,8 @@ local function condition(where, name, expression, wanted, values)
   elseif type(wanted) == "table" then
     local range = options.check(where .. ": '" .. name .. "'", RANGE, wanted)
     if not range.min and not range.max then
-      options.fail(where, "'%s' is an empty table: expected a value, a list, or {min =, max =}", name)
+      options.fail(where, "'%s' is an empty table: expected a value, a list, or {min =, max =}",
+        name)
     end
     for key, operator in pairs { min = " >= ?", max = " <= ?" } do
       if range[key] then
@@ -168,9 +169,25 @@ local function has_text(list)
   return false
 end
 
+local names_of = setmetatable({}, { __mode = "k" })
+
+local Columns = {}
+
+function Columns:__tostring()
+  local rows, names = {}, names_of[self]
+  for row = 1, #self[names[1]] do
+    rows[row] = {}
+    for _, name in ipairs(names) do
+      rows[row][name] = self[name][row] or nil
+    end
+  end
+  return tostring(listing(rows, names))
+end
+
 --- What `columns` gave, by name; columns of numbers as tensors (N), f64.
 function Query.as_tensors(columns, lists, count)
-  local result = {}
+  local result = setmetatable({}, Columns)
+  names_of[result] = columns
   for i, name in ipairs(columns) do
     local text = count == 0 or has_text(lists[i])
     for row = 1, text and count or 0 do
@@ -183,7 +200,8 @@ end
 
 --- Columns of runs: what was varied, beside what came of it. The order is by experiment, replica.
 -- @tparam[opt] table opts `where` (all runs) and `columns`
--- @treturn table name → tensor (N), f64, nan where unknown; text as a list, false where unknown
+-- @treturn table name → tensor (N), f64, nan where unknown; text as a list, false where unknown;
+--   prints as a table
 -- @usage store:query{where = {["cost.noise"] = {max = 0.1}}, columns = {"cost.noise", "solved"}}
 function Query:query(opts)
   return Query.as_tensors(self:columns("store:query", opts))
@@ -216,7 +234,8 @@ local function name_of(where, exp)
   return name
 end
 
-local function id_of(store, where, exp)
+--- The number of an experiment that the store has, and its name.
+function Query.find(store, where, exp)
   store:need_open(where)
   local name = name_of(where, exp)
   local id = store:prepare("SELECT id FROM experiments WHERE name = ?"):first(name)
@@ -261,7 +280,11 @@ local function grid_of(rows)
   for _, row in ipairs(rows) do
     values[row_of[row[2]]][column_of[row[1]]] = row[3]
   end
-  return { step = tensor.tensor(steps, { dtype = "f64" }), value = tensor.tensor(values, { dtype = "f64" }), replica = replicas }
+  return {
+    step = tensor.tensor(steps, { dtype = "f64" }),
+    value = tensor.tensor(values, { dtype = "f64" }),
+    replica = replicas,
+  }
 end
 
 --- A metric of an experiment over time.
@@ -271,7 +294,7 @@ end
 function Query:metrics(opts)
   local where = "store:metrics"
   local opt = options.check(where, METRICS, opts)
-  local id, name = id_of(self, where, opt.experiment)
+  local id, name = self:find(where, opt.experiment)
   local rows = {}
   for row in self:prepare([[
       SELECT r.replica, m.step, m.value FROM runs r JOIN metrics m ON m.run = r.id
@@ -289,7 +312,7 @@ end
 --- Names of the metrics that an experiment has.
 -- @treturn table list in order
 function Query:metric_names(exp)
-  local id = id_of(self, "store:metric_names", exp)
+  local id = self:find("store:metric_names", exp)
   local names = {}
   for row in self:prepare([[
       SELECT n.name FROM names n WHERE EXISTS (SELECT 1 FROM runs r JOIN metrics m ON m.run = r.id
@@ -305,11 +328,16 @@ end
 -- @treturn experiment
 function Query:experiment(name)
   local where = "store:experiment"
-  local id = id_of(self, where, name)
+  local id = self:find(where, name)
   local text = self:prepare("SELECT resolved FROM experiments WHERE id = ?"):first(id)
-  return experiment.from_plain(json.decode(text, function()
+  local content = json.decode(text, function()
     options.fail(where, "the store is damaged: the text of '%s' cannot be read", name)
-  end))
+  end)
+  if content.data.fingerprint then
+    options.fail(where, "the data of '%s' were tensors, which are not in the store: only its "
+      .. "parameters can be read", name)
+  end
+  return experiment.from_plain(content)
 end
 
 --- All experiments: name, hash, how many runs there are, and how they ended.
@@ -331,7 +359,7 @@ end
 --- Environments in which an experiment ran.
 -- @treturn table list of tables as of mgd.experiment.environment
 function Query:environments(exp)
-  local id = id_of(self, "store:environments", exp)
+  local id = self:find("store:environments", exp)
   local list = {}
   for row in self:prepare([[
       SELECT DISTINCT v.content FROM runs r JOIN environments v ON v.id = r.environment
@@ -344,7 +372,7 @@ end
 --- Artefacts of an experiment.
 -- @treturn table list of {path =, kind =, replica =, sha256 =, bytes =}, which prints as a table
 function Query:artefacts(exp)
-  local id = id_of(self, "store:artefacts", exp)
+  local id = self:find("store:artefacts", exp)
   local list = {}
   for row in self:prepare([[
       SELECT path, kind, replica, sha256, bytes FROM artefacts WHERE experiment = ?
@@ -359,75 +387,20 @@ end
 -- @tparam string text one statement
 -- @param ... values of its parameters
 -- @treturn table list of lists
+-- @raise with the words of SQLite, where it is not one statement that it understands
 -- @usage store:sql("SELECT name, count(*) FROM history WHERE step > ? GROUP BY name", 1000)
 function Query:sql(text, ...)
   self:need_open "store:sql"
-  local rows = {}
-  for row in self:prepare(text):rows(...) do
-    rows[#rows + 1] = row
+  local rows, values, n = {}, { ... }, select("#", ...)
+  local ok, message = pcall(function()
+    for row in self:prepare(text):rows(unpack(values, 1, n)) do
+      rows[#rows + 1] = row
+    end
+  end)
+  if not ok then
+    options.fail("store:sql", "%s", (tostring(message):gsub("^.-sqlite: ", "")))
   end
   return rows
-end
-
--- ---- comparing ----------------------------------------------------------------------------------
-
-local Comparison = {}
-Comparison.__index = Comparison
-
-function Comparison:__tostring()
-  return ("%s\n\n%s"):format(tostring(self.differences), tostring(self.results))
-end
-
--- Values without nan.
-local function known(column)
-  local list = {}
-  for _, value in ipairs(column:totable()) do
-    list[#list + 1] = value == value and value or nil
-  end
-  return list
-end
-
-local function median(column)
-  local list = known(column)
-  return #list > 0 and stats.median(list) or 0 / 0
-end
-
---- What came of an experiment's runs that have ended.
--- @treturn table `experiment`, `runs`, `solved`, `diverged`; `success` with interval and `time` to
---   solution as of mgd.stats, nil without runs; medians of `cost` and `accuracy`
-function Query:summary(exp)
-  local _, name = id_of(self, "store:summary", exp)
-  local t = self:query { where = { experiment = name, state = { "solved", "unsolved", "diverged" } },
-    columns = { "solved", "diverged", "steps", "cost", "accuracy" } }
-  local runs, result = #t.steps, { experiment = name, solved = 0, diverged = 0 }
-  result.runs = runs
-  if runs > 0 then
-    result.solved, result.diverged = #known(t.solved), #known(t.diverged)
-    result.success = stats.success(result.solved, runs)
-    result.time = stats.time_to_solution(t.solved, { budget = t.steps })
-    result.cost, result.accuracy = median(t.cost), median(t.accuracy)
-  end
-  return result
-end
-
---- Two experiments side by side: the parameters in which they differ, and what came of them.
--- @tparam string|experiment a
--- @tparam string|experiment b
--- @treturn table `differences` (see experiment:diff) and `results`, a list of two (see
---   store:summary); prints
-function Query:compare(a, b)
-  local where = "store:compare"
-  local results, exps = {}, {}
-  for i, exp in ipairs { a, b } do
-    local _, name = id_of(self, where, exp)
-    exps[i] = self:experiment(name)
-    results[i] = self:summary(name)
-  end
-  return setmetatable({
-    differences = exps[1]:diff(exps[2]),
-    results = listing(results, { "experiment", "runs", "solved", "diverged", "success", "time", "cost",
-      "accuracy" }),
-  }, Comparison)
 end
 
 return Query

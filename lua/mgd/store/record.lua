@@ -19,7 +19,8 @@ end
 -- Rows of the runs of all slots, marked as running.
 local function begin_runs(store, slots, ids)
   local insert = store:prepare [[
-    INSERT INTO runs (experiment, replica, state, environment, started) VALUES (?, ?, 'running', ?, ?)
+    INSERT INTO runs (experiment, replica, state, environment, started)
+    VALUES (?, ?, 'running', ?, ?)
     ON CONFLICT (experiment, replica) DO UPDATE SET state = 'running', solved = NULL,
       diverged = NULL, environment = excluded.environment, started = excluded.started]]
   local find = store:prepare "SELECT id FROM runs WHERE experiment = ? AND replica = ?"
@@ -121,8 +122,8 @@ function Record:finish(result, also)
   self:flush()
   self.store:transaction(function()
     local update = self.store:prepare [[
-      UPDATE runs SET state = ?, solved = ?, diverged = ?, steps = ?, cost = ?, accuracy = ?, wall = ?,
-        threads = ?, finished = ? WHERE id = ?]]
+      UPDATE runs SET state = ?, solved = ?, diverged = ?, steps = ?, cost = ?, accuracy = ?,
+        wall = ?, threads = ?, finished = ? WHERE id = ?]]
     for i, run in ipairs(self.runs) do
       local over = self.ends[i] or { state = "unsolved" }
       update:run(over.state, over.state == "solved" and over.step or nil,
