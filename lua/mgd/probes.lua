@@ -182,10 +182,10 @@ function M.prepare(run, names, stop)
 end
 
 -- What the last row shows of replicas that had stopped by then: their θ has not changed since.
-local function known(last, run, name)
+local function known(last, stops, name)
   local values = {}
   for r, value in ipairs(last and last[name] or {}) do
-    local step = run.core:stopped(r)
+    local step = stops[r]
     values[r] = step and step <= last.step and value or nil
   end
   return values
@@ -194,12 +194,13 @@ end
 --- Take a row: `step`, `time`, `wall`, and for each probe a list of R numbers.
 function Probes:row(wall)
   local run = self.run
+  local stops = run.core:stops()
   local row = { step = run.steps_done, time = run.steps_done * run.options.dt, wall = wall }
   for _, group in ipairs(GROUPS) do
     if self.groups[group] then
       local before = {}
       for i, name in ipairs(group.probes) do
-        before[i] = known(self.last, run, name)
+        before[i] = known(self.last, stops, name)
       end
       local measured = { group.measure(self, before[1], before[2]) }
       for i, name in ipairs(group.probes) do
@@ -238,16 +239,18 @@ end
 
 --- Whether the run is to end after this row; replicas that fulfil every condition are stopped.
 function Probes:stopped(row)
-  local run = self.run
+  local run, all, r = self.run, true, nil
   local any = next(self.conditions) ~= nil
-  local all = true
-  for r = 1, run.options.replicas do
-    if any and not run.core:stopped(r) and M.fulfilled(self.conditions, function(name)
-      return row[name] and row[name][r]
-    end) then
+  local function value(name)
+    return row[name] and row[name][r]
+  end
+  for index, step in ipairs(run.core:stops()) do
+    r = index
+    if not step and any and M.fulfilled(self.conditions, value) then
       run.core:stop(r)
+    elseif not step then
+      all = false
     end
-    all = all and run.core:stopped(r) ~= nil
   end
   return all or (self.decide ~= nil and self.decide(M.plain(row, run.options.replicas)) and true
     or false)

@@ -582,6 +582,23 @@ static int run_stopped(lua_State *L) {
     return 2;
 }
 
+/* stops() → a list: of each replica false while it runs, or the step at which it stopped */
+static int run_stops(lua_State *L) {
+    const l_run *box = check_run(L);
+    size_t replicas = mgd_run_replicas(box->run);
+    lua_createtable(L, (int)replicas, 0);
+    for (size_t r = 0; r < replicas; r++) {
+        bool finite;
+        uint64_t step = mgd_run_stopped(box->run, r, &finite);
+        if (step == UINT64_MAX)
+            lua_pushboolean(L, false);
+        else
+            lua_pushinteger(L, (lua_Integer)step);
+        lua_rawseti(L, -2, (int)r + 1);
+    }
+    return 1;
+}
+
 /* ---- state ----------------------------------------------------------------------------------- */
 
 /* state() → {{name, tensor}, …} */
@@ -662,6 +679,7 @@ static const luaL_Reg methods[] = {
     {"stop", run_stop},
     {"go_on", run_go_on},
     {"stopped", run_stopped},
+    {"stops", run_stops},
     {"state", run_state},
     {"set_state", run_set_state},
 

@@ -8,8 +8,6 @@ local core = require "mgd.core"
 local options = require "mgd.options"
 local train = require "mgd.train"
 
-local unpack = table.unpack or rawget(_G, "unpack") -- LuaJIT
-
 local M = {}
 
 M.SCHEMA = {
@@ -64,26 +62,30 @@ end
 
 local NO_PROBES = { step = true, time = true, wall = true }
 
+-- The slots that run.
+local function running(run)
+  local list = {}
+  for r, step in ipairs(run.core:stops()) do
+    list[#list + 1] = not step and r or nil
+  end
+  return list
+end
+
 -- Takes rows to the store, but those of a seed that had stopped by the row before; where the run
 -- goes on from a checkpoint, its first row is there already.
 local function recorder(run, record)
-  local last = run.steps_done > 0 and "first" or -1
+  local slots, resumed = running(run), run.steps_done > 0
   return function(row)
     local values = {}
-    for name, value in pairs(last ~= "first" and row or {}) do
+    for name, value in pairs(row) do
       if not NO_PROBES[name] then
-        local list = type(value) == "table" and { unpack(value) } or { value }
-        for r = 1, #list do
-          local step = run.core:stopped(r)
-          list[r] = step and step <= last and 0 / 0 or list[r]
-        end
-        values[name] = list
+        values[name] = type(value) == "table" and value or { value }
       end
     end
-    if next(values) then
-      record:row(row.step, values)
+    if next(values) and not resumed then
+      record:row(row.step, values, slots)
     end
-    last = row.step
+    slots, resumed = running(run), false
   end
 end
 

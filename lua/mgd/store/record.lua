@@ -46,7 +46,10 @@ function Record.new(store, slots)
     for i, slot in ipairs(slots) do
       ids[i] = store:experiment_id(slot.experiment)
     end
-    self.runs = begin_runs(store, slots, ids)
+    self.runs, self.slots = begin_runs(store, slots, ids), {}
+    for i = 1, #self.runs do
+      self.slots[i] = i
+    end
   end)
   return self
 end
@@ -64,25 +67,45 @@ end
 --- Note a row of the history.
 -- @tparam integer step
 -- @tparam table values name → list over the slots' replicas; nan is not stored
-function Record:row(step, values)
-  self.rows[#self.rows + 1] = { step = step, values = values }
+-- @tparam[opt] table slots only these are stored
+function Record:row(step, values, slots)
+  self.rows[#self.rows + 1] = { step = step, values = values, slots = slots }
   for _, list in pairs(values) do
-    self.held = self.held + #list
+    self.held = self.held + #(slots or list)
   end
   if self.held >= MOST_VALUES or core.base.clock() - self.written > MOST_SECONDS then
     self:flush()
   end
 end
 
--- The statement is looked up once a list, as a metric is to cost microseconds.
+-- Rows by slot, as the table of metrics has them in order: run, name, step.
+local function rows_of_slots(self)
+  local by_slot, names = {}, {}
+  for i = 1, #self.slots do
+    by_slot[i] = {}
+  end
+  for _, row in ipairs(self.rows) do
+    for _, i in ipairs(row.slots or self.slots) do
+      table.insert(by_slot[i], row)
+    end
+    for name in pairs(row.values) do
+      names[name] = names[name] or self.store:name_id(name)
+    end
+  end
+  return by_slot, names
+end
+
 local function write_rows(self)
   local insert = self.store:prepare "INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?)"
-  for _, row in ipairs(self.rows) do
-    for name, list in pairs(row.values) do
-      local id = self.store:name_id(name)
-      for i, value in ipairs(list) do
-        if value == value then
-          insert:run(self.runs[i], id, row.step, value)
+  local run = insert.run
+  local by_slot, names = rows_of_slots(self)
+  for i, rows in ipairs(by_slot) do
+    for name, id in pairs(names) do
+      for _, row in ipairs(rows) do
+        local list = row.values[name]
+        local value = list and list[i]
+        if value == value and value ~= nil then
+          run(insert, self.runs[i], id, row.step, value)
         end
       end
     end
