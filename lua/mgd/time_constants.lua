@@ -75,6 +75,25 @@ local function points_of(exp, axes)
   return points, refused
 end
 
+local function place_in(list, value)
+  for i, other in ipairs(list) do
+    if other == value then
+      return i
+    end
+  end
+end
+
+-- A measure of the points as a tensor (τ_x, τ_p, τ_θ); nan where there is no point.
+local function over_axes(map, points, values)
+  local a = map.axes
+  local t = core.tensor.full({ #a.tau_x, #a.tau_p, #a.tau_theta }, 0 / 0, { dtype = "f64" })
+  for i, point in ipairs(points) do
+    t[{ place_in(a.tau_x, point["training.tau_x"]), place_in(a.tau_p, point["training.tau_p"]),
+      place_in(a.tau_theta, point["training.tau_theta"]) }] = values[i]
+  end
+  return t
+end
+
 --- Measure a time-constant map.
 -- @tparam table opts see `M.SCHEMA`
 -- @treturn map `axes` {tau_p =, tau_theta =, tau_x =}; `success`: tensor (τ_x, τ_p, τ_θ), nan where
@@ -97,15 +116,8 @@ function M.measure(opts)
   map.sweep = sweeps { name = opt.name or exp.name .. "-times", base = exp, seeds = opt.seeds,
     store = opt.store, list = points }
   map.result = map.sweep:run { workers = opt.workers, progress = opt.progress }
-  local layers = { success = {}, time = {} }
-  for k, tau_x in ipairs(map.axes.tau_x) do
-    for name, list in pairs(layers) do
-      local _, _, z = map.result:grid(name, "tau_theta", "tau_p", { tau_x = tau_x })
-      list[k] = z:totable()
-    end
-  end
-  for name, list in pairs(layers) do
-    map[name] = core.tensor.tensor(list, { dtype = "f64" })
+  for _, name in ipairs { "success", "time" } do
+    map[name] = over_axes(map, points, map.result:measure(name))
   end
   return map
 end

@@ -132,15 +132,19 @@ local Map = {}
 Map.__index = Map
 Map.__name = "mgd.tolerance"
 
--- The last value up to which a rate stays at the level; nil where the first is below it.
-local function last_at(entry, field, level)
+--- The last value up to which a rate stays at the level.
+-- @tparam table values from mild to harsh
+-- @tparam table success of each, as of mgd.stats.success
+-- @tparam string field "rate", "low" or "high"
+-- @tparam number level
+-- @return the value; nil where the first is below the level
+function M.last(values, success, field, level)
   local value
-  for i = 1, #entry.values do
-    local success = entry.success[i]
-    if not success or success[field] < level - 1e-12 then
+  for i = 1, #values do
+    if not success[i] or success[i][field] < level - 1e-12 then
       return value
     end
-    value = entry.values[i]
+    value = values[i]
   end
   return value
 end
@@ -152,9 +156,9 @@ local function read(self, result)
     for i, point in ipairs(entry.points) do
       entry.success[i], entry.time[i] = result.success[point], result.time[point]
     end
-    entry.tolerance = last_at(entry, "rate", self.level)
-    entry.tolerance_low = last_at(entry, "low", self.level)
-    entry.tolerance_high = last_at(entry, "high", self.level)
+    entry.tolerance = M.last(entry.values, entry.success, "rate", self.level)
+    entry.tolerance_low = M.last(entry.values, entry.success, "low", self.level)
+    entry.tolerance_high = M.last(entry.values, entry.success, "high", self.level)
   end
   for _, pair in ipairs(self.pairs) do
     pair.success = {}

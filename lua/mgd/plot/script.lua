@@ -202,6 +202,15 @@ local function tick_list(texts)
   return list
 end
 
+-- A number that fits a cell.
+local function brief(value)
+  local size = math.abs(value)
+  if size >= 1e4 and size < 1e9 then
+    return size >= 1e6 and ("%.3gM"):format(value / 1e6) or ("%.3gk"):format(value / 1e3)
+  end
+  return (size >= 1e3 and size < 1e4 and "%.0f" or "%.3g"):format(value)
+end
+
 -- Numbers in cells, dark on light colours and light on dark ones.
 local function cell_texts(out, s, id, low, high)
   local dark, light = {}, {}
@@ -210,7 +219,7 @@ local function cell_texts(out, s, id, low, high)
       if finite(value) then
         local at = s.log and math.log(value / low) / math.log(high / low) or (value - low) / (high - low)
         local list = at > 0.55 and dark or light
-        list[#list + 1] = { i, j, ("%.3g"):format(value) }
+        list[#list + 1] = { i, j, brief(value) }
       end
     end
   end
