@@ -5,7 +5,7 @@
  * leave(), which runs no finaliser of what is the parent's as well.
  */
 
-#include "../base/base.h"
+#include "../base/base.h" /* internal: the interrupt flag, the clock */
 #include "l_mgd.h"
 
 #include <errno.h>
