@@ -1,8 +1,8 @@
 -- 16_experiments.lua: experiments as data: made, changed, compared, saved, run.
 --
--- One experiment on 2-bit parity and two changes of it: noise on the cost, and 5-bit weights on top.
--- Prints where they differ and what came of 32 seeds each, saves the last as JSON, reads it back, and
--- runs a seed of it again, with the same bits. Takes about a second.
+-- One experiment on 2-bit parity and two changes of it: noise on the cost, and 5-bit weights on
+-- top. Prints where they differ and what came of 32 seeds each, saves the last as JSON, reads it
+-- back, and runs a seed of it again, with the same bits. Takes about a second.
 --
 --     build/mgd-lua examples/16_experiments.lua
 
@@ -20,7 +20,7 @@ print(exp)
 
 local noisy = exp:with { name = "noisy", ["cost.noise"] = 0.003 }
 local coarse = noisy:with { name = "noisy and coarse", ["weights.bits"] = 5,
-  ["perturbation.amplitude"] = 0.2 }
+  ["weights.levels.low"] = -8, ["weights.levels.high"] = 8 }
 print("\nfrom ideal to noisy and coarse")
 print(exp:diff(coarse))
 

@@ -32,7 +32,8 @@ for i, success in ipairs(result.success) do
     best = i
   end
 end
-print(("\nbest: %s, success %s"):format(result.experiments[best].name, tostring(result.success[best])))
+print(("\nbest: %s, success %s"):format(result.experiments[best].name,
+  tostring(result.success[best])))
 print(result.time[best])
 
 -- ---- pictures -----------------------------------------------------------------------------------

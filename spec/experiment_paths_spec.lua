@@ -29,9 +29,11 @@ describe("a path", function()
     ["perturbation.bandwidth"] = "chip.perturbation.path.bandwidth",
     ["perturbation.code"] = "training.perturbation.code",
     ["perturbation.amplitude"] = "training.perturbation.amplitude",
-    perturbation = "training.perturbation", ["neurons.neuron_spread"] = "chip.neurons.neuron_spread.sigma",
+    perturbation = "training.perturbation",
+      ["neurons.neuron_spread"] = "chip.neurons.neuron_spread.sigma",
     ["stop.cost"] = "stop.cost", steps = "steps", ["network.activation"] = "network.activation",
-    ["chip.seed"] = "chip.seed", ["seeds.count"] = "seeds.count", ["training.init.low"] = "training.init.low",
+    ["chip.seed"] = "chip.seed", ["seeds.count"] = "seeds.count",
+      ["training.init.low"] = "training.init.low",
     ["data.bits"] = "data.bits", name = "name",
   } do
     it(("%s is %s"):format(short, long), function()
@@ -49,7 +51,8 @@ describe("a path", function()
     ["cost.drift"] = "hw.drift cannot stand in stage 'cost'",
     ["network.activtion"] = "the network has no 'activtion' (did you mean 'activation'?)",
     ["stop.acuracy"] = "stop has no 'acuracy' (did you mean 'accuracy'?)",
-    ["training.perturbation.amplitud"] = "perturbation has no 'amplitud' (did you mean 'amplitude'?)",
+    ["training.perturbation.amplitud"] =
+      "perturbation has no 'amplitud' (did you mean 'amplitude'?)",
     ["training.init.lo"] = "init has no 'lo'",
     ["seeds.last"] = "seeds has no 'last'",
     [""] = "a parameter is named by a string",
@@ -89,8 +92,10 @@ describe("experiment:with", function()
   it("changes a copy", function()
     local exp = base()
     local hash = exp.hash
-    local changed = exp:with { name = "b", eta = 3, ["cost.noise2"] = 0.5, ["stop.cost"] = 0.01, steps = 10 }
-    assert.same({ "b", 3, 0.5, 0.01, 10 }, { changed.name, changed:get "eta", changed:get "cost.noise2",
+    local changed = exp:with { name = "b", eta = 3, ["cost.noise2"] = 0.5, ["stop.cost"] = 0.01,
+      steps = 10 }
+    assert.same({ "b", 3, 0.5, 0.01, 10 }, { changed.name, changed:get "eta",
+      changed:get "cost.noise2",
       changed:get "stop.cost", changed:get "steps" })
     assert.same(0.1, changed:get "cost.noise")
     assert.same(2, exp:get "eta")
@@ -100,7 +105,8 @@ describe("experiment:with", function()
   it("adds models that the chip has not got", function()
     local exp = base { chip = {} }:with { ["cost.noise"] = 0.1, ["weights.bits"] = 4,
       ["perturbation.bandwidth"] = 0.5, ["update.noise"] = 0.01 }
-    local expected = base { chip = { cost = mgd.hw.noise { sigma = 0.1 }, weights = mgd.hw.levels { bits = 4 },
+    local expected = base { chip = { cost = mgd.hw.noise { sigma = 0.1 },
+      weights = mgd.hw.levels { bits = 4 },
       perturbation = mgd.hw.path { bandwidth = 0.5 }, update = mgd.hw.noise { sigma = 0.01 } } }
     assert.same(expected.hash, exp.hash)
     fails("the chip has 2 of hw.noise in stage 'cost'", function()
@@ -118,8 +124,10 @@ describe("experiment:with", function()
   end)
 
   it("takes whole sections, before what is in them", function()
-    local exp = base():with { training = { eta = 1, perturbation = { code = "random", amplitude = 1 } },
-      ["training.eta"] = 5, chip = { cost = mgd.hw.noise { sigma = 9 } }, data = { "parity", bits = 2 },
+    local exp = base():with { training = { eta = 1, perturbation = { code = "random",
+      amplitude = 1 } },
+      ["training.eta"] = 5, chip = { cost = mgd.hw.noise { sigma = 9 } }, data = { "parity",
+        bits = 2 },
       network = { 2, 3, 1 } }
     assert.same(5, exp:get "eta")
     assert.same("random", exp:get "perturbation.code")

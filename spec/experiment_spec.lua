@@ -70,15 +70,18 @@ describe("mgd.experiment", function()
       local forms = {
         base { network = { 2, 2, 1, activation = "sigmoid", output = "sigmoid" } },
         base { network = { sizes = { 2, 2, 1 }, activation = "sigmoid", output = "sigmoid" } },
-        base { data = { "xor" } }, base { data = mgd.data.xor() }, base { steps = 2e3, every = 1e2 },
+        base { data = { "xor" } }, base { data = mgd.data.xor() }, base { steps = 2e3,
+          every = 1e2 },
         base { seeds = { count = 4 } }, base { chip = {} },
       }
       for i, exp in ipairs(forms) do
         assert.same(base().hash, exp.hash, "form " .. i)
         assert.is_true(exp == base())
       end
-      local layers = base { network = { input = 2, nn.dense(2), nn.sigmoid(), nn.dense(1), nn.sigmoid() } }
-      local made = base { network = nn.sequential { input = 2, nn.dense(2), nn.sigmoid(), nn.dense(1),
+      local layers = base { network = { input = 2, nn.dense(2), nn.sigmoid(), nn.dense(1),
+        nn.sigmoid() } }
+      local made = base { network = nn.sequential { input = 2, nn.dense(2), nn.sigmoid(),
+        nn.dense(1),
         nn.sigmoid() } }
       assert.same(layers.hash, made.hash)
       local noisy = base { chip = { cost = mgd.hw.noise { sigma = 0.1 } } }
@@ -94,7 +97,8 @@ describe("mgd.experiment", function()
       local seen = { [base().hash] = true }
       for _, changes in ipairs { { steps = 2001 }, { stop = { cost = 0.05 } }, { every = 50 },
         { probes = { "cost" } }, { training = { eta = 2, tau_theta = 4, seed = 2,
-          perturbation = { code = "walsh", amplitude = 0.05 } } }, { data = { "parity", bits = 2 } } } do
+          perturbation = { code = "walsh", amplitude = 0.05 } } }, { data = { "parity",
+            bits = 2 } } } do
         local hash = base(changes).hash
         assert.is_nil(seen[hash])
         seen[hash] = true
@@ -108,7 +112,8 @@ describe("mgd.experiment", function()
       ["a network that is none"] = { { network = 3 }, "option 'network' must be a network" },
       ["an unknown activation"] = { { network = { 2, 1, activation = "sigmod" } }, "sigmoid" },
       ["data that are not known"] = { { data = "xro" }, "did you mean 'xor'" },
-      ["a training option that is not known"] = { { training = { etta = 1 } }, "did you mean 'eta'" },
+      ["a training option that is not known"] = { { training = { etta = 1 } },
+        "did you mean 'eta'" },
       ["a training option that it says elsewhere"] = { { training = { replicas = 3 } },
         "an experiment says it by 'seeds'" },
       ["threads"] = { { training = { threads = 3 } }, "it belongs to experiment:run" },
@@ -131,7 +136,8 @@ describe("mgd.experiment", function()
 
   it("prints what matters", function()
     local text = tostring(base { chip = { cost = mgd.hw.noise { sigma = 0.1 } } })
-    for _, word in ipairs { "experiment xor", "training.eta", "2", "stop.cost", "2000 steps", "noise",
+    for _, word in ipairs { "experiment xor", "training.eta", "2", "stop.cost", "2000 steps",
+      "noise",
       "seeds 1 … 4" } do
       assert.truthy(text:find(word, 1, true), text)
     end
@@ -173,7 +179,8 @@ describe("mgd.experiment", function()
       local file = io.open(path, "w")
       file:write [[return { name = "xor", data = "xor", steps = 2000, every = 100, seeds = 4,
         network = { 2, 2, 1, activation = "sigmoid", output = "sigmoid" }, stop = { cost = 0.04 },
-        training = { eta = 2, tau_theta = 4, perturbation = { code = "walsh", amplitude = 0.05 } } }]]
+        training = { eta = 2, tau_theta = 4, perturbation = { code = "walsh",
+          amplitude = 0.05 } } }]]
       file:close()
       assert.is_true(mgd.experiment.load(path) == base())
       file = io.open(path, "w")
@@ -212,7 +219,8 @@ describe("mgd.experiment", function()
     it("is mgd.train with the same options", function()
       local exp = base()
       local result = exp:run {}
-      local run = mgd.train { net = mgd.nn.mlp { 2, 2, 1, activation = "sigmoid", output = "sigmoid" },
+      local run = mgd.train { net = mgd.nn.mlp { 2, 2, 1, activation = "sigmoid",
+        output = "sigmoid" },
         data = mgd.data.xor(), eta = 2, tau_theta = 4, replicas = 4, init = { scheme = "uniform" },
         perturbation = { code = "walsh", amplitude = 0.05 } }
       local history = run:run { steps = 2000, every = 100, stop = { cost = 0.04 } }

@@ -52,7 +52,8 @@ local function assert_same(changes)
 end
 
 describe("η of each replica", function()
-  for _, code in ipairs { "sequential", "walsh", "random", "sine", "gaussian", "brownian", "lfsr" } do
+  for _, code in ipairs { "sequential", "walsh", "random", "sine", "gaussian", "brownian",
+    "lfsr" } do
     it("is used as it is alone, with the code " .. code, function()
       assert_same { perturbation = { code = code, amplitude = 0.05 } }
     end)
@@ -112,10 +113,10 @@ describe("η of each replica", function()
   end)
 
   it("may be a tensor", function()
-    local list, tensor = ensemble {}, nil
+    local list = ensemble {}
     local opt = options { replicas = #ETA, replica = NUMBERS }
     opt.eta = mgd.tensor(ETA)
-    tensor = mgd.train(opt)
+    local tensor = mgd.train(opt)
     list:run { steps = 10 }
     tensor:run { steps = 10 }
     assert.same(list:theta():totable(), tensor:theta():totable())

@@ -100,7 +100,8 @@ describe("mgd.stats", function()
   describe("time to solution", function()
     -- Freireich et al., Blood 21, 699 (1963): weeks in remission under 6-MP, + censored, as worked
     -- through in Kleinbaum and Klein, Survival Analysis, chapter 2
-    local TIMES = { 6, 6, 6, NAN, 7, NAN, 10, NAN, NAN, 13, 16, NAN, NAN, NAN, 22, 23, NAN, NAN, NAN,
+    local TIMES = { 6, 6, 6, NAN, 7, NAN, 10, NAN, NAN, 13, 16, NAN, NAN, NAN, 22, 23, NAN, NAN,
+      NAN,
       NAN, NAN }
     local ENDS = { 6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35 }
 
@@ -112,7 +113,8 @@ describe("mgd.stats", function()
         near(s, t.survival[i], 5e-5)
       end
       assert.same(23, t.median)
-      -- R's survfit(conf.type = "log-log") gives for the first and last: 0.620 … 0.952, 0.188 … 0.680
+      -- R's survfit(conf.type = "log-log") gives for the first and last: 0.620 … 0.952, 0.188 …
+      -- 0.680
       near(0.6197, t.lower[1], 5e-5)
       near(0.9516, t.upper[1], 5e-5)
       near(0.1881, t.lower[7], 5e-5)
@@ -168,8 +170,8 @@ describe("mgd.stats", function()
     end)
 
     it("has the errors of a line through logarithms", function()
-      -- by hand: ln x = 0, 1, 2; ln y = 0, 1, 1: slope 1/2, intercept 1/6, residuals −1/6, 1/3, −1/6,
-      -- s² = (1/6)/1, var slope = s²/2, var intercept = s²·(1/3 + 1/2)
+      -- by hand: ln x = 0, 1, 2; ln y = 0, 1, 1: slope 1/2, intercept 1/6, residuals −1/6, 1/3,
+      -- −1/6, s² = (1/6)/1, var slope = s²/2, var intercept = s²·(1/3 + 1/2)
       local e = math.exp(1)
       local fit = stats.power_law({ 1, e, e * e }, { 1, e, e })
       near(0.5, fit.exponent)
@@ -220,13 +222,16 @@ describe("mgd.stats", function()
       ["more successes than runs"] = { "3 successes of 2 runs", stats.success, 3, 2 },
       ["half a success"] = { "expected whole numbers", stats.success, 1.5, 2 },
       ["a quantile beyond 1"] = { "from 0 to 1, got 1.5", stats.quantile, { 1 }, 1.5 },
-      ["an unknown statistic"] = { "\"mean\", \"median\" or a function", stats.bootstrap, { 1, 2 }, "max" },
+      ["an unknown statistic"] = { "\"mean\", \"median\" or a function", stats.bootstrap, { 1, 2 },
+        "max" },
       ["an unknown option"] = { "did you mean 'level'", stats.success, 1, 2, { levle = 0.9 } },
       ["a time beyond the budget"] = { "run 1 solved at step 11, beyond its budget of 10",
         stats.time_to_solution, { 11 }, { budget = 10 } },
-      ["budgets of another number"] = { "expected 2 values, got 1", stats.time_to_solution, { 1, 2 },
+      ["budgets of another number"] = { "expected 2 values, got 1", stats.time_to_solution, { 1,
+        2 },
         { budget = { 3 } } },
-      ["a power law through 0"] = { "element 2 of y is 0", stats.power_law, { 1, 2, 3 }, { 1, 0, 1 } },
+      ["a power law through 0"] = { "element 2 of y is 0", stats.power_law, { 1, 2, 3 }, { 1, 0,
+        1 } },
       ["lists of unlike lengths"] = { "x has 3 values, y has 4", stats.power_law, { 1, 2, 3 },
         { 1, 2, 3, 4 } },
       ["one x"] = { "no exponent can be told", stats.power_law, { 2, 2, 2 }, { 1, 2, 3 } },

@@ -49,7 +49,8 @@ describe("mgd.sweep", function()
 
   describe("points", function()
     it("of a grid are all combinations", function()
-      local s = mgd.sweep { base = xor(100), grid = { eta = { 1, 2 }, ["cost.noise"] = { 0, 0.1, 0.2 } } }
+      local s = mgd.sweep { base = xor(100), grid = { eta = { 1, 2 }, ["cost.noise"] = { 0, 0.1,
+        0.2 } } }
       assert.same(6, #s.points)
       assert.same({ "chip.cost.noise.sigma", "training.eta" }, s.paths)
       assert.same({ ["chip.cost.noise.sigma"] = 0, ["training.eta"] = 2 }, s.points[2])
@@ -59,8 +60,10 @@ describe("mgd.sweep", function()
 
     it("are drawn evenly from ranges, and the same each time", function()
       local function draw()
-        return mgd.sweep { base = xor(100), random = { n = 2000, seed = 3, eta = { 0.01, 1, log = true },
-          tau_theta = { 1, 8, integer = true }, ["perturbation.code"] = { choices = { "walsh", "random" } } } }
+        return mgd.sweep { base = xor(100), random = { n = 2000, seed = 3, eta = { 0.01, 1,
+          log = true },
+          tau_theta = { 1, 8, integer = true }, ["perturbation.code"] = { choices = { "walsh",
+            "random" } } } }
       end
       local s, sum, counts, walsh = draw(), 0, {}, 0
       for _, point in ipairs(s.points) do
@@ -101,9 +104,11 @@ describe("mgd.sweep", function()
       ["a path without values"] = { { grid = { eta = {} } }, "'eta' has no values" },
       ["an empty list"] = { { list = {} }, "option 'list' is empty" },
       ["no points"] = { {}, "no points: expected one of grid, random, sobol, halton, list" },
-      ["two kinds"] = { { grid = { eta = { 1 } }, list = { {} } }, "both 'grid' and 'list' are given" },
+      ["two kinds"] = { { grid = { eta = { 1 } }, list = { {} } },
+        "both 'grid' and 'list' are given" },
       ["a range upside down"] = { { random = { n = 2, eta = { 2, 1 } } }, "the lower one first" },
-      ["a range that begins at 0 on a log scale"] = { { sobol = { n = 2, eta = { 0, 1, log = true } } },
+      ["a range that begins at 0 on a log scale"] = { { sobol = { n = 2, eta = { 0, 1,
+        log = true } } },
         "it must begin above 0, got 0" },
       ["seeds as a path"] = { { grid = { seeds = { 1, 2 } } }, "option 'seeds' says how many" },
       ["a value that is wrong at one point"] = { { grid = { tau_theta = { 1, 0 } } }, "tau_theta" },

@@ -1,5 +1,5 @@
---- Tolerance maps and time-constant maps: what is measured is what the sweeps say, and the tolerance
--- is read off as defined.
+--- Tolerance maps and time-constant maps: what is measured is what the sweeps say, and the
+-- tolerance is read off as defined.
 
 local mgd = require "mgd"
 local support = require "spec.support.train"
@@ -81,7 +81,8 @@ describe("mgd.tolerance", function()
 
   it("measures pairs in full", function()
     local map = mgd.tolerance { experiment = parity { steps = 400 }, seeds = 8, workers = 1,
-      vary = { ["cost.noise"] = { 1e-4, 1 }, eta = { 1, 0.1, 0.01 } }, pairs = { { "eta", "cost.noise" } } }
+      vary = { ["cost.noise"] = { 1e-4, 1 }, eta = { 1, 0.1, 0.01 } }, pairs = { { "eta",
+        "cost.noise" } } }
     local pair = map.pairs[1]
     assert.same(6, #pair.success)
     assert.same({ "training.eta", "chip.cost.noise.sigma" }, { pair[1].path, pair[2].path })
@@ -89,7 +90,8 @@ describe("mgd.tolerance", function()
     for _, eta in ipairs { 1, 0.1, 0.01 } do
       for _, noise in ipairs { 1e-4, 1 } do
         k = k + 1
-        local alone = parity { steps = 400 }:with { eta = eta, ["cost.noise"] = noise, seeds = 8 }:run {}
+        local alone = parity { steps = 400 }:with { eta = eta, ["cost.noise"] = noise,
+          seeds = 8 }:run {}
         local solved = 0
         for _, step in ipairs(alone.solved:totable()) do
           solved = solved + (step == step and 1 or 0)
@@ -102,7 +104,8 @@ describe("mgd.tolerance", function()
   end)
 
   it("spreads ranges out, from mild to harsh either way", function()
-    local map = mgd.tolerance { experiment = parity { steps = 2, every = 1 }, seeds = 1, workers = 1, vary = {
+    local map = mgd.tolerance { experiment = parity { steps = 2, every = 1 }, seeds = 1,
+      workers = 1, vary = {
       ["cost.noise"] = { from = 1e-4, to = 1e-2, n = 3, log = true },
       ["weights.bits"] = { from = 8, to = 4, n = 9, integer = true } } }
     for _, v in ipairs(map.variations) do
@@ -127,9 +130,11 @@ describe("mgd.tolerance", function()
       "both ends must be above 0" },
     ["one parameter by two names"] = { { vary = { eta = { 1 }, ["training.eta"] = { 2 } } },
       "are the same parameter" },
-    ["a pair that is not varied"] = { { vary = { eta = { 1 } }, pairs = { { "eta", "cost.noise" } } },
+    ["a pair that is not varied"] = { { vary = { eta = { 1 } }, pairs = { { "eta",
+      "cost.noise" } } },
       "expected two of the paths of 'vary', got cost.noise" },
-    ["no experiment"] = { { experiment = 3, vary = { eta = { 1 } } }, "must be an experiment, got number" },
+    ["no experiment"] = { { experiment = 3, vary = { eta = { 1 } } },
+      "must be an experiment, got number" },
   } do
     it("refuses " .. what, function()
       local opt = { experiment = parity { steps = 2, every = 1 } }
@@ -143,14 +148,16 @@ end)
 
 describe("mgd.time_constants", function()
   it("is a sweep over three constants", function()
-    local map = mgd.time_constants { experiment = parity(), seeds = 8, workers = 1, tau_p = { 4, 1 },
+    local map = mgd.time_constants { experiment = parity(), seeds = 8, workers = 1, tau_p = { 4,
+      1 },
       tau_theta = { 1, 8 }, tau_x = { 1, 16 } }
     assert.same({ 2, 2, 2 }, map.success.shape)
     assert.same({ 1, 4 }, map.axes.tau_p)
     for k, tau_x in ipairs { 1, 16 } do
       for j, tau_p in ipairs { 1, 4 } do
         for i, tau_theta in ipairs { 1, 8 } do
-          local alone = parity():with { tau_p = tau_p, tau_theta = tau_theta, tau_x = tau_x, seeds = 8 }
+          local alone = parity():with { tau_p = tau_p, tau_theta = tau_theta, tau_x = tau_x,
+            seeds = 8 }
             :run {}
           local solved = 0
           for _, step in ipairs(alone.solved:totable()) do
@@ -166,14 +173,16 @@ describe("mgd.time_constants", function()
 
   it("shows that a slow line needs perturbations that are held", function()
     -- τ = 16 steps; 32 seeds: success 0.12 against 0.75 and more; a difference of 0.35 is 4 σ
-    local slow = parity { steps = 20000, chip = { perturbation = mgd.hw.path { bandwidth = 0.01 } } }
+    local slow = parity { steps = 20000,
+      chip = { perturbation = mgd.hw.path { bandwidth = 0.01 } } }
     local map = mgd.time_constants { experiment = slow, seeds = 32, tau_p = { 1, 16 },
       tau_theta = { 64 }, tau_x = { 64 } }
     assert.is_true(map.success[{ 1, 2, 1 }] - map.success[{ 1, 1, 1 }] > 0.35, tostring(map))
   end)
 
   it("leaves empty what the engine refuses", function()
-    local map = mgd.time_constants { experiment = parity { steps = 2, every = 1 }, seeds = 1, workers = 1,
+    local map = mgd.time_constants { experiment = parity { steps = 2, every = 1 }, seeds = 1,
+      workers = 1,
       tau_theta = { 0.5, 2 } }
     assert.same(1, #map.refused)
     assert.truthy(tostring(map):find("cannot be trained", 1, true))

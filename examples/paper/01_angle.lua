@@ -1,7 +1,8 @@
 -- 01_angle.lua: the angle between G and the gradient against integration time, for each code.
 --
--- Claim (McCaughan et al. 2023): whatever the code, G turns towards the gradient as it is integrated
--- for longer, and the angle falls to zero; orthogonal codes get there at the end of their period.
+-- Claim (McCaughan et al. 2023): whatever the code, G turns towards the gradient as it is
+-- integrated for longer, and the angle falls to zero; orthogonal codes get there at the end of
+-- their period.
 -- Borne out, on 2-bit parity (2-2-1, P = 9), 4-bit parity (4-4-1, P = 25) and NIST7x7 (49-4-4,
 -- P = 220, one image). Codes of chance follow cos² = K/(K + P − 1) over K patterns, the law for
 -- a cost that is linear; orthogonal ones fall to what rounding and curvature leave.
@@ -44,7 +45,8 @@ end
 
 local panels, rows = {}, {}
 for _, task in ipairs(TASKS) do
-  local panel = { title = task.title, x = { label = "integration time τ_θ", unit = "steps", log = true },
+  local panel = { title = task.title, x = { label = "integration time τ_θ", unit = "steps",
+    log = true },
     y = { label = "angle", unit = "degrees", log = true }, legend = "top" }
   for _, code in ipairs(CODES) do
     local windows, values = {}, {}
@@ -69,4 +71,5 @@ for _, task in ipairs(TASKS) do
 end
 
 paper.finish("01_angle", mgd.plot { panels = panels, height = 400 },
-  paper.table({ "task", "code", "τ_θ = 1", "16", "256", "4096", tostring(2 ^ LONGEST // 1 | 0) }, rows))
+  paper.table({ "task", "code", "τ_θ = 1", "16", "256", "4096", tostring(2 ^ LONGEST // 1 | 0) },
+    rows))

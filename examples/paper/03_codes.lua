@@ -23,7 +23,8 @@ local TASKS = {
     steps = paper.pick(64000, 640000), every = paper.pick(1600, 16000) } },
   { title = "NIST7x7", experiment = mgd.experiment { name = "nist7x7", data = "nist7x7",
     network = { 49, 4, 4, activation = "sigmoid", output = "sigmoid" },
-    training = { batch = 16, eta = 1, tau_theta = 16, perturbation = { code = "random", norm = 0.15 },
+    training = { batch = 16, eta = 1, tau_theta = 16, perturbation = { code = "random",
+      norm = 0.15 },
       init = { scheme = "uniform", low = -0.5, high = 0.5 } },
     steps = paper.pick(4e4, 4e5), every = paper.pick(2000, 20000) } },
 }
@@ -31,7 +32,8 @@ local TASKS = {
 local panels, rows = {}, {}
 for _, task in ipairs(TASKS) do
   local cost = { title = task.title, x = "step", y = "cost", legend = "top" }
-  local accuracy = { title = task.title, x = "step", y = { label = "accuracy", range = { 0, 1.02 } },
+  local accuracy = { title = task.title, x = "step", y = { label = "accuracy", range = { 0,
+    1.02 } },
     legend = "top" }
   for _, code in ipairs(CODES) do
     local exp = task.experiment:with { name = task.experiment.name .. "-" .. code,

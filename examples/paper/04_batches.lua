@@ -27,7 +27,8 @@ for _, b in ipairs(BATCHES) do
   local panel = { title = ("B = %d"):format(b), x = { label = "samples shown" },
     y = { label = "accuracy", range = { 0, 1.02 } }, legend = "top" }
   local kinds = {
-    { "in time, τ_θ = B·τ_x", { tau_theta = b, steps = SAMPLES, every = SAMPLES // 40 // b * b }, 1 },
+    { "in time, τ_θ = B·τ_x", { tau_theta = b, steps = SAMPLES,
+      every = SAMPLES // 40 // b * b }, 1 },
     { "in space, batch = B", { batch = b, steps = SAMPLES // b, every = SAMPLES // b // 40 }, b },
   }
   for _, kind in ipairs(kinds) do

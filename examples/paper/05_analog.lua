@@ -1,8 +1,9 @@
 -- 05_analog.lua: the analog engine against the discrete one, on 2-bit parity.
 --
--- Claim (McCaughan et al. 2023): continuous filters in place of measured baselines and windows train
--- as well, for time constants in the right order (τ_p and the filters faster than τ_θ); a high-pass
--- that is too fast starves G of signal, and perturbations that a slow line smears train worse.
+-- Claim (McCaughan et al. 2023): continuous filters in place of measured baselines and windows
+-- train as well, for time constants in the right order (τ_p and the filters faster than τ_θ); a
+-- high-pass that is too fast starves G of signal, and perturbations that a slow line smears train
+-- worse.
 -- Borne out: both engines solve the task in times that agree within their intervals; time rises as
 -- τ_hp falls towards τ_p, and as the bandwidth of the perturbation lines falls below 1/(2π·τ_p).
 --
@@ -60,7 +61,8 @@ local function vary(title, path, values, label, unit)
 end
 
 local panels = { curves,
-  vary("High-pass on the cost", "training.tau_hp", { 1.1, 1.6, 3, 10, 30, 100, 300 }, "τ_hp", "steps"),
+  vary("High-pass on the cost", "training.tau_hp", { 1.1, 1.6, 3, 10, 30, 100, 300 }, "τ_hp",
+    "steps"),
   vary("Perturbation lines", "perturbation.path.bandwidth", { 0.01, 0.03, 0.1, 0.3, 1, 3 },
     "bandwidth", "1/step") }
 

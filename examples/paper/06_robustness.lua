@@ -5,10 +5,10 @@
 -- Borne out for writes and defects, to which training adapts because it measures the network as it
 -- is. Noise on the cost is borne up to about the size of C̃ itself: what counts is σ_C against
 -- |C̃| = a·|∇C|, so a larger amplitude or a longer τ_θ buys tolerance; the map is of one setting.
--- Success: 80 % of all 44,136 images, within the steps given. Defects: y = L/(1 + e^(−k(x − x0))) + y0
--- with x0, y0 ~ N(0, σ_a) and k, L ~ N(1, σ_a), one draw a neuron.
+-- Success: 80 % of all 44,136 images, within the steps given. Defects: y = L/(1 + e^(−k(x −
+-- x0))) + y0 with x0, y0 ~ N(0, σ_a) and k, L ~ N(1, σ_a), one draw a neuron.
 --
---     build/mgd-lua examples/paper/06_robustness.lua      about 90 s; FULL=1: 256 seeds, more values
+--     build/mgd-lua examples/paper/06_robustness.lua      about 90 s; FULL=1: 256 seeds
 
 package.path = (arg[0]:match "^(.*)/" or ".") .. "/?.lua;" .. package.path
 local mgd = require "mgd"
@@ -18,7 +18,8 @@ local exp = mgd.experiment { name = "nist7x7", data = "nist7x7",
   network = { 49, 4, 4, activation = "sigmoid", output = "sigmoid" },
   training = { batch = 64, eta = 1, perturbation = { code = "random", amplitude = 0.01 },
     init = { scheme = "uniform", low = -0.5, high = 0.5 } },
-  steps = paper.pick(12000, 20000), every = 500, probes = { "accuracy" }, stop = { accuracy = 0.8 } }
+  steps = paper.pick(12000, 20000), every = 500, probes = { "accuracy" },
+    stop = { accuracy = 0.8 } }
 
 local N = paper.pick(5, 9)
 local map = mgd.tolerance { experiment = exp, seeds = paper.pick(32, 256), progress = true,

@@ -2,12 +2,11 @@
 --
 -- Claim (McCaughan et al. 2023): MGD trains networks for Fashion-MNIST and CIFAR-10 to accuracies
 -- close to back-propagation's, in more steps.
--- Borne out in kind: accuracy rises with every power of ten and closes in on back-propagation, which
--- is there 10 to 100 times sooner. The published 10^6 to 10^7 steps are of the full preset.
--- Each entry is a training of its own length, with Adam and η falling along half a cosine; the best
--- of a few η is not sought. Accuracy on the test set; of parity and NIST7x7 on all samples, the
--- median of 32 and 16 seeds. Back-propagation on 2-bit parity stays in its poor minima at this small
--- η, out of which the noise of G carries MGD.
+-- Borne out in kind: accuracy rises with every power of ten and closes in on back-propagation,
+-- which is there 10 to 100 times sooner. The published 10^6 to 10^7 steps are of the full preset.
+-- Each entry is a training of its own length, with Adam and η falling along half a cosine; the
+-- best of a few η is not sought. Accuracy on the test set; of parity and NIST7x7 on all samples,
+-- the median of 32 and 16 seeds.
 --
 --     build/mgd-lua examples/paper/07_images.lua      about 90 s
 --     FULL=1 CIFAR10=folder build/mgd-lua examples/paper/07_images.lua     a day or two
@@ -45,7 +44,8 @@ local TASKS = {
       return data, nn.mlp { 2, 2, 1, activation = "sigmoid", output = "sigmoid" }
     end },
   { name = "NIST7x7, 49-4-4", powers = paper.pick({ 3, 4, 5 }, { 3, 4, 5, 6 }), eta = 0.003,
-    amplitude = 0.01, batch = 16, init = "glorot_uniform", cost = "mse", seeds = 16, make = function()
+    amplitude = 0.01, batch = 16, init = "glorot_uniform", cost = "mse", seeds = 16,
+      make = function()
       return mgd.data.nist7x7(), nn.mlp { 49, 4, 4, activation = "sigmoid", output = "sigmoid" }
     end },
   { name = "Fashion-MNIST, 784-32-10", powers = paper.pick({ 3, 4 }, { 3, 4, 5, 6 }), eta = 1.5e-3,
@@ -81,7 +81,8 @@ local function accuracy(task, data, net, way, steps)
   return type(value) == "number" and value or mgd.stats.median(value)
 end
 
-local panel = { x = { label = "steps", log = true }, y = { label = "accuracy", range = { 0, 1.02 } } }
+local panel = { x = { label = "steps", log = true }, y = { label = "accuracy", range = { 0,
+  1.02 } } }
 local head, rows, powers = { "network", "way" }, {}, paper.pick({ 3, 4, 5 }, { 3, 4, 5, 6, 7 })
 for k, power in ipairs(powers) do
   head[k + 2] = ("10^%d"):format(power)

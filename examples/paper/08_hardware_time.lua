@@ -2,9 +2,10 @@
 --
 -- Claim (McCaughan et al. 2023): a chip with time constants of 10 ns or 100 ps trains faster by MGD
 -- than a conventional computer does by back-propagation, although it takes more steps.
--- Borne out by these figures for steps of 10 ns and below; with a chip in the loop at 1 ms it is not.
--- Hardware time is steps × time of a step; energy and writing times are not counted. The wall-clock
--- of back-propagation is this machine's, to the same accuracy, one thread, data in memory.
+-- Borne out by these figures for steps of 10 ns and below; with a chip in the loop at 1 ms it is
+-- not. Hardware time is steps × time of a step; energy and writing times are not counted. The
+-- wall-clock of back-propagation is this machine's, to the same accuracy, one thread, data in
+-- memory.
 --
 --     build/mgd-lua examples/paper/08_hardware_time.lua      about 40 s; FULL=1: more seeds
 
@@ -22,9 +23,12 @@ local function sigmoid(sizes)
 end
 
 local TASKS = {
-  { name = "2-bit parity, all four right", net = sigmoid { 2, 2, 1 }, data = mgd.data.xor(), batch = 4,
-    eta = 2, descent = 2, amplitude = 0.05, steps = 2e5, every = 100, level = 1, low = -1, high = 1 },
-  { name = "NIST7x7, 80 %", net = sigmoid { 49, 4, 4 }, data = mgd.data.nist7x7(), batch = 64, eta = 1,
+  { name = "2-bit parity, all four right", net = sigmoid { 2, 2, 1 }, data = mgd.data.xor(),
+    batch = 4,
+    eta = 2, descent = 2, amplitude = 0.05, steps = 2e5, every = 100, level = 1, low = -1,
+      high = 1 },
+  { name = "NIST7x7, 80 %", net = sigmoid { 49, 4, 4 }, data = mgd.data.nist7x7(), batch = 64,
+    eta = 1,
     descent = 1, amplitude = 0.01, steps = 2e4, every = 250, level = 0.8, low = -0.5, high = 0.5 },
 }
 
@@ -67,7 +71,8 @@ local panel = { x = { label = "time of a step", unit = "s", log = true },
 for t, task in ipairs(TASKS) do
   local mgd_steps, descent = steps_to(task, "MGD"), steps_to(task, "back-propagation")
   local here = descent.median * step_time(task)
-  local row = { task.name, ("%s (%d of %d)"):format(paper.number(mgd_steps.median), mgd_steps.solved,
+  local row = { task.name, ("%s (%d of %d)"):format(paper.number(mgd_steps.median),
+    mgd_steps.solved,
     SEEDS), ("%s (%d of %d)"):format(paper.number(descent.median), descent.solved, SEEDS) }
   local series = { label = task.name, x = {}, y = {}, style = "both", colour = t }
   for k, kind in ipairs(KINDS) do

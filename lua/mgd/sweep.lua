@@ -7,8 +7,8 @@
 --     print(result)
 --
 -- Seeds, and points that differ in η only, are trained as ensembles; what remains is spread over
--- processes. All goes to the store, so that a sweep which was stopped, by whatever, goes on where it
--- was: run the same script again.
+-- processes. All goes to the store, so that a sweep which was stopped, by whatever, goes on where
+-- it was: run the same script again.
 -- @module mgd.sweep
 
 local core = require "mgd.core"
@@ -33,9 +33,10 @@ M.SCHEMA = {
   { "base", type = "any", required = true, doc = "The experiment that the points change." },
   { "grid", type = "table", doc = "{path = list of values, …}: every combination." },
   { "random", type = "table",
-    doc = "{n =, seed = 1, path = range, …}: drawn evenly. A range is {low, high}, with log = true, "
-      .. "integer = true; or {choices = list}." },
-  { "sobol", type = "table", doc = "{n =, skip = 0, path = range, …}: points of Sobol's sequence." },
+    doc = "{n =, seed = 1, path = range, …}: drawn evenly. A range is {low, high}, with "
+      .. "log = true, integer = true; or {choices = list}." },
+  { "sobol", type = "table",
+    doc = "{n =, skip = 0, path = range, …}: points of Sobol's sequence." },
   { "halton", type = "table", doc = "The same with Halton's." },
   { "list", type = "table", doc = "{{path = value, …}, …}: the points themselves." },
   { "seeds", type = "integer", min = 1, doc = "Replicas of each point; the base's seeds without." },

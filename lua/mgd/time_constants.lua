@@ -22,7 +22,8 @@ local LETTERS = { tau_p = "τ_p", tau_theta = "τ_θ", tau_x = "τ_x" }
 
 M.SCHEMA = {
   { "experiment", type = "any", required = true, doc = "With its chip; it needs a stop." },
-  { "tau_p", type = { "table", "tensor" }, unit = "steps", doc = "Values; the experiment's without." },
+  { "tau_p", type = { "table", "tensor" }, unit = "steps",
+    doc = "Values; the experiment's without." },
   { "tau_theta", type = { "table", "tensor" }, unit = "steps", doc = "The same." },
   { "tau_x", type = { "table", "tensor" }, unit = "steps", doc = "The same." },
   { "seeds", type = "integer", default = 64, min = 1, doc = "Replicas of each point." },
@@ -43,7 +44,7 @@ local function values_of(exp, name, given)
     options.fail(WHERE, "option '%s' has no values", name)
   end
   for i, value in ipairs(list) do
-    if type(value) ~= "number" or not (value > 0) then
+    if type(value) ~= "number" or value <= 0 then
       options.fail(WHERE, "option '%s': element %d is %s: expected a number of steps", name, i,
         tostring(value))
     end
@@ -163,7 +164,8 @@ function Map:plot(what)
     end
     if any then
       panels[#panels + 1] = { title = ("τ_x = %g steps"):format(tau_x),
-        x = { label = LETTERS.tau_theta, unit = "steps" }, y = { label = LETTERS.tau_p, unit = "steps" },
+        x = { label = LETTERS.tau_theta, unit = "steps" }, y = { label = LETTERS.tau_p,
+          unit = "steps" },
         { kind = "heat", x = self.axes.tau_theta, y = self.axes.tau_p, z = z,
           label = what == "success" and "success" or "time to solution",
           unit = what == "time" and "steps" or nil, log = what == "time",

@@ -6,8 +6,9 @@
 --     print(map)
 --     map:plot():save "tolerance.svg"
 --
--- Values go from mild to harsh, whichever way that is: bits fall, noise grows. The *tolerance* is the
--- last value up to which at least 95 % of the seeds still solve the task (the experiment's `stop`).
+-- Values go from mild to harsh, whichever way that is: bits fall, noise grows. The *tolerance* is
+-- the last value up to which at least 95 % of the seeds still solve the task (the experiment's
+-- `stop`).
 -- @module mgd.tolerance
 
 local options = require "mgd.options"
@@ -21,7 +22,8 @@ local WHERE = "mgd.tolerance"
 M.SCHEMA = {
   { "experiment", type = "any", required = true, doc = "What is to be solved; it needs a stop." },
   { "vary", type = "table", required = true,
-    doc = "{path = values from mild to harsh, …}: a list, or {from =, to =, n =, log =, integer =}." },
+    doc = "{path = values from mild to harsh, …}: a list, or {from =, to =, n =, log =, "
+      .. "integer =}." },
   { "pairs", type = "table", default = {},
     doc = "{{path, path}, …}: both of vary, every value of one with every value of the other." },
   { "seeds", type = "integer", default = 256, min = 1, doc = "Replicas of each point." },
@@ -48,7 +50,8 @@ local function spread_out(where, given)
   if r.from == r.to then
     options.fail(where, "from and to are both %g", r.from)
   elseif r.log and (r.from <= 0 or r.to <= 0) then
-    options.fail(where, "on a logarithmic scale both ends must be above 0, got %g and %g", r.from, r.to)
+    options.fail(where, "on a logarithmic scale both ends must be above 0, got %g and %g", r.from,
+      r.to)
   end
   local list = {}
   for i = 0, r.n - 1 do
@@ -184,7 +187,8 @@ function Map:__tostring()
     for i, value in ipairs(entry.values) do
       local success, time = entry.success[i], entry.time[i]
       lines[#lines + 1] = ("  %12s  %5.1f %% (%.1f … %.1f)  time %.4g (%.4g … %.4g) steps"):format(
-        shown(value), 100 * success.rate, 100 * success.low, 100 * success.high, time.median, time.low,
+        shown(value), 100 * success.rate, 100 * success.low, 100 * success.high, time.median,
+          time.low,
         time.high)
     end
   end

@@ -112,8 +112,8 @@ M.SCHEMA = {
       .. "replica starts from the chip's present θ." },
   { "replicas", type = "integer", default = 1, min = 1, doc = "R independent runs side by side." },
   { "replica", type = { "integer", "table" }, default = 1, min = 1,
-    doc = "Number of the first replica, which the others follow; or a list of R numbers, which draw "
-      .. "alike where they are alike." },
+    doc = "Number of the first replica, which the others follow; or a list of R numbers, which "
+      .. "draw alike where they are alike." },
   { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
     doc = "Seed of everything random in the run." },
   { "dt", type = "number", above = 0, unit = "s",
@@ -469,7 +469,8 @@ M.RUN_SCHEMA = {
     doc = "{accuracy = at least, cost = at most, …}, per replica, or function(row) → true." },
   { "progress", type = "boolean", default = false,
     doc = "A line on the terminal (stderr), where it is one." },
-  { "log", type = "string", doc = "A file that gets a JSON object a line as it goes; see mgd.log." },
+  { "log", type = "string",
+    doc = "A file that gets a JSON object a line as it goes; see mgd.log." },
   { "on_row", type = "function",
     doc = "function(row), called after each row: numbers, or lists of R numbers, by probe." },
   { "keep_stopped", type = "boolean", default = false,

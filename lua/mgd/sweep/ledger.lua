@@ -56,7 +56,8 @@ function M.open(sweep, store, plan)
     local other
     id, other = store:prepare("SELECT id, hash FROM sweeps WHERE name = ?"):first(sweep.name)
     if id and other ~= hash then
-      options.fail("sweep:run", "the store has another sweep named '%s', of other points or another "
+      options.fail("sweep:run",
+        "the store has another sweep named '%s', of other points or another "
         .. "base: give this one a name of its own", sweep.name)
     elseif not id then
       store:prepare("INSERT INTO sweeps (name, hash, definition) VALUES (?, ?, ?)"):run(sweep.name,

@@ -24,7 +24,8 @@ end
 -- ---- grids --------------------------------------------------------------------------------------
 
 local function values_of(where, path, given)
-  local list = options.is_tensor(given) and given:to("f64"):reshape { given.size }:totable() or given
+  local list = options.is_tensor(given) and given:to("f64"):reshape { given.size }:totable()
+    or given
   if type(list) ~= "table" then
     list = { list }
   end
@@ -90,9 +91,9 @@ local function check_range(where, path, given)
       .. "{choices = list}", path, options.type_name(given))
   end
   local range = options.check(where .. ": '" .. path .. "'", RANGE, given)
-  if #range ~= 2 or not (range[1] < range[2]) then
+  if #range ~= 2 or range[1] >= range[2] then
     options.fail(where, "range '%s': expected two numbers, the lower one first", path)
-  elseif range.log and not (range[1] > 0) then
+  elseif range.log and range[1] <= 0 then
     options.fail(where, "range '%s': on a logarithmic scale it must begin above 0, got %g", path,
       range[1])
   end

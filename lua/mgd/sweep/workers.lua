@@ -18,7 +18,8 @@ local SHOW_EVERY = 1     -- seconds between two notes of how far a batch has com
 local LOST_DISK = 3      -- status of a worker whose store could not be written
 local MOST_DEATHS = 3    -- of workers in a row, without a batch done between them
 
--- ---- one batch ------------------------------------------------------------------------------------
+-- ---- one batch
+-- ------------------------------------------------------------------------------------
 
 -- Beside the store, as SQLite's own files are.
 local function file_of(ledger, number, kind)
@@ -88,7 +89,8 @@ local function work(ledger, opt)
   end
 end
 
--- ---- processes ------------------------------------------------------------------------------------
+-- ---- processes
+-- ------------------------------------------------------------------------------------
 
 -- In the child: works with a connection of its own, and leaves.
 local function child(ledger, opt)
@@ -151,8 +153,8 @@ local function after(ledger, state, signal)
   local open = #ledger:open()
   state.deaths = open < state.open and 1 or state.deaths + 1
   state.open = open
-  io.stderr:write(("mgd: warning: a worker of the sweep was killed by signal %d: others take up its "
-    .. "points\n"):format(signal))
+  io.stderr:write(("mgd: warning: a worker of the sweep was killed by signal %d: others take up "
+    .. "its points\n"):format(signal))
   if state.deaths >= MOST_DEATHS then
     error(("sweep:run: %d workers in a row were killed, the last by signal %d, with nothing done "
       .. "between them (not enough memory? then fewer workers)"):format(state.deaths, signal), 0)
