@@ -193,6 +193,16 @@ local function share_out(ledger, opt)
   end
 end
 
+-- Files of processes that were killed: just after a batch was done, or within a checkpoint.
+local function sweep_up(ledger)
+  for number = 1, ledger:count() do
+    os.remove(file_of(ledger, number, "checkpoint"))
+    os.remove(file_of(ledger, number, "lock"))
+  end
+  local path = ("%s-sweep%d-"):format(ledger.store.path, ledger.id)
+  os.execute(("rm -f -- '%s'*.checkpoint.*.tmp"):format(path:gsub("'", "'\\''")))
+end
+
 --- Do all batches that are open.
 -- @tparam ledger ledger
 -- @tparam table opt `workers`, `threads` of each, `checkpoint_every`, `on_row()`: called often
@@ -221,10 +231,8 @@ function M.run(ledger, opt)
     end
     work(ledger, alone)
   end
-  -- of batches that were done just before their process was killed
-  for number = 1, store.in_memory and 0 or ledger:count() do
-    os.remove(file_of(ledger, number, "checkpoint"))
-    os.remove(file_of(ledger, number, "lock"))
+  if not store.in_memory then
+    sweep_up(ledger)
   end
 end
 
