@@ -43,13 +43,12 @@ local NAMES = { "01_angle", "02_training_time", "03_codes", "04_batches", "05_an
 local out = { [[
 # The published results, reproduced
 
-What McCaughan et al., APL Machine Learning 1, 026118 (2023),
-  report of multiplexed gradient descent,
-done again with the scripts in `examples/paper`. `make paper` runs their quick presets, below two
-minutes each on two cores; `FULL=1 make paper` the long ones. The tables and figures here are of the
-quick presets: fewer seeds, shorter runs. Numbers are the same on every machine,
-  but for the seconds of
-item 8. Glyphs of NIST7x7 are ours, so step counts compare in kind, not digit by digit.
+What McCaughan et al., APL Machine Learning 1, 026118 (2023), report of multiplexed gradient
+descent, done again with the scripts in `examples/paper`. `make paper` runs their quick presets,
+below two minutes each on two cores; `FULL=1 make paper` the long ones. The tables and figures here
+are of the quick presets: fewer seeds, shorter runs. Numbers are the same on every machine, but for
+the seconds of item 8. Glyphs of NIST7x7 are ours, so step counts compare in kind, not digit by
+digit.
 ]] }
 for i, name in ipairs(NAMES) do
   local title, text = header_of("examples/paper/" .. name .. ".lua")
