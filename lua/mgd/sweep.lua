@@ -177,6 +177,9 @@ function Sweep:run(opts)
     line:finish()
   end
   if not ok then
+    local _, _, finished, count = ledger:progress()
+    io.stderr:write(("mgd: the sweep stopped: %d of %d batches are done; it goes on when it is run "
+      .. "again\n"):format(finished, count))
     error(message, 0)
   end
   return Result.new(self, ledger.id, tell(ledger))

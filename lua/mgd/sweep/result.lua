@@ -217,9 +217,9 @@ function Result:__tostring()
     rows[i] = { point = i, diverged = MEASURES.diverged(self, i), cost = MEASURES.cost(self, i),
       accuracy = MEASURES.accuracy(self, i) }
     rows[i].success = success and ("%5.1f %% (%.0f … %.0f)"):format(100 * success.rate,
-      100 * success.low, 100 * success.high)
+      100 * success.low, 100 * success.high) or nil
     rows[i]["time to solution"] = time and ("%.4g (%.4g … %.4g)"):format(time.median, time.low,
-      time.high)
+      time.high) or nil
     for _, path in ipairs(self.paths) do
       rows[i][path] = point[path]
     end
