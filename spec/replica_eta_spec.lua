@@ -34,40 +34,72 @@ local function ensemble(changes)
   return mgd.train(opt)
 end
 
-local function alone(changes, r)
+-- Every replica ends with the θ, and stops at the step, of a run alone. `etas`: others than ETA.
+local function assert_same(changes, etas)
   local opt = options(changes)
-  opt.replica, opt.eta = NUMBERS[r], ETA[r]
-  return mgd.train(opt)
-end
-
-local function assert_same(changes)
-  local all = ensemble(changes)
+  opt.replicas, opt.replica, opt.eta = #ETA, NUMBERS, etas or ETA
+  local all = mgd.train(opt)
   all:run { steps = STEPS }
   local theta = all:theta()
   for r = 1, #ETA do
-    local one = alone(changes, r)
-    one:run { steps = STEPS }
+    opt = options(changes)
+    opt.replica, opt.eta = NUMBERS[r], (etas or ETA)[r]
+    local one = mgd.train(opt)
+    local ok, message = pcall(one.run, one, { steps = STEPS })
+    local step, finite = one.core:stopped(1)
+    assert(ok or step and not finite, message) -- alone, it raises where its cost is not finite
+    assert.same({ step, finite }, { all.core:stopped(r) })
     assert.same(one:theta():totable(), theta[r]:totable(), "replica " .. r)
   end
+  return all
 end
 
+local ANALOG = { engine = "analog", tau_hp = 4, tau_x = 40 }
+local CODES = { "sequential", "walsh", "random", "sine", "gaussian", "brownian", "lfsr" }
+
 describe("η of each replica", function()
-  for _, code in ipairs { "sequential", "walsh", "random", "sine", "gaussian", "brownian",
-    "lfsr" } do
+  for _, code in ipairs(CODES) do
     it("is used as it is alone, with the code " .. code, function()
-      assert_same { perturbation = { code = code, amplitude = 0.05 } }
+      local perturbation = { code = code, amplitude = 0.05 }
+      assert_same { perturbation = perturbation }
+      assert_same(support.options(ANALOG, { perturbation = perturbation }))
     end)
   end
 
   for _, optimizer in ipairs { "momentum", "nesterov", "adam", "sign" } do
     it("is used as it is alone, by " .. optimizer, function()
-      assert_same { optimizer = optimizer, weight_decay = 0.01 }
+      local changes = { optimizer = optimizer, weight_decay = 0.01 }
+      assert_same(changes)
+      assert_same(support.options(ANALOG, changes))
+      assert_same(support.options(changes, { chip = noisy_chip() }))
     end)
   end
 
-  it("is used as it is alone, by the analog engine, two threads and small batches", function()
-    assert_same { engine = "analog", tau_hp = 4, tau_x = 40 }
+  it("is used as it is alone, with limits on G, nodes perturbed, two-sided, in f64", function()
+    assert_same { clip = 0.01 }
+    assert_same { clip_norm = 0.01 }
+    assert_same { perturb = "nodes" }
+    assert_same { baseline = "two-sided" }
+    assert_same { net = mgd.nn.mlp { 2, 3, 1, activation = "sigmoid", dtype = "f64" } }
+  end)
+
+  it("is used as it is alone, by threads and small batches, and by one replica a unit", function()
     assert_same { threads = 2, batch = 4 }
+    local net = mgd.nn.sequential { input = { 2 }, mgd.nn.dense(200), mgd.nn.sigmoid(),
+      mgd.nn.dense(200), mgd.nn.sigmoid(), mgd.nn.dense(1) } -- too large for lanes
+    assert_same({ net = net, threads = 2 }, { 1e-3, 2e-3, 1e-4, 0, -1e-3 })
+  end)
+
+  it("does its neighbours no harm where it is far too large", function()
+    local diverges = { 0.02, 1e30, 0.01, 1e38, 0.03 }
+    local net = mgd.nn.mlp { 2, 3, 1, activation = "relu" }
+    local all = assert_same({ net = net }, diverges)
+    local step, finite = all.core:stopped(4)
+    assert.is_number(step)
+    assert.is_false(finite)
+    assert.is_nil(all.core:stopped(3))
+    assert_same({ net = net, optimizer = "momentum" }, diverges)
+    assert_same(support.options(ANALOG, { net = net }), diverges)
   end)
 
   it("is used as it is alone, by a solver of GSL's", function()
@@ -80,22 +112,48 @@ describe("η of each replica", function()
     assert_same { chip = noisy_chip() }
   end)
 
-  it("stays with its replica where others have stopped and places change", function()
+  -- 80 replicas, some of which solve the task and make room
+  local function many(changes)
     local list, numbers = {}, {}
     for r = 1, 80 do
       list[r], numbers[r] = 0.5 + r / 20, 1 + r % 9
     end
-    local opt = options { replicas = 80, replica = numbers, eta = list }
+    return options(support.options({ replicas = 80, replica = numbers, eta = list }, changes))
+  end
+  local STOP = { steps = 20000, every = 200, stop = { cost = 0.04 } }
+
+  it("stays with its replica where others have stopped and places change", function()
+    local opt = many()
     local all = mgd.train(opt)
-    all:run { steps = 20000, every = 200, stop = { cost = 0.04 } }
+    all:run(STOP)
     local solved = 0
     for _, r in ipairs { 1, 2, 33, 50, 79, 80 } do
-      local one = mgd.train(options { replica = numbers[r], eta = list[r] })
-      one:run { steps = 20000, every = 200, stop = { cost = 0.04 } }
+      local one = mgd.train(options { replica = opt.replica[r], eta = opt.eta[r] })
+      one:run(STOP)
       assert.same(one:theta():totable(), all:theta()[r]:totable())
+      assert.equal(one.core:stopped(1), (all.core:stopped(r)))
       solved = solved + (one.history.stopped[1] == one.history.stopped[1] and 1 or 0)
     end
     assert.is_true(solved >= 1 and solved < 80)
+  end)
+
+  it("stays with its replica in a run that was saved after places had changed", function()
+    local path = os.tmpname()
+    local whole, parted = mgd.train(many { threads = 1 }), mgd.train(many { threads = 2 })
+    parted:run { steps = 8000, every = 200, stop = STOP.stop }
+    local stopped = 0
+    for r = 1, 80 do
+      stopped = stopped + (parted.core:stopped(r) and 1 or 0)
+    end
+    assert.is_true(stopped > 16 and stopped < 64) -- whole units of lanes are free, others run
+    parted:save(path)
+    parted = mgd.resume(path, { threads = 3 })
+    os.remove(path)
+    assert.equal(1 + 79 % 9, parted:number(79))
+    parted:run { steps = 5000 } -- all go on, stopped or not
+    whole:run { steps = 8000, every = 200, stop = STOP.stop }
+    whole:run { steps = 5000 }
+    assert.same(whole:theta():totable(), parted:theta():totable())
   end)
 
   it("is saved and goes on", function()
@@ -109,14 +167,21 @@ describe("η of each replica", function()
     again:run { steps = 40 }
     assert.same(all:theta():totable(), again:theta():totable())
     assert.same(7, again:number(5))
-    assert.truthy(tostring(again):find("of each replica its own", 1, true))
+    assert.truthy(tostring(again):find("sgd, η 0.125 to 2, of each replica its own", 1, true))
+    assert.truthy(tostring(again):find("5 replicas with numbers of their own, seed 11", 1, true))
+  end)
+
+  it("is the run's own: what becomes of the list is nothing to it", function()
+    local list, numbers = { 0.5, 1 }, { 3, 3 }
+    local run = mgd.train(options { replicas = 2, eta = list, replica = numbers })
+    list[1], numbers[1] = 7, 8
+    assert.equal(0.5, run.options.eta[1])
+    assert.equal(3, run:number(1))
   end)
 
   it("may be a tensor", function()
     local list = ensemble {}
-    local opt = options { replicas = #ETA, replica = NUMBERS }
-    opt.eta = mgd.tensor(ETA)
-    local tensor = mgd.train(opt)
+    local tensor = mgd.train(options { replicas = #ETA, replica = NUMBERS, eta = mgd.tensor(ETA) })
     list:run { steps = 10 }
     tensor:run { steps = 10 }
     assert.same(list:theta():totable(), tensor:theta():totable())
@@ -134,6 +199,26 @@ describe("η of each replica", function()
     end)
     fails("option 'eta'", function()
       mgd.train(options { replicas = 2, eta = { 1, 2 }, optimizer = "pulses", pulse = 0.1 })
+    end)
+    local cases = {
+      { { eta = mgd.tensor { { 1 }, { 2 } } }, "option 'eta' is a tensor of 2 dimensions" },
+      { { eta = {} }, "option 'eta' is a list of 0: expected a number for each of 2 replicas" },
+      { { eta = { 1, false } }, "option 'eta': element 2 is boolean: expected a number" },
+      { { eta = { 1, 2, every = 3 } }, "option 'eta': 'every' stands among the values" },
+      { { replica = { 1, 2 ^ 50 } }, "number of replica 2 must be in [1, 1.40737e+14]" },
+      { { replica = { 1, "2" } }, "option 'replica': element 2 is string: expected a whole" },
+      { { replica = { first = 1 } }, "option 'replica': 'first' stands among the values" },
+      { { replica = mgd.tensor { 1, 2 } }, "option 'replica' must be an integer" },
+    }
+    for _, case in ipairs(cases) do
+      local message = fails(case[2], function()
+        mgd.train(options(support.options({ replicas = 2 }, case[1])))
+      end)
+      assert.truthy(message:find("^spec/replica_eta_spec.lua:%d+:"), message)
+    end
+    fails("mgd.experiment: training: option 'eta' is a list: expected one η for all", function()
+      mgd.experiment { name = "x", network = { 2, 2, 1 }, data = "xor", steps = 10, seeds = 2,
+        training = { eta = { 0.1, 0.2 } } }
     end)
   end)
 end)

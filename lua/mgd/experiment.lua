@@ -12,6 +12,7 @@
 
 local core = require "mgd.core"
 local data = require "mgd.data"
+local each = require "mgd.each"
 local environment = require "mgd.experiment.environment"
 local json = require "mgd.json"
 local options = require "mgd.options"
@@ -157,6 +158,10 @@ end
 local function resolve(self)
   local spec = self.spec
   local checked = train.resolve(train_options(spec))
+  if each.has_eta(checked) then
+    options.fail(WHERE, "training: option 'eta' is a list: expected one η for all seeds; a sweep "
+      .. "varies it: mgd.sweep{base = …, grid = {[\"training.eta\"] = {…}}}")
+  end
   one_run(spec)
   local training, functions = train.describe(checked)
   for name in pairs(parts.ELSEWHERE) do

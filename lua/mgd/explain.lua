@@ -6,6 +6,7 @@
 -- batches in a window only add to the angle. What lies beyond is noise, curvature or the chip.
 -- @module mgd.explain
 
+local each = require "mgd.each"
 local figures = require "mgd.figures"
 
 local M = {}
@@ -190,11 +191,10 @@ local function how_line(o)
   local code = o.perturbation.code
   local k = patterns_of(o)
   return ("%s code, %s; G is integrated over τ_θ = %s (%s), a batch of %d shown for "
-    .. "τ_x = %s; η %s, %s"):format(type(code) == "string" and code or "a user's",
+    .. "τ_x = %s; %s, %s"):format(type(code) == "string" and code or "a user's",
     size_of(o.perturbation), plural(o.tau_theta, "step"), plural(k, "pattern"), o.batch,
-    plural(o.tau_x, "step"), type(o.eta) == "number" and ("= %.4g"):format(o.eta)
-      or type(o.eta) == "table" and type(o.eta[1]) == "number" and "of each replica its own"
-      or "by a function", o.optimizer)
+    plural(o.tau_x, "step"), type(o.eta) == "number" and ("η = %.4g"):format(o.eta)
+      or each.has_eta(o) and each.eta_text(o) or "η by a function", o.optimizer)
 end
 
 local function replica_line(o, f)

@@ -8,6 +8,7 @@ local chips = require "mgd.chip"
 local codes = require "mgd.codes"
 local core = require "mgd.core"
 local data = require "mgd.data"
+local each = require "mgd.each"
 local history = require "mgd.history"
 local logs = require "mgd.log"
 local hw = require "mgd.hw"
@@ -158,42 +159,11 @@ local function check_dt(opt)
   return opt.dt or own or 1
 end
 
--- What each replica has of its own: lists of R numbers.
-local function check_each(opt)
-  if options.is_tensor(opt.eta) then
-    opt.eta = opt.eta:to("f64"):totable()
-  end
-  for name, what in pairs { eta = "a number", replica = "a whole number of at least 1" } do
-    local list = opt[name]
-    if type(list) == "table" and (name == "replica" or type(list[1]) == "number") then
-      if #list ~= opt.replicas then
-        options.fail("mgd.train", "option '%s' is a list of %d: expected a number for each of %d "
-          .. "replicas", name, #list, opt.replicas)
-      end
-      for i, value in ipairs(list) do
-        local fits = type(value) == "number" and math.abs(value) < math.huge
-        if not fits or name == "replica" and (value < 1 or value ~= math.floor(value)) then
-          options.fail("mgd.train", "option '%s': element %d is %s: expected %s", name, i,
-            tostring(value), what)
-        end
-      end
-      if name == "eta" and opt.optimizer == "pulses" then
-        options.fail("mgd.train", "option 'eta' has no effect beside optimizer = \"pulses\"")
-      end
-    end
-  end
-end
-
--- Whether η is a list, of one number for each replica.
-local function has_own_eta(opt)
-  return type(opt.eta) == "table" and type(opt.eta[1]) == "number"
-end
-
 -- Schedules, their bounds, and what only an engine asks for.
 local function check_times(opt)
   for _, entry in ipairs(M.SCHEMA) do
     local name = entry[1]
-    local own = name == "eta" and has_own_eta(opt)
+    local own = name == "eta" and each.has_eta(opt)
     if type(entry.type) == "table" and entry.type[2] == "schedule" and not own then
       opt[name] = schedules.check("mgd.train", name, opt[name], entry)
     end
@@ -220,7 +190,7 @@ function M.resolve(given)
       options.fail("mgd.train", "option '%s' must be in [0, 1), got %g", name, opt[name])
     end
   end
-  check_each(opt)
+  each.check(opt)
   check_times(opt)
   opt.perturbation = opt.perturbation
     and codes.resolve("mgd.train: perturbation", opt.perturbation)
@@ -311,8 +281,7 @@ end
 
 --- The number of replica r, by which its random numbers are drawn.
 function Run:number(r)
-  local first = self.options.replica
-  return type(first) == "table" and first[r] or first + r - 1
+  return each.number(self.options, r)
 end
 
 function Run:__tostring()
@@ -323,9 +292,8 @@ function Run:__tostring()
       type(o.cost) == "string" and o.cost or "a function"),
     method_text(o),
     ("  optimizer %s, %s"):format(o.optimizer, o.pulse and ("pulses of %g"):format(o.pulse)
-      or "η = " .. (has_own_eta(o) and "of each replica its own" or schedules.text(o.eta))),
-    ("  %d replica%s from number %d, seed %d; %d steps done"):format(o.replicas,
-      o.replicas == 1 and "" or "s", self:number(1), o.seed, self.steps_done),
+      or each.has_eta(o) and each.eta_text(o) or "η = " .. schedules.text(o.eta)),
+    ("  %s, seed %d; %d steps done"):format(each.replicas_text(o), o.seed, self.steps_done),
   }, "\n")
 end
 
@@ -347,7 +315,7 @@ local function core_options(opt)
   if opt.optimizer == "pulses" then -- signs, with steps of their own
     flat.optimizer, flat.eta = "sign", opt.pulse
   end
-  if has_own_eta(opt) then
+  if each.has_eta(opt) then
     flat.eta, flat.eta_factors = 1, core.tensor.tensor(opt.eta, { dtype = "f64" })
   end
   if type(opt.replica) == "table" then

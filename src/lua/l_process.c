@@ -57,27 +57,45 @@ static int process_leave(lua_State *L) {
     _exit(status);
 }
 
-/* The first child of the list that has ended; 0 where none has. */
-static pid_t ended(lua_State *L, int list, int *status) {
+/* One process: 0 and less would mean many to the system. */
+static pid_t check_pid(lua_State *L, int index, const char *name) {
+    return (pid_t)l_integer(L, index, name, 1, INT32_MAX);
+}
+
+enum { RUNS, ENDED, FORGOTTEN };
+
+/* What became of a child. The system forgets it at once where SIGCHLD is ignored, as some that
+ * start programs leave it. */
+static int look(pid_t pid, int *status) {
+    pid_t answer;
+    do
+        answer = waitpid(pid, status, WNOHANG);
+    while (answer < 0 && errno == EINTR);
+    return answer == pid ? ENDED : answer < 0 ? FORGOTTEN : RUNS;
+}
+
+/* The first child of the list that has ended, and how; 0 where none has. */
+static pid_t first_ended(lua_State *L, int list, int *how, int *status) {
     size_t count = lua_rawlen(L, list);
     for (size_t i = 1; i <= count; i++) {
         lua_rawgeti(L, list, (int)i);
-        pid_t pid = (pid_t)lua_tointeger(L, -1);
+        pid_t pid = check_pid(L, -1, "wait: a child");
         lua_pop(L, 1);
-        if (waitpid(pid, status, WNOHANG) == pid)
+        *how = look(pid, status);
+        if (*how != RUNS)
             return pid;
     }
     return 0;
 }
 
-/* wait({pid, …}, seconds) → pid, exit status | nil, signal | nil of a child that has ended; nothing
- * where none ends so soon */
+/* wait({pid, …}, seconds) → pid, exit status | nil, signal | nil of a child that has ended, its pid
+ * alone where nobody knows how; nothing where none ends so soon */
 static int process_wait(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     double until = mgd_clock() + luaL_checknumber(L, 2);
-    int status;
+    int how = RUNS, status = 0;
     pid_t pid;
-    while (!(pid = ended(L, 1, &status))) {
+    while (!(pid = first_ended(L, 1, &how, &status))) {
         mgd_context ctx = {0};
         l_check(L, mgd_interrupt_answer(&ctx), &ctx);
         if (mgd_clock() >= until)
@@ -85,24 +103,24 @@ static int process_wait(lua_State *L) {
         nanosleep(&(struct timespec){.tv_nsec = POLL}, NULL);
     }
     lua_pushinteger(L, pid);
-    if (WIFEXITED(status))
+    if (how == ENDED && WIFEXITED(status))
         lua_pushinteger(L, WEXITSTATUS(status));
     else
         lua_pushnil(L);
-    if (WIFSIGNALED(status))
+    if (how == ENDED && WIFSIGNALED(status))
         lua_pushinteger(L, WTERMSIG(status));
     else
         lua_pushnil(L);
     return 3;
 }
 
-/* kill(pid, "int" | "term" | "kill") */
+/* kill(pid, "int" | "term" | "kill") → whether there was such a process */
 static int process_kill(lua_State *L) {
     static const char *const names[] = {"int", "term", "kill", NULL};
     static const int numbers[] = {SIGINT, SIGTERM, SIGKILL};
-    pid_t pid = (pid_t)luaL_checkinteger(L, 1);
-    kill(pid, numbers[luaL_checkoption(L, 2, "term", names)]);
-    return 0;
+    pid_t pid = check_pid(L, 1, "kill: pid");
+    lua_pushboolean(L, kill(pid, numbers[luaL_checkoption(L, 2, "term", names)]) == 0);
+    return 1;
 }
 
 static int process_pid(lua_State *L) {
@@ -111,7 +129,7 @@ static int process_pid(lua_State *L) {
 }
 
 /* lock(path) → a lock on that file, made where there is none; nil where another process has it. It
- * ends with release() or with the process. */
+ * ends with release() or with the process, and with all children made while it was held. */
 static int process_lock(lua_State *L) {
     const char *path = luaL_checkstring(L, 1);
     int *box = l_push_box(L, sizeof *box, L_LOCK);

@@ -106,9 +106,9 @@ static mgd_status check_schedules(mgd_context *ctx, const mgd_train *t) {
     return mgd_schedule_check(ctx, "train: eta", &t->eta, MGD_VALUE_ANY);
 }
 
-/* One value for each replica, from `least` on. */
+/* One value for each replica, from `least` to `most`. */
 static mgd_status check_each(mgd_context *ctx, const char *name, const mgd_tensor *values,
-                             size_t replicas, double least) {
+                             size_t replicas, double least, double most) {
     if (!values)
         return MGD_OK;
     if (mgd_tensor_dtype(values) != MGD_F64 || mgd_tensor_size(values) != replicas ||
@@ -117,9 +117,10 @@ static mgd_status check_each(mgd_context *ctx, const char *name, const mgd_tenso
                         name, replicas);
     const double *value = mgd_tensor_data(values);
     for (size_t r = 0; r < replicas; r++)
-        if (!(value[r] >= least && value[r] <= 0x1p200))
-            return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: %s of replica %zu is %g", name, r + 1,
-                            value[r]);
+        if (!(value[r] >= least && value[r] <= most))
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                            "train: %s of replica %zu must be in [%g, %g], got %g", name, r + 1,
+                            least, most, value[r]);
     return MGD_OK;
 }
 
@@ -130,8 +131,8 @@ static mgd_status check_train(mgd_context *ctx, const mgd_train *t) {
     MGD_TRY(need_positive(ctx, "replica", t->replica));
     MGD_TRY(need_range(ctx, "batch", (double)t->batch, 1, 0x1p32));
     MGD_TRY(need_range(ctx, "replica", (double)t->replica + (double)t->replicas, 1, 0x1p47));
-    MGD_TRY(check_each(ctx, "number", t->numbers, t->replicas, 1));
-    MGD_TRY(check_each(ctx, "eta", t->eta_factors, t->replicas, -0x1p200));
+    MGD_TRY(check_each(ctx, "number", t->numbers, t->replicas, 1, 0x1p47));
+    MGD_TRY(check_each(ctx, "eta", t->eta_factors, t->replicas, -DBL_MAX, DBL_MAX));
     MGD_TRY(need_range(ctx, "momentum", t->momentum, 0, 1));
     MGD_TRY(need_range(ctx, "beta1", t->beta1, 0, 1));
     MGD_TRY(need_range(ctx, "beta2", t->beta2, 0, 1));
@@ -272,15 +273,16 @@ static mgd_status number_slots(mgd_context *ctx, mgd_run *run) {
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: %zu replicas", t->replicas);
     const double *numbers = t->numbers ? mgd_tensor_data(t->numbers) : NULL;
     const double *factors = t->eta_factors ? mgd_tensor_data(t->eta_factors) : NULL;
-    run->most_rate = factors ? 0 : 1;
+    double most = factors ? 0 : 1;
     for (size_t slot = 0; slot < all; slot++) {
         size_t r = slot < t->replicas ? slot : t->replicas - 1;
         run->slot[r] = slot < t->replicas ? slot : run->slot[r];
         run->owner[slot] = r;
         run->number[slot] = numbers ? (uint64_t)numbers[r] : t->replica + r;
         run->rate[slot] = factors ? factors[r] : 1;
-        run->most_rate = fmax(run->most_rate, fabs(run->rate[slot]));
+        most = fmax(most, fabs(run->rate[slot]));
     }
+    run->huge_eta = MGD_HUGE_SIGNAL / most;
     t->numbers = t->eta_factors = NULL;
     return MGD_OK;
 }

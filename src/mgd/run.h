@@ -108,10 +108,8 @@ struct mgd_run {
 
     size_t live_units; /* units from here on have no replica that runs */
     size_t *slot;      /* (replicas) where each stands: unit × lanes + lane */
-    size_t *owner;     /* (units × lanes) the index of the replica there, and … */
-    uint64_t *number;  /* … its number; the last one's where there is none */
-    double *rate;      /* (units × lanes) factor of its η */
-    double most_rate;  /* the largest magnitude of those */
+    uint64_t *number;  /* (units × lanes) the number of the replica there; the last one's where
+                        * there is none */
 
     /* by slot, (units × lanes) */
     double *c0, *c, *c_tilde; /* (channels × units × lanes), the whole cost first */
@@ -136,8 +134,11 @@ struct mgd_run {
     uint64_t step;       /* steps done by all units */
     uint64_t *done;      /* (units) steps done; ahead of `step` only after a chip has failed */
     double eta;          /* of the next write of θ, where it is a function */
+    double huge_eta;     /* from which on a write may overflow, with the largest of the factors */
     size_t num_workers, requesters; /* threads, and how many of them ask the chip */
     mgd_worker *workers;
+    size_t *owner; /* (units × lanes) the index of the replica there, … */
+    double *rate;  /* … and the factor of its η */
 };
 
 /* What is needed of a unit to form its patterns and perturbed parameters: see source.c. */

@@ -154,8 +154,8 @@ mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t 
          limits = t->clip > 0 || t->clip_norm > 0;
     bool at_once = writes && integrates && !limits && t->optimizer == MGD_OPTIMIZER_SGD &&
                    !run->window_gradient && !chip && !(t->weight_decay > 0);
-    bool careful = writes && (run->careful[unit] ||
-                              !(fabs(mgd_run_eta(run, last)) * run->most_rate < MGD_HUGE_SIGNAL));
+    bool careful =
+        writes && (run->careful[unit] || !(fabs(mgd_run_eta(run, last)) < run->huge_eta));
     mgd_status status = MGD_OK;
     if (writes)
         mgd_step_hold_rates(run, w, unit, last);
