@@ -110,18 +110,19 @@ local function child(ledger, opt)
   process.leave(ok and 0 or 1)
 end
 
--- A connection must not be shared with a child: it is closed while children are made.
+-- A connection must not be shared with a child: it is closed while children are made. Where a later
+-- one cannot be made, those that there are do all.
 local function start(ledger, opt, count)
   local pids = {}
   collectgarbage()
   collectgarbage() -- what is the parent's to finalise shall not be a child's as well
   ledger.store:disconnect()
   for _ = 1, count do
-    local pid = process.fork()
-    if pid == 0 then
+    local ok, pid = pcall(process.fork)
+    if ok and pid == 0 then
       child(ledger, opt)
     end
-    pids[#pids + 1] = pid
+    pids[#pids + 1] = ok and pid or nil
   end
   ledger.store:connect()
   return pids
