@@ -187,6 +187,18 @@ describe("example", function()
     shows("17_run_store.lua " .. file, { "0 experiments were run, 12 were there", "384 runs" })
   end)
 
+  it("18_statistics counts the seeds that never solve XOR, and fits a power law", function()
+    shows("18_statistics.lua", {
+      "eta = 1: [2-5]%d of 64 solved; median time to solution %S+ %(%d+ … ",
+      "share that solves XOR: 0%.%d+ %(0%.%d+ … 0%.%d+ at 95 %%%)",
+      "25 %% +%d+ +%(%d+ … %d+%)",
+      "mean of the %d+ that solved +%d+",
+      "0%.125 +[2-4]%d: 0%.%d%d",
+      "16 +%d?%d: 0%.[0-2]%d",
+      "up to eta = 1, y = %d+·x^%-[01]%.%d+; exponent", -- −1.08 ± 0.06 in 20 repetitions
+    })
+  end)
+
   it("15_baselines has back-propagation ahead and its corners level", function()
     shows("15_baselines.lua", {
       "back%-propagation, batch 10 +[4-6]%d%.%d +9%d%.%d +9%d%.%d",

@@ -215,7 +215,7 @@ describe("mgd.stats", function()
 
   describe("refuses", function()
     for what, case in pairs {
-      ["no values"] = { "expected at least 1 values, got 0", stats.median, {} },
+      ["no values"] = { "expected at least 1 value, got 0", stats.median, {} },
       ["nan"] = { "element 2 is nan", stats.mean, { 1, NAN } },
       ["text"] = { "element 1 is string: expected a number", stats.mean, { "a" } },
       ["a number alone"] = { "expected values as a tensor or a list, got number", stats.mean, 3 },

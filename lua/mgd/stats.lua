@@ -19,13 +19,13 @@ local tensor = core.tensor
 
 local M = {}
 
-local list_of, make = values.list, values.make
+local list_of, make, interval_text = values.list, values.make, values.interval
 
--- ---- one sample -----------------------------------------------------------------------------------
+-- ---- one sample --------------------------------------------------------------------------------
 
 --- The mean.
 function M.mean(x)
-  local list, sum = list_of("mgd.stats.mean", x, 1), 0
+  local list, sum = list_of("mgd.stats.mean", x, 1), 0.0
   for _, value in ipairs(list) do
     sum = sum + value
   end
@@ -35,7 +35,7 @@ end
 --- The standard deviation, from n − 1.
 function M.std(x)
   local list = list_of("mgd.stats.std", x, 2)
-  local mean, sum = M.mean(list), 0
+  local mean, sum = M.mean(list), 0.0
   for _, value in ipairs(list) do
     sum = sum + (value - mean) ^ 2
   end
@@ -43,6 +43,10 @@ function M.std(x)
 end
 
 local function check_fractions(where, q)
+  if type(q) ~= "table" or #q == 0 then
+    options.fail(where, "expected quantiles as a list of numbers from 0 to 1, got %s",
+      type(q) == "table" and "an empty one" or options.type_name(q))
+  end
   for _, fraction in ipairs(q) do
     if type(fraction) ~= "number" or not (fraction >= 0 and fraction <= 1) then
       options.fail(where, "a quantile is asked for by a number from 0 to 1, got %s",
@@ -57,7 +61,7 @@ end
 -- @treturn number|table as q
 function M.quantile(x, q)
   local where = "mgd.stats.quantile"
-  local list = type(q) == "table" and q or { q }
+  local list = type(q) == "number" and { q } or q
   check_fractions(where, list)
   local result = C.quantiles(list_of(where, x, 1), list)
   return type(q) == "table" and result or result[1]
@@ -102,11 +106,7 @@ function M.bands(x, q)
   return columns
 end
 
--- ---- intervals ------------------------------------------------------------------------------------
-
-local function interval_text(value, low, high, level)
-  return ("%.6g (%.6g … %.6g at %g %%)"):format(value, low, high, 100 * level)
-end
+-- ---- intervals ---------------------------------------------------------------------------------
 
 local LEVEL = { "level", type = "number", default = 0.95, above = 0, max = 0.9999,
   doc = "Of the interval." }
@@ -118,6 +118,14 @@ M.BOOTSTRAP = {
   { "seed", type = "integer", default = 1, min = 0, doc = "Of the draws." },
 }
 
+local function checked_number(value)
+  if type(value) ~= "number" or value ~= value then
+    options.fail("mgd.stats.bootstrap", "the statistic returned %s: expected a number",
+      type(value) == "number" and "nan" or options.type_name(value))
+  end
+  return value
+end
+
 -- The statistic of each resample.
 local function resampled(list, statistic, opt)
   if type(statistic) == "string" then
@@ -125,11 +133,7 @@ local function resampled(list, statistic, opt)
   end
   local result = {}
   for i = 1, opt.resamples do
-    result[i] = statistic(C.resample(list, i - 1, opt.seed))
-    if type(result[i]) ~= "number" then
-      options.fail("mgd.stats.bootstrap", "the statistic returned %s: expected a number",
-        options.type_name(result[i]))
-    end
+    result[i] = checked_number(statistic(C.resample(list, i - 1, opt.seed)))
   end
   return result
 end
@@ -145,13 +149,14 @@ function M.bootstrap(x, statistic, opts)
   local list = list_of(where, x, 2)
   statistic = statistic or "mean"
   if statistic ~= "mean" and statistic ~= "median" and type(statistic) ~= "function" then
-    options.fail(where, "the statistic must be \"mean\", \"median\" or a function of a list, got %s",
-      tostring(statistic))
+    options.fail(where, "the statistic must be \"mean\", \"median\" or a function of a list, "
+      .. "got %s", tostring(statistic))
   end
   local of_all = type(statistic) == "function" and statistic or M[statistic]
   local tail = (1 - opt.level) / 2
   local bounds = C.quantiles(resampled(list, statistic, opt), { tail, 1 - tail })
-  return make({ value = of_all(list), low = bounds[1], high = bounds[2] }, function(self)
+  local fields = { value = checked_number(of_all(list)), low = bounds[1], high = bounds[2] }
+  return make(fields, function(self)
     return interval_text(self.value, self.low, self.high, opt.level)
   end)
 end
@@ -168,7 +173,7 @@ function M.success(k, n, opts)
   local where = "mgd.stats.success"
   local opt = options.check(where, M.SUCCESS, opts)
   for _, count in ipairs { k or 0 / 0, n or 0 / 0 } do
-    if type(count) ~= "number" or count ~= math.floor(count) or count < 0 then
+    if type(count) ~= "number" or count % 1 ~= 0 or count < 0 then
       options.fail(where, "expected whole numbers of successes and of runs, got %s and %s",
         tostring(k), tostring(n))
     end
@@ -181,18 +186,19 @@ function M.success(k, n, opts)
   local rate = k / n
   local centre = (rate + z ^ 2 / (2 * n)) / (1 + z ^ 2 / n)
   local half = z / (1 + z ^ 2 / n) * math.sqrt(rate * (1 - rate) / n + z ^ 2 / (4 * n ^ 2))
-  return make({ rate = rate, low = k == 0 and 0 or centre - half, high = k == n and 1 or centre + half },
-    function(self)
-      return interval_text(self.rate, self.low, self.high, opt.level)
-    end)
+  local fields = { rate = rate, low = k == 0 and 0 or centre - half,
+    high = k == n and 1 or centre + half }
+  return make(fields, function(self)
+    return interval_text(self.rate, self.low, self.high, opt.level)
+  end)
 end
 
--- ---- time to solution -----------------------------------------------------------------------------
+-- ---- time to solution --------------------------------------------------------------------------
 
 M.time_to_solution = survival.time_to_solution
 M.SURVIVAL = survival.SCHEMA
 
--- ---- power laws -----------------------------------------------------------------------------------
+-- ---- power laws --------------------------------------------------------------------------------
 
 M.POWER_LAW = {
   LEVEL,
@@ -204,7 +210,8 @@ local function logarithms(where, name, list)
   local out = {}
   for i, value in ipairs(list) do
     if not (value > 0 and value < math.huge) then
-      options.fail(where, "element %d of %s is %g: a power law takes positive numbers", i, name, value)
+      options.fail(where, "element %d of %s is %g: a power law takes positive numbers", i, name,
+        value)
     end
     out[i] = math.log(value)
   end
@@ -223,8 +230,8 @@ end
 -- @param x positive values, at least 3
 -- @param y as many
 -- @tparam[opt] table opts `sigma`, `level`
--- @treturn table `exponent` and `factor`, each with `…_error` (1σ), `…_low` and `…_high` (Student's t
---   with n − 2 degrees of freedom; the normal distribution where sigma is given), `r2`, `n`
+-- @treturn table `exponent` and `factor`, each with `…_error` (1σ), `…_low` and `…_high` (Student's
+--   t with n − 2 degrees of freedom; the normal distribution where sigma is given), `r2`, `n`
 function M.power_law(x, y, opts)
   local where = "mgd.stats.power_law"
   local opt = options.check(where, M.POWER_LAW, opts)
@@ -237,8 +244,9 @@ function M.power_law(x, y, opts)
   if opt.sigma ~= nil then
     local weights = {}
     for i, sigma in ipairs(list_of(where, opt.sigma, #ys, #ys)) do
-      if not (sigma > 0) then
-        options.fail(where, "option 'sigma': element %d is %g: expected a positive number", i, sigma)
+      if not (sigma > 0 and sigma < math.huge) then
+        options.fail(where, "option 'sigma': element %d is %g: expected a positive number", i,
+          sigma)
       end
       weights[i] = (ys[i] / sigma) ^ 2
     end
@@ -256,11 +264,13 @@ function M.power_law(x, y, opts)
   end
   local error_a, error_b = math.sqrt(var_a), math.sqrt(var_b)
   return make({ exponent = b, exponent_error = error_b, exponent_low = b - factor * error_b,
-    exponent_high = b + factor * error_b, factor = math.exp(a), factor_error = math.exp(a) * error_a,
+    exponent_high = b + factor * error_b,
+    factor = math.exp(a), factor_error = math.exp(a) * error_a,
     factor_low = math.exp(a - factor * error_a), factor_high = math.exp(a + factor * error_a),
     r2 = r_squared(ly, residuals), n = #xs }, function(self)
     return ("y = %.4g·x^%.4g; exponent %s, R² = %.4f, n = %d"):format(self.factor, self.exponent,
-      interval_text(self.exponent, self.exponent_low, self.exponent_high, opt.level), self.r2, self.n)
+      interval_text(self.exponent, self.exponent_low, self.exponent_high, opt.level), self.r2,
+      self.n)
   end)
 end
 
@@ -279,31 +289,38 @@ function M.correlation(x, y)
     xx, yy = xx + (value - mx) ^ 2, yy + (ys[i] - my) ^ 2
     xy = xy + (value - mx) * (ys[i] - my)
   end
+  if xx == 0 or yy == 0 then
+    options.fail(where, "all %s are equal: no correlation can be told", xx == 0 and "x" or "y")
+  end
   return xy / math.sqrt(xx * yy)
 end
 
--- ---- sequences that fill space --------------------------------------------------------------------
+-- ---- sequences that fill space -----------------------------------------------------------------
 
 M.SEQUENCE = {
   { "skip", type = "integer", default = 0, min = 0, doc = "Points that are left out at first." },
 }
 
 local MOST = { sobol = 40, halton = 1229 }
+local MOST_POINTS = 2 ^ 30 - 1 -- GSL's Sobol sequence has 30 bits
 
 local function sequence(name)
   return function(n, d, opts)
     local where = "mgd." .. name
     local opt = options.check(where, M.SEQUENCE, opts)
     for _, count in ipairs { n or 0, d or 0 } do
-      if type(count) ~= "number" or count ~= math.floor(count) or count < 1 then
+      if type(count) ~= "number" or count % 1 ~= 0 or count < 1 then
         options.fail(where, "expected the number of points and of dimensions, got %s and %s",
           tostring(n), tostring(d))
       end
     end
     if d > MOST[name] then
-      options.fail(where, "%d dimensions: expected at most %d", d, MOST[name])
+      options.fail(where, "%.15g dimensions: expected at most %d", d, MOST[name])
+    elseif n + opt.skip > MOST_POINTS then
+      options.fail(where, "%.15g points, skipped ones included: expected at most 2^30 − 1",
+        n + opt.skip)
     end
-    return tensor.tensor(C.quasi(name, n, d, opt.skip), { dtype = "f64" })
+    return C.quasi(name, n, d, opt.skip)
   end
 end
 

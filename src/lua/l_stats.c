@@ -2,7 +2,7 @@
  * of numbers; lua/mgd/stats.lua checks what users give.
  */
 
-#include "../base/base.h" /* internal: streams of random numbers */
+#include "../base/base.h" /* internal: streams of random numbers, Ctrl-C */
 #include "l_tensor.h"
 
 #include <gsl/gsl_cdf.h>
@@ -11,7 +11,10 @@
 #include <gsl/gsl_qrng.h>
 #include <gsl/gsl_sort.h>
 #include <gsl/gsl_statistics_double.h>
+#include <math.h>
 #include <string.h>
+
+enum { HALTON_MOST = 1229 }; /* dimensions */
 
 /* A copy of the list at `index`, collected by Lua. */
 static double *list_of(lua_State *L, int index, size_t *count) {
@@ -26,7 +29,17 @@ static double *list_of(lua_State *L, int index, size_t *count) {
     return values;
 }
 
-/* quantiles(values, {q, …}) → list: type 7 of Hyndman and Fan, 1996, as in R and NumPy */
+/* Type 7 of Hyndman and Fan, 1996, as in R and NumPy. GSL's would answer nan where it multiplies an
+ * infinite neighbour with 0. */
+static double quantile(const double *sorted, size_t n, double q) {
+    double place = q * (double)(n - 1), part = place - floor(place);
+    size_t below = (size_t)place;
+    if (part == 0 || sorted[below] == sorted[below + 1])
+        return sorted[below];
+    return (1 - part) * sorted[below] + part * sorted[below + 1];
+}
+
+/* quantiles(values, {q, …}) → list; there is at least one value */
 static int stats_quantiles(lua_State *L) {
     size_t n, m;
     double *values = list_of(L, 1, &n);
@@ -34,7 +47,7 @@ static int stats_quantiles(lua_State *L) {
     gsl_sort(values, 1, n);
     lua_createtable(L, (int)m, 0);
     for (size_t i = 0; i < m; i++) {
-        lua_pushnumber(L, gsl_stats_quantile_from_sorted_data(values, 1, n, q[i]));
+        lua_pushnumber(L, quantile(values, n, q[i]));
         lua_rawseti(L, -2, (int)i + 1);
     }
     return 1;
@@ -65,7 +78,9 @@ static int stats_bootstrap(lua_State *L) {
     uint64_t seed = (uint64_t)luaL_checkinteger(L, 4);
     double *sample = lua_newuserdatauv(L, (n + 1) * sizeof *sample, 0);
     lua_createtable(L, (int)resamples, 0);
+    mgd_context ctx = {0};
     for (lua_Integer i = 0; i < resamples; i++) {
+        l_check(L, mgd_interrupt_answer(&ctx), &ctx);
         resample(values, n, seed, (uint64_t)i, sample);
         lua_pushnumber(L, statistic(name, sample, n));
         lua_rawseti(L, -2, (int)i + 1);
@@ -137,28 +152,36 @@ static int stats_t_quantile(lua_State *L) {
     return 1;
 }
 
-/* quasi("sobol" | "halton", n, d, skip) → list of n lists of d numbers */
+/* Rows of n points, after `skip` that are left out; in blocks, to look for Ctrl-C between them. */
+static mgd_status fill_points(mgd_context *ctx, gsl_qrng *sequence, size_t n, size_t skip,
+                              double *rows, size_t d) {
+    double unused[HALTON_MOST];
+    for (size_t i = 0; i < skip + n; i++) {
+        if (i % 65536 == 65535)
+            MGD_TRY(mgd_interrupt_answer(ctx));
+        gsl_qrng_get(sequence, i < skip ? unused : rows + (i - skip) * d);
+    }
+    return MGD_OK;
+}
+
+/* quasi("sobol" | "halton", n, d, skip) → tensor (n, d) of f64 */
 static int stats_quasi(lua_State *L) {
     bool sobol = strcmp(luaL_checkstring(L, 1), "sobol") == 0;
-    lua_Integer n = luaL_checkinteger(L, 2), d = luaL_checkinteger(L, 3);
-    lua_Integer skip = luaL_checkinteger(L, 4);
-    double point[1229];
+    size_t n = (size_t)luaL_checkinteger(L, 2), d = (size_t)luaL_checkinteger(L, 3);
+    size_t skip = (size_t)luaL_checkinteger(L, 4);
+    mgd_context ctx = {0};
+    mgd_tensor **out = l_push_tensor_box(L);
+    l_check(L, mgd_tensor_new(&ctx, MGD_F64, 2, (size_t[]){n, d}, out), &ctx);
+    l_tensor_filled(L, *out);
+    /* no Lua from here to gsl_qrng_free */
+    gsl_error_handler_t *handler = gsl_set_error_handler_off(); /* it would abort */
     gsl_qrng *sequence = gsl_qrng_alloc(sobol ? gsl_qrng_sobol : gsl_qrng_halton, (unsigned)d);
+    gsl_set_error_handler(handler);
     if (!sequence)
         return l_error(L, "out of memory: a sequence in %d dimensions", (int)d);
-    for (lua_Integer i = 0; i < skip; i++)
-        gsl_qrng_get(sequence, point);
-    lua_createtable(L, (int)n, 0);
-    for (lua_Integer i = 0; i < n; i++) {
-        gsl_qrng_get(sequence, point);
-        lua_createtable(L, (int)d, 0);
-        for (int k = 0; k < d; k++) {
-            lua_pushnumber(L, point[k]);
-            lua_rawseti(L, -2, k + 1);
-        }
-        lua_rawseti(L, -2, (int)i + 1);
-    }
+    mgd_status status = fill_points(&ctx, sequence, n, skip, mgd_tensor_data(*out), d);
     gsl_qrng_free(sequence);
+    l_check(L, status, &ctx);
     return 1;
 }
 

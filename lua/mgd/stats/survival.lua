@@ -3,7 +3,9 @@
 -- The share of runs that are unsolved after t steps is Kaplan and Meier's estimate (J. Am. Stat.
 -- Assoc. 53, 457, 1958) with Greenwood's variance and an interval on the scale of log(−log S); the
 -- interval of a quantile is Brookmeyer and Crowley's (Biometrics 38, 29, 1982): all times whose
--- interval of S holds 1 − q.
+-- interval of S holds 1 − q. Where the last runs have solved, S is 0 and log(−log S) says nothing:
+-- the upper bound is then Clopper and Pearson's (Biometrika 26, 404, 1934) for none unsolved of
+-- those that were left, so that a single run does not have an interval of width 0.
 -- @module mgd.stats.survival
 
 local core = require "mgd.core"
@@ -28,7 +30,10 @@ local function in_order(where, steps, budget)
   local runs = {}
   for i, step in ipairs(list) do
     local last = type(budget) == "number" and budget or ends[i]
-    if step == step and step > last then
+    if step < 0 or last < 0 then -- not so for nan
+      options.fail(where, "run %d, %s step %.15g: expected 0 or more", i,
+        last < 0 and "its budget:" or "solved at", last < 0 and last or step)
+    elseif step > last then
       options.fail(where, "run %d solved at step %g, beyond its budget of %g steps", i, step, last)
     end
     runs[i] = { time = step == step and step or last, solved = step == step }
@@ -39,20 +44,16 @@ local function in_order(where, steps, budget)
   return runs
 end
 
--- Bounds of S by log(−log S), of which Greenwood's sum gives the variance.
+-- Bounds of S by log(−log S), of which Greenwood's sum gives the variance. S < 1: a run has solved.
 local function bounds_of(s, greenwood, z)
-  if s >= 1 then
-    return 1, 1
-  elseif s <= 0 then
-    return 0, 0
-  end
   local half = z * math.sqrt(greenwood) / math.abs(math.log(s))
   return s ^ math.exp(half), s ^ math.exp(-half)
 end
 
 -- The estimate: at each time of a solution the share that is unsolved after it.
-local function estimate(runs, z)
+local function estimate(runs, level)
   local curve = { time = {}, survival = {}, lower = {}, upper = {} }
+  local z, before = C.normal_quantile((1 + level) / 2), 1
   local s, greenwood, i = 1, 0, 1
   while i <= #runs do
     local time, at_risk, solved = runs[i].time, #runs - i + 1, 0
@@ -60,11 +61,15 @@ local function estimate(runs, z)
       solved, i = solved + (runs[i].solved and 1 or 0), i + 1
     end
     if solved > 0 then
-      s = s * (1 - solved / at_risk)
-      greenwood = greenwood + (at_risk > solved and solved / (at_risk * (at_risk - solved)) or 0)
+      local low, high = 0, math.min(before, 1 - ((1 - level) / 2) ^ (1 / at_risk))
+      s = solved < at_risk and s * (1 - solved / at_risk) or 0
+      if s > 0 then
+        greenwood = greenwood + solved / (at_risk * (at_risk - solved))
+        low, high = bounds_of(s, greenwood, z)
+      end
       local n = #curve.time + 1
-      curve.time[n], curve.survival[n] = time, s < 1e-12 and 0 or s
-      curve.lower[n], curve.upper[n] = bounds_of(curve.survival[n], greenwood, z)
+      curve.time[n], curve.survival[n], curve.lower[n], curve.upper[n] = time, s, low, high
+      before = high
     end
   end
   return curve
@@ -90,15 +95,16 @@ Result.__index = Result
 -- @treturn number upper bound
 function Result:quantile(q)
   if type(q) ~= "number" or not (q > 0 and q < 1) then
-    options.fail("time_to_solution:quantile", "expected a number between 0 and 1, got %s", tostring(q))
+    options.fail("time_to_solution:quantile", "expected a number between 0 and 1, got %s",
+      tostring(q))
   end
   return first_time(self.curve, "survival", q), first_time(self.curve, "lower", q),
     first_time(self.curve, "upper", q)
 end
 
 function Result:__tostring()
-  return ("%d of %d solved; median time to solution %.6g (%.6g … %.6g at %g %%) steps"):format(
-    self.solved, self.n, self.median, self.low, self.high, 100 * self.level)
+  return ("%d of %d solved; median time to solution %s steps"):format(self.solved, self.n,
+    values.interval(self.median, self.low, self.high, self.level))
 end
 
 --- Time to solution of many runs.
@@ -111,7 +117,7 @@ function M.time_to_solution(steps, opts)
   local where = "mgd.stats.time_to_solution"
   local opt = options.check(where, M.SCHEMA, opts)
   local runs = in_order(where, steps, opt.budget)
-  local curve = estimate(runs, C.normal_quantile((1 + opt.level) / 2))
+  local curve = estimate(runs, opt.level)
   local self = setmetatable({ n = #runs, solved = 0, level = opt.level, curve = curve }, Result)
   for _, run in ipairs(runs) do
     self.solved = self.solved + (run.solved and 1 or 0)

@@ -25,9 +25,31 @@ function M.list(where, x, least, most, nan)
     end
   end
   if #list < least or most and #list > most then
-    options.fail(where, "expected %s%d values, got %d", most and "" or "at least ", least, #list)
+    options.fail(where, "expected %s%d value%s, got %d", most and "" or "at least ", least,
+      least == 1 and "" or "s", #list)
   end
   return list
+end
+
+--- A number for people; an infinite one as ∞.
+-- @tparam number value
+-- @treturn string
+function M.number(value)
+  if value == math.huge or value == -math.huge then
+    return value > 0 and "∞" or "−∞"
+  end
+  return ("%.6g"):format(value)
+end
+
+--- A value with its interval for people: "15 (12 … 19 at 95 %)".
+-- @tparam number value
+-- @tparam number low
+-- @tparam number high
+-- @tparam number level from 0 to 1
+-- @treturn string
+function M.interval(value, low, high, level)
+  return ("%s (%s … %s at %g %%)"):format(M.number(value), M.number(low), M.number(high),
+    100 * level)
 end
 
 --- A result that prints.
