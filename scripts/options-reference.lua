@@ -4,10 +4,13 @@
 local budget = require "mgd.budget"
 local chip = require "mgd.chip"
 local codes = require "mgd.codes"
+local experiment = require "mgd.experiment"
 local fit = require "mgd.fit"
 local layers = require "mgd.layers"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
+local parts = require "mgd.experiment.parts"
+local runner = require "mgd.experiment.runner"
 local train = require "mgd.train"
 
 local function cell(text)
@@ -61,3 +64,6 @@ section("`nn.ssm{…}`", layers.SSM)
 section("`run:run{…}`", train.RUN_SCHEMA)
 section("`run:budget{…}`", budget.SCHEMA)
 section("`hw.fit_update(path, {…})`", fit.SCHEMA)
+section("`mgd.experiment{…}`", experiment.SCHEMA)
+section("`seeds = {…}`", parts.SEEDS)
+section("`exp:run{…}`", runner.SCHEMA)

@@ -298,6 +298,10 @@ describe("levels, shares, time constants", function()
       "the shares low, high and random add up to 1.1: expected at most 1")
     fails("path", { lowpass = -1 }, "option 'lowpass' must be a time constant ≥ 0 s, got -1")
     fails("path", { highpass = 0 }, "option 'highpass' must be a time constant > 0 s, got 0")
+    fails("path", { lowpass = 1, bandwidth = 1 },
+      "options 'lowpass' and 'bandwidth' say the same: expected one of them")
+    fails("path", { bandwidth = 0 }, "option 'bandwidth' must be a number > 0, got 0")
+    fails("path", { bandwidth = "1e3" }, "option 'bandwidth' must be a number > 0, got string")
     for _, name in ipairs { "lowpass", "highpass" } do
       for _, given in ipairs { {}, { tau = 1, frequency = 1 } } do
         fails("path", { [name] = given }, name .. ": expected one of tau (s) and frequency (Hz)")

@@ -216,6 +216,21 @@ describe("path", function()
     assert.not_same(whole, core.hw.apply(compiled.models, { dt = 1 }, x):totable())
   end)
 
+  it("bandwidth: the lowpass of one pole of that frequency, bit for bit", function()
+    for _, f in ipairs { 0.03, 1, 1e6, math.huge } do
+      local tau = f < math.huge and 1 / (2 * math.pi * f) or 0
+      for _, dtype in ipairs { "f64", "f32" } do
+        local function answer(given)
+          return through(hw.path(given), 200, math.sin, 0.4 / math.min(f, 1e9), dtype, "cost")
+        end
+        assert.same(answer { lowpass = tau }, answer { bandwidth = f })
+        if tau > 0 then
+          assert.same(answer { lowpass = { frequency = f } }, answer { bandwidth = f })
+        end
+      end
+    end
+  end)
+
   it("noise comes behind the filters and before the clamp and the bits", function()
     local n = quick and 2000 or 20000
     local model = hw.path { lowpass = 1e3, noise = 0.2 }

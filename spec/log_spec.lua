@@ -110,6 +110,34 @@ describe("a log", function()
     end
   end)
 
+  it("says which replicas diverged, and when", function()
+    local run = mgd.train(settings { eta = 3, replicas = 8, replica = 1,
+      net = mgd.nn.mlp { 2, 2, 2, 1, activation = "relu" },
+      perturbation = { code = "random", amplitude = 0.05 } })
+    local history = run:run { steps = 400, every = 10, log = path }
+    local list, count = events(), 0
+    for _, event in ipairs(of_kind(list, "stopped")) do
+      assert.is_false(event.finite)
+      assert.same(history.diverged[event.replica], event.step)
+      count = count + 1
+    end
+    assert.is_true(count > 0 and count < 8) -- η is so large that some seeds grow beyond all numbers
+    assert.same(run.warning, of_kind(list, "warning")[1].message)
+    assert.same(1, #of_kind(list, "warning"))
+  end)
+
+  it("says so when the disk is full", function()
+    local full = io.open("/dev/full", "ab")
+    if not full then
+      pending "needs /dev/full"
+      return
+    end
+    full:close()
+    fails("option 'log': /dev/full: No space left on device", function()
+      mgd.train(settings()):run { steps = 20, log = "/dev/full" }
+    end)
+  end)
+
   it("is refused where it cannot be written, before anything runs", function()
     local run = mgd.train(settings())
     local message = fails("option 'log': /nowhere/x.jsonl: No such file", function()

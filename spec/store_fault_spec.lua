@@ -212,7 +212,7 @@ describe("two experiments of one name", function()
     end), "chip.cost.noise.distribution differs, nil there and normal here")
     contains(failure(function()
       support.experiment({ probes = { "cost" } }):run { store = s }
-    end), "what it is made of differs; give")
+    end), "probes differs, [\"cost\",\"accuracy\"] there and [\"cost\"] here; give")
     assert.equal(digest, s:digest())
     exp:with({ seeds = 3 }):run { store = s } -- more or fewer seeds are the same experiment
     exp:with({ ["training.eta"] = 2.5, name = "other" }):run { store = s }
@@ -228,8 +228,12 @@ describe("two experiments of one name", function()
       s:experiment "xor"
     end), "the data of 'xor' were tensors")
     contains(failure(function()
-      support.experiment({ stop = nil }):run { store = s }
+      local other = mgd.data.from { x = mgd.zeros { 3, 2 }, y = mgd.zeros { 3, 1 } }
+      support.experiment({ data = other, stop = nil }):run { store = s }
     end), "data.fingerprint differs")
+    contains(failure(function()
+      support.experiment({ stop = nil }):run { store = s }
+    end), "data.dtype differs, f64 there and f32 here")
   end)
 
   it("that are functions are not recorded", function()

@@ -548,6 +548,7 @@ end
 
 -- ---- recipes ----------------------------------------------------------------------------------
 
+--- What makes the data sets that have recipes: name → function of its options.
 local makers = {
   xor = data.xor,
   parity = data.parity,
@@ -555,6 +556,8 @@ local makers = {
   fashion_mnist = data.fashion_mnist,
   cifar10 = data.cifar10,
 }
+
+data.makers = makers
 
 function makers.subset(opt)
   return data.restore(opt.of):subset { first = opt.first, last = opt.last }

@@ -14,12 +14,16 @@ local core = require "mgd.core"
 local data = require "mgd.data"
 local each = require "mgd.each"
 local environment = require "mgd.experiment.environment"
+local files = require "mgd.experiment.files"
 local json = require "mgd.json"
 local options = require "mgd.options"
 local parts = require "mgd.experiment.parts"
 local paths = require "mgd.experiment.paths"
 local probes = require "mgd.probes"
+local schedules = require "mgd.schedules"
+local show = require "mgd.experiment.show"
 local train = require "mgd.train"
+local values = require "mgd.experiment.values"
 
 local M = {}
 
@@ -28,8 +32,9 @@ local WHERE = "mgd.experiment"
 M.SCHEMA = {
   { "name", type = "string", required = true, doc = "What it is called in stores and reports." },
   { "network", type = "any",
-    doc = "Options of nn.mlp ({2, 2, 1, activation = …}) or of nn.sequential, or a network." },
-  { "chip", type = "any", doc = "Options of mgd.chip but for net, or a chip; ideal without." },
+    doc = "Options of nn.mlp ({2, 2, 1, activation = …}) or of nn.sequential, or a network; that "
+      .. "of the chip without." },
+  { "chip", type = "any", doc = "Options of mgd.chip, or a chip; ideal without." },
   { "data", type = "any", required = true,
     doc = "A name (\"xor\"), {name, options …}, or a data set." },
   { "training", type = "table", default = {},
@@ -44,8 +49,12 @@ M.SCHEMA = {
     doc = "n: replicas 1 … n; or {first =, count =}." },
 }
 
+-- Fields stand in a table of their own, so that to set one is an error: `spec` (one form of what was
+-- written), `plain` (resolved), `objects` (chip and data), `functions` (what has no text), `name`,
+-- `hash` once it was asked for.
+local HELD = {}
+
 local Experiment = {}
-Experiment.__index = Experiment
 Experiment.__name = "mgd.experiment"
 
 --- Whether a value is an experiment.
@@ -55,46 +64,35 @@ end
 
 -- ---- making -------------------------------------------------------------------------------------
 
-local SEEDS = {
-  { "first", type = "integer", default = 1, min = 1, doc = "Number of the first replica." },
-  { "count", type = "integer", required = true, min = 1, doc = "How many." },
-}
-
-local function seeds_of(given)
-  if type(given) == "number" then
-    return { first = 1, count = given }
-  end
-  return options.check(WHERE .. ": seeds", SEEDS, given)
-end
-
 -- The spec, in its one form, of what a user wrote.
 local function spec_of(given)
   local opt = options.check(WHERE, M.SCHEMA, given)
   if opt.name == "" then
     options.fail(WHERE, "option 'name' is empty")
   end
+  local net
   opt.network = opt.network ~= nil and parts.network(opt.network) or nil
-  opt.chip = parts.chip(opt.chip)
+  opt.chip, net = parts.chip(opt.chip)
+  opt.network = parts.same_network(opt.network, net)
+  if getmetatable(opt.chip) ~= nil and opt.network then
+    options.fail(WHERE, "option 'network' has no effect: the chip is a function")
+  elseif getmetatable(opt.chip) == nil and not opt.network then
+    options.fail(WHERE, "option 'network' is missing: expected options of nn.mlp such as {2, 2, 1}")
+  end
   opt.data = parts.data(opt.data)
   opt.training = parts.training(opt.training)
   opt.every = opt.every or math.max(1, math.floor(opt.steps / 100))
-  opt.probes = parts.copy(opt.probes)
+  opt.probes = probes.list(WHERE, opt.probes)
   opt.stop = opt.stop and options.check(WHERE .. ": stop", probes.STOP, opt.stop)
-  opt.seeds = seeds_of(opt.seeds)
+  opt.stop = opt.stop and next(opt.stop) and opt.stop or nil
+  opt.seeds = parts.seeds(opt.seeds)
   return opt
 end
 
 -- Options of mgd.train for the replicas of a spec.
 local function train_options(spec)
   local opt = parts.copy(spec.training)
-  local net
-  if getmetatable(spec.chip) == nil then
-    if spec.network == nil then
-      options.fail(WHERE, "option 'network' is missing: expected options of nn.mlp such as {2, 2, 1}")
-    end
-    net = parts.make_network(spec.network)
-  end
-  opt.chip = parts.make_chip(spec.chip, net)
+  opt.chip = parts.make_chip(spec.chip, spec.network and parts.make_network(spec.network))
   opt.data = parts.make_data(spec.data,
     data.is_dataset(spec.data) and "" or json.encode(spec.data, { where = WHERE .. ": data" }))
   if opt.chip.net and opt.init == nil then
@@ -117,7 +115,13 @@ local function functions_of(self, names)
 end
 
 local function plain_data(set)
-  return set.recipe or { name = set.name, fingerprint = set:fingerprint() }
+  local plain = parts.copy(set.recipe)
+  if not plain then
+    return { name = set.name, dtype = set.x.dtype, fingerprint = set:fingerprint() }
+  elseif plain.name ~= "subset" then
+    plain.options.dtype = set.x.dtype -- the default, where it was not said
+  end
+  return plain
 end
 
 local function plain_chip(chip)
@@ -140,10 +144,13 @@ local function one_run(spec)
   train.new_run(train.resolve(opt), true)
 end
 
--- Equal numbers as one: whole floats as integers, where Lua tells them apart.
+local MOST_DIGITS = 1e15 -- from here on floats are written with an exponent
+
+-- Equal numbers as one, in every Lua: whole floats as integers, where they are told apart.
 local function canonical(value)
-  if type(value) == "number" and math.type then
-    return math.tointeger(value) or value
+  if type(value) == "number" then
+    local whole = value % 1 == 0 and math.abs(value) < MOST_DIGITS
+    return math.type and (whole and math.tointeger(value) or value + 0.0) or value + 0
   elseif type(value) ~= "table" then
     return value
   end
@@ -154,19 +161,30 @@ local function canonical(value)
   return out
 end
 
--- Checks everything once, by the very functions that a run goes through.
-local function resolve(self)
-  local spec = self.spec
-  local checked = train.resolve(train_options(spec))
-  if each.has_eta(checked) then
-    options.fail(WHERE, "training: option 'eta' is a list: expected one η for all seeds; a sweep "
-      .. "varies it: mgd.sweep{base = …, grid = {[\"training.eta\"] = {…}}}")
-  end
-  one_run(spec)
+-- Options of mgd.train as plain data, tensors too.
+local function plain_training(checked)
   local training, functions = train.describe(checked)
   for name in pairs(parts.ELSEWHERE) do
     training[name] = nil
   end
+  for key, part in pairs(training.perturbation and checked.perturbation or {}) do
+    if options.is_tensor(part) then
+      training.perturbation[key] = parts.plain_tensor(part)
+    end
+  end
+  return training, functions
+end
+
+-- Checks everything once, by the very functions that a run goes through.
+local function resolve(self)
+  local spec = self.spec
+  if each.has_eta(spec.training) or options.is_tensor(spec.training.eta) then
+    options.fail(WHERE, "training: option 'eta' is a list: expected one η for all seeds; a sweep "
+      .. "varies it: mgd.sweep{base = …, grid = {[\"training.eta\"] = {…}}}")
+  end
+  local checked = train.resolve(train_options(spec))
+  one_run(spec)
+  local training, functions = plain_training(checked)
   self.objects = { chip = checked.chip, data = checked.data }
   self.functions = functions_of(self, functions)
   self.plain = canonical {
@@ -183,9 +201,9 @@ end
 -- @usage local exp = mgd.experiment{name = "xor", network = {2, 2, 1}, data = "xor", steps = 1e4}
 function M.new(opts)
   local spec = spec_of(opts)
-  local self = setmetatable({ spec = spec, name = spec.name }, Experiment)
-  resolve(self)
-  return self
+  local made = { spec = spec, name = spec.name }
+  resolve(made)
+  return setmetatable({ [HELD] = made }, Experiment)
 end
 
 -- ---- looking ------------------------------------------------------------------------------------
@@ -196,6 +214,22 @@ function Experiment:need_plain(where)
     options.fail(where, "%s is a function, which cannot be written down: the experiment runs, but "
       .. "it has no text to be saved, stored or compared by", table.concat(self.functions, " and "))
   end
+end
+
+--- What was written for something that has no text: the function, or the chip.
+function Experiment:written(path)
+  local name = path:match "^training%.(.*)$"
+  if not name then
+    return self.spec.chip
+  end
+  local training = self.spec.training
+  local value = training[name]
+  if value == nil and type(training.perturbation) == "table" then
+    value = training.perturbation[name]
+  elseif name == "perturbation" and type(value) == "table" then
+    value = value.code
+  end
+  return value
 end
 
 --- Everything that the experiment depends on, defaults filled in, as plain data.
@@ -214,12 +248,17 @@ local function hash_of(self)
 end
 
 function Experiment:__index(name)
-  if name == "hash" then
-    local hash = hash_of(self)
-    rawset(self, "hash", hash)
-    return hash
+  local made = rawget(self, HELD)
+  if name == "hash" and not made.hash then
+    made.hash = hash_of(self)
   end
-  return Experiment[name]
+  local value = made[name]
+  return value == nil and Experiment[name] or value
+end
+
+function Experiment:__newindex(name)
+  options.fail(WHERE, "an experiment never changes: expected exp:with{%s = …} for another",
+    tostring(name))
 end
 
 function Experiment.__eq(a, b)
@@ -227,40 +266,11 @@ function Experiment.__eq(a, b)
     and json.encode(a.plain) == json.encode(b.plain)
 end
 
--- Adds the scalars of a table by path; lists of scalars as text.
-local function flatten(out, path, value)
-  if type(value) ~= "table" then
-    out[path] = value
-  elseif #value > 0 then
-    out[path] = json.encode(value)
-  else
-    for key, element in pairs(value) do
-      flatten(out, path .. "." .. key, element)
-    end
-  end
-end
-
 --- The parameters by canonical path.
--- @treturn table path → number, string or boolean
+-- @treturn table path → number, string or boolean; lists as JSON
 -- @usage exp:parameters()["training.eta"]
 function Experiment:parameters()
-  local out, chip = {}, self.plain.chip
-  for _, name in ipairs { "network", "data", "training", "steps", "every", "stop" } do
-    flatten(out, name, self.plain[name])
-  end
-  for key, value in pairs(chip) do
-    if type(value) == "table" and value[1] and value[1].name then
-      local count = {}
-      for _, model in ipairs(value) do
-        count[model.name] = (count[model.name] or 0) + 1
-        local suffix = count[model.name] > 1 and count[model.name] or ""
-        flatten(out, ("chip.%s.%s%s"):format(key, model.name, suffix), model.params)
-      end
-    else
-      flatten(out, "chip." .. key, value)
-    end
-  end
-  return out
+  return values.parameters(self.plain)
 end
 
 --- The canonical path of a parameter; see mgd.experiment.paths for the short forms.
@@ -272,18 +282,35 @@ end
 
 --- A parameter's value.
 -- @tparam string path
--- @return number, string, boolean, or nil where it is not set
+-- @return number, string, boolean, a list or a section; nil where it is not set
 function Experiment:get(path)
-  local words = paths.resolve(self.spec, "experiment:get", path)
-  local value = self:parameters()[table.concat(words, ".")]
-  if value == nil and words[1] ~= "chip" then
-    value = self.plain
-    for _, word in ipairs(words) do
-      value = type(value) == "table" and value[word] or nil
+  return values.read(self.plain, paths.resolve(self.spec, "experiment:get", path))
+end
+
+-- Changes in order: the network before the chip, sections before what is in them, the first of two
+-- models before the second.
+local function changes_of(self, where, changes)
+  local list, seen = {}, {}
+  for path, value in pairs(changes) do
+    local words = paths.resolve(self.spec, where, path)
+    local full = table.concat(words, ".")
+    if seen[full] then
+      local both = { path, seen[full] }
+      table.sort(both)
+      options.fail(where, "parameter '%s' is given twice, as '%s' and as '%s'", full, both[1],
+        both[2])
     end
-    value = parts.copy(value)
+    seen[full] = path
+    local order = full:gsub("%d+", function(digits)
+      return ("%09d"):format(digits)
+    end)
+    list[#list + 1] = { words = words, value = value,
+      order = words[1] == "network" and " " .. order or order }
   end
-  return value
+  table.sort(list, function(a, b)
+    return a.order < b.order
+  end)
+  return list
 end
 
 --- A changed copy.
@@ -296,49 +323,14 @@ function Experiment:with(changes)
   if type(changes) ~= "table" then
     options.fail(where, "expected a table of path = value, got %s", options.type_name(changes))
   end
-  local spec, list = parts.copy(self.spec), {}
-  for path, value in pairs(changes) do
-    list[#list + 1] = { words = paths.resolve(self.spec, where, path), value = value }
-  end
-  table.sort(list, function(a, b) -- sections before what is in them
-    return table.concat(a.words, ".") < table.concat(b.words, ".")
-  end)
-  for _, change in ipairs(list) do
-    paths.set(spec, where, change.words, change.value)
-    if change.words[1] == "chip" and #change.words == 1 then
-      spec.chip = parts.chip(change.value)
-    elseif change.words[1] == "training" and #change.words == 1 then
-      spec.training = parts.training(change.value)
-    end
+  local spec = parts.copy(self.spec)
+  for _, change in ipairs(changes_of(self, where, changes)) do
+    values.set(spec, where, change.words, change.value)
   end
   return M.new(spec)
 end
 
--- ---- comparing and printing ---------------------------------------------------------------------
-
-local Difference = {}
-Difference.__index = Difference
-
-local function shown(value)
-  if type(value) == "number" then
-    return ("%.6g"):format(value)
-  end
-  return value == nil and "–" or tostring(value)
-end
-
-function Difference:__tostring()
-  if #self == 0 then
-    return "no difference"
-  end
-  local lines, width = {}, 0
-  for _, entry in ipairs(self) do
-    width = math.max(width, #entry.path)
-  end
-  for i, entry in ipairs(self) do
-    lines[i] = ("%-" .. width .. "s  %s  →  %s"):format(entry.path, shown(entry.a), shown(entry.b))
-  end
-  return table.concat(lines, "\n")
-end
+-- ---- comparing, printing, saving ----------------------------------------------------------------
 
 --- Where two experiments differ.
 -- @tparam experiment other
@@ -347,113 +339,31 @@ function Experiment:diff(other)
   if not M.is_experiment(other) then
     options.fail("experiment:diff", "expected an experiment, got %s", options.type_name(other))
   end
-  local a, b, list = self:parameters(), other:parameters(), {}
-  a["seeds.first"], a["seeds.count"] = self.spec.seeds.first, self.spec.seeds.count
-  b["seeds.first"], b["seeds.count"] = other.spec.seeds.first, other.spec.seeds.count
-  for path, value in pairs(a) do
-    if b[path] ~= value then
-      list[#list + 1] = { path = path, a = value, b = b[path] }
-    end
-  end
-  for path, value in pairs(b) do
-    if a[path] == nil then
-      list[#list + 1] = { path = path, b = value }
-    end
-  end
-  table.sort(list, function(x, y)
-    return x.path < y.path
-  end)
-  return setmetatable(list, Difference)
+  return show.diff(self, other)
 end
 
-function Experiment:__tostring()
-  local spec, all, keys = self.spec, self:parameters(), {}
-  local lines = { "experiment " .. self.name, "  " .. tostring(self.objects.chip):gsub("\n", "\n  "),
-    "  " .. tostring(self.objects.data) }
-  for path in pairs(all) do
-    if path:find "^training" or path:find "^stop" then
-      keys[#keys + 1] = path
-    end
-  end
-  table.sort(keys)
-  for _, path in ipairs(keys) do
-    lines[#lines + 1] = ("  %-38s %s"):format(path, shown(all[path]))
-  end
-  lines[#lines + 1] = ("  %d steps, rows every %s, seeds %d … %d"):format(spec.steps,
-    tostring(spec.every), spec.seeds.first, spec.seeds.first + spec.seeds.count - 1)
-  return table.concat(lines, "\n")
-end
-
--- ---- saving -------------------------------------------------------------------------------------
-
--- Plain data as Lua.
-local function lua_text(value, indent)
-  if type(value) ~= "table" then
-    if type(value) == "string" then
-      return (("%q"):format(value):gsub("\\\n", "\\n"))
-    elseif value == math.huge or value == -math.huge then
-      return value > 0 and "1e999" or "-1e999"
-    end
-    return type(value) == "number" and json.encode(value) or tostring(value)
-  end
-  local keys, lines, inner = {}, {}, indent .. "  "
-  for key in pairs(value) do
-    if type(key) == "string" then
-      keys[#keys + 1] = key
-    end
-  end
-  table.sort(keys)
-  for _, element in ipairs(value) do
-    lines[#lines + 1] = lua_text(element, inner)
-  end
-  for _, key in ipairs(keys) do
-    local name = key:find "^[%a_][%w_]*$" and key or ("[%q]"):format(key)
-    lines[#lines + 1] = name .. " = " .. lua_text(value[key], inner)
-  end
-  local flat = "{" .. table.concat(lines, ", ") .. "}"
-  if #flat + #indent < 80 and not flat:find "\n" then
-    return flat
-  end
-  return "{\n" .. inner .. table.concat(lines, ",\n" .. inner) .. ",\n" .. indent .. "}"
-end
-
-local function format_of(where, path)
-  local ending = type(path) == "string" and path:match "%.(%a+)$"
-  if ending ~= "lua" and ending ~= "json" then
-    options.fail(where, "the path must end in .lua or .json, got %s", tostring(path))
-  end
-  return ending
-end
+Experiment.__tostring = show.text
 
 --- Write the resolved experiment to a file, as Lua or as JSON.
 -- @tparam string path ends in .lua or .json
 -- @raise where something of it is a function, or the data have no recipe
 function Experiment:save(path)
   local where = "experiment:save"
-  local format = format_of(where, path)
+  local format = files.format_of(where, path)
   self:need_plain(where)
   if not self.plain.data.options then
     options.fail(where, "the data are tensors of yours, which have no recipe: use a set of mgd.data")
   end
-  local text = format == "json" and json.encode(self.plain, { indent = 2 }) .. "\n"
-    or "-- An experiment of mgd-lua: mgd.experiment.load reads it.\nreturn "
-      .. lua_text(self.plain, "") .. "\n"
-  local file, message = io.open(path, "wb")
-  if not file then
-    options.fail(where, "%s", message)
-  end
-  local written, why = file:write(text)
-  local closed, more = file:close()
-  if not written or not closed then
-    options.fail(where, "%s: %s", path, why or more)
-  end
+  files.write(where, path, format, self.plain)
 end
 
 --- The experiment again from what `resolved` gave.
 function M.from_plain(content)
+  content = parts.copy(content)
   for name, value in pairs(type(content.training) == "table" and content.training or {}) do
-    content.training[name] = require("mgd.schedules").restore(value)
+    content.training[name] = schedules.restore(value)
   end
+  parts.restore_tensors(content.training)
   return M.new(content)
 end
 
@@ -463,33 +373,7 @@ end
 -- @treturn experiment
 function M.load(path)
   local where = "mgd.experiment.load"
-  local format = format_of(where, path)
-  local file, message = io.open(path, "rb")
-  if not file then
-    options.fail(where, "%s", message)
-  end
-  local text = file:read "*a"
-  file:close()
-  local content
-  if format == "json" then
-    content = json.decode(text, function(at)
-      options.fail(where, "%s: no JSON, at byte %d", path, at)
-    end)
-  else
-    local chunk, why = load(text, "=" .. path, "t", {})
-    if not chunk then
-      options.fail(where, "%s", why)
-    end
-    local ok, result = pcall(chunk)
-    if not ok then
-      options.fail(where, "%s", tostring(result))
-    end
-    content = result
-  end
-  if type(content) ~= "table" then
-    options.fail(where, "%s: expected a table of options, got %s", path, type(content))
-  end
-  return M.from_plain(content)
+  return M.from_plain(files.read(where, path, files.format_of(where, path)))
 end
 
 --- The environment of this process; see mgd.experiment.environment.

@@ -1,8 +1,9 @@
 --- Plain data (tables, strings, numbers, booleans) as text, and back: JSON.
 --
 -- The same table is always the same text: keys are in order, numbers are exact, integers and floats
--- stay apart (2 and 2.0). JSON has no infinities and no nan: here they are the words inf, -inf and
--- nan, which only this module reads; with `strict`, for others to read, they are null.
+-- stay apart (2 and 2.0). Infinities are ±1e999, which is too large for a double wherever it is
+-- read. JSON has no nan: here it is that word, which only this module reads. With `strict`, for
+-- others to read, both are null.
 -- @module mgd.json
 
 local options = require "mgd.options"
@@ -21,7 +22,7 @@ end
 
 local function number_text(value, how)
   if value ~= value or value == math.huge or value == -math.huge then
-    local word = value ~= value and "nan" or value > 0 and "inf" or "-inf"
+    local word = value ~= value and "nan" or value > 0 and "1e999" or "-1e999"
     return how.strict and "null" or word
   elseif math.type and math.type(value) == "integer" then
     return ("%d"):format(value)
@@ -100,7 +101,7 @@ end
 
 -- ---- reading ------------------------------------------------------------------------------------
 
-local WORDS = {
+local WORDS = { -- inf and -inf: older files have them
   ["true"] = true, ["false"] = false, inf = math.huge, ["-inf"] = -math.huge, nan = 0 / 0,
 }
 local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }

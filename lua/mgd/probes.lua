@@ -134,19 +134,35 @@ end
 
 M.STOP = STOP
 
-local function check_names(names)
-  local wanted, schema = {}, {}
-  for i, name in ipairs(M.names) do
-    schema[i] = { name, type = "boolean" }
-  end
-  for i, name in ipairs(names) do
-    if type(name) ~= "string" then
-      options.fail("run:run", "probe %d must be a name, got %s", i, options.type_name(name))
+local NAMES = {}
+for i, name in ipairs(M.names) do
+  NAMES[i] = { name, type = "boolean" }
+end
+
+-- The set of names, checked.
+local function check_names(where, names)
+  local wanted = {}
+  for key, name in pairs(names) do
+    if type(key) ~= "number" or type(name) ~= "string" then
+      options.fail(where, "probe %s must be a name, got %s", tostring(key),
+        options.type_name(name))
     end
     wanted[name] = true
   end
-  options.check("run:run: probes", schema, wanted)
+  options.check(where .. ": probes", NAMES, wanted)
   return wanted
+end
+
+--- A list of names, checked, each once and in one order.
+-- @tparam string where opens messages
+-- @tparam table names
+-- @treturn table list
+function M.list(where, names)
+  local wanted, list = check_names(where, names), {}
+  for _, name in ipairs(M.names) do
+    list[#list + 1] = wanted[name] and name or nil
+  end
+  return list
 end
 
 -- ---- taking rows --------------------------------------------------------------------------------
@@ -159,7 +175,7 @@ Probes.__index = Probes
 -- @tparam table names
 -- @tparam table|function|nil stop probes it names are taken too
 function M.prepare(run, names, stop)
-  local wanted = check_names(names)
+  local wanted = check_names("run:run", names)
   local conditions = type(stop) == "table" and options.check("run:run: stop", STOP, stop) or {}
   for name in pairs(conditions) do
     wanted[name] = true

@@ -346,7 +346,7 @@ local function first_difference(store, id, exp)
       return path, there[path], here[path]
     end
   end
-  return "what it is made of" -- the probes, or the order of models, which are no parameters
+  return "what it is made of" -- the order of models, which is no parameter
 end
 
 local function word(value)

@@ -10,11 +10,14 @@
 -- @module mgd.experiment.parts
 
 local chips = require "mgd.chip"
+local core = require "mgd.core"
 local data = require "mgd.data"
 local hw = require "mgd.hw"
+local json = require "mgd.json"
 local layers = require "mgd.layers"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
+local schedules = require "mgd.schedules"
 
 local M = {}
 
@@ -28,9 +31,11 @@ local function is_plain(value)
   return type(value) == "table" and getmetatable(value) == nil
 end
 
---- A copy of a spec or a part of it: tables with a metatable, functions and tensors are shared.
+--- A copy of a spec or a part of it, tensors too; tables with a metatable and functions are shared.
 function M.copy(value)
-  if not is_plain(value) then
+  if options.is_tensor(value) then
+    return value:clone()
+  elseif not is_plain(value) then
     return value
   end
   local out = {}
@@ -54,20 +59,53 @@ local function plain_layers(list)
   return plain
 end
 
+-- Sizes and activations of layers that nn.mlp would have made; nil of others.
+local function as_mlp(spec)
+  local out = { sizes = { spec.input[1] }, dtype = spec.dtype, activation = nil, output = "identity" }
+  local list, i = spec.layers, 1
+  while list[i] do
+    local after = list[i + 1]
+    local kind = after and after.kind ~= "dense" and after.kind or "identity"
+    local known = kind == "identity"
+    for _, name in ipairs(layers.ACTIVATIONS) do
+      known = known or name == kind
+    end
+    local last = list[i + (kind == "identity" and 1 or 2)] == nil
+    if list[i].kind ~= "dense" or not known or not last and (out.activation or kind) ~= kind then
+      return nil
+    end
+    out.sizes[#out.sizes + 1] = list[i].outputs
+    out[last and "output" or "activation"] = kind
+    i = i + (kind == "identity" and 1 or 2)
+  end
+  out.activation = out.activation or "sigmoid"
+  return #spec.input == 1 and #out.sizes > 1 and out or nil
+end
+
+-- Of a network; that of nn.mlp as its options are.
+local function network_of(net)
+  if not net:theta():allclose(net:theta() * 0) then
+    options.fail(WHERE, "the network has parameters already, but an experiment draws them: "
+      .. "give training = {init = {…}}, and a network that is not yet initialised")
+  end
+  local spec = { input = net.input, dtype = net.dtype, layers = layers.describe_list(net.layers) }
+  return as_mlp(spec) or spec
+end
+
 --- The network in its one form.
 -- @param given options of nn.mlp or nn.sequential, a network, or the one form
 function M.network(given)
   if nn.is_network(given) then
-    if not given:theta():allclose(given:theta() * 0) then
-      options.fail(WHERE, "the network has parameters already, but an experiment draws them: "
-        .. "give training = {init = {…}}, and a network that is not yet initialised")
-    end
-    return { input = given.input, dtype = given.dtype, layers = layers.describe_list(given.layers) }
+    return network_of(given)
   elseif type(given) ~= "table" then
     options.fail(WHERE, "option 'network' must be a network, options of nn.mlp such as {2, 2, 1, "
       .. "activation = \"sigmoid\"}, or of nn.sequential, got %s", options.type_name(given))
   end
   local spec = M.copy(given)
+  if spec.sizes ~= nil and not is_plain(spec.sizes) then
+    options.fail(WHERE .. ": network", "option 'sizes' must be a list of integers, got %s",
+      options.type_name(spec.sizes))
+  end
   local list = spec.layers or spec
   if spec.sizes or type(list[1]) == "number" then
     local opt = spec.sizes and M.copy(spec.sizes) or {}
@@ -82,9 +120,7 @@ function M.network(given)
     return { sizes = sizes, activation = checked.activation, output = checked.output,
       dtype = checked.dtype }
   end
-  local plain = plain_layers(list)
-  local input = type(spec.input) == "number" and { spec.input } or spec.input
-  return { input = input, dtype = spec.dtype or "f32", layers = plain }
+  return M.network(M.make_network { layers = plain_layers(list), rest = spec })
 end
 
 --- The network itself.
@@ -95,11 +131,42 @@ function M.make_network(spec)
     return nn.mlp(opt)
   end
   local opt = layers.restore_list(spec.layers)
-  opt.input, opt.dtype = spec.input, spec.dtype
+  for key, value in pairs(spec.rest or spec) do
+    opt[key] = type(key) == "string" and key ~= "layers" and value or opt[key]
+  end
   return nn.sequential(opt)
 end
 
+--- The network of an experiment whose chip came with one.
+-- @tparam table|nil spec the experiment's, in its one form
+-- @tparam network|nil net the chip's
+-- @raise where both are there and differ
+function M.same_network(spec, net)
+  local own = net and network_of(net)
+  if own and spec then
+    local wanted = network_of(M.make_network(spec))
+    if json.encode(own) ~= json.encode(wanted) then
+      options.fail(WHERE, "the chip has a network of its own, and option 'network' says another: "
+        .. "expected one of them")
+    end
+  end
+  return spec or own
+end
+
 -- ---- chips --------------------------------------------------------------------------------------
+
+-- Whether something is {name =, params =}.
+local function is_plain_model(value)
+  if not is_plain(value) or type(value.name) ~= "string" then
+    return false
+  end
+  for key in pairs(value) do
+    if key ~= "name" and key ~= "params" then
+      return false
+    end
+  end
+  return value.params == nil or is_plain(value.params)
+end
 
 --- The models of a stage in their one form.
 -- @param given a model, a list of them, or the one form
@@ -109,43 +176,64 @@ function M.models(stage, given)
     options.fail(WHERE .. ": chip", "stage '%s' must be a model such as hw.noise{sigma = 0.1}, or "
       .. "a list of them, got %s", stage, options.type_name(given))
   end
-  local plain = {}
-  for i, model in ipairs(list) do
-    plain[i] = hw.is_model(model) and model:describe() or M.copy(model)
-    if not is_plain(plain[i]) or type(plain[i].name) ~= "string" then
-      options.fail(WHERE .. ": chip", "stage '%s': element %d is %s: expected a model such as "
-        .. "hw.noise{sigma = 0.1}", stage, i, options.type_name(model))
+  local plain, count = {}, 0
+  for key, model in pairs(list) do
+    plain[key] = hw.is_model(model) and model:describe() or M.copy(model)
+    count = count + 1
+    if type(key) ~= "number" or not is_plain_model(plain[key]) then
+      options.fail(WHERE .. ": chip", "stage '%s': %s is no model such as hw.noise{sigma = 0.1}, "
+        .. "or {name = \"noise\", params = {sigma = 0.1}}", stage,
+        type(key) == "number" and "element " .. key or "'" .. tostring(key) .. "'")
     end
+  end
+  if count ~= #plain then
+    options.fail(WHERE .. ": chip", "stage '%s': the list of models has holes", stage)
   end
   return plain
 end
 
 --- The chip in its one form.
--- @param given options of mgd.chip but for net; a chip; the one form; nil: ideal
+-- @param given options of mgd.chip; a chip; the one form; nil: ideal
+-- @treturn table|chip
+-- @return[2] the network that it came with, or nil
 function M.chip(given)
+  local net
   if given == nil then
     return {}
   elseif chips.is_chip(given) then
     if not given.net then
       return given
     end
-    given = given:describe()
+    given, net = given:describe(), given.net
   elseif not is_plain(given) then
     options.fail(WHERE, "option 'chip' must be a chip or options of mgd.chip, got %s",
       options.type_name(given))
   elseif given.evaluate then
     return chips(given)
   end
-  local spec = {}
-  for key, value in pairs(given) do
-    spec[key] = value
-    for _, entry in ipairs(hw.STAGES) do
-      if key == entry[1] then
-        spec[key] = M.models(key, value)
-      end
+  if given.net ~= nil and not nn.is_network(given.net) then
+    options.fail(WHERE .. ": chip", "option 'net' must be a network, got %s",
+      options.type_name(given.net))
+  end
+  local spec = M.copy(given)
+  spec.net, net = nil, net or given.net
+  for _, entry in ipairs(hw.STAGES) do
+    local stage = entry[1]
+    if spec[stage] ~= nil then
+      spec[stage] = M.models(stage, spec[stage])
     end
   end
-  return M.copy(spec)
+  return spec, net
+end
+
+local function unknown_model(stage, name)
+  local names = {}
+  for i, definition in ipairs(hw.models()) do
+    names[i] = definition.name
+  end
+  local near = options.nearest(name, names)
+  options.fail(WHERE .. ": chip", "stage '%s': unknown model '%s'%s", stage, name,
+    near and (" (did you mean '%s'?)"):format(near) or "")
 end
 
 --- The chip itself.
@@ -161,9 +249,8 @@ function M.make_chip(spec, net)
     local stage = entry[1]
     for i, plain in ipairs(spec[stage] or {}) do
       opt[stage] = i == 1 and {} or opt[stage]
-      local known = hw.known(plain.name)
-      if not known then
-        options.fail(WHERE .. ": chip", "stage '%s': unknown model '%s'", stage, plain.name)
+      if not hw.known(plain.name) then
+        unknown_model(stage, plain.name)
       end
       opt[stage][i] = hw[plain.name](plain.params)
     end
@@ -176,7 +263,21 @@ end
 
 -- ---- data ---------------------------------------------------------------------------------------
 
-local MAKERS = { "xor", "parity", "nist7x7", "fashion_mnist", "cifar10" }
+local function check_name(name)
+  if name == nil then
+    options.fail(WHERE, "option 'data' names none: expected \"xor\", or {\"parity\", bits = 3}")
+  elseif data.makers[name] then
+    return
+  end
+  local names = {}
+  for known in pairs(data.makers) do
+    names[#names + 1] = known ~= "subset" and known or nil -- which is asked of a set
+  end
+  table.sort(names)
+  local near = type(name) == "string" and options.nearest(name, names)
+  options.fail(WHERE, "unknown data '%s' (%s)", tostring(name),
+    near and "did you mean '" .. near .. "'?" or "data: " .. table.concat(names, ", "))
+end
 
 --- The data in their one form.
 -- @param given a name, {name, options of mgd.data.NAME}, a data set, {x =, y =}, or the one form
@@ -185,29 +286,24 @@ function M.data(given)
     return given.recipe and M.copy(given.recipe) or given
   elseif type(given) == "string" then
     given = { given }
-  elseif type(given) ~= "table" then
+  elseif not is_plain(given) then
     options.fail(WHERE, "option 'data' must be a data set, its name, or {name, options …}, got %s",
       options.type_name(given))
   end
-  if given.x then
+  if given.x ~= nil then
     return data.from(given)
-  elseif given.name and not given[1] then
-    return M.copy(given)
   end
-  local name, opt = given[1], {}
+  local name, opt = given[1] or given.name, {}
+  check_name(name)
   for key, value in pairs(given) do
-    opt[key] = key ~= 1 and value or nil
+    if key ~= 1 and (key ~= "name" or given[1]) and key ~= "options" then
+      opt[key] = value
+    end
   end
-  local known = false
-  for _, maker in ipairs(MAKERS) do
-    known = known or maker == name
+  for key, value in pairs(given.options or {}) do
+    opt[key] = value
   end
-  if not known then
-    local near = type(name) == "string" and options.nearest(name, MAKERS)
-    options.fail(WHERE, "unknown data '%s' (%s)", tostring(name),
-      near and "did you mean '" .. near .. "'?" or "data: " .. table.concat(MAKERS, ", "))
-  end
-  return { name = name, options = opt }
+  return { name = name, options = M.copy(opt) }
 end
 
 local made = setmetatable({}, { __mode = "v" }) -- sweeps ask for the same set a thousand times
@@ -221,7 +317,14 @@ function M.make_data(spec, key)
   return made[key]
 end
 
--- ---- training -----------------------------------------------------------------------------------
+-- ---- training and seeds -------------------------------------------------------------------------
+
+--- Where an experiment says an option of mgd.train, for messages.
+function M.elsewhere(name)
+  local where = M.ELSEWHERE[name]
+  return where == "run" and "it belongs to experiment:run{…}"
+    or ("an experiment says it by '%s'"):format(where)
+end
 
 --- Options of mgd.train, checked for what an experiment says elsewhere.
 function M.training(given)
@@ -230,17 +333,45 @@ function M.training(given)
       options.type_name(given))
   end
   local spec = M.copy(given or {})
-  for name, where in pairs(M.ELSEWHERE) do
+  for name in pairs(M.ELSEWHERE) do
     if spec[name] ~= nil then
-      options.fail(WHERE, "option '%s' of training: %s", name, where == "run"
-        and "it belongs to experiment:run{…}"
-        or ("an experiment says it by '%s'"):format(where))
+      options.fail(WHERE, "option '%s' of training: %s", name, M.elsewhere(name))
     end
   end
   if type(spec.perturbation) == "string" then
     spec.perturbation = { code = spec.perturbation }
   end
   return spec
+end
+
+--- A tensor as plain data.
+function M.plain_tensor(t)
+  return { tensor = t:totable(), dtype = t.dtype }
+end
+
+--- Makes such tensors again in options of mgd.train, in place.
+function M.restore_tensors(training)
+  local inner = is_plain(training) and training.perturbation
+  for key, part in pairs(is_plain(inner) and inner or {}) do
+    if is_plain(part) and part.tensor then
+      inner[key] = core.tensor.tensor(part.tensor, { dtype = part.dtype })
+    elseif is_plain(part) then
+      inner[key] = schedules.restore(part)
+    end
+  end
+end
+
+M.SEEDS = {
+  { "first", type = "integer", default = 1, min = 1, doc = "Number of the first replica." },
+  { "count", type = "integer", required = true, min = 1, doc = "How many." },
+}
+
+--- The seeds in their one form; a number counts from 1.
+function M.seeds(given)
+  if type(given) == "number" then
+    given = { count = given }
+  end
+  return options.check(WHERE .. ": seeds", M.SEEDS, given)
 end
 
 return M

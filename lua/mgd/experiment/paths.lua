@@ -4,7 +4,8 @@
 -- those into a chip are `chip.STAGE.MODEL.PARAMETER`, a second model of that name being MODEL2.
 -- Short forms: a stage needs no `chip.` before it, and may have `paths.`; `STAGE.MODEL` means the
 -- model's main parameter, `STAGE.PARAMETER` that of the model that has it; an option of mgd.train
--- alone means `training.` with it. A model that the chip has not got is added to the stage.
+-- needs no `training.`. Where a word is both a stage and such an option, it means the option alone,
+-- and the stage where more follows that is no option of a code.
 -- @module mgd.experiment.paths
 
 local chips = require "mgd.chip"
@@ -15,6 +16,7 @@ local options = require "mgd.options"
 local parts = require "mgd.experiment.parts"
 local probes = require "mgd.probes"
 local train = require "mgd.train"
+local values = require "mgd.experiment.values"
 
 local unpack = table.unpack or rawget(_G, "unpack") -- LuaJIT
 
@@ -50,17 +52,6 @@ local function fail(where, path, word, names, what)
 end
 
 -- ---- models -------------------------------------------------------------------------------------
-
--- "noise2" → "noise", 2, unless there is a model of that whole name.
-local function model_of(word)
-  if hw.known(word) then
-    return word, 1
-  end
-  local name, number = word:match "^(.-)(%d+)$"
-  if name and hw.known(name) then
-    return name, tonumber(number)
-  end
-end
 
 -- The models that may stand in a stage, those that belong there most closely first.
 local function models_for(stage)
@@ -105,7 +96,7 @@ local function owner_of(spec, stage, parameter)
     count[model.name] = (count[model.name] or 0) + 1
     local definition = hw.known(model.name)
     if definition and has(names_of(definition.params), parameter) then
-      return model.name .. (count[model.name] > 1 and count[model.name] or "")
+      return values.word_of(model.name, count[model.name])
     end
   end
   for _, definition in ipairs(models_for(stage)) do
@@ -131,80 +122,162 @@ local function words_for(stage)
   return words
 end
 
+-- Fails where more words follow than there is something to go into.
+local function no_parts(spec, where, path, words, most)
+  local at = #words > most and values.read(spec, { unpack(words, 1, most) })
+  if #words > most and type(at) ~= "table" then
+    options.fail(where, "unknown parameter '%s': '%s' has no parts", path, words[most])
+  end
+end
+
 local function in_stage(spec, where, path, words)
   local stage, word, parameter = words[2], words[3], words[4]
   if chips.is_chip(spec.chip) then
     options.fail(where, "parameter '%s': the chip is a function and has no models", path)
   elseif not word then
-    return { "chip", stage }
+    return words
   end
-  local name = model_of(word)
+  local name, number = values.model_of(word)
   if not name then
-    local owner = not parameter and owner_of(spec, stage, word)
+    local owner = owner_of(spec, stage, word)
     if not owner then
       fail(where, path, word, words_for(stage), "stage '" .. stage .. "'")
     end
-    return { "chip", stage, owner, word }
+    name, number = values.model_of(owner)
+    table.insert(words, 3, owner)
+    parameter = word
   end
   local definition = hw.known(name)
   if not has(definition.stages, stage) then
     options.fail(where, "parameter '%s': hw.%s cannot stand in stage '%s': it belongs to %s", path,
       name, stage, table.concat(definition.stages, ", "))
   end
-  parameter = parameter or main_parameter(definition)
-  if not has(names_of(definition.params), parameter) then
-    fail(where, path, parameter, names_of(definition.params), "hw." .. name)
+  words[3], words[4] = values.word_of(name, number), parameter or main_parameter(definition)
+  if not has(names_of(definition.params), words[4]) then
+    fail(where, path, words[4], names_of(definition.params), "hw." .. name)
   end
-  return { "chip", stage, word, parameter }
+  no_parts(spec, where, path, words, 4)
+  return words
 end
 
 -- ---- other sections -----------------------------------------------------------------------------
 
-local SECTIONS = {
-  training = function(where, path, words)
-    local names = {}
-    for _, entry in ipairs(train.SCHEMA) do
-      if not parts.ELSEWHERE[entry[1]] then
-        names[#names + 1] = entry[1]
-      end
-    end
-    if not has(names, words[2]) then
-      fail(where, path, words[2], names, "training")
-    end
-    local inner = words[2] == "perturbation" and codes.SCHEMA
-      or words[2] == "init" and nn.INIT_SCHEMA
-    if words[3] and inner and not has(names_of(inner), words[3]) then
-      fail(where, path, words[3], names_of(inner), words[2])
-    end
-  end,
-  network = function(where, path, words)
-    local names = names_of(nn.MLP_SCHEMA)
-    names[#names + 1] = "sizes"
-    names[#names + 1] = "input"
-    if not has(names, words[2]) then
-      fail(where, path, words[2], names, "the network")
-    end
-  end,
-  stop = function(where, path, words)
-    if not has(probes.names, words[2]) then
-      fail(where, path, words[2], probes.names, "stop")
-    end
-  end,
-  seeds = function(where, path, words)
-    if words[2] ~= "first" and words[2] ~= "count" then
-      fail(where, path, words[2], { "first", "count" }, "seeds")
-    end
-  end,
-}
+local TRAINING = {} -- options of mgd.train that belong there
+for _, entry in ipairs(train.SCHEMA) do
+  TRAINING[#TRAINING + 1] = not parts.ELSEWHERE[entry[1]] and entry[1] or nil
+end
 
-local function all_names()
-  local names = {}
-  for _, list in ipairs { TOP, STAGES, names_of(train.SCHEMA) } do
-    for _, name in ipairs(list) do
+local INNER = { perturbation = codes.SCHEMA, init = nn.INIT_SCHEMA }
+
+local function in_training(spec, where, path, words)
+  if parts.ELSEWHERE[words[2]] then
+    options.fail(where, "parameter '%s': %s", path, parts.elsewhere(words[2]))
+  elseif not has(TRAINING, words[2]) then
+    fail(where, path, words[2], TRAINING, "training")
+  end
+  local inner = words[3] and INNER[words[2]]
+  if inner and not has(names_of(inner), words[3]) then
+    fail(where, path, words[3], names_of(inner), words[2])
+  end
+  no_parts(spec, where, path, words, inner and 3 or 2)
+end
+
+local function in_network(spec, where, path, words)
+  local network, names = spec.network or {}, {}
+  if not network.layers then
+    names = names_of(nn.MLP_SCHEMA)
+    names[#names + 1] = "sizes"
+  end
+  if not network.sizes then
+    for _, name in ipairs { "input", "layers", "dtype" } do
       names[#names + 1] = name
     end
   end
-  return names
+  if not has(names, words[2]) then
+    fail(where, path, words[2], names, network.layers and "a network of layers" or "the network")
+  end
+  no_parts(spec, where, path, words, 2)
+end
+
+local CHIP = { "seed", "clock" }
+for _, stage in ipairs(STAGES) do
+  CHIP[#CHIP + 1] = stage
+end
+
+local function in_chip(spec, where, path, words)
+  if has(STAGES, words[2]) then
+    in_stage(spec, where, path, words)
+    return
+  elseif chips.is_chip(spec.chip) then
+    options.fail(where, "parameter '%s': the chip is a function and has no options", path)
+  elseif not has(CHIP, words[2]) then
+    fail(where, path, words[2], CHIP, "the chip")
+  elseif words[2] == "clock" and words[3] then
+    if not has(names_of(chips.CLOCK), words[3]) then
+      fail(where, path, words[3], names_of(chips.CLOCK), "the clock")
+    elseif words[3] == "energy" and words[4] and not has(names_of(chips.ENERGY), words[4]) then
+      fail(where, path, words[4], names_of(chips.ENERGY), "the clock's energy")
+    end
+    no_parts({}, where, path, words, words[3] == "energy" and 4 or 3)
+  else
+    no_parts({}, where, path, words, 2)
+  end
+end
+
+local SECTIONS = {
+  training = in_training, network = in_network, chip = in_chip,
+  data = function(_, _, _, words)
+    if words[2] == "options" and words[3] then
+      table.remove(words, 2) -- as recipes have them
+    end
+  end,
+  stop = function(_, where, path, words)
+    if not has(probes.names, words[2]) then
+      fail(where, path, words[2], probes.names, "stop")
+    end
+    no_parts({}, where, path, words, 2)
+  end,
+  seeds = function(_, where, path, words)
+    if words[2] ~= "first" and words[2] ~= "count" then
+      fail(where, path, words[2], { "first", "count" }, "seeds")
+    end
+    no_parts({}, where, path, words, 2)
+  end,
+}
+
+-- ---- paths --------------------------------------------------------------------------------------
+
+local ALL = {}
+for _, list in ipairs { TOP, STAGES, TRAINING } do
+  for _, name in ipairs(list) do
+    ALL[#ALL + 1] = name
+  end
+end
+
+local function words_of(where, path)
+  if type(path) ~= "string" or path == "" then
+    options.fail(where, "a parameter is named by a string such as \"training.eta\", got %s",
+      path == "" and "an empty one" or options.type_name(path))
+  end
+  local words = {}
+  for word in (path .. "."):gmatch "([^.]*)%." do
+    if word == "" then
+      options.fail(where, "unknown parameter '%s': a name is missing beside a dot", path)
+    end
+    words[#words + 1] = word
+  end
+  return words
+end
+
+-- The section that a path goes into which does not begin with one.
+local function section_of(words)
+  local first, second = words[1], words[2]
+  local is_option = has(TRAINING, first) or parts.ELSEWHERE[first]
+  if has(STAGES, first) and second then
+    local of_code = first == "perturbation" and has(names_of(codes.SCHEMA), second)
+    return of_code and not words[3] and "training" or "chip"
+  end
+  return is_option and "training" or has(STAGES, first) and "chip" or nil
 end
 
 --- The words of the canonical path.
@@ -212,99 +285,26 @@ end
 -- @tparam string where opens messages
 -- @tparam string path
 -- @treturn table list of words
+-- @raise on what is no parameter, with a suggestion
 function M.resolve(spec, where, path)
-  if type(path) ~= "string" or path == "" then
-    options.fail(where, "a parameter is named by a string such as \"training.eta\", got %s",
-      options.type_name(path))
-  end
-  local words = {}
-  for word in path:gmatch "[^.]+" do
-    words[#words + 1] = word
-  end
-  if words[1] == "paths" then
+  local words = words_of(where, path)
+  if words[1] == "paths" and words[2] then
     table.remove(words, 1)
   end
-  local first = words[1]
-  if first == "perturbation" and has(names_of(codes.SCHEMA), words[2]) and not words[3] then
-    table.insert(words, 1, "training") -- options of the code before a model of the same name
-  elseif has(STAGES, first) and (words[2] or not has(names_of(train.SCHEMA), first)) then
-    table.insert(words, 1, "chip")
-  elseif not has(TOP, first) and not words[2] or first == "perturbation" and not words[2] then
-    table.insert(words, 1, "training")
-    if not has(names_of(train.SCHEMA), first) then
-      fail(where, path, first, all_names(), "an experiment")
+  if not has(TOP, words[1]) then
+    local section = section_of(words)
+    if not section then
+      fail(where, path, words[1], ALL, "an experiment")
     end
-  elseif not has(TOP, first) then
-    fail(where, path, first, all_names(), "an experiment")
+    table.insert(words, 1, section)
   end
-  if words[1] == "chip" and has(STAGES, words[2]) then
-    return in_stage(spec, where, path, words)
-  elseif words[1] == "chip" and words[2] and words[2] ~= "seed" and words[2] ~= "clock" then
-    local names = { "seed", "clock" }
-    for _, stage in ipairs(STAGES) do
-      names[#names + 1] = stage
-    end
-    fail(where, path, words[2], names, "the chip")
-  elseif words[2] and SECTIONS[words[1]] then
-    SECTIONS[words[1]](where, path, words)
+  local check = SECTIONS[words[1]]
+  if check and words[2] then
+    check(spec, where, path, words)
+  elseif not check then
+    no_parts({}, where, path, words, 1)
   end
   return words
-end
-
--- ---- changing -----------------------------------------------------------------------------------
-
--- The model number k of a name in a stage; added where there is none. What happens to a change
--- happens before the law that writes it.
-local function model_in(chip, stage, word, where, path)
-  local name, number = model_of(word)
-  chip[stage] = chip[stage] or {}
-  local count = 0
-  for _, model in ipairs(chip[stage]) do
-    count = count + (model.name == name and 1 or 0)
-    if model.name == name and count == number then
-      model.params = model.params or {}
-      return model
-    end
-  end
-  if number > count + 1 then
-    options.fail(where, "parameter '%s': the chip has %d of hw.%s in stage '%s'", path, count, name,
-      stage)
-  end
-  local model = { name = name, params = {} }
-  local first = stage == "update" and #hw.known(name).stages > 1
-  table.insert(chip[stage], first and 1 or #chip[stage] + 1, model)
-  return model
-end
-
---- Set a value in a spec.
--- @tparam table spec a copy, which is changed
--- @tparam table words canonical
--- @param value
-function M.set(spec, where, words, value)
-  local path = table.concat(words, ".")
-  local last = words[#words]
-  if words[1] == "chip" and #words == 4 then
-    model_in(spec.chip, words[2], words[3], where, path).params[last] = value
-    return
-  elseif words[1] == "chip" and #words == 2 and has(STAGES, last) then
-    spec.chip[last] = parts.models(last, value)
-    return
-  end
-  local at = spec
-  for i = 1, #words - 1 do
-    if words[1] == "data" and i == 1 then
-      at = at.data.options or {}
-      at = type(at) == "table" and at or {}
-    else
-      at[words[i]] = at[words[i]] == nil and {} or at[words[i]]
-      at = at[words[i]]
-    end
-    if type(at) ~= "table" then
-      options.fail(where, "parameter '%s': '%s' is a %s here and has no parts", path, words[i],
-        options.type_name(at))
-    end
-  end
-  at[last] = value
 end
 
 return M

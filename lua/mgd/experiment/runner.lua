@@ -5,7 +5,9 @@
 -- @module mgd.experiment.runner
 
 local core = require "mgd.core"
+local layers = require "mgd.layers"
 local options = require "mgd.options"
+local parts = require "mgd.experiment.parts"
 local train = require "mgd.train"
 
 local M = {}
@@ -16,7 +18,8 @@ M.SCHEMA = {
   { "progress", type = "boolean", default = false, doc = "A line on the terminal." },
   { "threads", type = "integer", min = 1, doc = "MGD_THREADS, or all processors, without." },
   { "checkpoint", type = "string",
-    doc = "A file: the run is saved there as it goes, and goes on from there where there is one." },
+    doc = "A file: the run is saved there as it goes, and goes on from there where there is one; "
+      .. "it is removed when the run has ended." },
   { "checkpoint_every", type = "number", default = 30, above = 0, unit = "s",
     doc = "Time between two savings." },
 }
@@ -38,7 +41,7 @@ local function train_options(slots, threads)
   for _, slot in ipairs(slots) do
     for replica = slot.first, slot.first + slot.count - 1 do
       replicas[#replicas + 1] = replica
-      eta[#eta + 1] = slot.experiment.spec.training.eta
+      eta[#eta + 1] = slot.experiment.plain.training.eta
     end
   end
   opt.replicas, opt.replica, opt.threads = #replicas, slots[1].first, threads
@@ -48,14 +51,86 @@ local function train_options(slots, threads)
   return opt
 end
 
--- A new run, or the one that was saved.
-local function make_run(slots, opt)
-  local made = train_options(slots, opt.threads)
-  if opt.checkpoint and exists(opt.checkpoint) then
-    return require("mgd.checkpoint").resume(opt.checkpoint, { threads = opt.threads,
-      chip = made.chip.has_function and made.chip or nil, data = made.data })
+-- ---- checkpoints --------------------------------------------------------------------------------
+
+-- All that a run computes follows from this and the step, but for what functions do.
+local function content_of(run)
+  local opt = run.options
+  local training, chip = train.describe(opt), opt.chip
+  training.threads = nil
+  for key, part in pairs(opt.perturbation or {}) do
+    if options.is_tensor(part) and training.perturbation then
+      training.perturbation[key] = parts.plain_tensor(part)
+    end
   end
-  return train.new_run(train.resolve(made))
+  return { training = training, chip = chip.net and chip:describe() or chip.num_parameters,
+    network = chip.net and { input = chip.net.input, dtype = chip.net.dtype,
+      layers = layers.describe_list(chip.net.layers) } or nil, data = opt.data:fingerprint() }
+end
+
+-- The first place, by name, where plain data differ; nil where they do not.
+local function first_difference(a, b, path)
+  if type(a) ~= "table" or type(b) ~= "table" then
+    return a ~= b and path or nil
+  end
+  local names = {}
+  for _, t in ipairs { a, b } do
+    for key in pairs(t) do
+      names[#names + 1] = key
+    end
+  end
+  table.sort(names, function(x, y)
+    return tostring(x) < tostring(y)
+  end)
+  for _, key in ipairs(names) do
+    local found = first_difference(a[key], b[key], path and path .. "." .. key or tostring(key))
+    if found then
+      return found
+    end
+  end
+end
+
+-- What functions of the experiment mgd.resume has to be given again.
+local function functions_of(exp, made)
+  local given = { data = made.data }
+  for _, path in ipairs(exp.functions) do
+    local name = path:match "[^.]+$"
+    given[name] = path == "chip" and made.chip or exp:written(path)
+  end
+  if given.perturbation then
+    given.perturbation = made.perturbation
+  end
+  return given
+end
+
+-- The run that was saved, and where it is another than `run`, if so.
+local function saved_run(slots, opt, made, run)
+  local given = functions_of(slots[1].experiment, made)
+  given.threads = opt.threads
+  local saved = require("mgd.checkpoint").resume(opt.checkpoint, given)
+  local steps = slots[1].experiment.plain.steps
+  local differs = first_difference(content_of(run), content_of(saved))
+    or saved.steps_done > steps and "steps" or nil
+  return saved, differs
+end
+
+-- A new run, or the one that was saved.
+local function make_run(slots, opt, owns_checkpoint)
+  local made = train_options(slots, opt.threads)
+  local run = train.new_run(train.resolve(made))
+  if not (opt.checkpoint and exists(opt.checkpoint)) then
+    return run
+  end
+  local ok, saved, differs = pcall(saved_run, slots, opt, made, run)
+  if ok and not differs then
+    return saved
+  elseif not ok and not (owns_checkpoint and not tostring(saved):find("interrupted", 1, true)) then
+    error(saved, 0)
+  elseif owns_checkpoint then -- left by something else that had its name
+    return run
+  end
+  options.fail("experiment:run", "option 'checkpoint': %s is of another run: %s differs; remove it "
+    .. "or give another name", opt.checkpoint, differs)
 end
 
 -- ---- recording ----------------------------------------------------------------------------------
@@ -144,11 +219,12 @@ end
 --- Run an ensemble.
 -- @tparam table slots list of {experiment =, first =, count =}
 -- @tparam table opt of `M.SCHEMA`, checked; `store` is a store
--- @tparam[opt] table hooks `on_row(step)`; `on_finish()`, in the transaction that ends the record
+-- @tparam[opt] table hooks `on_row(step)`; `on_finish()`, in the transaction that ends the record;
+--   `owns_checkpoint`: a checkpoint of something else is ignored, not an error
 -- @treturn run
 function M.ensemble(slots, opt, hooks)
   hooks = hooks or {}
-  local run = make_run(slots, opt)
+  local run = make_run(slots, opt, hooks.owns_checkpoint)
   local record = opt.store and opt.store:record(slots)
   if record then
     record:rewind(run.steps_done > 0 and run.steps_done or -1)
@@ -174,6 +250,9 @@ function M.run(exp, opts)
   local seeds = exp.plain.seeds
   local ok, run = pcall(M.ensemble, { { experiment = exp, first = seeds.first,
     count = seeds.count } }, opt)
+  if ok and opt.checkpoint then
+    os.remove(opt.checkpoint)
+  end
   if opened and not opened.reason then
     opened:close()
   end

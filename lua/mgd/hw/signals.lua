@@ -154,6 +154,7 @@ return function(register, hw)
       elseif p.low and given.bound then
         options.fail(where, "option 'bound' has no effect beside 'low' and 'high'")
       end
+      p.bound = not p.low and p.bound or nil -- so that `describe` gives what makes the model again
       low_below_high(where, p)
       needs_bits(where, p)
       check_management(where, p, p.low or -p.bound, p.high or p.bound)

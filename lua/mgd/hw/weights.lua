@@ -78,6 +78,7 @@ return function(register)
           if given[name] then
             options.fail(where, "option '%s' has no effect with a table", name)
           end
+          p[name] = nil -- so that what `describe` gives makes the model again
         end
       end
     end,

@@ -32,6 +32,7 @@ local function run_batch(ledger, number, opt)
   local shown = core.base.clock()
   runner.ensemble(ledger:slots(number), { store = ledger.store, threads = opt.threads,
     checkpoint = checkpoint, checkpoint_every = opt.checkpoint_every }, {
+    owns_checkpoint = true,
     on_row = function(step)
       if core.base.clock() - shown > SHOW_EVERY then
         ledger:at(number, step)

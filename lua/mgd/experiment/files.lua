@@ -1,0 +1,124 @@
+--- Experiments in files, as Lua or as JSON.
+-- @module mgd.experiment.files
+
+local json = require "mgd.json"
+local options = require "mgd.options"
+
+local M = {}
+
+local WIDTH = 80
+local WORDS = { ["and"] = true, ["break"] = true, ["do"] = true, ["else"] = true,
+  ["elseif"] = true, ["end"] = true, ["false"] = true, ["for"] = true, ["function"] = true,
+  ["goto"] = true, ["if"] = true, ["in"] = true, ["local"] = true, ["nil"] = true, ["not"] = true,
+  ["or"] = true, ["repeat"] = true, ["return"] = true, ["then"] = true, ["true"] = true,
+  ["until"] = true, ["while"] = true }
+
+-- ---- writing ------------------------------------------------------------------------------------
+
+local function scalar(value)
+  if type(value) == "string" then
+    return (("%q"):format(value):gsub("\\\n", "\\n"))
+  end
+  return type(value) == "number" and json.encode(value) or tostring(value)
+end
+
+local function key_text(key)
+  return key:find "^[%a_][%w_]*$" and not WORDS[key] and key or "[" .. scalar(key) .. "]"
+end
+
+-- Plain data as Lua; on one line where there is room.
+local function lua_text(value, indent)
+  if type(value) ~= "table" then
+    return scalar(value)
+  end
+  local keys, lines, inner = {}, {}, indent .. "  "
+  for key in pairs(value) do
+    keys[#keys + 1] = type(key) == "string" and key or nil
+  end
+  table.sort(keys)
+  for _, element in ipairs(value) do
+    lines[#lines + 1] = lua_text(element, inner)
+  end
+  for _, key in ipairs(keys) do
+    lines[#lines + 1] = key_text(key) .. " = " .. lua_text(value[key], inner)
+  end
+  local flat = "{" .. table.concat(lines, ", ") .. "}"
+  if #flat + #indent < WIDTH and not flat:find "\n" then
+    return flat
+  end
+  return "{\n" .. inner .. table.concat(lines, ",\n" .. inner) .. ",\n" .. indent .. "}"
+end
+
+--- "lua" or "json", as the path ends.
+function M.format_of(where, path)
+  local ending = type(path) == "string" and path:match "%.(%a+)$"
+  if ending ~= "lua" and ending ~= "json" then
+    options.fail(where, "the path must end in .lua or .json, got %s",
+      type(path) == "string" and path or options.type_name(path))
+  end
+  return ending
+end
+
+--- Write plain data. A file that is there is replaced at once, or not at all.
+function M.write(where, path, format, plain)
+  local text = format == "json" and json.encode(plain, { indent = 2 }) .. "\n"
+    or "-- An experiment of mgd-lua: mgd.experiment.load reads it.\nreturn "
+      .. lua_text(plain, "") .. "\n"
+  local part = path .. ".part"
+  local file, message = io.open(part, "wb")
+  if not file then
+    options.fail(where, "%s", message)
+  end
+  local written, why = file:write(text)
+  local closed, more = file:close()
+  local done = written and closed
+  if done then
+    done, why = os.rename(part, path)
+  end
+  if not done then
+    os.remove(part)
+    options.fail(where, "%s: %s", path, why or more)
+  end
+end
+
+-- ---- reading ------------------------------------------------------------------------------------
+
+local function read_text(where, path)
+  local file, message = io.open(path, "rb")
+  if not file then
+    options.fail(where, "%s", message)
+  end
+  local text, why = file:read "*a"
+  file:close()
+  return text or options.fail(where, "%s: %s", path, why)
+end
+
+-- What a chunk with nothing around it returns.
+local function run(where, path, text)
+  local chunk, why = load(text, "=" .. path, "t", {})
+  if not chunk then
+    options.fail(where, "%s", why)
+  end
+  local ok, result = pcall(chunk)
+  return ok and result or options.fail(where, "%s", ok and path .. " returns nothing"
+    or tostring(result))
+end
+
+--- Read a table that was written, or that somebody wrote by hand. Lua text is data: it runs with
+-- nothing around it.
+function M.read(where, path, format)
+  local text, content = read_text(where, path), nil
+  if format == "json" then
+    content = json.decode(text, function(at)
+      options.fail(where, "%s: no JSON, at byte %d", path, at)
+    end)
+  else
+    content = run(where, path, text)
+  end
+  if type(content) ~= "table" then
+    options.fail(where, "%s: expected a table of options, got %s", path, type(content))
+  end
+  return content
+end
+
+return M
