@@ -1,4 +1,4 @@
--- Draws docs/figures/angle-NETWORK.svg, through gnuplot: the angle between G and the gradient
+-- Draws docs/figures/angle-NETWORK.svg: the angle between G and the gradient
 -- against the integration time τ_θ, for every code. docs/angles.md shows and explains them.
 --
 --   build/mgd-lua docs/angles.lua [NETWORK [MOST [CODE]]]      all without; about three minutes
@@ -59,9 +59,6 @@ local NETWORKS = {
 }
 
 -- ---- codes --------------------------------------------------------------------------------------
-
-local COLOURS = { sequential = "#0072b2", walsh = "#d55e00", random = "#009e73", sine = "#cc79a7",
-  gaussian = "#e69f00", brownian = "#56b4e9", lfsr = "#000000" } -- Okabe and Ito
 
 local SETTINGS = { lfsr = { balanced = true } } -- orthogonal, as the others are over whole periods
 
@@ -161,53 +158,47 @@ end
 
 -- ---- drawing ------------------------------------------------------------------------------------
 
-local function block(name, points)
-  local lines = {}
+local function curve_series(points, series)
+  series.x, series.y = {}, {}
   for i, point in ipairs(points) do
-    lines[i] = ("%d %.3g\n"):format(point[1], point[2])
+    series.x[i], series.y[i] = point[1], point[2]
   end
-  return ("$%s << EOD\n%sEOD\n"):format(name, table.concat(lines))
+  return series
 end
 
-local POINTS = { sequential = 6, walsh = 4, lfsr = 8 } -- of whole periods
+-- The angle that P − 1 parameters cause in each other, `factor` of it for slots that resemble their
+-- neighbours.
+local function expected(network, factor, series)
+  local points, p = {}, network.net.num_parameters
+  for i = 0, 80 do
+    local window = (network.most * p) ^ (i / 80)
+    points[i + 1] = { window, math.deg(math.acos(math.sqrt(window / (window + (p - 1) * factor)))) }
+  end
+  series.style = "dashed"
+  return curve_series(points, series)
+end
 
 local function draw(network, curves)
-  local p = network.net.num_parameters
-  local script = { ([[
-set terminal svg size 760,400 font 'sans,12' background 'white'
-set output '%sangle-%s.svg'
-set key outside right top Left reverse samplen 2
-set grid lc rgb '#dddddd'
-set title '%s'
-set xlabel 'integration time τ_θ (steps; τ_p = 1)'
-set ylabel 'angle between G and gradient (degrees)'
-set logscale xy
-set format '10^{%%T}'
-set yrange [5e-7:200]
-set arrow from %d,5e-7 to %d,200 nohead dashtype 3 lc rgb '#777777'
-set label 'P' at %d,2e-3 left offset 0.4,0 textcolor rgb '#555555'
-]]):format(FOLDER, network.name, network.title, p, p, p) }
-  local parts = {}
+  local panel = { title = network.title, width = 760, height = 420,
+    x = { label = "integration time τ_θ", unit = "steps; τ_p = 1", log = true },
+    y = { label = "angle between G and gradient", unit = "degrees", log = true,
+      range = { 5e-7, 200 } },
+    { kind = "mark", x = network.net.num_parameters, label = "P" } }
   for i, curve in ipairs(curves) do
-    local colour = COLOURS[curve.code] or "#999999"
-    table.insert(script, block("any" .. i, curve.any))
-    table.insert(parts, ("$any%d with linespoints pt 7 ps 0.35 lw 1.5 lc rgb '%s' title '%s'")
-      :format(i, colour, curve.code))
+    table.insert(panel, curve_series(curve.any, { label = curve.code, colour = i, style = "both" }))
     if #curve.whole > 0 then
-      table.insert(script, block("whole" .. i, curve.whole))
-      table.insert(parts, ("$whole%d with points pt %d ps 0.9 lw 1.5 lc rgb '%s' title '%s'")
-        :format(i, POINTS[curve.code] or 10, colour, " whole periods"))
+      table.insert(panel, curve_series(curve.whole, { label = curve.code .. ", whole periods",
+        colour = i, style = "points" }))
     end
   end
-  -- Slots of the walk resemble their neighbours: Σ (1 − |d|/L)² over d, with L = 16, is 10.7.
-  for _, line in ipairs { { "random", 1, "#000000" }, { "brownian", 10.7, "#0072b2" } } do
-    table.insert(parts, ("180/pi*acos(sqrt(x/(x + %g))) with lines dashtype 2 lw 1.5 "
-      .. "lc rgb '%s' title '%s, expected'"):format((p - 1) * line[2], line[3], line[1]))
+  for i, curve in ipairs(curves) do -- Σ (1 − |d|/L)² over d, with L = 16, is 10.7
+    local factor = curve.code == "random" and 1 or curve.code == "brownian" and 10.7
+    if factor then
+      table.insert(panel, expected(network, factor, { label = curve.code .. ", expected",
+        colour = i }))
+    end
   end
-  table.insert(script, "plot " .. table.concat(parts, ", ") .. "\n")
-  local pipe = assert(io.popen("gnuplot", "w"))
-  pipe:write(table.concat(script))
-  assert(pipe:close(), network.name .. ": gnuplot failed")
+  mgd.plot(panel):save(FOLDER .. "angle-" .. network.name .. ".svg")
 end
 
 -- ---- one after the other ------------------------------------------------------------------------

@@ -136,64 +136,36 @@ print(([[
   per dt takes %d times as long.]]):format(2 * BATCH))
 
 -- ---- plot ---------------------------------------------------------------------------------------
--- Blue and vermilion of Okabe and Ito (2008), which eyes of every kind tell apart, and each curve's
--- name beside it instead of a legend.
-
-local STYLE = [[
-set terminal svg size 880,400 font "Helvetica,Arial,sans-serif,13" background "white"
-set output "%s.svg"
-set multiplot layout 1,2 margins 0.06,0.985,0.16,0.89 spacing 0.09
-set logscale x
-set format x "10^{%%L}"
-set xrange [%d:%d]
-set xlabel "Steps of %d images" offset 0,0.3
-set tics nomirror out scale 0.6 textcolor "#333333"
-set border 3 linewidth 1.2 linecolor "#555555"
-set grid ytics linetype 1 linewidth 0.7 linecolor "#dddddd"
-unset key
-]]
-local CURVES = {
-  { name = "MGD", history = by_mgd, rows = by_mgd.step.size, colour = "#0072B2" },
-  { name = "back-propagation", history = by_backprop, rows = #by_backprop.step,
-    colour = "#D55E00" },
-}
-
--- One panel: a title and `scale` times the probe `name` against the steps, curve by curve.
-local function draw(gnuplot, title, name, scale, range)
-  local parts, blocks = {}, {}
-  gnuplot:write(("unset label\nset title %q offset 0,-0.3\nset yrange %s\n"):format(title, range))
-  for c, curve in ipairs(CURVES) do
-    local step, value = curve.history.step, curve.history[name]
-    local lines, other = {}, CURVES[3 - c].history[name]
-    for i = 2, curve.rows do -- the axis is logarithmic: not step 0
-      lines[i - 1] = ("%d %.6g"):format(step[i], scale * value[i])
-    end
-    local beside = math.min(curve.rows, CURVES[3 - c].rows, 14)
-    gnuplot:write(('set label "%s" at %d,%.6g offset 0,%g textcolor "%s"\n'):format(curve.name,
-      step[beside], scale * value[beside], value[beside] > other[beside] and 0.9 or -1.0,
-      curve.colour))
-    parts[c] = ('"-" with lines linewidth 2 linecolor "%s"'):format(curve.colour)
-    blocks[c] = table.concat(lines, "\n") .. "\ne\n"
-  end
-  gnuplot:write("plot ", table.concat(parts, ", "), "\n", table.concat(blocks))
-end
-
-local function plot()
-  local gnuplot = assert(io.popen("gnuplot", "w"))
-  gnuplot:write(STYLE:format(OUT, EVERY, steps, BATCH))
-  draw(gnuplot, "Accuracy on the test set (%)", "accuracy", 100, "[0:100]")
-  draw(gnuplot, "Cost on the test set (cross-entropy, nats)", "cost", 1, "[0:*]\nset ytics 0.4")
-  return gnuplot:close()
-end
 
 local written = { "_history.csv", "_theta.npy" }
+
+-- A probe of both trainings, `scale` times, against the logarithm of the step, which has no 0.
+local function panel(title, name, scale, unit)
+  local axes = { title = title, x = { label = ("steps of %d images"):format(BATCH), log = true },
+    y = { label = name, unit = unit, range = scale > 1 and { 0, 100 } or nil } }
+  local counts = { MGD = by_mgd.step.size, ["back-propagation"] = #by_backprop.step }
+  for k, label in ipairs { "MGD", "back-propagation" } do
+    local history, x, y = k == 1 and by_mgd or by_backprop, {}, {}
+    for i = 2, counts[label] do
+      x[i - 1], y[i - 1] = history.step[i], scale * history[name][i]
+    end
+    axes[k] = { x = x, y = y, label = label }
+  end
+  return axes
+end
+
 if by_mgd.step.size < 3 or #by_backprop.step < 3 then
   print("\nno plot: too few steps to show")
-elseif not os.execute "command -v gnuplot >/dev/null 2>&1" then
-  print("\nno plot: gnuplot is not installed (apt install gnuplot-nox)")
-elseif not plot() then
-  print("\nno plot: gnuplot failed")
 else
-  table.insert(written, ".svg")
+  local figure = mgd.plot { panels = {
+    panel("Accuracy on the test set", "accuracy", 100, "%"),
+    panel("Cost on the test set", "cost", 1, "cross-entropy, nats"),
+  } }
+  local ok, message = pcall(figure.save, figure, OUT .. ".svg")
+  if ok then
+    table.insert(written, ".svg")
+  else
+    print("\nno plot: " .. message)
+  end
 end
 print(("\nwritten: %s%s"):format(OUT, table.concat(written, ", " .. OUT)))

@@ -55,7 +55,7 @@ end
 
 local TASKS = {
   {
-    name = "XOR", colour = "#0072B2", point = 7,
+    name = "XOR",
     net = mgd.nn.mlp { 2, 2, 1, activation = "sigmoid", output = "sigmoid" },
     data = mgd.data.xor(),
     replicas = REPLICAS, batch = 1, every = 200, stop = { cost = 0.04 },
@@ -63,7 +63,7 @@ local TASKS = {
     range = 8, -- weights of chips that have bounds: ±8
   },
   {
-    name = "NIST7x7", colour = "#D55E00", point = 5,
+    name = "NIST7x7",
     net = mgd.nn.mlp { 49, 4, 4, activation = "sigmoid", output = "sigmoid" },
     data = letters(),
     replicas = math.max(REPLICAS // 4, 1), batch = 8, every = 500, stop = { accuracy = 0.8 },
@@ -241,120 +241,63 @@ local function write_csv(experiment, rows)
 end
 
 -- ---- plots --------------------------------------------------------------------------------------
--- Values stand side by side at equal distances: 0 and ∞ have no place on a logarithmic axis.
+-- Values are texts that stand side by side: 0 and ∞ have no place on a logarithmic axis.
 
-local STYLE = [[
-set terminal svg size %d,%d font "Helvetica,Arial,sans-serif,12" background "white"
-set output "%s.svg"
-set tics nomirror out scale 0.6 textcolor "#333333"
-set border 3 linewidth 1.2 linecolor "#555555"
-set grid ytics linetype 1 linewidth 0.7 linecolor "#dddddd"
-set errorbars small
-]]
-
--- A data block of a task: place, share and interval in percent, steps and interval within budget.
-local function block(gnuplot, experiment, t, rows)
-  gnuplot:write(("$d%d << EOD\n"):format(t))
-  local place = 0
+-- A column of the rows of a task: `scale` times row[name], not beyond `most`.
+local function column(rows, task, name, scale, most)
+  local list = {}
   for _, row in ipairs(rows) do
-    if row.task == TASKS[t] then
-      place = place + 1
-      local function within(steps)
-        return math.min(steps, STEPS)
-      end
-      gnuplot:write(("%g %g %g %g %s %g %g %s\n"):format(place + 0.12 * (t - 1.5), 100 * row.rate,
-        100 * row.low, 100 * row.high,
-        row.median < math.huge and ("%g"):format(row.median) or "NaN", within(row.median_low),
-        within(row.median_high), row.median < math.huge and "NaN" or STEPS))
+    if row.task == task then
+      list[#list + 1] = math.min(scale * row[name], most)
     end
   end
-  gnuplot:write "EOD\n"
-  local tics = {}
+  return list
+end
+
+local function panel(experiment, rows, title, y, names, scale, most)
+  local axes = { title = title, x = experiment.unit, y = y }
+  local texts = {}
   for i, value in ipairs(experiment.values) do
-    tics[i] = ('"%s" %d'):format(short(value), i)
+    texts[i] = short(value)
   end
-  gnuplot:write(("set xtics (%s)\nset xrange [0.5:%g]\n"):format(table.concat(tics, ", "),
-    #tics + 0.5))
-end
-
--- One panel of curves: `points` and `bars` are gnuplot's columns.
-local function panel(points, bars, titled)
-  local parts = {}
   for t, task in ipairs(TASKS) do
-    local style = ('linecolor "%s" pointtype %d pointsize 0.6 linewidth '):format(task.colour,
-      task.point)
-    parts[#parts + 1] = ("$d%d using 1:%s with yerrorbars notitle %s 1"):format(t, bars, style)
-    parts[#parts + 1] = ('$d%d using 1:%s with linespoints title "%s" %s 1.8'):format(t, points,
-      titled and task.name or "", style)
+    axes[t] = { x = texts, label = task.name, style = "both",
+      y = column(rows, task, names[1], scale, most),
+      low = column(rows, task, names[2], scale, most),
+      high = column(rows, task, names[3], scale, most) }
   end
-  return parts
+  return axes
 end
 
-local function success_panel(gnuplot, experiment, titled)
-  gnuplot:write "unset label\n"
-  gnuplot:write(("unset logscale\nset format y '%%g'\nset yrange [0:100]\nset ytics 25\n"
-    .. "set title '%s'\nset xlabel '%s'\nset key bottom left samplen 1.5\n"):format(
-    experiment.title, experiment.unit))
-  gnuplot:write("plot ", table.concat(panel("2", "2:3:4", titled), ", "), "\n")
+local function success_panel(experiment, rows)
+  return panel(experiment, rows, experiment.title,
+    { label = "solved", unit = "%", range = { 0, 100 } }, { "rate", "low", "high" }, 100, 100)
 end
 
-local function steps_panel(gnuplot, experiment, explained)
-  gnuplot:write(("set logscale y\nset format y '10^{%%L}'\nset yrange [%g:%g]\nset ytics autofreq\n"
-    .. "set xlabel '%s'\n"):format(math.min(1000, STEPS / 10), 2.5 * STEPS, experiment.unit))
-  gnuplot:write(explained and ("set label 1 'budget; △ median beyond it' at 0.6,%g left offset "
-    .. "0,0.6 textcolor '#555555'\n"):format(STEPS) or "unset label\n")
-  local parts = panel("5", "5:6:7", false)
-  for t, task in ipairs(TASKS) do -- open triangles: the median is beyond the budget
-    parts[#parts + 1] = ('$d%d using 1:8 with points notitle pointtype 8 linewidth 1.5 '
-      .. 'linecolor "%s"'):format(t, task.colour)
-  end
-  parts[#parts + 1] = ('%d with lines notitle dashtype 2 linecolor "#777777"'):format(STEPS)
-  gnuplot:write("plot ", table.concat(parts, ", "), "\n")
-end
-
-local function open_plot(path, width, height)
-  local gnuplot = assert(io.popen("gnuplot", "w"))
-  gnuplot:write(STYLE:format(width, height, path))
-  return gnuplot
+-- Medians beyond the budget lie on its line.
+local function steps_panel(experiment, rows)
+  local y = { label = "median steps", log = true,
+    range = { math.min(1000, STEPS / 10), 1.5 * STEPS } }
+  local axes = panel(experiment, rows, nil, y, { "median", "median_low", "median_high" }, 1, STEPS)
+  axes[#axes + 1] = { kind = "mark", y = STEPS, label = "budget" }
+  return axes
 end
 
 local function plot(experiment, rows)
-  local gnuplot = open_plot(("%s_%s"):format(OUT, experiment.name), 880, 380)
-  gnuplot:write "set multiplot layout 1,2 margins 0.07,0.985,0.16,0.9 spacing 0.09\n"
-  for t in ipairs(TASKS) do
-    block(gnuplot, experiment, t, rows)
-  end
-  gnuplot:write "set ylabel 'Replicas that solved the task (%)'\n"
-  success_panel(gnuplot, experiment, true)
-  gnuplot:write "set ylabel 'Median steps to the solution'\nset title ''\n"
-  steps_panel(gnuplot, experiment, true)
-  return gnuplot:close()
+  mgd.plot { width = 880, height = 380,
+    panels = { success_panel(experiment, rows), steps_panel(experiment, rows) },
+  }:save(("%s_%s.svg"):format(OUT, experiment.name))
 end
 
 -- Four columns; the share solved above the steps it took, twice.
 local function overview(results)
-  local gnuplot = open_plot(OUT, 1280, 1060)
-  gnuplot:write "set multiplot\nset tics font ',11'\n"
+  local panels = {}
   for i, experiment in ipairs(EXPERIMENTS) do
-    local column, half = (i - 1) % 4, (i - 1) // 4
-    local left, top = 0.055 + 0.244 * column, 0.978 - 0.498 * half
-    for t in ipairs(TASKS) do
-      block(gnuplot, experiment, t, results[i])
-    end
-    local function place(from, to)
-      gnuplot:write(("set lmargin at screen %g\nset rmargin at screen %g\n"
-        .. "set tmargin at screen %g\nset bmargin at screen %g\n"):format(left, left + 0.205,
-        top - from, top - to))
-    end
-    gnuplot:write(column == 0 and "set ylabel 'Solved (%)'\n" or "unset ylabel\n")
-    place(0.015, 0.18)
-    success_panel(gnuplot, { title = experiment.title, unit = "" }, i == 1)
-    gnuplot:write(column == 0 and "set ylabel 'Median steps to solution'\n" or "unset ylabel\n")
-    gnuplot:write "set title ''\n"
-    place(0.225, 0.415)
-    steps_panel(gnuplot, experiment, i == 1)
+    local place = (i - 1) // 4 * 8 + (i - 1) % 4 + 1
+    panels[place] = success_panel(experiment, results[i])
+    panels[place + 4] = steps_panel(experiment, results[i])
   end
-  return gnuplot:close()
+  mgd.plot { panels = panels, columns = 4, width = 1360, height = 1240 }:save(OUT .. ".svg")
 end
 
 -- ---- one after the other ------------------------------------------------------------------------
@@ -376,7 +319,7 @@ local function perform(experiment)
   print(("  %.1f s"):format(mgd.clock() - begin))
   write_csv(experiment, rows)
   if has_gnuplot then
-    assert(plot(experiment, rows), "gnuplot failed")
+    plot(experiment, rows)
   end
   return rows
 end
@@ -399,7 +342,7 @@ local function main(wanted)
     os.exit(wanted == "list")
   end
   if has_gnuplot and #results == #EXPERIMENTS then
-    assert(overview(results), "gnuplot failed")
+    overview(results)
   end
   print(("\nwritten: %s_%s.csv%s"):format(OUT, wanted or "<experiment>", has_gnuplot and ", .svg"
     or "; no plots: gnuplot is not installed (apt install gnuplot-nox)"))

@@ -146,6 +146,30 @@ describe("example", function()
     })
   end)
 
+  it("19_plots draws every kind, or says that gnuplot is missing", function()
+    if os.execute "command -v gnuplot >/dev/null 2>&1" then
+      shows("19_plots.lua", {
+        "figure of 6 panels, 11 series",
+        "written: out/plots%.csv, %.svg, %.pdf, %.png",
+        "η = 0%.25 .*η = 1 .*η = 4",
+        "Lines: medians and quartiles",
+        "cost",
+        "step",
+      })
+    else
+      shows("19_plots.lua", { "gnuplot is not installed .* the numbers are in out/plots%.csv" })
+    end
+  end)
+
+  it("20_report writes its page", function()
+    shows("20_report.lua", {
+      "walsh +[2-5]%d of 64 solved",
+      "walsh, noise +%d+ of 64 solved",
+      "random +[2-5]%d of 64 solved",
+      "written: out/report%.html, %d+ kB, and out/report%.csv",
+    })
+  end)
+
   it("21_cost_signals shows smaller angles with several signals", function()
     shows("21_cost_signals.lua", {
       "angle after +100 steps +5%d%.%d° +3%d%.%d°",

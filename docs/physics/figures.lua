@@ -1,4 +1,4 @@
--- Draws docs/physics/img/NAME.svg for every model of mgd.hw, through gnuplot:
+-- Draws docs/physics/img/NAME.svg for every model of mgd.hw:
 --
 --   build/mgd-lua docs/physics/figures.lua [name …]
 --
@@ -9,7 +9,6 @@ local mgd = require "mgd"
 local hw = mgd.hw
 
 local FOLDER = arg[0]:gsub("[^/]*$", "") .. "img/"
-local COLOURS = { "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00" } -- Okabe and Ito
 
 -- ---- curves: lists of {title, points = {{x, y}, …}, style} --------------------------------------
 
@@ -28,7 +27,7 @@ local function transfer(model, opts)
     for i = 1, n do
       points[i] = { x[i], y[{ i, 1 }] }
     end
-    curves[r] = { title = "device " .. r, points = points, style = opts.style or "lines" }
+    curves[r] = { title = "device " .. r, points = points, style = opts.style or "line" }
   end
   return curves
 end
@@ -42,8 +41,8 @@ local function along(model, opts)
   for i = 1, n do
     before[i], after[i] = { i, values[i] }, { i, y[i] }
   end
-  return { { title = "ideal", points = before, style = "linespoints" },
-    { title = "with the model", points = after, style = "linespoints" } }
+  return { { title = "ideal", points = before, style = "both" },
+    { title = "with the model", points = after, style = "both" } }
 end
 
 local function steps(models, opts)
@@ -57,7 +56,7 @@ local function steps(models, opts)
     for i = 1, rows do
       points[i] = { i * (opts.dt or 0.03), y[{ i, 1 }] }
     end
-    curves[k] = { title = entry[1], points = points, style = "lines" }
+    curves[k] = { title = entry[1], points = points, style = "line" }
   end
   return curves
 end
@@ -71,7 +70,7 @@ local function held(model, opts)
       local y = model:apply(mgd.full({ 200 }, w), { held = t, stage = "weights" })
       points[#points + 1] = { t, y:mean(), y:std() }
     end
-    curves[k] = { title = ("w = %g"):format(w), points = points, style = "yerrorbars" }
+    curves[k] = { title = ("w = %g"):format(w), points = points, style = "line" }
   end
   return curves
 end
@@ -91,7 +90,7 @@ local function pulses(model)
     for i = 1, 2 * up do
       points[i + 1] = { i, w[{ i, 1 }] }
     end
-    curves[r] = { title = "device " .. r, points = points, style = "lines" }
+    curves[r] = { title = "device " .. r, points = points, style = "line" }
   end
   return curves
 end
@@ -125,7 +124,7 @@ local RECIPES = {
   adc = { VALUE, values(hw.adc { bits = 4, bound = 1, gain_spread = 0.1, offset_spread = 0.1,
     s_shape = 0.3 }) },
   noise = { VALUE, values(hw.noise { sigma = 0.1, law = "proportional" },
-    { devices = 1, style = "dots", points = 1000 }) },
+    { devices = 1, style = "points", points = 1000 }) },
   flicker = { { x = "time (s)", y = "noise" }, function()
     return steps({ { "σ = 1, 0.02 … 5 Hz", hw.flicker { sigma = 1, f_low = 0.02, f_high = 5 } } },
       { rows = 600, dt = 0.05 })
@@ -165,10 +164,10 @@ local RECIPES = {
   levels = { WEIGHT, values(hw.levels { bits = 4 }, { devices = 1 }) },
   conductance = { WEIGHT, values(hw.conductance { levels = 5 }, { devices = 1 }) },
   read_noise = { WEIGHT, values(hw.read_noise { law = "rram" },
-    { devices = 1, style = "dots", points = 1000, low = -1, high = 1 }) },
+    { devices = 1, style = "points", points = 1000, low = -1, high = 1 }) },
   programming_noise = { { x = "weight asked for", y = "weight written" },
     values(hw.programming_noise { law = "pcm" },
-      { devices = 1, style = "dots", points = 1000, low = -1, high = 1 }) },
+      { devices = 1, style = "points", points = 1000, low = -1, high = 1 }) },
   drift = { SINCE, function()
     return held(hw.drift { law = "pcm" }, { weights = { 0.8, 0.2, -0.5 }, from = 1, to = 1e7 })
   end },
@@ -199,7 +198,7 @@ local RECIPES = {
       for i = 1, 100 do
         points[i] = { i, w[{ i, 1 }] }
       end
-      curves[r] = { title = "device " .. r, points = points, style = "lines" }
+      curves[r] = { title = "device " .. r, points = points, style = "line" }
     end
     return curves
   end },
@@ -220,27 +219,25 @@ local RECIPES = {
 
 -- ---- drawing ------------------------------------------------------------------------------------
 
-local function draw(name, axes, curves)
-  local script = { ("set terminal svg size 640,360 font 'sans,12' background 'white'\n"
-    .. "set output '%s%s.svg'\nset key outside right top\nset grid lc rgb '#dddddd'\n"
-    .. "set xlabel '%s'\nset ylabel '%s'\n"):format(FOLDER, name, axes.x, axes.y) }
-  script[#script + 1] = axes.log and "set logscale x\nset format x '10^{%T}'\n" or ""
-  for k, curve in ipairs(curves) do
-    script[#script + 1] = ("$d%d << EOD\n"):format(k)
-    for _, point in ipairs(curve.points) do
-      script[#script + 1] = table.concat(point, " ") .. "\n"
+-- Points {x, y} or {x, y, spread} as a series.
+local function series_of(curve)
+  local s = { label = curve.title, style = curve.style, x = {}, y = {} }
+  for i, point in ipairs(curve.points) do
+    s.x[i], s.y[i] = point[1], point[2]
+    if point[3] then
+      s.low, s.high = s.low or {}, s.high or {}
+      s.low[i], s.high[i] = point[2] - point[3], point[2] + point[3]
     end
-    script[#script + 1] = "EOD\n"
   end
-  local parts = {}
+  return s
+end
+
+local function draw(name, axes, curves)
+  local panel = { x = { label = axes.x, log = axes.log }, y = axes.y, width = 640, height = 360 }
   for k, curve in ipairs(curves) do
-    parts[k] = ("$d%d with %s lw 1.5 lc rgb '%s' title '%s'"):format(k, curve.style,
-      COLOURS[(k - 1) % #COLOURS + 1], curve.title)
+    panel[k] = series_of(curve)
   end
-  script[#script + 1] = "plot " .. table.concat(parts, ", ") .. "\n"
-  local pipe = assert(io.popen("gnuplot", "w"))
-  pipe:write(table.concat(script))
-  assert(pipe:close(), name .. ": gnuplot failed")
+  mgd.plot(panel):save(FOLDER .. name .. ".svg")
 end
 
 for _, model in ipairs(hw.models()) do

@@ -460,11 +460,16 @@ function Fit:model(extra)
   return require("mgd.hw")[CONSTRUCTORS[self.law]](self:options(extra))
 end
 
---- Draw the measured points and the fit, through gnuplot.
--- @tparam string path  ends in .svg or .png
+--- Draw the measured points and the fit.
+-- @tparam[opt] string path  of a file that is written: .svg, .png, .pdf or .csv
+-- @treturn figure see mgd.plot
 -- @raise on another ending, a path that cannot be written, and without gnuplot
 function Fit:plot(path)
-  plot(self, path)
+  local figure = plot(self)
+  if path ~= nil then
+    figure:save(path)
+  end
+  return figure
 end
 
 --- Fit a law of update to measured pulses.

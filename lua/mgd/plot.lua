@@ -6,8 +6,9 @@
 --     fig:save "cost.svg"     -- .svg, .png, .pdf, or .csv: the numbers
 --     fig:show()              -- in the terminal
 --
--- `mgd.plot.history(run.history)` draws the probes of a run. Colours are Okabe and Ito's (2008), heat
--- maps viridis: eyes of every kind tell them apart, on paper, too. nan and infinities are gaps.
+-- `mgd.plot.history(run.history)` draws the probes of a run. Colours are Okabe and Ito's (2008),
+-- heat maps viridis: eyes of every kind tell them apart, on paper, too. nan and infinities are
+-- gaps. Where gnuplot is missing, the numbers are written as CSV.
 -- @module mgd.plot
 
 local csv = require "mgd.plot.csv"
@@ -25,7 +26,7 @@ M.AXIS = {
   { "unit", type = "string", doc = "Of it, in brackets behind the label." },
   { "log", type = "boolean", default = false, doc = "Logarithmic; values must be above 0." },
   { "range", type = "table", doc = "{low, high}; what the data need without." },
-  { "ticks", type = "table", doc = "{[1] = {value, text}, …}: instead of numbers." },
+  { "ticks", type = "table", doc = "Where there are ticks: numbers, or {value, text}." },
 }
 
 local PANEL = {
@@ -34,7 +35,7 @@ local PANEL = {
   { "y", type = { "string", "table" }, doc = "The same." },
   { "legend", type = "string", default = "auto",
     choices = { "auto", "right", "top", "below", "none" },
-    doc = "Where series are named, outside; auto: right, on top in panels, where there are several." },
+    doc = "Where series are named, outside; auto: right or on top, where there are several." },
 }
 
 M.PANEL = { positional = true }
@@ -57,11 +58,24 @@ Figure.__name = "mgd.plot"
 
 -- ---- making -------------------------------------------------------------------------------------
 
+local function check_ticks(where, name, ticks)
+  local list = {}
+  for i, tick in ipairs(ticks) do
+    list[i] = type(tick) == "number" and { tick, ("%.10g"):format(tick) } or tick
+    if type(list[i]) ~= "table" or type(list[i][1]) ~= "number" or type(list[i][2]) ~= "string" then
+      options.fail(where, "axis '%s': tick %d must be a number or {value, text}", name, i)
+    end
+  end
+  return list
+end
+
 local function check_axis(where, name, given)
   local axis = options.check(where .. ": " .. name, M.AXIS,
     type(given) == "string" and { label = given } or given)
+  axis.ticks = axis.ticks and check_ticks(where, name, axis.ticks)
   local range = axis.range
-  if range and (type(range[1]) ~= "number" or type(range[2]) ~= "number" or range[1] >= range[2]) then
+  if range and not (type(range[1]) == "number" and type(range[2]) == "number"
+    and range[1] < range[2]) then
     options.fail(where, "axis '%s': range must be {low, high}", name)
   elseif range and axis.log and range[1] <= 0 then
     options.fail(where, "axis '%s': a logarithmic range must begin above 0, got %g", name, range[1])
@@ -79,8 +93,7 @@ local function panel_of(where, opt)
   if #panel.series == 0 then
     options.fail(where, "there is nothing to draw: expected series such as {x = …, y = …}")
   end
-  series.check_kinds(where, panel)
-  panel.y.label = panel.y.label or #panel.series == 1 and panel.series[1].label or nil
+  series.finish(where, panel)
   return panel
 end
 
@@ -96,9 +109,10 @@ end
 
 --- Make a figure.
 -- @tparam table opts see `M.SCHEMA`; series in its array part, or in each of `panels`. A series is
---   {x =, y =, label =, style =}, with low = and high = a band or bars; or {kind = "heat", x =, y =,
---   z = (Ny, Nx)}, {kind = "histogram", values =}, {kind = "box", groups = {{label =, values =}, …}},
---   {kind = "mark", x = | y =}: see mgd.plot.series
+--   {x =, y =, label =, style =}, with low = and high = a band or error bars; y may be (T, R), of
+--   which the median and the quartiles are drawn; or {kind = "heat", x =, y =, z = (Ny, Nx)},
+--   {kind = "histogram", values =}, {kind = "box", groups = {{label =, values =}, …}}, {kind =
+--   "mark", x = | y =}: see mgd.plot.series
 -- @treturn figure
 -- @raise where a series is wrong, naming which
 function M.new(opts)
@@ -125,8 +139,11 @@ end
 
 -- ---- of a run -----------------------------------------------------------------------------------
 
-local UNITS = { angle = "degrees", batch_angle = "degrees", set_angle = "degrees", time = "s",
+--- Units of probes.
+M.UNITS = { angle = "degrees", batch_angle = "degrees", set_angle = "degrees", time = "s",
   wall = "s" }
+
+local CLOCKS = { step = true, time = true, wall = true } -- which nobody wants drawn against steps
 
 --- A figure of a history: a panel for each probe; of ensembles the median and the quartiles.
 -- @tparam history history of a run
@@ -134,7 +151,6 @@ local UNITS = { angle = "degrees", batch_angle = "degrees", set_angle = "degrees
 -- @treturn figure
 -- @usage mgd.plot.history(run.history, {"cost"}):show()
 function M.history(history, names)
-  local stats = require "mgd.stats"
   local where = "mgd.plot.history"
   if type(history) ~= "table" or not options.is_tensor(history.step) then
     options.fail(where, "expected the history of a run, got %s", options.type_name(history))
@@ -144,13 +160,10 @@ function M.history(history, names)
     local values = history[name]
     if not options.is_tensor(values) then
       options.fail(where, "the history has no probe '%s'", tostring(name))
+    elseif names or not CLOCKS[name] then
+      panels[#panels + 1] = { x = "step", y = { label = name, unit = M.UNITS[name] },
+        { x = history.step, y = values } }
     end
-    local line = { x = history.step, y = values }
-    if values.ndim == 2 then
-      local q = stats.bands(values)
-      line = { x = history.step, y = q[2], low = q[1], high = q[3] }
-    end
-    panels[#panels + 1] = { x = "step", y = { label = name, unit = UNITS[name] }, line }
   end
   return M.new { panels = panels }
 end
@@ -167,6 +180,11 @@ local function write(where, path, text)
   if not ok or not closed then
     options.fail(where, "%s: %s", path, why or more)
   end
+end
+
+local function render(where, figure, terminal_of)
+  local terminal = terminal_of(figure)
+  return gnuplot.run(where, terminal, script(figure, terminal))
 end
 
 --- The numbers, as CSV: panel, series, x, y, low, high (or z).
@@ -192,7 +210,7 @@ function Figure:save(path)
     options.fail(where, "gnuplot is not installed (apt install gnuplot-nox): the numbers are in %s",
       numbers)
   end
-  write(where, path, gnuplot.run(where, gnuplot.FILES[ending](self), script(self)))
+  write(where, path, render(where, self, gnuplot.FILES[ending]))
 end
 
 local inlined = 0 -- figures so far: their ids must not meet in one page
@@ -205,23 +223,27 @@ function Figure:svg()
     options.fail(where, "gnuplot is not installed (apt install gnuplot-nox)")
   end
   inlined = inlined + 1
-  local text = gnuplot.run(where, gnuplot.inline(self), script(self))
+  local text = render(where, self, gnuplot.inline)
   local prefix = ("f%d-"):format(inlined)
-  text = text:gsub("^.-(<svg)", "%1"):gsub("<desc>.-</desc>", ""):gsub("<title>.-</title>", "")
+  local title = self.title or self.panels[1].title or tostring(self):match "^[^:]*"
+  local opening = '<svg role="img" aria-label="' .. title:gsub("[&<>\"]", "") .. '"'
+  text = opening .. text:gsub("^.-<svg", ""):gsub("<desc>.-</desc>", "")
+    :gsub("<title>.-</title>", "")
   text = text:gsub("(%sid=['\"])", "%1" .. prefix):gsub("(url%(#)", "%1" .. prefix)
     :gsub("(href=['\"]#)", "%1" .. prefix)
   return text
 end
 
---- Show the figure in the terminal: as a picture where the terminal knows sixel, else in characters.
+--- Show the figure in the terminal: as a picture where it knows sixel, else in characters.
 function Figure:show()
   local where = "figure:show"
   if not gnuplot.installed() then
     io.write(self:csv())
-    io.stderr:write("mgd: gnuplot is not installed (apt install gnuplot-nox): these are the numbers\n")
+    io.stderr:write("mgd: gnuplot is not installed (apt install gnuplot-nox): ",
+      "these are the numbers\n")
     return
   end
-  io.write(gnuplot.run(where, gnuplot.terminal(self), script(self, true)), "\n")
+  io.write(render(where, self, gnuplot.terminal), "\n")
   io.flush()
 end
 
@@ -230,8 +252,8 @@ function Figure:__tostring()
   for _, panel in ipairs(self.panels) do
     count = count + #panel.series
   end
-  return ("figure of %d panel%s, %d series: fig:show(), fig:save(\"name.svg\")"):format(#self.panels,
-    #self.panels == 1 and "" or "s", count)
+  return ("figure of %d panel%s, %d series: fig:show(), fig:save(\"name.svg\")"):format(
+    #self.panels, #self.panels == 1 and "" or "s", count)
 end
 
 return setmetatable(M, {

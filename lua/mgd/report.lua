@@ -1,26 +1,30 @@
 --- Reports: one file of HTML about experiments in a store, for whoever has no mgd-lua.
 --
 --     mgd.report{store = store, path = "report.html"}
---     mgd.report{store = "runs.db", experiments = {"walsh", "random"}, title = "Codes", "codes.html"}
+--     mgd.report{store = "runs.db", experiments = {"walsh", "random"}, "codes.html"}
 --
 -- It has what came of each experiment, where they differ, curves of every metric (median and
--- quartiles over the seeds), resolved parameters, budget and environment. Pictures are inline SVG;
--- nothing is loaded from elsewhere and no script runs. It reads on a phone, on paper, by night.
+-- quartiles over the seeds) and of the share that has solved, resolved parameters, budget and
+-- environment. Pictures are inline SVG; nothing is loaded from elsewhere and no script runs. It
+-- reads on a phone, on paper, by night. Without gnuplot it has tables in place of pictures.
 -- @module mgd.report
 
+local curves = require "mgd.report.curves"
 local experiment = require "mgd.experiment"
+local figures = require "mgd.figures"
 local html = require "mgd.report.html"
 local options = require "mgd.options"
-local plot = require "mgd.plot"
-local stats = require "mgd.stats"
 local stores = require "mgd.store"
 local train = require "mgd.train"
+
+local unpack = table.unpack or rawget(_G, "unpack") -- LuaJIT
 
 local M = {}
 
 local WHERE = "mgd.report"
 local MOST_CURVES = 8     -- experiments in one panel
 local MOST_DETAILS = 24   -- experiments with curves of their own
+local MOST_COLUMNS = 12   -- experiments side by side in a table
 
 M.SCHEMA = {
   positional = { type = "string" },
@@ -39,17 +43,33 @@ local function names_of(store, given)
     names[i] = type(exp) == "table" and exp.name or exp
   end
   if #names == 0 then
-    options.fail(WHERE, "%s", given and "option 'experiments' is empty" or "the store has no experiments")
+    options.fail(WHERE, "%s", given and "option 'experiments' is empty"
+      or "the store has no experiments")
   end
   return names
+end
+
+-- The largest known number of a column, 0 without.
+local function most(column)
+  local result = 0
+  for i = 1, #column do
+    result = math.max(result, column[i] == column[i] and column[i] or 0)
+  end
+  return result
+end
+
+local function entry_of(store, name)
+  local t = store:query { where = { experiment = name }, columns = { "steps", "wall", "threads" } }
+  return { name = name, experiment = store:experiment(name), summary = store:summary(name),
+    metrics = store:metric_names(name), environments = store:environments(name),
+    artefacts = store:artefacts(name), runs = #t.steps, steps = most(t.steps), wall = most(t.wall),
+    threads = most(t.threads) }
 end
 
 local function entries_of(store, names)
   local entries = {}
   for i, name in ipairs(names) do
-    entries[i] = { name = name, experiment = store:experiment(name), summary = store:summary(name),
-      metrics = store:metric_names(name), environments = store:environments(name),
-      artefacts = store:artefacts(name) }
+    entries[i] = entry_of(store, name)
   end
   return entries
 end
@@ -66,8 +86,9 @@ local function time(t)
   if not t then
     return "–"
   end
-  return t.median == math.huge and "not reached" or ("%s (%s … %s)"):format(number(t.median),
-    number(t.low), t.high == math.huge and "∞" or number(t.high))
+  return t.median == math.huge and "not reached" or ("%s (%s … %s)"):format(
+    figures.count(t.median), figures.count(t.low),
+    t.high == math.huge and "∞" or figures.count(t.high))
 end
 
 local function results_of(entries)
@@ -77,11 +98,16 @@ local function results_of(entries)
     rows[i] = { e.name, ("%d"):format(s.runs), share(s.success), time(s.time),
       ("%d"):format(s.diverged), number(s.cost), number(s.accuracy) }
   end
-  return html.table({ "experiment", "runs", "success (95 %)", "steps to solution (95 %)", "diverged",
-    "median cost", "median accuracy" }, rows)
+  return html.table({ "experiment", "runs", "success (95 %)", "steps to solution (95 %)",
+    "diverged", "median cost", "median accuracy" }, rows)
 end
 
--- Parameters by which the experiments differ, a row each.
+local function value_text(value)
+  return value == nil and "–" or type(value) == "number" and ("%.9g"):format(value)
+    or tostring(value)
+end
+
+-- Parameters by which the experiments differ: rows of a path and their values.
 local function differences_of(entries)
   local all, paths, rows = {}, {}, {}
   for i, e in ipairs(entries) do
@@ -91,115 +117,41 @@ local function differences_of(entries)
     end
   end
   for path in pairs(paths) do
-    local row, first, differs = { path }, all[1][path], false
+    local row, differs = { path }, false
     for i = 1, #entries do
-      local value = all[i][path]
-      differs = differs or value ~= first
-      row[i + 1] = value == nil and "–" or type(value) == "number" and ("%.6g"):format(value)
-        or tostring(value)
+      differs = differs or all[i][path] ~= all[1][path]
+      row[i + 1] = value_text(all[i][path])
     end
     rows[#rows + 1] = differs and row or nil
-  end
-  if #rows == 0 then
-    return nil
   end
   table.sort(rows, function(a, b)
     return a[1] < b[1]
   end)
-  if #entries > 12 then -- as many rows as experiments, rather than columns
-    local turned, head = {}, { "experiment" }
-    for k, row in ipairs(rows) do
-      head[k + 1] = row[1]
-    end
-    for i, e in ipairs(entries) do
-      turned[i] = { e.name }
-      for k, row in ipairs(rows) do
-        turned[i][k + 1] = row[i + 1]
-      end
-    end
-    return html.table(head, turned)
-  end
-  local head = { "parameter" }
+  return rows
+end
+
+-- As a table with a column for each experiment; where these are many, with a row for each.
+local function differences_table(entries)
+  local rows, names = differences_of(entries), {}
   for i, e in ipairs(entries) do
-    head[i + 1] = e.name
+    names[i] = e.name
   end
-  return html.table(head, rows)
-end
-
--- ---- curves -------------------------------------------------------------------------------------
-
-local UNITS = { angle = "degrees" }
-
-local function positive(t)
-  for _, value in ipairs(t) do
-    if value == value and value <= 0 then
-      return false
+  if #rows == 0 then
+    return nil
+  elseif #entries <= MOST_COLUMNS then
+    return html.table({ "parameter", unpack(names) }, rows)
+  end
+  local head, turned = { "experiment" }, {}
+  for i, name in ipairs(names) do
+    turned[i] = { name }
+  end
+  for k, row in ipairs(rows) do
+    head[k + 1] = row[1]
+    for i = 1, #names do
+      turned[i][k + 1] = row[i + 1]
     end
   end
-  return true
-end
-
--- Median and quartiles of a metric; seeds that have stopped keep their last value, as their θ does.
-local function curve_of(store, name, metric)
-  local m = store:metrics { experiment = name, name = metric }
-  local rows = m.value:totable()
-  for r = 1, #m.replica do
-    for t = 2, #rows do
-      if rows[t][r] ~= rows[t][r] then
-        rows[t][r] = rows[t - 1][r]
-      end
-    end
-  end
-  local q = stats.bands(require("mgd.core").tensor.tensor(rows, { dtype = "f64" }))
-  return { x = m.step, y = q[2], low = q[1], high = q[3] }
-end
-
-local function panel_of(metric, curves)
-  local log = metric == "cost"
-  for _, curve in ipairs(curves) do
-    log = log and positive(curve.low:totable())
-  end
-  local panel = { x = "step", y = { label = metric, unit = UNITS[metric], log = log } }
-  for i, curve in ipairs(curves) do
-    panel[i] = curve
-  end
-  return panel
-end
-
--- A picture for each panel, so that they stand side by side only where there is room.
-local function figure(panels)
-  local pictures = {}
-  for i, panel in ipairs(panels) do
-    panel.legend, panel.width, panel.height = "top", 460, 330
-    pictures[i] = plot(panel):svg()
-  end
-  return html.figure(pictures)
-end
-
--- A panel for each metric that all have, the experiments side by side.
-local function comparison_of(store, entries)
-  local panels = {}
-  for _, metric in ipairs(entries[1].metrics) do
-    local curves = {}
-    for i, e in ipairs(entries) do
-      for _, other in ipairs(e.metrics) do
-        if other == metric then
-          curves[#curves + 1] = curve_of(store, e.name, metric)
-          curves[#curves].label, curves[#curves].colour = e.name, i
-        end
-      end
-    end
-    panels[#panels + 1] = panel_of(metric, curves)
-  end
-  return #panels > 0 and figure(panels) or nil
-end
-
-local function curves_of(store, e)
-  local panels = {}
-  for i, metric in ipairs(e.metrics) do
-    panels[i] = panel_of(metric, { curve_of(store, e.name, metric) })
-  end
-  return #panels > 0 and figure(panels) or nil
+  return html.table(head, turned)
 end
 
 -- ---- details ------------------------------------------------------------------------------------
@@ -207,7 +159,7 @@ end
 local function parameters_of(exp)
   local rows = {}
   for path, value in pairs(exp:parameters()) do
-    rows[#rows + 1] = { path, type(value) == "number" and ("%.9g"):format(value) or tostring(value) }
+    rows[#rows + 1] = { path, value_text(value) }
   end
   table.sort(rows, function(a, b)
     return a[1] < b[1]
@@ -250,12 +202,27 @@ local function artefacts_of(e)
   return #rows > 0 and html.table({ "artefact", "kind", "bytes", "SHA-256" }, rows) or nil
 end
 
-local function details_of(store, e, with_curves)
-  local seeds = e.experiment:resolved().seeds
+local function runs_text(n)
+  return n == 1 and "1 run" or figures.count(n) .. " runs"
+end
+
+-- What was run: seeds, steps, time.
+local function words_of(e)
+  local words = ("%s, from seed %d on; at most %s steps each"):format(runs_text(e.runs),
+    e.experiment:resolved().seeds.first, figures.count(e.steps))
+  local open = e.runs - e.summary.runs
+  if open > 0 then
+    words = words .. ("; %d have not ended and are not among the results"):format(open)
+  end
+  return words .. (e.wall > 0 and "; wall-clock " .. figures.duration(e.wall) or "")
+    .. (e.threads > 0 and (" on %d thread%s"):format(e.threads, e.threads == 1 and "" or "s") or "")
+    .. "; hash " .. e.experiment.hash:sub(1, 12) .. "."
+end
+
+local function details_of(store, e, with_curves, explained)
   return html.section(e.name, {
-    html.paragraph(("%d runs in the store (seeds from %d on), hash %s"):format(e.summary.runs,
-      seeds.first, e.experiment.hash:sub(1, 12))),
-    with_curves and curves_of(store, e) or nil,
+    html.paragraph(words_of(e)),
+    with_curves and curves.of(store, { e }, explained) or nil,
     html.details("Resolved parameters", parameters_of(e.experiment)),
     html.details("Budget of one seed, to the median of its steps", budget_of(e)),
     html.details("Environment", environment_of(e)),
@@ -271,45 +238,45 @@ local function page_of(store, entries, opt)
   local many = #entries > 1
   local parts = { html.heading(title), opt.text and html.paragraph(opt.text) or "",
     html.section("Results", { results_of(entries), many and #entries <= MOST_CURVES
-      and comparison_of(store, entries) or nil }) }
-  local differences = many and differences_of(entries)
+      and curves.of(store, entries, true) or nil }) }
+  local differences = many and differences_table(entries)
   if differences then
     parts[#parts + 1] = html.section("Where they differ", { differences })
   end
   for i, e in ipairs(entries) do
-    parts[#parts + 1] = details_of(store, e, i <= MOST_DETAILS)
+    parts[#parts + 1] = details_of(store, e, i <= MOST_DETAILS,
+      i == 1 and not (many and #entries <= MOST_CURVES))
   end
   return html.page(title, table.concat(parts, "\n"))
 end
 
---- Write a report.
--- @tparam table opts see `M.SCHEMA`
--- @treturn string the path
--- @raise without gnuplot, where an experiment is not in the store, or the file cannot be written
-function M.write(opts)
-  local opt = options.check(WHERE, M.SCHEMA, opts)
-  local path = opt.path or opt[1]
-  if not path then
-    options.fail(WHERE, "the file is missing: expected path = \"report.html\"")
+-- The store, and whether it was opened here.
+local function store_of(given)
+  if type(given) ~= "string" then
+    if not stores.is_store(given) then
+      options.fail(WHERE, "option 'store' must be a store or the path of one, got %s",
+        options.type_name(given))
+    end
+    return given, false
   end
-  local store, opened = opt.store, nil
-  if type(store) == "string" then
-    store = stores.open(store)
-    opened = store
-  elseif not stores.is_store(store) then
-    options.fail(WHERE, "option 'store' must be a store or the path of one, got %s",
-      options.type_name(store))
+  local file, message = io.open(given, "rb") -- a store would be made where there is none
+  if not file then
+    options.fail(WHERE, "%s", message)
   end
-  for i, exp in ipairs(opt.experiments or {}) do
+  file:close()
+  return stores.open(given), true
+end
+
+local function check_experiments(given)
+  for i, exp in ipairs(given or {}) do
     if type(exp) ~= "string" and not experiment.is_experiment(exp) then
       options.fail(WHERE, "experiments: element %d is %s: expected an experiment or its name", i,
         options.type_name(exp))
     end
   end
-  local text = page_of(store, entries_of(store, names_of(store, opt.experiments)), opt)
-  if opened then
-    opened:close()
-  end
+end
+
+local function write(path, text)
   local file, message = io.open(path, "wb")
   if not file then
     options.fail(WHERE, "%s", message)
@@ -319,6 +286,27 @@ function M.write(opts)
   if not written or not closed then
     options.fail(WHERE, "%s: %s", path, why or more)
   end
+end
+
+--- Write a report.
+-- @tparam table opts see `M.SCHEMA`
+-- @treturn string the path
+-- @raise where an experiment is not in the store, or the file cannot be written
+function M.write(opts)
+  local opt = options.check(WHERE, M.SCHEMA, opts)
+  local path = opt.path or opt[1]
+  if not path then
+    options.fail(WHERE, "the file is missing: expected path = \"report.html\"")
+  elseif opt.path and opt[1] then
+    options.fail(WHERE, "the file is given twice: '%s' and '%s'", opt.path, opt[1])
+  end
+  check_experiments(opt.experiments)
+  local store, opened = store_of(opt.store)
+  local text = page_of(store, entries_of(store, names_of(store, opt.experiments)), opt)
+  if opened then
+    store:close()
+  end
+  write(path, text)
   return path
 end
 

@@ -9,16 +9,20 @@ local function cell(value)
   return value:find '[",\n\r]' and '"' .. value:gsub('"', '""') .. '"' or value
 end
 
--- Rows {x, y, low, high} of a series, and z in place of low for a heat map.
+-- Rows of a series: x, y, low, high, z.
 local ROWS = {}
 
-function ROWS.line(s, add)
+function ROWS.line(s, add, categories)
   for i, y in ipairs(s.y) do
-    add(s.x[i], y, s.low and s.low[i], s.high and s.high[i])
+    add(categories and categories[i] or s.x[i], y, s.low and s.low[i], s.high and s.high[i])
   end
 end
 
-ROWS.histogram = ROWS.line
+function ROWS.histogram(s, add) -- the middle of a bin, its count, and its ends
+  for i, count in ipairs(s.y) do
+    add(s.x[i], count, s.x[i] - s.width[i] / 2, s.x[i] + s.width[i] / 2)
+  end
+end
 
 function ROWS.heat(s, add)
   for j, y in ipairs(s.y) do
@@ -28,9 +32,11 @@ function ROWS.heat(s, add)
   end
 end
 
-function ROWS.box(s, add)
+function ROWS.box(s, add) -- what the boxes are made of
   for _, box in ipairs(s.boxes) do
-    add(box.label, box.median, box.q1, box.q3)
+    for _, value in ipairs(box.values) do
+      add(box.label, value)
+    end
   end
 end
 
@@ -47,7 +53,7 @@ return function(figure)
       ROWS[s.kind](s, function(x, y, low, high, z)
         lines[#lines + 1] = table.concat({ cell(panel.title or p), cell(s.label or k), cell(x),
           cell(y), cell(low), cell(high), cell(z) }, ",")
-      end)
+      end, panel.categories)
     end
   end
   return table.concat(lines, "\n") .. "\n"

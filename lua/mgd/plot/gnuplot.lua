@@ -8,8 +8,12 @@ local M = {}
 
 local FONT = "Helvetica,Arial,sans-serif"
 
+-- Terminals, with the `scale` of their fonts: svg measures them in pixels, the others in points.
+local POINT = 0.75
+
 local function svg(figure, background)
-  return ('svg size %d,%d font "%s,13" %s'):format(figure.width, figure.height, FONT, background)
+  return { text = ('svg size %d,%d font "%s,13" %s'):format(figure.width, figure.height, FONT,
+    background), scale = 1 }
 end
 
 --- The terminal for each ending of a file.
@@ -18,12 +22,14 @@ M.FILES = {
     return svg(figure, 'background "white"')
   end,
   png = function(figure) -- twice the pixels, for screens of today
-    return ('pngcairo size %d,%d font "Helvetica,13" fontscale 2 linewidth 2 pointscale 2 '
-      .. 'background "white"'):format(2 * figure.width, 2 * figure.height)
+    return { text = ('pngcairo size %d,%d font "Helvetica,%g" fontscale 2 linewidth 2 pointscale 2 '
+      .. 'background "white"'):format(2 * figure.width, 2 * figure.height, 13 * POINT),
+      scale = POINT }
   end,
   pdf = function(figure)
-    return ('pdfcairo size %.2fin,%.2fin font "Helvetica,10" background "white"'):format(
-      figure.width / 96, figure.height / 96)
+    return { text = ('pdfcairo size %.2fin,%.2fin font "Helvetica,%g" fontscale 1 '
+      .. 'background "white"'):format(figure.width / 96, figure.height / 96, 13 * POINT),
+      scale = POINT }
   end,
 }
 
@@ -62,21 +68,27 @@ local function knows_sixel()
   return (answer:match "%[%?([%d;]*)c" or ""):find "%f[%d]4%f[^%d]" ~= nil
 end
 
--- Rows and columns of the terminal.
+-- Rows and columns of the terminal, which says 0 where it does not know.
 local function size()
   local rows, columns = line_of("stty size 2>/dev/null </dev/tty"):match "(%d+) (%d+)"
-  rows, columns = tonumber(rows) or 24, tonumber(columns) or 80
+  rows, columns = tonumber(rows) or 0, tonumber(columns) or 0
+  rows, columns = rows > 0 and rows or 24, columns > 0 and columns or 80
   return math.max(12, math.min(rows - 2, 40)), math.max(40, math.min(columns - 1, 120))
 end
+
+local NARROWEST = 38 -- a panel of characters
 
 --- The terminal for the user's own.
 function M.terminal(figure)
   if knows_sixel() then
-    return ('sixelgd size %d,%d truecolor background "white"'):format(figure.width, figure.height)
+    return { text = ('sixelgd size %d,%d truecolor font "Helvetica,%g" background "white"'):format(
+      figure.width, figure.height, 13 * POINT), scale = POINT }
   end
   local rows, columns = size()
-  return ("dumb size %d,%d aspect 1 %s"):format(columns, rows * figure.rows,
-    core.base.isatty(1) and "ansirgb" or "mono")
+  local beside = math.max(1, math.min(figure.columns, math.floor(columns / NARROWEST)))
+  local below = math.ceil(#figure.panels / beside)
+  return { text = ("dumb size %d,%d aspect 1 %s"):format(columns, rows * below,
+    core.base.isatty(1) and "ansirgb" or "mono"), plain = true, columns = beside, rows = below }
 end
 
 local function read(path)
@@ -91,20 +103,23 @@ end
 
 --- One run.
 -- @tparam string where opens messages
--- @tparam string terminal
+-- @tparam table terminal
 -- @tparam string commands
 -- @treturn string what gnuplot wrote
 -- @raise with gnuplot's first words where it failed
 function M.run(where, terminal, commands)
   local out, words = os.tmpname(), os.tmpname()
   local pipe = assert(io.popen(("LC_ALL=C.UTF-8 gnuplot 2>'%s'"):format(words), "w"))
-  pipe:write("set encoding utf8\nset terminal ", terminal, "\nset output '", out, "'\n", commands)
+  pipe:write("set encoding utf8\nset terminal ", terminal.text, "\nset output '", out, "'\n",
+    commands)
   local ended = pipe:close()
   local result, complaint = read(out), read(words)
   if not succeeded(ended) or result == "" then
     options.fail(where, "gnuplot failed: %s", complaint:match "([^\n]*%S[^\n]*)%s*$" or "no words")
   end
-  return result
+  -- subscripts have one font, and series titles that a browser shows below the pointer
+  return (result:gsub('font%-family="Helvetica"', ('font-family="%s"'):format(FONT))
+    :gsub("<title>gnuplot_plot_[^<]*</title>", ""))
 end
 
 return M

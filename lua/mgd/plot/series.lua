@@ -6,7 +6,7 @@ local stats = require "mgd.stats"
 
 local M = {}
 
-local STYLES = { "line", "points", "both", "steps", "dashed" }
+local STYLES = { "line", "points", "both", "steps", "dashed", "bars" }
 
 local LABEL = { "label", type = "string", doc = "In the legend." }
 local KIND = { "kind", type = "string", doc = "See mgd.plot." }
@@ -15,7 +15,7 @@ local COLOUR = { "colour", type = "integer", min = 1, max = 8,
 
 M.SCHEMAS = {
   line = { KIND, LABEL, COLOUR,
-    { "x", type = "any", doc = "Values: a tensor or a list; 1, 2, … without." },
+    { "x", type = "any", doc = "Values: a tensor or a list, or texts; 1, 2, … without." },
     { "y", type = "any", required = true, doc = "Values." },
     { "low", type = "any", doc = "With high: a band, or bars of points." },
     { "high", type = "any", doc = "The upper end." },
@@ -29,6 +29,7 @@ M.SCHEMAS = {
     { "range", type = "table", doc = "{low, high} of the colours." },
     { "log", type = "boolean", default = false, doc = "Colours on a logarithmic scale." },
     { "values", type = "boolean", doc = "Numbers in the cells; where there are few without." },
+    { "contour", type = { "number", "table" }, doc = "Heights at which lines are drawn." },
   },
   histogram = { KIND, LABEL, COLOUR,
     { "values", type = "any", required = true, doc = "What is counted." },
@@ -48,7 +49,8 @@ local KINDS = { "line", "heat", "histogram", "box", "mark" }
 
 -- A list of numbers; nan and infinities stay, as gaps.
 local function numbers(where, name, given)
-  local list = options.is_tensor(given) and given:to("f64"):reshape { given.size }:totable() or given
+  local list = options.is_tensor(given) and given:to("f64"):reshape { given.size }:totable()
+    or given
   if type(list) ~= "table" then
     options.fail(where, "'%s' must be a tensor or a list of numbers, got %s", name,
       options.type_name(given))
@@ -84,27 +86,54 @@ end
 local function check_log(where, name, list, axis)
   for i, value in ipairs(axis.log and list or {}) do
     if finite(value) and value <= 0 then
-      options.fail(where, "'%s': element %d is %g, which a logarithmic axis has no place for", name, i,
-        value)
+      options.fail(where, "'%s': element %d is %g, which a logarithmic axis has no place for", name,
+        i, value)
     end
   end
 end
 
 local CHECKS = {}
 
-function CHECKS.line(where, s, panel)
-  s.y = numbers(where, "y", s.y)
-  if s.x == nil then
-    s.x = {}
-    for i = 1, #s.y do
-      s.x[i] = i
+-- Texts in place of x are categories, which stand side by side; a panel has one row of them.
+local function check_categories(where, s, panel)
+  local given = s.x
+  if type(given) ~= "table" or type(given[1]) ~= "string" then
+    if panel.categories then
+      options.fail(where, "'x' must be the texts that the series before it have")
     end
-    panel.x.label = panel.x.label or "index"
+    return
   end
-  s.x = numbers(where, "x", s.x)
-  if (s.low == nil) ~= (s.high == nil) then
-    options.fail(where, "'low' and 'high' belong together")
+  if panel.x.log or panel.x.range then
+    options.fail(where, "texts in 'x' have no place on an axis with '%s'",
+      panel.x.log and "log" or "range")
   end
+  s.x = {}
+  for i, text in ipairs(given) do
+    s.x[i] = i
+    if type(text) ~= "string" then
+      options.fail(where, "'x': element %d is %s: expected a text as those before it", i,
+        options.type_name(text))
+    elseif panel.categories and panel.categories[i] ~= text then
+      options.fail(where, "'x': element %d is '%s', in the series before it '%s'", i, text,
+        tostring(panel.categories[i]))
+    end
+  end
+  panel.categories = panel.categories or given
+end
+
+-- The median and the quartiles over the replicas of an ensemble.
+local function reduce_replicas(where, s)
+  if options.is_tensor(s.y) and s.y.ndim == 2 then
+    if s.low ~= nil or s.high ~= nil then
+      options.fail(where, "'y' is (T, R), whose band is that of its quartiles: 'low' and 'high' "
+        .. "have no place")
+    end
+    local q = stats.bands(s.y)
+    s.y, s.low, s.high = q[2], q[1], q[3]
+  end
+end
+
+local function check_lengths(where, s)
   for _, name in ipairs { "x", "low", "high" } do
     if s[name] ~= nil then
       s[name] = numbers(where, name, s[name])
@@ -113,12 +142,31 @@ function CHECKS.line(where, s, panel)
       end
     end
   end
+end
+
+function CHECKS.line(where, s, panel)
+  reduce_replicas(where, s)
+  s.y = numbers(where, "y", s.y)
+  if s.x == nil then
+    s.x = {}
+    for i = 1, #s.y do
+      s.x[i] = i
+    end
+    panel.x.label = panel.x.label or "index"
+  end
+  check_categories(where, s, panel)
+  if (s.low == nil) ~= (s.high == nil) then
+    options.fail(where, "'low' and 'high' belong together")
+  end
+  check_lengths(where, s)
   if not any_finite(s.y) then
     options.fail(where, "'y' has no finite value: there is nothing to draw")
+  elseif s.style == "bars" and panel.y.log then
+    options.fail(where, "bars begin at 0, which a logarithmic axis has no place for")
   end
   check_log(where, "x", s.x, panel.x)
   check_log(where, "y", s.y, panel.y)
-  for _, name in ipairs { "low", "high" } do -- what a logarithmic axis cannot show ends at its edge
+  for _, name in ipairs { "low", "high" } do -- a band or bar that goes below 0 ends at the value
     for i, value in ipairs(panel.y.log and s[name] or {}) do
       s[name][i] = value > 0 and value or s.y[i]
     end
@@ -133,7 +181,7 @@ local function texts(where, name, given)
   end
   local out = {}
   for i, value in ipairs(list) do
-    out[i] = type(value) == "number" and ("%.4g"):format(value) or tostring(value)
+    out[i] = type(value) == "number" and ("%.3g"):format(value) or tostring(value)
   end
   return out
 end
@@ -156,54 +204,40 @@ function CHECKS.heat(where, s)
   if s.values == nil then
     s.values = #s.x * #s.y <= 120 and #s.x <= 12
   end
+  if s.contour ~= nil then
+    s.contour = numbers(where, "contour",
+      type(s.contour) == "number" and { s.contour } or s.contour)
+  end
 end
 
--- Freedman and Diaconis (1981): 2·IQR/n^(1/3).
-local function bin_count(list, low, high)
-  local q = stats.quantile(list, { 0.25, 0.75 })
-  local width = 2 * (q[2] - q[1]) / (#list) ^ (1 / 3)
-  local count = width > 0 and math.ceil((high - low) / width) or 1
-  return math.max(1, math.min(200, count))
-end
-
-function CHECKS.histogram(where, s)
+-- The values that can be drawn.
+local function known_values(where, given)
   local list = {}
-  for _, value in ipairs(numbers(where, "values", s.values)) do
+  for _, value in ipairs(numbers(where, "values", given)) do
     list[#list + 1] = finite(value) and value or nil
   end
-  if #list == 0 then
+  return list
+end
+
+function CHECKS.histogram(where, s, panel)
+  s.values = known_values(where, s.values)
+  if #s.values == 0 then
     options.fail(where, "'values' has no finite value: there is nothing to draw")
   end
-  local low, high = math.huge, -math.huge
-  for _, value in ipairs(list) do
-    low, high = math.min(low, value), math.max(high, value)
-  end
-  local bins = s.bins or bin_count(list, low, high)
-  local width = high > low and (high - low) / bins or 1
-  low = high > low and low or low - width / 2
-  s.x, s.y, s.width = {}, {}, width
-  for b = 1, bins do
-    s.x[b], s.y[b] = low + (b - 0.5) * width, 0
-  end
-  for _, value in ipairs(list) do
-    local b = math.min(bins, 1 + math.floor((value - low) / width))
-    s.y[b] = s.y[b] + 1
-  end
+  check_log(where, "values", s.values, panel.x)
 end
 
 -- Tukey's boxes: quartiles, whiskers to the last value within 1.5 IQR, all beyond as points.
-local function box_of(where, group)
-  local list = {}
-  for _, value in ipairs(numbers(where, "values", group.values)) do
-    list[#list + 1] = finite(value) and value or nil
-  end
+local function box_of(where, group, axis)
+  local list = known_values(where, group.values)
   if #list == 0 then
     options.fail(where, "group '%s' has no finite value", tostring(group.label))
   end
+  check_log(where, "values", list, axis)
   local q = stats.quantile(list, { 0.25, 0.5, 0.75 })
   local reach = 1.5 * (q[3] - q[1])
   local box = { q1 = q[1], median = q[2], q3 = q[3], low = q[1], high = q[3], beyond = {},
-    n = #list, label = tostring(group.label) }
+    values = list, label = tostring(group.label) }
   for _, value in ipairs(list) do
     if value < q[1] - reach or value > q[3] + reach then
       box.beyond[#box.beyond + 1] = value
@@ -215,13 +249,13 @@ local function box_of(where, group)
 end
 
 function CHECKS.box(where, s, panel)
-  s.boxes = {}
+  s.boxes, panel.categories = {}, {}
   for i, group in ipairs(s.groups) do
     if type(group) ~= "table" or group.values == nil or group.label == nil then
       options.fail(where, "group %d: expected {label =, values =}", i)
     end
-    s.boxes[i] = box_of(where, group)
-    check_log(where, "values", { s.boxes[i].low }, panel.y)
+    s.boxes[i] = box_of(where, group, panel.y)
+    panel.categories[i] = s.boxes[i].label
   end
   if #s.boxes == 0 then
     options.fail(where, "'groups' is empty")
@@ -241,7 +275,8 @@ end
 -- @tparam table panel with its axes
 function M.check(where, given, panel)
   if type(given) ~= "table" or getmetatable(given) then
-    options.fail(where, "expected a table such as {x = …, y = …}, got %s", options.type_name(given))
+    options.fail(where, "expected a table such as {x = …, y = …}, got %s",
+      options.type_name(given))
   end
   local kind = given.kind or "line"
   if not M.SCHEMAS[kind] then
@@ -254,13 +289,86 @@ function M.check(where, given, panel)
   return s
 end
 
---- Whether the kinds of a panel go together.
-function M.check_kinds(where, panel)
+-- ---- histograms of a panel ----------------------------------------------------------------------
+
+-- The width of bins by Freedman and Diaconis (1981): 2·IQR/n^(1/3).
+local function width_of(list)
+  local q = stats.quantile(list, { 0.25, 0.75 })
+  return 2 * (q[2] - q[1]) / (#list) ^ (1 / 3)
+end
+
+-- Edges of bins over all values of all histograms, the finest that one of them needs; of equal
+-- width, on a logarithmic axis of equal ratio.
+local function edges_of(histograms, log)
+  local low, high, width, bins = math.huge, -math.huge, math.huge, nil
+  for _, s in ipairs(histograms) do
+    local list = {} -- in which bins are of equal width
+    for i, value in ipairs(s.values) do
+      list[i] = log and math.log(value) or value
+      low, high = math.min(low, value), math.max(high, value)
+    end
+    local own = width_of(list)
+    width, bins = own > 0 and math.min(width, own) or width, math.max(bins or 0, s.bins or 0)
+  end
+  local span = log and math.log(high / low) or high - low
+  bins = bins > 0 and bins or math.max(1, math.min(200, math.ceil(span / width)))
+  if low == high then
+    local half = low == 0 and 0.5 or 0.05 * math.abs(low)
+    low, high = low - half, high + half
+  end
+  local edges = {}
+  for b = 0, bins do
+    edges[b + 1] = log and low * (high / low) ^ (b / bins) or low + (high - low) * b / bins
+  end
+  return edges, bins
+end
+
+-- Counts in the bins that all histograms of a panel share.
+local function count(panel)
+  local histograms = {}
   for _, s in ipairs(panel.series) do
-    if (s.kind == "heat" or s.kind == "box") and #panel.series > 1 then
-      options.fail(where, "a %s takes a panel of its own", s.kind == "heat" and "heat map" or "box plot")
+    histograms[#histograms + 1] = s.kind == "histogram" and s or nil
+  end
+  if #histograms == 0 then
+    return
+  end
+  local edges, bins = edges_of(histograms, panel.x.log)
+  for _, s in ipairs(histograms) do
+    s.x, s.y, s.width = {}, {}, {}
+    for b = 1, bins do
+      s.x[b], s.y[b], s.width[b] = (edges[b] + edges[b + 1]) / 2, 0, edges[b + 1] - edges[b]
+    end
+    table.sort(s.values)
+    local b = 1
+    for _, value in ipairs(s.values) do
+      while b < bins and value >= edges[b + 1] do
+        b = b + 1
+      end
+      s.y[b] = s.y[b] + 1
     end
   end
+end
+
+--- What concerns all series of a panel: whether their kinds go together, and shared bins.
+function M.finish(where, panel)
+  local first = panel.series[1]
+  for _, s in ipairs(panel.series) do
+    if (s.kind == "heat" or s.kind == "box") and #panel.series > 1 then
+      options.fail(where, "a %s takes a panel of its own",
+        s.kind == "heat" and "heat map" or "box plot")
+    elseif s.kind == "histogram" and panel.y.log then
+      options.fail(where, "counts begin at 0, which a logarithmic axis has no place for")
+    elseif s.kind == "mark" and s.x and panel.categories then
+      options.fail(where, "a mark at 'x' has no place among texts")
+    end
+  end
+  for _, name in ipairs(first.kind == "heat" and { "x", "y" } or {}) do
+    if panel[name].log or panel[name].range then
+      options.fail(where, "axis '%s': the cells of a heat map stand side by side: '%s' has no "
+        .. "effect", name, panel[name].log and "log" or "range")
+    end
+  end
+  count(panel)
 end
 
 return M

@@ -12,12 +12,13 @@ local STYLE = [[
   :root { --text: #e6edf3; --soft: #9198a1; --line: #3d444d; --page: #0d1117; --card: #151b23;
     --accent: #56b4e9; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 62rem; padding: 1.2rem 1rem 3rem; background: var(--page);
+body { margin: 0 auto; max-width: 72rem; padding: 1.2rem 1rem 3rem; background: var(--page);
   color: var(--text); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: .4rem 0 1rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; padding-top: .8rem;
   border-top: 1px solid var(--line); overflow-wrap: anywhere; }
-p { margin: .4rem 0 .8rem; overflow-wrap: anywhere; }
+p, figcaption { max-width: 46rem; overflow-wrap: anywhere; }
+p { margin: .4rem 0 .8rem; }
 .scroll { overflow-x: auto; margin: .6rem 0 1rem; }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .28rem .8rem .28rem 0; border-bottom: 1px solid var(--line);
@@ -25,25 +26,36 @@ th, td { text-align: left; padding: .28rem .8rem .28rem 0; border-bottom: 1px so
 th { color: var(--soft); font-weight: 600; }
 td:first-child { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
   font-size: .92em; }
-figure { margin: .8rem 0 1rem; background: #ffffff; border: 1px solid var(--line);
-  border-radius: .5rem; padding: .6rem; display: grid; gap: .6rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); }
-figure svg { display: block; width: 100%; height: auto; }
+figure { margin: .8rem 0 1rem; }
+.pictures { background: #ffffff; border: 1px solid var(--line); border-radius: .5rem;
+  padding: .5rem; display: grid; gap: .5rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
+.pictures svg { display: block; width: 100%; max-width: 32rem; height: auto; margin: 0 auto; }
+figcaption, .note { color: var(--soft); font-size: .85rem; margin: .5rem 0 0; }
 details { margin: .5rem 0; }
 summary { cursor: pointer; color: var(--accent); }
 pre { overflow-x: auto; background: var(--card); border: 1px solid var(--line);
   border-radius: .5rem; padding: .7rem .9rem; font-size: .82rem; line-height: 1.45; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
-@media print { body { max-width: none; font-size: 11pt; } .scroll, pre, figure { overflow: visible; }
-  pre { white-space: pre-wrap; } figure, tr, h2 { break-inside: avoid; } h2 { break-after: avoid; }
-  details > *:not(summary) { display: block; } }
+@media (max-width: 30rem) { body { padding: .6rem .75rem 2rem; } .pictures { padding: .2rem; }
+  table { font-size: .8rem; } th, td { padding-right: .6rem; } pre { font-size: .72rem; } }
+@media print {
+  :root { color-scheme: light; --text: #000000; --soft: #444444; --line: #bbbbbb; --page: #ffffff;
+    --card: #ffffff; --accent: #000000; }
+  body { max-width: none; padding: 0; font-size: 10pt; }
+  .scroll, pre { overflow: visible; } pre { white-space: pre-wrap; font-size: 8pt; }
+  td { overflow-wrap: anywhere; } th { overflow-wrap: normal; }
+  .pictures, tr, pre { break-inside: avoid; } h2, summary, section > p { break-after: avoid; }
+  .pictures { border: 0; grid-template-columns: repeat(3, 1fr); }
+  details::details-content { content-visibility: visible; block-size: auto; } }
 ]]
 
-local ESCAPES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
+local ESCAPES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;",
+  ["'"] = "&#39;" }
 
 --- Text that a page may hold.
 function M.escape(text)
-  return (text:gsub("[&<>\"']", ESCAPES):gsub("[%z\1-\8\11\12\14-\31]", ""))
+  return (text:gsub("[&<>\"']", ESCAPES):gsub("[%z\1-\8\11\12\14-\31\127]", ""))
 end
 
 function M.heading(text)
@@ -58,9 +70,16 @@ function M.pre(text)
   return "<pre>" .. M.escape(text) .. "</pre>"
 end
 
---- A figure of pictures in inline SVG, which is no text.
-function M.figure(pictures)
-  return "<figure>" .. table.concat(pictures, "\n") .. "</figure>"
+--- A remark in small print.
+function M.note(text)
+  return '<p class="note">' .. M.escape(text) .. "</p>"
+end
+
+--- A figure of pictures in inline SVG, which is no text, and a caption where there is one.
+function M.figure(pictures, caption)
+  caption = caption and "<figcaption>" .. M.escape(caption) .. "</figcaption>" or ""
+  return '<figure><div class="pictures">' .. table.concat(pictures, "\n") .. "</div>" .. caption
+    .. "</figure>"
 end
 
 --- A table, which scrolls by itself where the page is narrow.
@@ -101,6 +120,9 @@ function M.page(title, body)
   return table.concat {
     '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
+    -- nothing is loaded, no script runs
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; ',
+    "style-src 'unsafe-inline'\">\n",
     "<title>", M.escape(title), "</title>\n<style>\n", STYLE, "</style>\n</head>\n<body>\n", body,
     "\n<footer>Made by mgd-lua ", M.escape(core.base.version()), " on ", os.date "!%Y-%m-%d",
     "</footer>\n</body>\n</html>\n",

@@ -1,0 +1,339 @@
+--- How each kind of series is drawn by gnuplot.
+--
+-- Each adds blocks of data and commands by `out` and gives parts of the plot command; a `band`
+-- apart from the others, for it lies below all lines. `how` is what it has to know beside the
+-- series: `id` names its blocks, `k` is its place among the series, `plain` is set for a terminal
+-- of characters, `font` gives the size of a text; `bars`, `bar` and `pitch` say how many series of
+-- bars there are, which this is, and how far their groups are apart; `bands`, how many there are;
+-- `marked`, whether lines carry points;
+-- `x` is the axis of x, and `pixels` how many there are along it.
+-- @module mgd.plot.kinds
+
+local text = require "mgd.plot.text"
+local thin = require "mgd.plot.thin"
+
+local M = {}
+
+local finite, number, quoted = text.finite, text.number, text.quoted
+
+-- Okabe and Ito (2008), the darker ones first.
+local COLOURS = { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
+  "#999999" }
+local POINTS = { 7, 5, 9, 13, 11, 6, 4, 8 } -- so that points differ in print, too
+local VIRIDIS = '0 "#440154", 1 "#482878", 2 "#3E4989", 3 "#31688E", 4 "#26828E", 5 "#1F9E89", '
+  .. '6 "#35B779", 7 "#6DCD59", 8 "#B4DE2C", 9 "#FDE725"'
+local LETTERS = { "o", "x", "+", "#", "@", "%", "&", "=" } -- in a terminal of characters
+local SHADES = { "·", "░", "▒", "▓", "█" } -- of a heat map in characters
+
+local function colour_of(s, how)
+  return COLOURS[((s.colour or how.k) - 1) % #COLOURS + 1]
+end
+
+-- A block of rows; a row with a gap in it is an empty line, which ends a line on the picture.
+local function block(name, rows)
+  local lines = { "$" .. name .. " << EOD" }
+  for _, row in ipairs(rows) do
+    local cells, whole = {}, true
+    for i, value in ipairs(row) do
+      whole = whole and (type(value) ~= "number" or finite(value))
+      cells[i] = type(value) == "number" and number(value) or '"' .. value .. '"'
+    end
+    lines[#lines + 1] = whole and table.concat(cells, " ") or ""
+  end
+  lines[#lines + 1] = "EOD"
+  return table.concat(lines, "\n")
+end
+
+local function title_of(s, how)
+  if not s.label then
+    return "notitle"
+  end
+  return how.plain and "title " .. quoted(s.label) .. " noenhanced"
+    or "title " .. quoted(text.enhanced(s.label))
+end
+
+-- ---- lines, points, bars ------------------------------------------------------------------------
+
+local WITH = {
+  line = { "lines", "linewidth 1.8" },
+  dashed = { "lines", "linewidth 1.5 dashtype 2" },
+  steps = { "lines", "linewidth 1.8" },
+  points = { "points", "linewidth 1.3" },
+  both = { "linespoints", "linewidth 1.6" },
+}
+local BARS, HISTOGRAM = "0.55", "0.45" -- how dense their colour is
+
+local LARGE = 0.55 -- a point
+
+-- Many are small.
+local function size_of(count)
+  return count <= 120 and LARGE or count <= 300 and 0.35 or 0.2
+end
+
+local function point_of(s, k, size, plain)
+  local place = ((s.colour or k) - 1) % #POINTS + 1
+  return ("pointtype %s pointsize %g"):format(plain and quoted(LETTERS[place]) or POINTS[place],
+    size)
+end
+
+-- Named lines carry a few points of their own shape where there are several: colours of print in
+-- grey are alike.
+local function is_marked(s)
+  return s.kind == "line" and s.label and (s.style == "line" or s.style == "steps")
+end
+
+--- Whether the lines of a panel are marked.
+function M.marked(panel)
+  local count = 0
+  for _, s in ipairs(panel.series) do
+    count = count + (is_marked(s) and 1 or 0)
+  end
+  return count > 1
+end
+
+--- How a legend shows a series.
+-- @tparam table s
+-- @tparam integer k its place among the series
+-- @tparam boolean marked whether lines are
+-- @treturn table `colour`; `line`, `point`: how it is drawn, where it is; `fill`: how densely
+function M.look(s, k, marked)
+  local look = { colour = colour_of(s, { k = k }) }
+  if s.kind == "histogram" or s.style == "bars" then
+    look.fill = s.kind == "histogram" and HISTOGRAM or BARS
+  else
+    look.line = s.style ~= "points" and WITH[s.style][2] or nil
+    local points = s.style == "points" or s.style == "both" or marked and is_marked(s)
+    look.point = points and point_of(s, k, LARGE) or nil
+  end
+  return look
+end
+
+-- Rows {x, y, low, high}; of steps also the corners.
+local function rows_of(s)
+  local rows = {}
+  for i, y in ipairs(s.y) do
+    local row = { s.x[i], y, s.low and s.low[i] or y, s.high and s.high[i] or y }
+    local before = s.style == "steps" and rows[#rows]
+    if before and finite(before[2]) then
+      rows[#rows + 1] = { row[1], before[2], before[3], before[4] }
+    end
+    rows[#rows + 1] = row
+  end
+  return rows
+end
+
+local function bar_parts(out, s, how)
+  local width, rows = 0.8 / how.bars, {}
+  for i, row in ipairs(rows_of(s)) do
+    local shift = (how.bar - (how.bars + 1) / 2) * width
+    rows[i] = { row[1] + shift * how.pitch, row[2], row[3], row[4], 0.92 * width * how.pitch }
+  end
+  out(block(how.id, rows))
+  local colour = colour_of(s, how)
+  local parts = { ("$%s using 1:2:5 with boxes linecolor rgb '%s' fillstyle solid %s border "
+    .. "linecolor rgb '%s' %s"):format(how.id, colour, how.plain and "0" or BARS, colour,
+    title_of(s, how)) }
+  if s.low then
+    parts[2] = ("$%s using 1:3:(0):($4 - $3) with vectors nohead linewidth 1.2 "
+      .. "linecolor rgb '#444444' notitle"):format(how.id)
+  end
+  return parts
+end
+
+function M.line(out, s, how)
+  if s.style == "bars" then
+    return bar_parts(out, s, how)
+  end
+  local colour, parts, with = colour_of(s, how), {}, "with " .. table.concat(WITH[s.style], " ")
+  local rows = rows_of(s)
+  local points = s.style == "points" or s.style == "both"
+  out(block(how.id, points and rows or thin(rows, how.x, how.pixels)))
+  if points then
+    with = with .. " " .. point_of(s, how.k, size_of(#rows), how.plain)
+  elseif how.marked and is_marked(s) and not how.plain then
+    with = ("with linespoints %s pointnumber 6 %s"):format(WITH[s.style][2],
+      point_of(s, how.k, LARGE))
+  end
+  if s.low and how.plain then
+    for column = 3, 4 do
+      parts[#parts + 1] = ("$%s using 1:%d with points pointtype '.' linecolor rgb '%s' notitle")
+        :format(how.id, column, colour)
+    end
+  elseif s.low and s.style == "points" then
+    parts[1] = ("$%s using 1:3:(0):($4 - $3) with vectors nohead linewidth 1.2 "
+      .. "linecolor rgb '%s' notitle"):format(how.id, colour)
+  elseif s.low then
+    parts.band = ("$%s using 1:3:4 with filledcurves fillcolor rgb '%s' fillstyle transparent "
+      .. "solid %s noborder notitle"):format(how.id, colour, how.bands > 2 and "0.12" or "0.18")
+  end
+  parts[#parts + 1] = ("$%s using 1:2 %s linecolor rgb '%s' %s"):format(how.id, with, colour,
+    title_of(s, how))
+  return parts
+end
+
+-- ---- histograms and boxes -----------------------------------------------------------------------
+
+function M.histogram(out, s, how)
+  local rows, colour = {}, colour_of(s, how)
+  for i, y in ipairs(s.y) do
+    rows[i] = { s.x[i], y, s.width[i] }
+  end
+  out(block(how.id, rows))
+  return { ("$%s using 1:2:3 with boxes linewidth 0.8 linecolor rgb '%s' fillstyle transparent "
+    .. "solid %s border linecolor rgb '%s' %s"):format(how.id, colour, HISTOGRAM, colour,
+    title_of(s, how)) }
+end
+
+function M.box(out, s, how)
+  local boxes, medians, beyond = {}, {}, {}
+  for i, box in ipairs(s.boxes) do
+    boxes[i] = { i, box.q1, box.low, box.high, box.q3 }
+    medians[i] = { i, box.median, box.median, box.median, box.median }
+    for _, value in ipairs(box.beyond) do
+      beyond[#beyond + 1] = { i, value }
+    end
+  end
+  out(block(how.id .. "b", boxes))
+  out(block(how.id .. "m", medians))
+  out("set boxwidth 0.5")
+  local colour = colour_of(s, how)
+  local parts = {
+    ("$%sb using 1:2:3:4:5 with candlesticks whiskerbars 0.4 linewidth 1.2 linecolor rgb '%s' "
+      .. "fillstyle %s border linecolor rgb '%s' notitle"):format(how.id, colour,
+      how.plain and "empty" or "transparent solid 0.22", colour),
+    ("$%sm using 1:2:3:4:5 with candlesticks linewidth 2.4 linecolor rgb '%s' fillstyle empty "
+      .. "border linecolor rgb '%s' notitle"):format(how.id, colour, colour),
+  }
+  if #beyond > 0 then
+    out(block(how.id .. "o", beyond))
+    parts[3] = ("$%so using 1:2 with points pointtype 6 pointsize 0.4 linewidth 1 "
+      .. "linecolor rgb '%s' notitle"):format(how.id, colour)
+  end
+  return parts
+end
+
+-- ---- heat maps ----------------------------------------------------------------------------------
+
+-- Where a value lies on the scale of colours, from 0 to 1.
+local function place_of(value, colours)
+  local low, high = colours.low, colours.high
+  local at = colours.log and math.log(value / low) / math.log(high / low)
+    or (value - low) / (high - low)
+  return math.max(0, math.min(1, at))
+end
+
+local function each_cell(s, visit)
+  for j, row in ipairs(s.z) do
+    for i, value in ipairs(row) do
+      visit(i, j, value, finite(value) and not (s.log and value <= 0))
+    end
+  end
+end
+
+-- A number that fits a cell.
+local function brief(value)
+  local size = math.abs(value)
+  if size >= 1e4 and size < 1e9 then
+    return size >= 1e6 and ("%.3gM"):format(value / 1e6) or ("%.3gk"):format(value / 1e3)
+  end
+  return (size >= 1e3 and size < 1e4 and "%.0f" or "%.3g"):format(value)
+end
+
+-- Numbers in cells, dark on light colours and the reverse; shades where there are no colours.
+local function cell_texts(out, s, how)
+  local lists = { d = {}, l = {} }
+  each_cell(s, function(i, j, value, known)
+    if known then
+      local at = place_of(value, s.colours)
+      local list = (how.plain or at > 0.55) and lists.d or lists.l
+      list[#list + 1] = { i, j, s.values and brief(value)
+        or SHADES[math.min(5, 1 + math.floor(5 * at))] }
+    end
+  end)
+  local parts = {}
+  for _, name in ipairs { "d", "l" } do
+    if #lists[name] > 0 then
+      out(block(how.id .. name, lists[name]))
+      parts[#parts + 1] = ("$%s using 1:2:3 with labels %s textcolor rgb '%s' noenhanced notitle")
+        :format(how.id .. name, how.font(11), name == "d" and "#222222" or "#FFFFFF")
+    end
+  end
+  return parts
+end
+
+local function colour_box(out, s, ticks_text)
+  local c = s.colours
+  out("set palette defined (" .. VIRIDIS .. ")")
+  out(("set cbrange [%s:%s]\n%s logscale cb"):format(number(c.low), number(c.high),
+    c.log and "set" or "unset"))
+  out("set cbtics scale 0.5 " .. ticks_text(c.ticks))
+end
+
+-- Lines of one height, found on the grid of the cells' middles.
+local function contours(out, s, how)
+  local rows = {}
+  for j, row in ipairs(s.z) do
+    for i, value in ipairs(row) do
+      rows[#rows + 1] = { i, j, finite(value) and value or "NaN" }
+    end
+    rows[#rows + 1] = j < #s.z and { 0 / 0 } or nil
+  end
+  out((block(how.id .. "z", rows):gsub('"NaN"', "NaN")))
+  local levels = {}
+  for i, level in ipairs(s.contour) do
+    levels[i] = number(level)
+  end
+  out(("set contour base\nset cntrparam levels discrete %s\nunset surface\nset table $%sc\n"
+    .. "splot $%sz using 1:2:3 notitle\nunset table\nunset contour\nset surface"):format(
+    table.concat(levels, ", "), how.id, how.id))
+  return ("$%sc using 1:2 with lines linewidth 3 linecolor rgb '#000000' notitle, $%sc using 1:2 "
+    .. "with lines linewidth 1.2 linecolor rgb '#FFFFFF' notitle"):format(how.id, how.id)
+end
+
+function M.heat(out, s, how)
+  if how.plain then
+    return cell_texts(out, s, how)
+  end
+  local rows, missing = {}, {}
+  each_cell(s, function(i, j, value, known)
+    local list = known and rows or missing
+    list[#list + 1] = known and { i, j, value } or { i, j }
+  end)
+  out(block(how.id, rows))
+  colour_box(out, s, how.ticks_text)
+  -- boxes one by one: no bitmap; a hair wider than a cell, so that no seams shine through
+  local parts = { ("$%s using 1:2:(0.504):(0.504):3 with boxxyerror fillstyle solid 1 noborder "
+    .. "linecolor palette notitle"):format(how.id) }
+  if #missing > 0 then
+    out(block(how.id .. "n", missing))
+    parts[2] = ("$%sn using 1:2:(0.5):(0.5) with boxxyerror fillstyle solid 1 noborder "
+      .. "linecolor rgb '#E8E8E8' notitle"):format(how.id)
+  end
+  if s.contour then
+    parts[#parts + 1] = contours(out, s, how)
+  end
+  for _, part in ipairs(s.values and cell_texts(out, s, how) or {}) do
+    parts[#parts + 1] = part
+  end
+  return parts
+end
+
+-- ---- marks --------------------------------------------------------------------------------------
+
+-- A line across, and its text: at the upper edge, or beside the panel.
+function M.mark(out, s, how)
+  local at = number(s.x or s.y)
+  local from, to = s.x and at .. ", graph 0" or "graph 0, first " .. at,
+    s.x and at .. ", graph 1" or "graph 1, first " .. at
+  out(("set arrow from %s to %s nohead back dashtype 2 linewidth 1 linecolor '#777777'"):format(
+    from, to))
+  if s.label then
+    local label = how.plain and quoted(s.label) .. " noenhanced" or quoted(text.enhanced(s.label))
+    local place = s.x and at .. ", graph 0.97" or "graph 1, first " .. at
+    out(("set label %s at %s left offset 0.5,0 textcolor '#666666' %s"):format(label, place,
+      how.font(11)))
+  end
+  return {}
+end
+
+return M
