@@ -1,7 +1,8 @@
 --- Experiments as data: everything that a training run depends on, in one table.
 --
 --     local exp = mgd.experiment{
---       name = "xor", network = {2, 2, 1, activation = "sigmoid", output = "sigmoid"}, data = "xor",
+--       name = "xor", data = "xor",
+--       network = {2, 2, 1, activation = "sigmoid", output = "sigmoid"},
 --       training = {tau_theta = 4, eta = 2, perturbation = {code = "walsh", amplitude = 0.05}},
 --       steps = 1e5, every = 100, stop = {cost = 0.04}, seeds = 16}
 --     local result = exp:run()
@@ -49,9 +50,9 @@ M.SCHEMA = {
     doc = "n: replicas 1 … n; or {first =, count =}." },
 }
 
--- Fields stand in a table of their own, so that to set one is an error: `spec` (one form of what was
--- written), `plain` (resolved), `objects` (chip and data), `functions` (what has no text), `name`,
--- `hash` once it was asked for.
+-- Fields stand in a table of their own, so that to set one is an error: `spec` (one form of what
+-- was written), `plain` (resolved), `objects` (chip and data), `functions` (what has no text),
+-- `name`, `hash` once it was asked for.
 local HELD = {}
 
 local Experiment = {}
@@ -256,7 +257,7 @@ function Experiment:__index(name)
   return value == nil and Experiment[name] or value
 end
 
-function Experiment:__newindex(name)
+function Experiment.__newindex(_, name)
   options.fail(WHERE, "an experiment never changes: expected exp:with{%s = …} for another",
     tostring(name))
 end
@@ -352,7 +353,8 @@ function Experiment:save(path)
   local format = files.format_of(where, path)
   self:need_plain(where)
   if not self.plain.data.options then
-    options.fail(where, "the data are tensors of yours, which have no recipe: use a set of mgd.data")
+    options.fail(where,
+      "the data are tensors of yours, which have no recipe: use a set of mgd.data")
   end
   files.write(where, path, format, self.plain)
 end
@@ -386,7 +388,8 @@ end
 
 --- Run the experiment; see mgd.experiment.runner.
 -- @tparam[opt] table opts `store`, `log`, `progress`, `threads`, `checkpoint`
--- @treturn result `experiment`, `run`, `history`, `solved` and `diverged`: tensors (R) of the step at
+-- @treturn result `experiment`, `run`, `history`, `solved` and `diverged`: tensors (R) of the step
+--   at
 --   which a seed fulfilled `stop`, and at which its cost was not finite; nan where neither
 function Experiment:run(opts)
   return require("mgd.experiment.runner").run(self, opts)

@@ -107,7 +107,8 @@ end
 --- Read a table that was written, or that somebody wrote by hand. Lua text is data: it runs with
 -- nothing around it.
 function M.read(where, path, format)
-  local text, content = read_text(where, path), nil
+  local text = read_text(where, path)
+  local content
   if format == "json" then
     content = json.decode(text, function(at)
       options.fail(where, "%s: no JSON, at byte %d", path, at)

@@ -3,7 +3,8 @@
 -- The one form is called a *spec*: a table of plain data but for what only Lua can hold (functions,
 -- tensors, data sets without a recipe, chips in Lua).
 --
---     network   {sizes = {2, 2, 1}, activation =, output =, dtype =} or {input =, layers =, dtype =}
+--     network   {sizes = {2, 2, 1}, activation =, output =, dtype =} or {input =, layers =,
+--               dtype =}
 --     chip      {seed =, clock =, STAGE = list of {name =, params =}}, or a chip in Lua
 --     data      {name =, options =}, or a data set
 --     training  options of mgd.train
@@ -61,7 +62,8 @@ end
 
 -- Sizes and activations of layers that nn.mlp would have made; nil of others.
 local function as_mlp(spec)
-  local out = { sizes = { spec.input[1] }, dtype = spec.dtype, activation = nil, output = "identity" }
+  local out = { sizes = { spec.input[1] }, dtype = spec.dtype, activation = nil,
+    output = "identity" }
   local list, i = spec.layers, 1
   while list[i] do
     local after = list[i + 1]

@@ -32,7 +32,7 @@ local function exists(path)
   return file ~= nil
 end
 
--- ---- one ensemble of several experiments ----------------------------------------------------------
+-- ---- one ensemble of several experiments --------------------------------------------------------
 
 -- Options of mgd.train for all slots.
 local function train_options(slots, threads)

@@ -1,7 +1,7 @@
 --- The values at the paths of an experiment: read from its resolved table, changed in its spec.
 --
--- What `read` gives at a path that `parameters` lists, changes nothing when it is `set` there; lists
--- are text in `parameters`. Paths are canonical, as words; see mgd.experiment.paths.
+-- What `read` gives at a path that `parameters` lists, changes nothing when it is `set` there;
+-- lists are text in `parameters`. Paths are canonical, as words; see mgd.experiment.paths.
 -- @module mgd.experiment.values
 
 local hw = require "mgd.hw"
@@ -91,8 +91,8 @@ function M.parameters(plain)
   return out
 end
 
---- The value at a path of a resolved table: a scalar, or a copy of a list or section; nil where there
--- is none.
+--- The value at a path of a resolved table: a scalar, or a copy of a list or section; nil where
+-- there is none.
 function M.read(plain, words)
   local at, first = plain[words[1]], 2
   if words[1] == "data" and words[2] and words[2] ~= "name" then
