@@ -389,8 +389,7 @@ end
 --- Run the experiment; see mgd.experiment.runner.
 -- @tparam[opt] table opts `store`, `log`, `progress`, `threads`, `checkpoint`
 -- @treturn result `experiment`, `run`, `history`, `solved` and `diverged`: tensors (R) of the step
---   at
---   which a seed fulfilled `stop`, and at which its cost was not finite; nan where neither
+--   at which a seed fulfilled `stop`, and at which its cost was not finite; nan where neither
 function Experiment:run(opts)
   return require("mgd.experiment.runner").run(self, opts)
 end
