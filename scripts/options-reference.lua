@@ -11,6 +11,13 @@ local nn = require "mgd.nn"
 local options = require "mgd.options"
 local parts = require "mgd.experiment.parts"
 local runner = require "mgd.experiment.runner"
+local plot = require "mgd.plot"
+local report = require "mgd.report"
+local stats = require "mgd.stats"
+local store = require "mgd.store"
+local sweep = require "mgd.sweep"
+local time_constants = require "mgd.time_constants"
+local tolerance = require "mgd.tolerance"
 local train = require "mgd.train"
 
 local function cell(text)
@@ -67,3 +74,14 @@ section("`hw.fit_update(path, {…})`", fit.SCHEMA)
 section("`mgd.experiment{…}`", experiment.SCHEMA)
 section("`seeds = {…}`", parts.SEEDS)
 section("`exp:run{…}`", runner.SCHEMA)
+section("`mgd.sweep{…}`", sweep.SCHEMA)
+section("`sweep:run{…}`", sweep.RUN_SCHEMA)
+section("`mgd.tolerance{…}`", tolerance.SCHEMA)
+section("`mgd.time_constants{…}`", time_constants.SCHEMA)
+section("`mgd.store{…}`", store.SCHEMA)
+section("`mgd.plot{…}`", plot.SCHEMA)
+section("`x = {…}` and `y = {…}` of a plot", plot.AXIS)
+section("`mgd.report{…}`", report.SCHEMA)
+section("`mgd.stats.bootstrap(x, statistic, {…})`", stats.BOOTSTRAP)
+section("`mgd.stats.time_to_solution(steps, {…})`", stats.SURVIVAL)
+section("`mgd.stats.power_law(x, y, {…})`", stats.POWER_LAW)

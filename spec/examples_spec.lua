@@ -223,6 +223,28 @@ describe("example", function()
     })
   end)
 
+  it("16_experiments compares three experiments, and reads one back", function()
+    shows("16_experiments.lua", {
+      "chip%.cost%.noise%.sigma +– +→ +0%.003",
+      "ideal +success 0%.[67]%d+",
+      "read back: the same, hash %x+; seed 7 has the same θ: true",
+    })
+  end)
+
+  it("22_sweep trains 640 networks, and none of them twice", function()
+    local patterns = { "20 points of training%.eta, training%.tau_theta, seeds 1 … 32",
+      "12 +1 +64 +0%.0 %%", "best: eta%-tau/%d+, success 0%.[78]" }
+    os.execute "rm -f out/sweep.db*"
+    shows("22_sweep.lua", patterns)
+    shows("22_sweep.lua", patterns)
+    os.execute "rm -f out/sweep.db*"
+  end)
+
+  it("23_tolerance measures what a task bears", function()
+    shows("23_tolerance.lua", { "tolerance of nist7x7 over 2 seeds", "cost%.noise: ",
+      "neurons%.neuron_spread: ", "time constants of parity, slow lines, 4 seeds" }, "SEEDS=2")
+  end)
+
   it("15_baselines has back-propagation ahead and its corners level", function()
     shows("15_baselines.lua", {
       "back%-propagation, batch 10 +[4-6]%d%.%d +9%d%.%d +9%d%.%d",
