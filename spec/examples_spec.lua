@@ -191,6 +191,17 @@ describe("example", function()
     })
   end)
 
+  it("16_experiments changes, compares, runs, saves and repeats one", function()
+    shows("16_experiments.lua", {
+      "experiment ideal\n  chip: ideal, network 2 → dense%(2%)",
+      "chip%.cost%.noise%.sigma +– +→ +0%.003\n",
+      "chip%.weights%.levels%.bits +– +→ +5\n",
+      "noisy and coarse +success 0%.[67]%d+ ",
+      "2[0-9] of 32 solved; median time to solution %d+ %(",
+      "read back: the same, hash %x+; seed 7 has the same θ: true",
+    })
+  end)
+
   it("17_run_store keeps a study, and finds it again", function()
     local folder = files.folder()
     finally(function()
@@ -220,14 +231,6 @@ describe("example", function()
       "0%.125 +[2-4]%d: 0%.%d%d",
       "16 +%d?%d: 0%.[0-2]%d",
       "up to eta = 1, y = %d+·x^%-[01]%.%d+; exponent", -- −1.08 ± 0.06 in 20 repetitions
-    })
-  end)
-
-  it("16_experiments compares three experiments, and reads one back", function()
-    shows("16_experiments.lua", {
-      "chip%.cost%.noise%.sigma +– +→ +0%.003",
-      "ideal +success 0%.[67]%d+",
-      "read back: the same, hash %x+; seed 7 has the same θ: true",
     })
   end)
 

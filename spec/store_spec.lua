@@ -4,6 +4,7 @@
 local mgd = require "mgd"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
+local runner = require "mgd.experiment.runner"
 local support = require "spec.support.store"
 
 local new_experiment = support.experiment
@@ -158,8 +159,14 @@ describe("a run in the store", function()
     local exp = new_experiment { stop = nil }
     exp:run { store = store }
     local other, checkpoint = mgd.store {}, folder .. "/run.ckpt"
-    local half = exp:with { steps = 2000 }
-    half:run { checkpoint = checkpoint, checkpoint_every = 1e-9 }
+    local ok = pcall(runner.ensemble, { { experiment = exp, first = 1,
+      count = exp:get "seeds.count" } }, { checkpoint = checkpoint, checkpoint_every = 1e-9 }, {
+      on_row = function(step)
+        if step == 2000 then
+          error "the power is gone"
+        end
+      end })
+    assert.is_false(ok)
     assert.is_truthy(support.read(checkpoint))
     exp:run { store = other, checkpoint = checkpoint }
     -- rows from before the checkpoint were recorded by nobody here; those after it are the same
