@@ -264,7 +264,7 @@ describe("mgd.sweep", function()
       assert.truthy(undisturbed:find "^%x+\n$", undisturbed)
       local out
       for try = 1, 40 do
-        out = run("killed.db", ("timeout -s KILL %g"):format(0.3 + 0.15 * try))
+        out = run("killed.db", ("timeout -s KILL %g"):format(0.1 + 0.15 * try))
         if out:find "^%x+\n$" then
           assert.is_true(try > 1, "the machine is too fast for this spec")
           break
@@ -299,7 +299,7 @@ describe("mgd.sweep", function()
     end)
 
     it("an interrupt, and says so", function()
-      local out = run("a.db", "timeout -s INT 0.8")
+      local out = run("a.db", "timeout -s INT 0.4")
       assert.truthy(out:find("interrupted", 1, true), out)
       assert.same(run("whole.db", ""), run("a.db", ""))
     end)
