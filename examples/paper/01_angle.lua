@@ -47,7 +47,7 @@ local panels, rows = {}, {}
 for _, task in ipairs(TASKS) do
   local panel = { title = task.title, x = { label = "integration time τ_θ", unit = "steps",
     log = true },
-    y = { label = "angle", unit = "degrees", log = true }, legend = "top" }
+    y = { label = "angle", unit = "degrees", log = true } }
   for _, code in ipairs(CODES) do
     local windows, values = {}, {}
     for k = 0, LONGEST do

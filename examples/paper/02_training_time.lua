@@ -30,7 +30,7 @@ print(result)
 
 local taus, etas, rows = result:values "tau_theta", result:values "eta", {}
 local panel = { title = "Time to solution", x = { label = "η", log = true },
-  y = { label = "time to solution", unit = "steps", log = true }, legend = "top" }
+  y = { label = "time to solution", unit = "steps", log = true } }
 for _, tau in ipairs(TAU_THETA) do
   local series = { label = "τ_θ = " .. tau, x = {}, y = {}, low = {}, high = {} }
   for i = 1, #result.points do

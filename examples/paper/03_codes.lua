@@ -31,10 +31,9 @@ local TASKS = {
 
 local panels, rows = {}, {}
 for _, task in ipairs(TASKS) do
-  local cost = { title = task.title, x = "step", y = "cost", legend = "top" }
-  local accuracy = { title = task.title, x = "step", y = { label = "accuracy", range = { 0,
-    1.02 } },
-    legend = "top" }
+  local cost = { title = task.title, x = "step", y = "cost" }
+  local accuracy = { title = task.title, x = "step",
+    y = { label = "accuracy", range = { 0, 1.02 } } }
   for _, code in ipairs(CODES) do
     local exp = task.experiment:with { name = task.experiment.name .. "-" .. code,
       perturbation = { code = code, norm = 0.15 }, seeds = SEEDS }

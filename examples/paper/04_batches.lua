@@ -25,7 +25,7 @@ local base = mgd.experiment { name = "nist7x7", data = "nist7x7",
 local panels, rows = {}, {}
 for _, b in ipairs(BATCHES) do
   local panel = { title = ("B = %d"):format(b), x = { label = "samples shown" },
-    y = { label = "accuracy", range = { 0, 1.02 } }, legend = "top" }
+    y = { label = "accuracy", range = { 0, 1.02 } } }
   local kinds = {
     { "in time, τ_θ = B·τ_x", { tau_theta = b, steps = SAMPLES,
       every = SAMPLES // 40 // b * b }, 1 },

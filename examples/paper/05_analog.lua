@@ -33,8 +33,7 @@ end
 
 -- ---- 1. both engines ----------------------------------------------------------------------------
 
-local curves = { title = "Both engines", x = "step", y = { label = "cost", log = true },
-  legend = "top" }
+local curves = { title = "Both engines", x = "step", y = { label = "cost", log = true } }
 for _, exp in ipairs { discrete, analog } do
   local result = exp:run { progress = true }
   local h = result.history

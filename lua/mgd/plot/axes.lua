@@ -289,6 +289,12 @@ function M.resolve(panel, name, pixels)
     ticks = inside(ticks, low, high) }
 end
 
+--- Where a value lies between the ends of an axis, from 0 to 1.
+function M.fraction(axis, value)
+  return axis.log and math.log(value / axis.low) / math.log(axis.high / axis.low)
+    or (value - axis.low) / (axis.high - axis.low)
+end
+
 --- The colours of a heat map.
 -- @tparam table s the series
 -- @tparam number pixels along the scale

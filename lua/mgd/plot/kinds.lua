@@ -9,6 +9,7 @@
 -- `x` is the axis of x, and `pixels` how many there are along it.
 -- @module mgd.plot.kinds
 
+local axes = require "mgd.plot.axes"
 local text = require "mgd.plot.text"
 local thin = require "mgd.plot.thin"
 
@@ -64,6 +65,7 @@ local WITH = {
 local BARS, HISTOGRAM = "0.55", "0.45" -- how dense their colour is
 
 local LARGE = 0.55 -- a point
+local SHAPES = 6   -- on a line
 
 -- Many are small.
 local function size_of(count)
@@ -140,6 +142,27 @@ local function bar_parts(out, s, how)
   return parts
 end
 
+-- Rows of a line, evenly apart on the picture, and not where other lines have theirs.
+local function shapes_of(rows, s, how)
+  local first = 0.25 * (((s.colour or how.k) - 1) % 4) + 0.1
+  local shapes, nearest = {}, {}
+  for _, row in ipairs(rows) do
+    if finite(row[1]) and finite(row[2]) then
+      local at = axes.fraction(how.x, row[1]) * SHAPES - first
+      local k = math.floor(at + 0.5)
+      local distance = math.abs(at - k)
+      if k >= 0 and k < SHAPES and distance < (nearest[k] or 0.5) then
+        nearest[k], shapes[k + 1] = distance, row
+      end
+    end
+  end
+  local list = {}
+  for k = 1, SHAPES do
+    list[#list + 1] = shapes[k]
+  end
+  return list
+end
+
 function M.line(out, s, how)
   if s.style == "bars" then
     return bar_parts(out, s, how)
@@ -150,9 +173,6 @@ function M.line(out, s, how)
   out(block(how.id, points and rows or thin(rows, how.x, how.pixels)))
   if points then
     with = with .. " " .. point_of(s, how.k, size_of(#rows), how.plain)
-  elseif how.marked and is_marked(s) and not how.plain then
-    with = ("with linespoints %s pointnumber 6 %s"):format(WITH[s.style][2],
-      point_of(s, how.k, LARGE))
   end
   if s.low and how.plain then
     for column = 3, 4 do
@@ -168,6 +188,11 @@ function M.line(out, s, how)
   end
   parts[#parts + 1] = ("$%s using 1:2 %s linecolor rgb '%s' %s"):format(how.id, with, colour,
     title_of(s, how))
+  if how.marked and is_marked(s) and not how.plain then
+    out(block(how.id .. "k", shapes_of(rows, s, how)))
+    parts[#parts + 1] = ("$%sk using 1:2 with points %s linecolor rgb '%s' notitle"):format(how.id,
+      point_of(s, how.k, LARGE), colour)
+  end
   return parts
 end
 

@@ -5,6 +5,7 @@
 -- Proc. VLDB 7, 797, 2014).
 -- @module mgd.plot.thin
 
+local axes = require "mgd.plot.axes"
 local finite = require("mgd.plot.text").finite
 
 local MOST = 4000 -- rows that are left as they are
@@ -52,9 +53,7 @@ return function(rows, axis, pixels)
     return rows
   end
   local function place(x)
-    local at = axis.log and math.log(x / axis.low) / math.log(axis.high / axis.low)
-      or (x - axis.low) / (axis.high - axis.low)
-    return math.floor(at * pixels)
+    return math.floor(axes.fraction(axis, x) * pixels)
   end
   local function whole(row)
     return finite(row[1]) and finite(row[2]) and finite(row[3]) and finite(row[4])
