@@ -63,6 +63,20 @@ function M.is_experiment(value)
   return type(value) == "table" and getmetatable(value) == Experiment
 end
 
+--- An option that must be an experiment which says what a solution is.
+-- @tparam string where opens messages
+-- @param value of the option
+-- @treturn experiment
+function M.with_stop(where, value)
+  if not M.is_experiment(value) then
+    options.fail(where, "option 'experiment' must be an experiment, got %s",
+      options.type_name(value))
+  elseif not value:get "stop" then
+    options.fail(where, "the experiment has no 'stop', which says what a solution is")
+  end
+  return value
+end
+
 -- ---- making -------------------------------------------------------------------------------------
 
 -- The spec, in its one form, of what a user wrote.

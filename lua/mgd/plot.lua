@@ -12,6 +12,7 @@
 -- @module mgd.plot
 
 local csv = require "mgd.plot.csv"
+local files = require "mgd.files"
 local gnuplot = require "mgd.plot.gnuplot"
 local options = require "mgd.options"
 local script = require "mgd.plot.script"
@@ -170,18 +171,6 @@ end
 
 -- ---- output -------------------------------------------------------------------------------------
 
-local function write(where, path, text)
-  local file, message = io.open(path, "wb")
-  if not file then
-    options.fail(where, "%s", message)
-  end
-  local ok, why = file:write(text)
-  local closed, more = file:close()
-  if not ok or not closed then
-    options.fail(where, "%s: %s", path, why or more)
-  end
-end
-
 local function render(where, figure, terminal_of)
   local terminal = terminal_of(figure)
   return gnuplot.run(where, terminal, script(figure, terminal))
@@ -200,17 +189,17 @@ function Figure:save(path)
   local where = "figure:save"
   local ending = type(path) == "string" and (path:match "%.(%w+)$" or ""):lower()
   if ending == "csv" then
-    write(where, path, self:csv())
+    files.write(where, path, self:csv())
     return
   elseif not gnuplot.FILES[ending] then
     options.fail(where, "the path must end in .svg, .png, .pdf or .csv, got %s", tostring(path))
   elseif not gnuplot.installed() then
     local numbers = path:gsub("%.%w+$", ".csv")
-    write(where, numbers, self:csv())
+    files.write(where, numbers, self:csv())
     options.fail(where, "gnuplot is not installed (apt install gnuplot-nox): the numbers are in %s",
       numbers)
   end
-  write(where, path, render(where, self, gnuplot.FILES[ending]))
+  files.write(where, path, render(where, self, gnuplot.FILES[ending]))
 end
 
 local inlined = 0 -- figures so far: their ids must not meet in one page

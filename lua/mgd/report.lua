@@ -12,6 +12,7 @@
 local curves = require "mgd.report.curves"
 local experiment = require "mgd.experiment"
 local figures = require "mgd.figures"
+local files = require "mgd.files"
 local html = require "mgd.report.html"
 local options = require "mgd.options"
 local stores = require "mgd.store"
@@ -276,18 +277,6 @@ local function check_experiments(given)
   end
 end
 
-local function write(path, text)
-  local file, message = io.open(path, "wb")
-  if not file then
-    options.fail(WHERE, "%s", message)
-  end
-  local written, why = file:write(text)
-  local closed, more = file:close()
-  if not written or not closed then
-    options.fail(WHERE, "%s: %s", path, why or more)
-  end
-end
-
 --- Write a report.
 -- @tparam table opts see `M.SCHEMA`
 -- @treturn string the path
@@ -306,7 +295,7 @@ function M.write(opts)
   if opened then
     store:close()
   end
-  write(path, text)
+  files.write(WHERE, path, text)
   return path
 end
 

@@ -11,6 +11,7 @@
 -- `stop`).
 -- @module mgd.tolerance
 
+local experiment = require "mgd.experiment"
 local options = require "mgd.options"
 local plot = require "mgd.plot"
 local sweeps = require "mgd.sweep"
@@ -277,12 +278,7 @@ end
 --   `result` of the sweep; prints; `plot()`
 function M.measure(opts)
   local opt = options.check(WHERE, M.SCHEMA, opts)
-  local exp = opt.experiment
-  if not require("mgd.experiment").is_experiment(exp) then
-    options.fail(WHERE, "option 'experiment' must be an experiment, got %s", options.type_name(exp))
-  elseif not exp:get "stop" then
-    options.fail(WHERE, "the experiment has no 'stop', which says what a solution is")
-  end
+  local exp = experiment.with_stop(WHERE, opt.experiment)
   local list, by_path = variations(exp, opt.vary)
   local pair_list = pairs_of(exp, opt.pairs, by_path)
   local map = setmetatable({ experiment = exp, seeds = opt.seeds, level = opt.level,

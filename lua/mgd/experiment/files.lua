@@ -1,6 +1,7 @@
 --- Experiments in files, as Lua or as JSON.
 -- @module mgd.experiment.files
 
+local files = require "mgd.files"
 local json = require "mgd.json"
 local options = require "mgd.options"
 
@@ -59,26 +60,12 @@ function M.format_of(where, path)
   return ending
 end
 
---- Write plain data. A file that is there is replaced at once, or not at all.
+--- Write plain data.
 function M.write(where, path, format, plain)
   local text = format == "json" and json.encode(plain, { indent = 2 }) .. "\n"
     or "-- An experiment of mgd-lua: mgd.experiment.load reads it.\nreturn "
       .. lua_text(plain, "") .. "\n"
-  local part = path .. ".part"
-  local file, message = io.open(part, "wb")
-  if not file then
-    options.fail(where, "%s", message)
-  end
-  local written, why = file:write(text)
-  local closed, more = file:close()
-  local done = written and closed
-  if done then
-    done, why = os.rename(part, path)
-  end
-  if not done then
-    os.remove(part)
-    options.fail(where, "%s: %s", path, why or more)
-  end
+  files.write(where, path, text)
 end
 
 -- ---- reading ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 -- @module mgd.store.export
 
 local core = require "mgd.core"
+local files = require "mgd.files"
 local options = require "mgd.options"
 
 local Export = {}
@@ -151,15 +152,7 @@ function Export:export(path, opts)
   else
     text = npz_of(names, self.as_tensors(names, lists, count), count)
   end
-  local file, message = io.open(path, "wb")
-  if not file then
-    options.fail(where, "%s", message)
-  end
-  local written, why = file:write(text)
-  local closed, more = file:close()
-  if not written or not closed then
-    options.fail(where, "%s: %s", path, why or more)
-  end
+  files.write(where, path, text)
 end
 
 -- ---- the digest ---------------------------------------------------------------------------------
