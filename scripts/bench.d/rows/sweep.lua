@@ -11,7 +11,7 @@ local function base()
   return mgd.experiment {
     name = "xor", data = "xor", network = { 2, 2, 1, activation = "sigmoid", output = "sigmoid" },
     training = { shuffle = false, perturbation = { code = "walsh", amplitude = 0.05 } },
-    steps = 100000, every = 500, stop = { cost = 0.04 },
+    steps = 30000, every = 500, stop = { cost = 0.04 },
   }
 end
 
