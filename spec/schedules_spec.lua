@@ -416,7 +416,7 @@ end)
 describe("bad schedules are refused:", function()
   local cases = {
     {"an unknown kind", {"eta", "did you mean 'cosine'?"}, {eta = {"cosin", 0.1, steps = 5}}},
-    {"no kind", {"eta", "kind"}, {eta = {0.1}}},
+    {"no kind", {"tau_p", "kind"}, {tau_p = {0.1}}},
     {"no value", {"eta", "value"}, {eta = {"constant"}}},
     {"a string for a value", {"eta", "value", "string"}, {eta = {"constant", "much"}}},
     {"a value too many", {"eta", "3"}, {eta = {"constant", 1, 2}}},

@@ -9,8 +9,6 @@ local core = require "mgd.core"
 -- Errors are reported at the first line outside of this folder.
 core.set_library((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
 
-local stats = require "mgd.stats"
-
 local mgd = {
   version = core.base.version(),
   nn = require "mgd.nn",
@@ -20,17 +18,6 @@ local mgd = {
   chip = require "mgd.chip",
   advise = require("mgd.advise").advise,
   train = require("mgd.train").train,
-  experiment = require "mgd.experiment",
-  json = require "mgd.json",
-  store = require "mgd.store",
-  stats = stats,
-  plot = require "mgd.plot",
-  report = require("mgd.report").write,
-  sweep = require "mgd.sweep",
-  time_constants = require("mgd.time_constants").measure,
-  tolerance = require("mgd.tolerance").measure,
-  sobol = stats.sobol,
-  halton = stats.halton,
   schedule = require("mgd.schedules").schedule,
   resume = require("mgd.checkpoint").resume,
   clock = core.base.clock,
@@ -48,4 +35,30 @@ for _, name in ipairs(CONSTRUCTORS) do
   mgd[name] = core.tensor[name]
 end
 
-return mgd
+-- What studies need, loaded when it is asked for: a chip that trains has no use for reports.
+local LATER = {
+  experiment = { "mgd.experiment" }, json = { "mgd.json" }, store = { "mgd.store" },
+  stats = { "mgd.stats" }, sobol = { "mgd.stats", "sobol" }, halton = { "mgd.stats", "halton" },
+  plot = { "mgd.plot" }, report = { "mgd.report", "write" }, sweep = { "mgd.sweep" },
+  tolerance = { "mgd.tolerance", "measure" },
+  time_constants = { "mgd.time_constants", "measure" },
+}
+
+local function loaded(t, name)
+  local place = LATER[name]
+  if place then
+    local module = require(place[1])
+    t[name] = place[2] and module[place[2]] or module
+  end
+  return rawget(t, name)
+end
+
+return setmetatable(mgd, {
+  __index = loaded,
+  __pairs = function(t)
+    for name in pairs(LATER) do
+      loaded(t, name)
+    end
+    return next, t
+  end,
+})
