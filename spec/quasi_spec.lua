@@ -2,13 +2,7 @@
 -- box of certain sizes equally.
 
 local mgd = require "mgd"
-local fails = require("spec.support.train").fails
-
-local function fails_here(text, f, ...)
-  local call = assert((loadstring or load)("local f, a, b, c = ...\n\nf(a, b, c)", "=user"))
-  local message = fails(text, call, f, ...)
-  assert.equal("user:3:", message:match "^[^ ]+")
-end
+local fails_here = require("spec.support.train").fails_here
 
 -- Digits of i to a base, mirrored at the point.
 local function radical_inverse(i, base)

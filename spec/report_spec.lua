@@ -61,7 +61,8 @@ local function has(html, ...)
   end
 end
 
-describe("a report", function()
+-- A folder for the specs of a block.
+local function in_a_folder()
   setup(function()
     folder = os.tmpname()
     os.remove(folder)
@@ -70,6 +71,10 @@ describe("a report", function()
   teardown(function()
     run(("rm -rf '%s'"):format(folder))
   end)
+end
+
+describe("a report", function()
+  in_a_folder()
 
   it("has the results of each experiment", function()
     local html = page { experiments = { "walsh" }, title = "A title", text = "Words before." }
@@ -257,14 +262,7 @@ document.getElementById("f").onload = function () {
 </script>]]
 
 describe("a report in Chromium", function()
-  setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    assert.is_true(run(("mkdir '%s'"):format(folder)))
-  end)
-  teardown(function()
-    run(("rm -rf '%s'"):format(folder))
-  end)
+  in_a_folder()
 
   local function open(path, options)
     if not chromium then

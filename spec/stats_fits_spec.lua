@@ -5,21 +5,9 @@ local mgd = require "mgd"
 local statistics = require "spec.support.statistics"
 local support = require "spec.support.train"
 
-local stats, fails, near = mgd.stats, support.fails, statistics.near
+local stats, fails_here = mgd.stats, support.fails_here
+local near, all_near = statistics.near, statistics.all_near
 local nan, inf = 0 / 0, math.huge
-
-local function all_near(expected, values, tolerance, label)
-  assert.equal(#expected, #values)
-  for i, value in ipairs(expected) do
-    near(value, values[i], tolerance, label .. " " .. i)
-  end
-end
-
-local function fails_here(text, f, ...)
-  local call = assert((loadstring or load)("local f, a, b, c = ...\n\nf(a, b, c)", "=user"))
-  local message = fails(text, call, f, ...)
-  assert.equal("user:3:", message:match "^[^ ]+")
-end
 
 -- Weeks of remission in leukaemia (Freireich et al., Blood 21, 699, 1963), the example of most
 -- textbooks: 21 patients with 6-mercaptopurine, of whom 12 had not relapsed when last seen, and 21

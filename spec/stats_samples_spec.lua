@@ -6,22 +6,9 @@ local mgd = require "mgd"
 local statistics = require "spec.support.statistics"
 local support = require "spec.support.train"
 
-local stats, fails, near = mgd.stats, support.fails, statistics.near
+local stats, fails_here = mgd.stats, support.fails_here
+local near, all_near = statistics.near, statistics.all_near
 local nan, inf = 0 / 0, math.huge
-
-local function all_near(expected, values, tolerance, label)
-  assert.equal(#expected, #values)
-  for i, value in ipairs(expected) do
-    near(value, values[i], tolerance, (label or "element") .. " " .. i)
-  end
-end
-
--- Calls f from a chunk of its own and expects the message at the line of the call.
-local function fails_here(text, f, ...)
-  local call = assert((loadstring or load)("local f, a, b, c = ...\n\nf(a, b, c)", "=user"))
-  local message = fails(text, call, f, ...)
-  assert.equal("user:3:", message:match "^[^ ]+")
-end
 
 local X = { 2.5, -1, 7, 3.25, 0, 12, 4.5, -6 }
 

@@ -176,20 +176,6 @@ local function canonical(value)
   return out
 end
 
--- Options of mgd.train as plain data, tensors too.
-local function plain_training(checked)
-  local training, functions = train.describe(checked)
-  for name in pairs(parts.ELSEWHERE) do
-    training[name] = nil
-  end
-  for key, part in pairs(training.perturbation and checked.perturbation or {}) do
-    if options.is_tensor(part) then
-      training.perturbation[key] = parts.plain_tensor(part)
-    end
-  end
-  return training, functions
-end
-
 -- Checks everything once, by the very functions that a run goes through.
 local function resolve(self)
   local spec = self.spec
@@ -199,7 +185,10 @@ local function resolve(self)
   end
   local checked = train.resolve(train_options(spec))
   one_run(spec)
-  local training, functions = plain_training(checked)
+  local training, functions = parts.plain_training(checked)
+  for name in pairs(parts.ELSEWHERE) do
+    training[name] = nil
+  end
   self.objects = { chip = checked.chip, data = checked.data }
   self.functions = functions_of(self, functions)
   self.plain = canonical {

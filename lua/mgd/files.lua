@@ -1,9 +1,18 @@
---- Writing files whole: one that is there is replaced at once, or not at all.
+--- Files as a whole: one that is written replaces what is there at once, or not at all.
 -- @module mgd.files
 
 local options = require "mgd.options"
 
 local M = {}
+
+--- Whether there is a file that can be read.
+function M.exists(path)
+  local file = io.open(path, "rb")
+  if file then
+    file:close()
+  end
+  return file ~= nil
+end
 
 --- Write a file.
 -- @tparam string where opens messages

@@ -39,9 +39,8 @@ local function lines_of(list, columns)
     local parts = {}
     for c, text in ipairs(row) do
       local space = (" "):rep(widths[c] - width_of(text))
-      local numeric = i == 1 and list[1] and type(list[1][columns[c]]) == "number"
-        or i > 1 and type(list[i - 1][columns[c]]) == "number"
-      parts[c] = numeric and space .. text or text .. space
+      local entry = list[math.max(i - 1, 1)] -- names stand as the first line's values do
+      parts[c] = entry and type(entry[columns[c]]) == "number" and space .. text or text .. space
     end
     lines[i] = (table.concat(parts, "  "):gsub("%s+$", ""))
   end

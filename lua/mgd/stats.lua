@@ -91,10 +91,7 @@ function M.bands(x, q)
     columns[k] = {}
   end
   for t, row in ipairs(x:totable()) do
-    local known = {}
-    for _, value in ipairs(row) do
-      known[#known + 1] = value == value and value or nil
-    end
+    local known = values.known(row)
     local result = #known > 0 and C.quantiles(known, q) or {}
     for k = 1, #q do
       columns[k][t] = result[k] or 0 / 0

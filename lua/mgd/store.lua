@@ -14,6 +14,7 @@ local core = require "mgd.core"
 local experiment = require "mgd.experiment"
 local Export = require "mgd.store.export"
 local File = require "mgd.store.file"
+local files = require "mgd.files"
 local json = require "mgd.json"
 local options = require "mgd.options"
 local Query = require "mgd.store.query"
@@ -214,9 +215,7 @@ end
 function Store:save_as(path)
   local where = "store:save_as"
   self:need_open(where)
-  local file = io.open(path, "rb")
-  if file then
-    file:close()
+  if files.exists(path) then
     options.fail(where, "%s exists: expected the name of a new file", path)
   end
   local db, message = sqlite.open(path)

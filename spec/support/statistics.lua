@@ -70,6 +70,14 @@ function statistics.near(expected, actual, tolerance, what, level)
   end
 end
 
+--- The same for lists of one length.
+function statistics.all_near(expected, values, tolerance, label)
+  statistics.near(#expected, #values, 0, "number of values", 2)
+  for i, value in ipairs(expected) do
+    statistics.near(value, values[i], tolerance, (label or "element") .. " " .. i, 2)
+  end
+end
+
 --- Mean and standard deviation of normal numbers, within 4 standard errors.
 function statistics.normal(list, mean, sd, what)
   local m, n = statistics.moments(list), #list

@@ -23,6 +23,13 @@ function support.fails(text, f, ...)
   return message
 end
 
+-- Calls f from a chunk of its own and expects the message at the line of the call.
+function support.fails_here(text, f, ...)
+  local call = assert((loadstring or load)("local f, a, b, c = ...\n\nf(a, b, c)", "=user"))
+  local message = support.fails(text, call, f, ...)
+  assert.equal("user:3:", message:match "^[^ ]+")
+end
+
 -- Runs a script in a fresh interpreter; all that it prints, stderr included.
 function support.subprocess(script, environment)
   local path = os.tmpname()

@@ -18,6 +18,7 @@ local json = require "mgd.json"
 local layers = require "mgd.layers"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
+local train = require "mgd.train"
 local schedules = require "mgd.schedules"
 
 local M = {}
@@ -347,8 +348,22 @@ function M.training(given)
 end
 
 --- A tensor as plain data.
-function M.plain_tensor(t)
+local function plain_tensor(t)
   return { tensor = t:totable(), dtype = t.dtype }
+end
+
+--- Resolved options of mgd.train as plain data, tensors too.
+-- @tparam table checked what train.resolve gave
+-- @treturn table options
+-- @treturn table names of those that are functions
+function M.plain_training(checked)
+  local training, functions = train.describe(checked)
+  for key, part in pairs(training.perturbation and checked.perturbation or {}) do
+    if options.is_tensor(part) then
+      training.perturbation[key] = plain_tensor(part)
+    end
+  end
+  return training, functions
 end
 
 --- Makes such tensors again in options of mgd.train, in place.

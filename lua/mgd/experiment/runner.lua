@@ -5,6 +5,7 @@
 -- @module mgd.experiment.runner
 
 local core = require "mgd.core"
+local files = require "mgd.files"
 local layers = require "mgd.layers"
 local options = require "mgd.options"
 local parts = require "mgd.experiment.parts"
@@ -23,14 +24,6 @@ M.SCHEMA = {
   { "checkpoint_every", type = "number", default = 30, above = 0, unit = "s",
     doc = "Time between two savings." },
 }
-
-local function exists(path)
-  local file = io.open(path, "rb")
-  if file then
-    file:close()
-  end
-  return file ~= nil
-end
 
 -- ---- one ensemble of several experiments --------------------------------------------------------
 
@@ -56,13 +49,8 @@ end
 -- All that a run computes follows from this and the step, but for what functions do.
 local function content_of(run)
   local opt = run.options
-  local training, chip = train.describe(opt), opt.chip
+  local training, chip = parts.plain_training(opt), opt.chip
   training.threads = nil
-  for key, part in pairs(opt.perturbation or {}) do
-    if options.is_tensor(part) and training.perturbation then
-      training.perturbation[key] = parts.plain_tensor(part)
-    end
-  end
   return { training = training, chip = chip.net and chip:describe() or chip.num_parameters,
     network = chip.net and { input = chip.net.input, dtype = chip.net.dtype,
       layers = layers.describe_list(chip.net.layers) } or nil, data = opt.data:fingerprint() }
@@ -118,7 +106,7 @@ end
 local function make_run(slots, opt, owns_checkpoint)
   local made = train_options(slots, opt.threads)
   local run = train.new_run(train.resolve(made))
-  if not (opt.checkpoint and exists(opt.checkpoint)) then
+  if not (opt.checkpoint and files.exists(opt.checkpoint)) then
     return run
   end
   local ok, saved, differs = pcall(saved_run, slots, opt, made, run)

@@ -31,6 +31,17 @@ function M.list(where, x, least, most, nan)
   return list
 end
 
+--- The values of a list that are not nan.
+-- @tparam table list
+-- @treturn table
+function M.known(list)
+  local out = {}
+  for _, value in ipairs(list) do
+    out[#out + 1] = value == value and value or nil
+  end
+  return out
+end
+
 --- A number for people; an infinite one as ∞.
 -- @tparam number value
 -- @treturn string

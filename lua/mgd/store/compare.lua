@@ -4,6 +4,7 @@
 
 local listing = require "mgd.listing"
 local stats = require "mgd.stats"
+local values = require "mgd.stats.values"
 
 local Compare = {}
 
@@ -48,11 +49,7 @@ end
 
 -- Values without nan.
 local function known(column)
-  local list = {}
-  for _, value in ipairs(column:totable()) do
-    list[#list + 1] = value == value and value or nil
-  end
-  return list
+  return values.known(column:totable())
 end
 
 local function median(column)

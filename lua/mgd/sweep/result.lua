@@ -9,6 +9,7 @@ local core = require "mgd.core"
 local listing = require "mgd.listing"
 local options = require "mgd.options"
 local stats = require "mgd.stats"
+local values = require "mgd.stats.values"
 
 local tensor = core.tensor
 
@@ -40,14 +41,6 @@ local function tables_of(sweep, id)
     end
   end
   return lists
-end
-
-local function known(list)
-  local out = {}
-  for _, value in ipairs(list) do
-    out[#out + 1] = value == value and value or nil
-  end
-  return out
 end
 
 -- Success and time to solution of a point; of the runs that have ended.
@@ -111,6 +104,14 @@ function Result:values(path)
   return list
 end
 
+-- The median over the seeds of a point that have ended.
+local function median(field)
+  return function(self, i)
+    local list = values.known(self[field][i]:totable())
+    return #list > 0 and stats.median(list) or 0 / 0
+  end
+end
+
 -- One number that a point comes to.
 local MEASURES = {
   success = function(self, i)
@@ -119,16 +120,10 @@ local MEASURES = {
   time = function(self, i)
     return self.time[i] and self.time[i].median or 0 / 0
   end,
-  cost = function(self, i)
-    local list = known(self.cost[i]:totable())
-    return #list > 0 and stats.median(list) or 0 / 0
-  end,
-  accuracy = function(self, i)
-    local list = known(self.accuracy[i]:totable())
-    return #list > 0 and stats.median(list) or 0 / 0
-  end,
+  cost = median "cost",
+  accuracy = median "accuracy",
   diverged = function(self, i)
-    return #known(self.diverged[i]:totable())
+    return #values.known(self.diverged[i]:totable())
   end,
 }
 
@@ -158,9 +153,9 @@ function Result:measure(name)
   return list
 end
 
-local function axis_of(values)
+local function axis_of(column)
   local seen, list, place = {}, {}, {}
-  for _, value in ipairs(values) do
+  for _, value in ipairs(column) do
     if not seen[value] then
       seen[value], list[#list + 1] = true, value
     end

@@ -13,13 +13,11 @@ local process = core.process
 
 local M = {}
 
-local POLL = 0.2         -- seconds between two looks at the workers
-local SHOW_EVERY = 1     -- seconds between two notes of how far a batch has come
-local LOST_DISK = 3      -- status of a worker whose store could not be written
-local MOST_DEATHS = 3    -- of workers in a row, without a batch done between them
+local POLL = 0.2      -- seconds between two looks at the workers
+local SHOW_EVERY = 1  -- seconds between two notes of how far a batch has come
+local MOST_DEATHS = 3 -- of workers in a row, without a batch done between them
 
--- ---- one batch
--- ------------------------------------------------------------------------------------
+-- ---- one batch ----------------------------------------------------------------------------------
 
 -- Beside the store, as SQLite's own files are.
 local function file_of(ledger, number, kind)
@@ -90,8 +88,7 @@ local function work(ledger, opt)
   end
 end
 
--- ---- processes
--- ------------------------------------------------------------------------------------
+-- ---- processes ----------------------------------------------------------------------------------
 
 -- In the child: works with a connection of its own, and leaves.
 local function child(ledger, opt)
@@ -99,11 +96,7 @@ local function child(ledger, opt)
     local store = stores.open(ledger.store.path)
     work(ledger:with(store), { threads = opt.threads, checkpoint_every = opt.checkpoint_every,
       temporary = opt.temporary, leave_disk = true })
-    local lost = store.reason
     store:close()
-    if lost then
-      process.leave(LOST_DISK)
-    end
   end)
   if not ok and not tostring(message):find("interrupted", 1, true) then
     io.stderr:write("mgd: worker: ", tostring(message), "\n")
@@ -129,12 +122,13 @@ local function start(ledger, opt, count)
   return pids
 end
 
-local function without(pids, gone)
-  local rest = {}
-  for _, pid in ipairs(pids) do
-    rest[#rest + 1] = pid ~= gone and pid or nil
+local function remove(pids, gone)
+  for i, pid in ipairs(pids) do
+    if pid == gone then
+      table.remove(pids, i)
+      return
+    end
   end
-  return rest
 end
 
 local function stop(pids)
@@ -142,8 +136,7 @@ local function stop(pids)
     process.kill(pid, "term")
   end
   while #pids > 0 do
-    local pid = process.wait(pids, 1)
-    pids = pid and without(pids, pid) or pids
+    remove(pids, (process.wait(pids, 1)))
   end
 end
 
@@ -164,12 +157,13 @@ local function after(ledger, state, signal)
   return open > 0
 end
 
+-- Until all have ended; `pids` holds those that have not.
 local function watch(ledger, opt, pids)
   local state = { deaths = 0, open = #ledger:open() }
   while #pids > 0 do
     local pid, _, signal = process.wait(pids, POLL)
     if pid then
-      pids = without(pids, pid)
+      remove(pids, pid)
       if after(ledger, state, signal) then
         for _, new in ipairs(start(ledger, opt, 1)) do
           pids[#pids + 1] = new
@@ -179,15 +173,14 @@ local function watch(ledger, opt, pids)
     if opt.on_row then
       opt.on_row()
     end
-    opt.pids = pids
   end
 end
 
 local function share_out(ledger, opt)
-  opt.pids = start(ledger, opt, math.min(opt.workers, #ledger:open()))
-  local ok, message = pcall(watch, ledger, opt, opt.pids)
+  local pids = start(ledger, opt, math.min(opt.workers, #ledger:open()))
+  local ok, message = pcall(watch, ledger, opt, pids)
   if not ok then
-    stop(opt.pids)
+    stop(pids)
     for _, number in ipairs(opt.temporary and ledger:open() or {}) do
       os.remove(file_of(ledger, number, "lock"))
     end
