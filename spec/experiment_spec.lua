@@ -230,6 +230,17 @@ describe("mgd.experiment", function()
       assert.is_true(result.experiment == exp)
     end)
 
+    it("is stored with the threads that it had, whoever chose them", function()
+      local store = mgd.store()
+      base():run { store = store }
+      base():with { name = "one" }:run { store = store, threads = 1 }
+      local t = store:query { columns = { "experiment", "threads" } }
+      local default = require("mgd.core").base.threads()
+      for i, name in ipairs(t.experiment) do
+        assert.same(name == "one" and 1 or default, t.threads[i])
+      end
+    end)
+
     it("has the seeds that it says", function()
       local some = base { seeds = { first = 3, count = 2 } }:run {}
       local all = base():run {}

@@ -40,9 +40,10 @@ local function ensembles(workers)
   }
 end
 
--- One seed of every point, each another: as 6,400 of them would take 64 times as long.
+-- One seed of every point, each another: as 6,400 of them would take 64 times as long. Recorded in
+-- memory as those of a sweep are.
 local function singles()
-  local made = {}
+  local made, store = {}, mgd.store()
   for i, exp in ipairs(sweep().experiments) do
     made[i] = exp:with { seeds = { first = 1 + i * 37 % SEEDS, count = 1 } }
   end
@@ -53,7 +54,7 @@ local function singles()
       local begin = core.base.clock()
       for _ = 1, n do
         for _, exp in ipairs(made) do
-          exp:run { threads = 1 }
+          exp:run { threads = 1, store = store }
         end
       end
       return core.base.clock() - begin
