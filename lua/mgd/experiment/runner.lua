@@ -155,8 +155,8 @@ end
 -- Ends the record: what came of each seed.
 local function finish(run, record, history, also)
   local replicas = run.options.replicas
-  local values = { wall = run.wall_before, threads = run.options.threads or core.base.threads(), steps = {}, cost = {},
-    accuracy = {} }
+  local values = { wall = run.wall_before, threads = run.options.threads or core.base.threads(),
+    steps = {}, cost = {}, accuracy = {} }
   for r = 1, replicas do
     local solved, diverged = history.stopped[r], history.diverged[r]
     values.steps[r] = run.core:stopped(r) or run.steps_done
