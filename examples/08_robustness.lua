@@ -220,7 +220,7 @@ local function short(value) -- 0.003, 3e-4, 1e5, ∞
 end
 
 local function steps_text(steps)
-  return steps == math.huge and "> budget" or ("%.0f"):format(steps)
+  return steps == math.huge and "∞" or ("%.0f"):format(steps)
 end
 
 local function print_row(row)
@@ -234,8 +234,9 @@ local function write_csv(experiment, rows)
   local file = assert(io.open(("%s_%s.csv"):format(OUT, experiment.name), "w"))
   file:write "task,value,replicas,solved,solved_low,solved_high,steps,steps_low,steps_high,budget\n"
   for _, row in ipairs(rows) do
-    file:write(("%s,%g,%d,%g,%g,%g,%g,%g,%g,%d\n"):format(row.task.name, row.value, row.replicas,
-      row.rate, row.low, row.high, row.median, row.median_low, row.median_high, STEPS))
+    file:write(("%s,%.15g,%d,%.15g,%.15g,%.15g,%.0f,%.0f,%.0f,%d\n"):format(row.task.name,
+      row.value, row.replicas, row.rate, row.low, row.high, row.median, row.median_low,
+      row.median_high, STEPS))
   end
   file:close()
 end

@@ -51,7 +51,7 @@ local function train(changes)
   end
   table.sort(steps)
   local median = steps[(#steps + 1) // 2]
-  return solved, median < math.huge and ("%.0f"):format(median) or "> budget", median * DT
+  return solved, median < math.huge and ("%.0f"):format(median) or "∞", median * DT
 end
 
 -- ---- 1. two engines -----------------------------------------------------------------------------

@@ -130,7 +130,7 @@ describe("example", function()
       "4 replicas of XOR, 1 of NIST7x7; a budget of 400 steps",
       "leak %(Leak of weights during training%): lifetime τ, steps",
       "XOR +∞ +%d+%.%d %%",
-      "NIST7x7 +300 +0%.0 %% +0%.0 … +79%.3 %% +> budget",
+      "NIST7x7 +300 +0%.0 %% +0%.0 … +79%.3 %% +∞",
       "written: out/robustness_leak%.csv",
     }, "REPLICAS=4 STEPS=400")
     shows("08_robustness.lua list", { "experiments: cost_noise, .*leak, .*cost_delay" },
@@ -184,7 +184,7 @@ describe("example", function()
       "discrete +[2-5]%d of 64",
       "analog +[2-5]%d of 64",
       "0%.25 +0%.02 +0%.24 +0%.2[2-6]",
-      "16 +0%.02 +0%.97 +%S+ +0 of 64 +> budget", -- drift of the cost
+      "16 +0%.02 +0%.97 +%S+ +0 of 64 +∞", -- drift of the cost
       "16 +0%.1 +0%.97 +%S+ +[2-6]%d of 64 +%d+",
       "τ_line/τ_p",
       "1 +0%.35 +0%.3[3-7] +[2-5]%d of 64",

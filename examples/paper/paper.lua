@@ -14,12 +14,12 @@ function paper.pick(quick, full)
   return paper.full and full or quick
 end
 
---- A number for a table.
+--- A number for a table; ∞ is a time to what was not reached.
 function paper.number(value, format)
   if value == nil or value ~= value then
     return "–"
   end
-  return value == math.huge and "not reached" or (format or "%.4g"):format(value)
+  return value == math.huge and "∞" or (format or "%.4g"):format(value)
 end
 
 --- A table in Markdown.

@@ -11,6 +11,7 @@ local chips = require "mgd.chip"
 local core = require "mgd.core"
 local figures = require "mgd.figures"
 local mimo = require "mgd.mimo"
+local number_text = require("mgd.text").number
 local options = require "mgd.options"
 
 local M = {}
@@ -277,7 +278,8 @@ end
 local function target_text(conditions)
   local parts = {}
   for name, bound in pairs(conditions) do
-    parts[#parts + 1] = ("%s %s %g"):format(name, name:find "accuracy" and "≥" or "≤", bound)
+    parts[#parts + 1] = ("%s %s %s"):format(name, name:find "accuracy" and "≥" or "≤",
+      number_text(bound))
   end
   table.sort(parts)
   return "to " .. table.concat(parts, ", ")
@@ -334,7 +336,7 @@ function Budget:__tostring()
       line(row[2], function(entry)
         local median, n = figures.median(values_of(entry[1][row[1]]))
         local missed = n == 0 and entry[1] == self.target
-        return missed and (row[1] == "steps" and "not reached" or "–") or row[3](median)
+        return missed and (row[1] == "steps" and figures.number(math.huge) or "–") or row[3](median)
       end)
     end
   end

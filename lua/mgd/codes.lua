@@ -99,7 +99,7 @@ function codes.resolve(where, given)
   local opt = options.check(where, codes.SCHEMA, given)
   check_amplitudes(where, opt)
   if opt.sparsity and opt.sparsity >= 1 then
-    options.fail(where, "option 'sparsity' must be in [0, 1), got %g", opt.sparsity)
+    options.fail(where, "option 'sparsity' must be in [0, 1), got %s", opt.sparsity)
   end
   if (opt.low == nil) ~= (opt.high == nil) then
     options.fail(where, "options 'low' and 'high' go together: a band needs both")
@@ -268,7 +268,7 @@ local function energy_of(where, opt, found, parameters)
     options.fail(where, "option 'energy' must be a number or a tensor (%d), got %d values",
       parameters, opt.energy.size)
   elseif opt.energy and opt.energy:min() <= 0 then
-    options.fail(where, "option 'energy' must be more than 0 for every parameter, got %g",
+    options.fail(where, "option 'energy' must be more than 0 for every parameter, got %s",
       opt.energy:min())
   end
   return opt.energy or found

@@ -13,11 +13,11 @@ function M.si(value, unit)
   end
   local size = math.abs(value)
   for _, prefix in ipairs(PREFIXES) do
-    if size >= prefix[1] * 0.9995 then
+    if size >= prefix[1] * 0.9995 and size < math.huge then
       return ("%.3g %s%s"):format(value / prefix[1], prefix[2], unit)
     end
   end
-  return ("%.3g %s"):format(value, unit)
+  return ("%s %s"):format(M.number(value, 3), unit)
 end
 
 local LONG = { { 86400, "days" }, { 3600, "h" }, { 60, "min" } }
@@ -25,11 +25,23 @@ local LONG = { { 86400, "days" }, { 3600, "h" }, { 60, "min" } }
 --- Seconds as a person says them: "42 ns", "3.1 min", "12 days".
 function M.duration(seconds)
   for _, unit in ipairs(LONG) do
-    if seconds >= unit[1] * (unit[1] == 60 and 2 or 1) then
+    if seconds >= unit[1] * (unit[1] == 60 and 2 or 1) and seconds < math.huge then
       return ("%.3g %s"):format(seconds / unit[1], unit[2])
     end
   end
   return M.si(seconds, "s")
+end
+
+--- A number with so many digits, which is not read back; an infinite one, such as a time to what
+-- was not reached, is ∞, wherever people read it.
+-- @tparam number value
+-- @tparam[opt=6] integer digits
+-- @treturn string
+function M.number(value, digits)
+  if value == math.huge or value == -math.huge then
+    return value > 0 and "∞" or "−∞"
+  end
+  return value ~= value and "nan" or ("%." .. (digits or 6) .. "g"):format(value)
 end
 
 --- A count with its thousands apart, "1,250,000"; from 10¹² on "1.25e+12", fractions "0.83".
@@ -37,7 +49,7 @@ function M.count(n)
   if n ~= n then
     return "not known"
   elseif n >= 1e12 or n < 1e4 and n % 1 ~= 0 then
-    return ("%.3g"):format(n)
+    return M.number(n, 3)
   end
   local digits = ("%.0f"):format(n)
   local head, rest = digits:match "^(%d%d?%d?)(.*)$"

@@ -112,10 +112,10 @@ local function make_map(opt, curves)
   local map = { g_min = opt.g_min or low, g_max = opt.g_max or high, w_low = opt.w_low,
     w_high = opt.w_high }
   if map.g_min >= map.g_max then
-    options.fail(WHERE, "g_min (%g) must be below g_max (%g); measured are %g to %g", map.g_min,
+    options.fail(WHERE, "g_min (%s) must be below g_max (%s); measured are %s to %s", map.g_min,
       map.g_max, low, high)
   elseif map.w_low >= map.w_high then
-    options.fail(WHERE, "w_low (%g) must be below w_high (%g)", map.w_low, map.w_high)
+    options.fail(WHERE, "w_low (%s) must be below w_high (%s)", map.w_low, map.w_high)
   end
   return map
 end
@@ -213,7 +213,7 @@ local function measured_table(opt, file, curves)
     local sign, list = name == "up" and 1 or -1, out[name]
     for i = 2, #list do
       if sign * (list[i] - list[i - 1]) <= 0 then
-        options.fail(WHERE, "%s: the mean of the curves %s %s at pulse %d (%g after %g, as "
+        options.fail(WHERE, "%s: the mean of the curves %s %s at pulse %d (%s after %s, as "
           .. "weights): a table must %s with every pulse; average more cycles, leave the flat "
           .. "end out, or raise 'smooth' (%d)", file, name,
           name == "up" and "does not rise" or "does not fall", i - 1, list[i], list[i - 1],

@@ -108,7 +108,7 @@ end
 
 local function check_pulse(where, place, pulse)
   if pulse ~= math.floor(pulse) or pulse > MOST_PULSES then
-    options.fail(where, "%s: pulse: %g is no whole number up to %d", place, pulse, MOST_PULSES)
+    options.fail(where, "%s: pulse: %s is no whole number up to %d", place, pulse, MOST_PULSES)
   end
 end
 

@@ -2,8 +2,10 @@
 -- @module mgd.history
 
 local core = require "mgd.core"
+local figures = require "mgd.figures"
 local options = require "mgd.options"
 local probes = require "mgd.probes"
+local text = require "mgd.text"
 
 local M = {}
 
@@ -110,7 +112,7 @@ function History:save_csv(path)
   for t = 1, self.step.size do
     local line = cells(self, t)
     for i, value in ipairs(line) do
-      line[i] = ("%.17g"):format(value)
+      line[i] = text.number(value)
     end
     lines[#lines + 1] = table.concat(line, ",")
   end
@@ -287,22 +289,21 @@ local QUANTILES = { 0.1, 0.5, 0.9 }
 -- The columns of the table: heading, and row t → text. Of an ensemble's probes, quantiles.
 local function shown_columns(history)
   local columns = {}
-  local function add(heading, format, value)
+  local function add(heading, digits, value)
     local width = math.max(14, #heading + 2)
     columns[#columns + 1] = { heading = ("%" .. width .. "s"):format(heading), cell = function(t)
-      local is = value(t)
-      return ("%" .. width .. "s"):format(is == is and format:format(is) or "nan")
+      return figures.right(figures.number(value(t), digits), width)
     end }
   end
   for _, name in ipairs(history.names) do
     local column = history[name]
     if column.ndim == 1 then
-      add(name, name == "step" and "%d" or "%.5g", function(t)
+      add(name, name == "step" and 15 or 5, function(t)
         return column[t]
       end)
     else
       for _, q in ipairs(QUANTILES) do
-        add(("%s %d%%"):format(name, 100 * q), "%.5g", function(t)
+        add(("%s %d%%"):format(name, 100 * q), 5, function(t)
           return quantile_of(sorted_values(values_of(column[t])), q)
         end)
       end

@@ -7,6 +7,7 @@
 -- @module mgd.json
 
 local options = require "mgd.options"
+local exact = require "mgd.text"
 
 local M = {}
 
@@ -14,8 +15,8 @@ local MAX_DEPTH = 64
 
 -- ---- writing ------------------------------------------------------------------------------------
 
-local function quote(text)
-  return '"' .. text:gsub('[%c"\\]', function(c)
+local function quote(given)
+  return '"' .. exact.utf8(given):gsub('[%c"\\]', function(c)
     return ("\\u%04x"):format(c:byte())
   end) .. '"'
 end
@@ -25,13 +26,11 @@ local function number_text(value, how)
     local word = value ~= value and "nan" or value > 0 and "1e999" or "-1e999"
     return how.strict and "null" or word
   elseif math.type and math.type(value) == "integer" then
-    return ("%d"):format(value)
+    return exact.number(value)
   end
-  local text = ("%.17g"):format(value):gsub(",", ".") -- whatever the locale
-  local brief = ("%.15g"):format(value):gsub(",", ".")
-  text = tonumber(brief) == value and brief or text
-  local whole = not text:find "[.e]"
-  return whole and (math.type or text == "-0") and text .. ".0" or text
+  local digits = exact.number(value)
+  local whole = not digits:find "[.e]"
+  return whole and (math.type or digits == "-0") and digits .. ".0" or digits
 end
 
 local encode

@@ -1,6 +1,8 @@
 --- Lists of tables that print as a table: one line each, under the names of the columns.
 -- @module mgd.listing
 
+local figures = require "mgd.figures"
+
 local Listing = {}
 Listing.__index = Listing
 
@@ -10,7 +12,7 @@ local function shown(value)
   if value ~= value then
     return "–"
   elseif type(value) == "number" then
-    return ("%.6g"):format(value)
+    return figures.number(value)
   end
   return value == nil and "–" or tostring(value)
 end

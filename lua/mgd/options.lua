@@ -24,6 +24,10 @@
 -- fields checks each element.
 -- @module mgd.options
 
+local text = require "mgd.text"
+
+local unpack = table.unpack or rawget(_G, "unpack") -- LuaJIT
+
 local options = {}
 
 local PHRASES = {
@@ -41,13 +45,27 @@ local PHRASES = {
 
 local EXACT = 2 ^ 53 -- beyond it floats skip integers
 
+-- Arguments of a format, numbers at %s as text: 0.99999999 is not told as 1.
+local function with_numbers(format, ...)
+  local list, i = { ... }, 0
+  for kind in format:gmatch "%%[-+ #0]*%d*%.?%d*(.)" do
+    i = i + (kind ~= "%" and 1 or 0)
+    if kind == "s" and type(list[i]) == "number" then
+      list[i] = text.number(list[i])
+    end
+  end
+  return unpack(list, 1, select("#", ...))
+end
+
 --- Raise an error at the user's line (frames inside the library are skipped).
 -- @tparam string where  the function that found the fault, e.g. "mgd.train"
--- @tparam string format what is wrong, which value, what would be right, as for string.format
+-- @tparam string format what is wrong, which value, what would be right, as for string.format;
+--   a number at %s keeps its value
 -- @param ... its arguments
 -- @raise always: "FILE:LINE: WHERE: …"
 function options.fail(where, format, ...)
-  local message = select("#", ...) > 0 and string.format(format, ...) or format
+  local message = select("#", ...) > 0 and string.format(format, with_numbers(format, ...))
+    or format
   return require("mgd.core").fail(where .. ": " .. message)
 end
 
@@ -136,13 +154,13 @@ end
 local function range_of(entry)
   local bounds = {}
   if entry.above then
-    bounds[#bounds + 1] = string.format("> %.16g", entry.above)
+    bounds[#bounds + 1] = string.format("> %s", text.number(entry.above))
   end
   if entry.min then
-    bounds[#bounds + 1] = string.format("≥ %.16g", entry.min)
+    bounds[#bounds + 1] = string.format("≥ %s", text.number(entry.min))
   end
   if entry.max then
-    bounds[#bounds + 1] = string.format("≤ %.16g", entry.max)
+    bounds[#bounds + 1] = string.format("≤ %s", text.number(entry.max))
   end
   return #bounds > 0 and " " .. table.concat(bounds, " and ") or ""
 end
@@ -257,11 +275,7 @@ local function shown(value)
   if type(value) == "string" then
     return string.format("%q", value)
   elseif type(value) == "number" then
-    if value ~= value then
-      return "NaN"
-    end
-    local brief = string.format("%.14g", value)
-    return tonumber(brief) == value and brief or string.format("%.17g", value)
+    return value ~= value and "NaN" or text.number(value)
   end
   return tostring(value)
 end

@@ -79,7 +79,7 @@ local function check_axis(where, name, given)
     and range[1] < range[2]) then
     options.fail(where, "axis '%s': range must be {low, high}", name)
   elseif range and axis.log and range[1] <= 0 then
-    options.fail(where, "axis '%s': a logarithmic range must begin above 0, got %g", name, range[1])
+    options.fail(where, "axis '%s': a logarithmic range must begin above 0, got %s", name, range[1])
   end
   return axis
 end

@@ -2,6 +2,7 @@
 -- @module mgd.progress
 
 local core = require "mgd.core"
+local figures = require "mgd.figures"
 
 local M = {}
 
@@ -38,7 +39,7 @@ function Line:probed(row)
   local parts = {}
   for _, name in ipairs { "cost", "accuracy" } do
     if row[name] then
-      parts[#parts + 1] = ("%s %.4g"):format(name, mean(row[name]))
+      parts[#parts + 1] = name .. " " .. figures.number(mean(row[name]), 4)
     end
   end
   self.shown = table.concat(parts, "  ")

@@ -14,6 +14,7 @@ local experiment = require "mgd.experiment"
 local figures = require "mgd.figures"
 local files = require "mgd.files"
 local html = require "mgd.report.html"
+local number_text = require("mgd.text").number
 local options = require "mgd.options"
 local stores = require "mgd.store"
 local train = require "mgd.train"
@@ -76,7 +77,7 @@ local function entries_of(store, names)
 end
 
 local function number(value)
-  return value ~= nil and value == value and ("%.4g"):format(value) or "–"
+  return value ~= nil and value == value and figures.number(value, 4) or "–"
 end
 
 local function share(s)
@@ -87,9 +88,8 @@ local function time(t)
   if not t then
     return "–"
   end
-  return t.median == math.huge and "not reached" or ("%s (%s … %s)"):format(
-    figures.count(t.median), figures.count(t.low),
-    t.high == math.huge and "∞" or figures.count(t.high))
+  return ("%s (%s … %s)"):format(figures.count(t.median), figures.count(t.low),
+    figures.count(t.high))
 end
 
 local function results_of(entries)
@@ -104,7 +104,7 @@ local function results_of(entries)
 end
 
 local function value_text(value)
-  return value == nil and "–" or type(value) == "number" and ("%.9g"):format(value)
+  return value == nil and "–" or type(value) == "number" and number_text(value)
     or tostring(value)
 end
 

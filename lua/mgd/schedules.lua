@@ -18,6 +18,7 @@
 
 local core = require "mgd.core"
 local options = require "mgd.options"
+local text = require "mgd.text"
 
 local M = {}
 
@@ -136,9 +137,10 @@ end
 --- A schedule in a word or two: "0.1", "a function", "cosine from 0.1".
 function M.text(value)
   if type(value) == "number" then
-    return ("%g"):format(value)
+    return text.number(value)
   end
-  return type(value) == "table" and ("%s from %g"):format(value[1], value[2]) or "a function"
+  return type(value) == "table" and ("%s from %s"):format(value[1], text.number(value[2]))
+    or "a function"
 end
 
 return M

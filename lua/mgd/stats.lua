@@ -207,7 +207,7 @@ local function logarithms(where, name, list)
   local out = {}
   for i, value in ipairs(list) do
     if not (value > 0 and value < math.huge) then
-      options.fail(where, "element %d of %s is %g: a power law takes positive numbers", i, name,
+      options.fail(where, "element %d of %s is %s: a power law takes positive numbers", i, name,
         value)
     end
     out[i] = math.log(value)
@@ -242,7 +242,7 @@ function M.power_law(x, y, opts)
     local weights = {}
     for i, sigma in ipairs(list_of(where, opt.sigma, #ys, #ys)) do
       if not (sigma > 0 and sigma < math.huge) then
-        options.fail(where, "option 'sigma': element %d is %g: expected a positive number", i,
+        options.fail(where, "option 'sigma': element %d is %s: expected a positive number", i,
           sigma)
       end
       weights[i] = (ys[i] / sigma) ^ 2
@@ -312,9 +312,9 @@ local function sequence(name)
       end
     end
     if d > MOST[name] then
-      options.fail(where, "%.15g dimensions: expected at most %d", d, MOST[name])
+      options.fail(where, "%s dimensions: expected at most %d", d, MOST[name])
     elseif n + opt.skip > MOST_POINTS then
-      options.fail(where, "%.15g points, skipped ones included: expected at most 2^30 − 1",
+      options.fail(where, "%s points, skipped ones included: expected at most 2^30 − 1",
         n + opt.skip)
     end
     return C.quasi(name, n, d, opt.skip)

@@ -20,6 +20,7 @@ local options = require "mgd.options"
 local Query = require "mgd.store.query"
 local Record = require "mgd.store.record"
 local schema = require "mgd.store.schema"
+local number_text = require("mgd.text").number
 
 local sqlite = core.sqlite
 
@@ -349,7 +350,7 @@ local function first_difference(store, id, exp)
 end
 
 local function word(value)
-  return type(value) == "number" and ("%.10g"):format(value) or tostring(value)
+  return type(value) == "number" and number_text(value) or tostring(value)
 end
 
 local function refuse_other(store, id, exp)

@@ -14,6 +14,7 @@ local experiment = require "mgd.experiment"
 local options = require "mgd.options"
 local plot = require "mgd.plot"
 local sweeps = require "mgd.sweep"
+local text = require "mgd.text"
 
 local M = {}
 
@@ -159,7 +160,7 @@ function Map:plot(what)
       any = any or value == value and value < math.huge
     end
     if any then
-      panels[#panels + 1] = { title = ("τ_x = %g steps"):format(tau_x),
+      panels[#panels + 1] = { title = ("τ_x = %s steps"):format(text.number(tau_x)),
         x = { label = LETTERS.tau_theta, unit = "steps" }, y = { label = LETTERS.tau_p,
           unit = "steps" },
         { kind = "heat", x = self.axes.tau_theta, y = self.axes.tau_p, z = z,

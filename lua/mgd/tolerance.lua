@@ -12,6 +12,7 @@
 -- @module mgd.tolerance
 
 local experiment = require "mgd.experiment"
+local figures = require "mgd.figures"
 local options = require "mgd.options"
 local plot = require "mgd.plot"
 local sweeps = require "mgd.sweep"
@@ -49,9 +50,9 @@ local RANGE = {
 local function spread_out(where, given)
   local r = options.check(where, RANGE, given)
   if r.from == r.to then
-    options.fail(where, "from and to are both %g", r.from)
+    options.fail(where, "from and to are both %s", r.from)
   elseif r.log and (r.from <= 0 or r.to <= 0) then
-    options.fail(where, "on a logarithmic scale both ends must be above 0, got %g and %g", r.from,
+    options.fail(where, "on a logarithmic scale both ends must be above 0, got %s and %s", r.from,
       r.to)
   end
   local list = {}
@@ -85,7 +86,7 @@ local function values_of(path, given)
     if type(a) == "number" and type(b) == "number" then
       local now = b > a and 1 or b < a and -1 or 0
       if now == 0 or sign and now ~= sign then
-        options.fail(where, "value %d, %g, turns back: they go from mild to harsh", i, b)
+        options.fail(where, "value %d, %s, turns back: they go from mild to harsh", i, b)
       end
       sign = now
     end
@@ -173,7 +174,7 @@ local function read(self, result)
 end
 
 local function shown(value)
-  return value == nil and "none" or type(value) == "number" and ("%.4g"):format(value)
+  return value == nil and "none" or type(value) == "number" and figures.number(value, 4)
     or tostring(value)
 end
 
@@ -187,10 +188,9 @@ function Map:__tostring()
       shown(entry.tolerance), ends, shown(entry.tolerance_low), shown(entry.tolerance_high))
     for i, value in ipairs(entry.values) do
       local success, time = entry.success[i], entry.time[i]
-      lines[#lines + 1] = ("  %12s  %5.1f %% (%.1f … %.1f)  time %.4g (%.4g … %.4g) steps"):format(
-        shown(value), 100 * success.rate, 100 * success.low, 100 * success.high, time.median,
-          time.low,
-        time.high)
+      lines[#lines + 1] = ("  %12s  %5.1f %% (%.1f … %.1f)  time %s (%s … %s) steps"):format(
+        shown(value), 100 * success.rate, 100 * success.low, 100 * success.high,
+        shown(time.median), shown(time.low), shown(time.high))
     end
   end
   return table.concat(lines, "\n")

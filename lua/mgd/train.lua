@@ -18,6 +18,7 @@ local options = require "mgd.options"
 local probes = require "mgd.probes"
 local progress = require "mgd.progress"
 local schedules = require "mgd.schedules"
+local text = require "mgd.text"
 
 local M = {}
 
@@ -154,7 +155,7 @@ end
 local function check_dt(opt)
   local own = opt.chip.clock.dt
   if own and opt.dt and own ~= opt.dt then
-    options.fail("mgd.train", "option 'dt' is %g s, but the chip's clock says %g s", opt.dt, own)
+    options.fail("mgd.train", "option 'dt' is %s s, but the chip's clock says %s s", opt.dt, own)
   end
   return opt.dt or own or 1
 end
@@ -187,7 +188,7 @@ function M.resolve(given)
   end
   for _, name in ipairs { "momentum", "beta1", "beta2", "label_smoothing" } do
     if opt[name] and opt[name] >= 1 then
-      options.fail("mgd.train", "option '%s' must be in [0, 1), got %g", name, opt[name])
+      options.fail("mgd.train", "option '%s' must be in [0, 1), got %s", name, opt[name])
     end
   end
   each.check(opt)
@@ -268,13 +269,14 @@ local function method_text(o)
       schedules.text(o.tau_theta), schedules.text(o.tau_x)),
   }
   if o.tau_hp then
-    lines[2] = lines[2]:gsub(" steps$", (", τ_hp = %g steps"):format(o.tau_hp))
+    lines[2] = lines[2]:gsub(" steps$", (", τ_hp = %s steps"):format(text.number(o.tau_hp)))
   end
   if o.signals then
     lines[#lines + 1] = ("  %d cost signals besides the whole cost"):format(mimo.count(o.signals))
   end
   if o.tolerance then
-    lines[#lines + 1] = ("  integrator %s, tolerance %g"):format(o.integrator, o.tolerance)
+    lines[#lines + 1] = ("  integrator %s, tolerance %s"):format(o.integrator,
+      text.number(o.tolerance))
   end
   return table.concat(lines, "\n")
 end
@@ -291,7 +293,7 @@ function Run:__tostring()
     ("  data %s, batch %d, cost %s"):format(o.data.name, o.batch,
       type(o.cost) == "string" and o.cost or "a function"),
     method_text(o),
-    ("  optimizer %s, %s"):format(o.optimizer, o.pulse and ("pulses of %g"):format(o.pulse)
+    ("  optimizer %s, %s"):format(o.optimizer, o.pulse and "pulses of " .. text.number(o.pulse)
       or each.has_eta(o) and each.eta_text(o) or "η = " .. schedules.text(o.eta)),
     ("  %s, seed %d; %d steps done"):format(each.replicas_text(o), o.seed, self.steps_done),
   }, "\n")

@@ -2,12 +2,13 @@
 -- @module mgd.experiment.show
 
 local hw = require "mgd.hw"
+local text = require "mgd.text"
 
 local M = {}
 
 local function shown(value)
   if type(value) == "number" then
-    return ("%.10g"):format(value)
+    return text.number(value)
   end
   return value == nil and "–" or tostring(value)
 end

@@ -9,7 +9,7 @@ local MAX_BITS = 24
 local function low_below_high(where, p, low, high)
   low, high = low or "low", high or "high"
   if p[low] and p[high] and p[low] >= p[high] then
-    options.fail(where, "option '%s' must be below '%s', got %g and %g", low, high, p[low], p[high])
+    options.fail(where, "option '%s' must be below '%s', got %s and %s", low, high, p[low], p[high])
   end
 end
 
@@ -42,7 +42,7 @@ local function check_management(where, p, low, high)
   elseif p.management ~= "none" and p.stochastic then
     options.fail(where, "option 'stochastic' has no effect with management = '%s'", p.management)
   elseif p.management ~= "none" and low ~= -high then
-    options.fail(where, "management = '%s' needs a range around 0, got %g to %g", p.management, low,
+    options.fail(where, "management = '%s' needs a range around 0, got %s to %s", p.management, low,
       high)
   end
 end

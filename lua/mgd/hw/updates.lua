@@ -63,7 +63,7 @@ end
 local function check_bounds(where, p)
   check_gate(where, p)
   if p.w_min >= p.w_max then
-    options.fail(where, "option 'w_min' must be below 'w_max', got %g and %g", p.w_min, p.w_max)
+    options.fail(where, "option 'w_min' must be below 'w_max', got %s and %s", p.w_min, p.w_max)
   end
 end
 
@@ -176,7 +176,7 @@ return function(register)
     "Steps that shrink towards the bounds: up Δ·(1 − w/w_max), down Δ·(1 − w/w_min).",
     "Fusi and Abbott 2007; aihwkit 1.x", {}, nil, function(where, p)
       if p.w_min >= 0 or p.w_max <= 0 then
-        options.fail(where, "bounds must lie on both sides of 0, got %g and %g", p.w_min, p.w_max)
+        options.fail(where, "bounds must lie on both sides of 0, got %s and %s", p.w_min, p.w_max)
       end
     end))
   register(law("exponential_step", "exponential",

@@ -70,7 +70,7 @@ return function(register)
         options.fail(where, "expected one of bits, levels and table, got %d of them", count)
       end
       if p.low >= p.high then
-        options.fail(where, "option 'low' must be below 'high', got %g and %g", p.low, p.high)
+        options.fail(where, "option 'low' must be below 'high', got %s and %s", p.low, p.high)
       end
       if p.table then
         rising(where, "table", p.table, 2)
@@ -120,12 +120,12 @@ return function(register)
     },
     check = function(where, p)
       if p.g_min >= p.g_max then
-        options.fail(where, "option 'g_min' must be below 'g_max', got %g and %g", p.g_min, p.g_max)
+        options.fail(where, "option 'g_min' must be below 'g_max', got %s and %s", p.g_min, p.g_max)
       end
       if type(p.levels) == "table" then
         rising(where, "levels", p.levels, 2)
         if p.levels[1] < p.g_min or p.levels[#p.levels] > p.g_max then
-          options.fail(where, "option 'levels' goes from %g to %g, beyond %g … %g, g_min … g_max",
+          options.fail(where, "option 'levels' goes from %s to %s, beyond %s … %s, g_min … g_max",
             p.levels[1], p.levels[#p.levels], p.g_min, p.g_max)
         end
       end
@@ -386,11 +386,11 @@ return function(register)
     },
     check = function(where, p)
       if p.low + p.high + p.random > 1 then
-        options.fail(where, "the shares low, high and random add up to %g: expected at most 1",
+        options.fail(where, "the shares low, high and random add up to %s: expected at most 1",
           p.low + p.high + p.random)
       end
       if p.at_low >= p.at_high then
-        options.fail(where, "option 'at_low' must be below 'at_high', got %g and %g", p.at_low,
+        options.fail(where, "option 'at_low' must be below 'at_high', got %s and %s", p.at_low,
           p.at_high)
       end
     end,

@@ -21,9 +21,7 @@ function LISTS.line(s, name)
 end
 
 function LISTS.histogram(s, name)
-  local last = #s.x
-  return { name == "y" and s.y or { s.x[1] - s.width[1] / 2, s.x[last] + s.width[last] / 2 },
-    name == "y" and { 0 } or {} }
+  return { name == "y" and s.y or s.edges, name == "y" and { 0 } or {} }
 end
 
 function LISTS.box(s, name)

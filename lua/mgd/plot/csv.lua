@@ -1,9 +1,11 @@
 --- The numbers of a figure as CSV.
 -- @module mgd.plot.csv
 
+local text = require "mgd.text"
+
 local function cell(value)
   if type(value) == "number" then
-    return value == value and (("%.9g"):format(value):gsub(",", ".")) or ""
+    return value == value and text.number(value) or ""
   end
   value = tostring(value or "")
   return value:find '[",\n\r]' and '"' .. value:gsub('"', '""') .. '"' or value
@@ -20,7 +22,7 @@ end
 
 function ROWS.histogram(s, add) -- the middle of a bin, its count, and its ends
   for i, count in ipairs(s.y) do
-    add(s.x[i], count, s.x[i] - s.width[i] / 2, s.x[i] + s.width[i] / 2)
+    add(s.x[i], count, s.edges[i], s.edges[i + 1])
   end
 end
 

@@ -201,7 +201,7 @@ end
 function M.histogram(out, s, how)
   local rows, colour = {}, colour_of(s, how)
   for i, y in ipairs(s.y) do
-    rows[i] = { s.x[i], y, s.width[i] }
+    rows[i] = { s.x[i], y, s.edges[i + 1] - s.edges[i] }
   end
   out(block(how.id, rows))
   return { ("$%s using 1:2:3 with boxes linewidth 0.8 linecolor rgb '%s' fillstyle transparent "

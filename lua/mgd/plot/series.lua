@@ -86,7 +86,7 @@ end
 local function check_log(where, name, list, axis)
   for i, value in ipairs(axis.log and list or {}) do
     if finite(value) and value <= 0 then
-      options.fail(where, "'%s': element %d is %g, which a logarithmic axis has no place for", name,
+      options.fail(where, "'%s': element %d is %s, which a logarithmic axis has no place for", name,
         i, value)
     end
   end
@@ -334,9 +334,9 @@ local function count(panel)
   end
   local edges, bins = edges_of(histograms, panel.x.log)
   for _, s in ipairs(histograms) do
-    s.x, s.y, s.width = {}, {}, {}
+    s.x, s.y, s.edges = {}, {}, edges
     for b = 1, bins do
-      s.x[b], s.y[b], s.width[b] = (edges[b] + edges[b + 1]) / 2, 0, edges[b + 1] - edges[b]
+      s.x[b], s.y[b] = edges[b] / 2 + edges[b + 1] / 2, 0
     end
     table.sort(s.values)
     local b = 1

@@ -13,10 +13,7 @@ function M.quoted(text)
   return "'" .. text:gsub("%c", " "):gsub("'", "''") .. "'"
 end
 
---- A number, whatever the locale.
-function M.number(value)
-  return (("%.9g"):format(value):gsub(",", "."))
-end
+M.number = require("mgd.text").number
 
 function M.finite(value)
   return value == value and math.abs(value) < math.huge

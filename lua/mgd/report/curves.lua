@@ -3,6 +3,7 @@
 -- They are inline pictures; without gnuplot, tables of the same numbers at some of the steps.
 -- @module mgd.report.curves
 
+local figures = require "mgd.figures"
 local gnuplot = require "mgd.plot.gnuplot"
 local html = require "mgd.report.html"
 local plot = require "mgd.plot"
@@ -101,7 +102,7 @@ local function picture(metric, curves)
 end
 
 local function number(value)
-  return value == value and ("%.4g"):format(value) or "–"
+  return value == value and figures.number(value, 4) or "–"
 end
 
 local function numbers_table(metric, curve)

@@ -2,6 +2,7 @@
 -- @module mgd.report.html
 
 local core = require "mgd.core"
+local xml = require("mgd.text").xml
 
 local M = {}
 
@@ -55,7 +56,7 @@ local ESCAPES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quo
 
 --- Text that a page may hold.
 function M.escape(text)
-  return (text:gsub("[&<>\"']", ESCAPES):gsub("[%z\1-\8\11\12\14-\31\127]", ""))
+  return (xml(text):gsub("[&<>\"']", ESCAPES))
 end
 
 function M.heading(text)

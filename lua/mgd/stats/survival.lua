@@ -31,10 +31,10 @@ local function in_order(where, steps, budget)
   for i, step in ipairs(list) do
     local last = type(budget) == "number" and budget or ends[i]
     if step < 0 or last < 0 then -- not so for nan
-      options.fail(where, "run %d, %s step %.15g: expected 0 or more", i,
+      options.fail(where, "run %d, %s step %s: expected 0 or more", i,
         last < 0 and "its budget:" or "solved at", last < 0 and last or step)
     elseif step > last then
-      options.fail(where, "run %d solved at step %g, beyond its budget of %g steps", i, step, last)
+      options.fail(where, "run %d solved at step %s, beyond its budget of %s steps", i, step, last)
     end
     runs[i] = { time = step == step and step or last, solved = step == step }
   end

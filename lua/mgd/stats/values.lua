@@ -1,6 +1,7 @@
 --- Values that statistics take: tensors and lists, as lists of numbers; and results that print.
 -- @module mgd.stats.values
 
+local figures = require "mgd.figures"
 local options = require "mgd.options"
 
 local M = {}
@@ -42,16 +43,6 @@ function M.known(list)
   return out
 end
 
---- A number for people; an infinite one as ∞.
--- @tparam number value
--- @treturn string
-function M.number(value)
-  if value == math.huge or value == -math.huge then
-    return value > 0 and "∞" or "−∞"
-  end
-  return ("%.6g"):format(value)
-end
-
 --- A value with its interval for people: "15 (12 … 19 at 95 %)".
 -- @tparam number value
 -- @tparam number low
@@ -59,8 +50,8 @@ end
 -- @tparam number level from 0 to 1
 -- @treturn string
 function M.interval(value, low, high, level)
-  return ("%s (%s … %s at %g %%)"):format(M.number(value), M.number(low), M.number(high),
-    100 * level)
+  return ("%s (%s … %s at %g %%)"):format(figures.number(value), figures.number(low),
+    figures.number(high), 100 * level)
 end
 
 --- A result that prints.

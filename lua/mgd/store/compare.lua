@@ -2,6 +2,7 @@
 -- the store.
 -- @module mgd.store.compare
 
+local figures = require "mgd.figures"
 local listing = require "mgd.listing"
 local stats = require "mgd.stats"
 local values = require "mgd.stats.values"
@@ -12,7 +13,8 @@ local Comparison = {}
 Comparison.__index = Comparison
 
 local function interval(value, low, high)
-  return (("%.5g (%.5g … %.5g)"):format(value, low, high):gsub("inf", "∞"))
+  return ("%s (%s … %s)"):format(figures.number(value, 5), figures.number(low, 5),
+    figures.number(high, 5))
 end
 
 -- What the lines of a comparison say of an experiment's runs.

@@ -94,7 +94,7 @@ local function check_range(where, path, given)
   if #range ~= 2 or range[1] >= range[2] then
     options.fail(where, "range '%s': expected two numbers, the lower one first", path)
   elseif range.log and range[1] <= 0 then
-    options.fail(where, "range '%s': on a logarithmic scale it must begin above 0, got %g", path,
+    options.fail(where, "range '%s': on a logarithmic scale it must begin above 0, got %s", path,
       range[1])
   end
   return range

@@ -6,6 +6,7 @@
 -- @module mgd.sweep.result
 
 local core = require "mgd.core"
+local figures = require "mgd.figures"
 local listing = require "mgd.listing"
 local options = require "mgd.options"
 local stats = require "mgd.stats"
@@ -213,8 +214,8 @@ function Result:__tostring()
       accuracy = MEASURES.accuracy(self, i) }
     rows[i].success = success and ("%5.1f %% (%.0f … %.0f)"):format(100 * success.rate,
       100 * success.low, 100 * success.high) or nil
-    rows[i]["time to solution"] = time and ("%.4g (%.4g … %.4g)"):format(time.median, time.low,
-      time.high) or nil
+    rows[i]["time to solution"] = time and ("%s (%s … %s)"):format(figures.number(time.median, 4),
+      figures.number(time.low, 4), figures.number(time.high, 4)) or nil
     for _, path in ipairs(self.paths) do
       rows[i][path] = point[path]
     end
