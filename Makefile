@@ -27,6 +27,9 @@ DEMO        ?= examples/05_fashion_mnist.lua
 # What `make test` and `make sanitize` run: `make test SPEC=spec/tensor_spec.lua BUSTED=--shuffle`
 SPEC        ?= spec
 BUSTED      ?=
+# The interpreter of the specs where it is not mgd-lua: `make test LUA=luajit`
+LUA         ?=
+# Processors to use: specs run that many files at a time.
 JOBS        ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 SANITIZE    := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 # V=1 shows the commands in full.
@@ -73,8 +76,8 @@ ALL_OBJ     := $(PLAIN_OBJ) $(KERNEL_OBJ) $(LUA_OBJ) $(LUAJIT_OBJ) $(MAIN_OBJ)
 # A first build inside of `make demo` or `make test` uses all processors, unless -j says otherwise.
 SUBMAKE      = $(MAKE) --no-print-directory \
                $(if $(findstring j,$(filter-out --%,$(firstword $(MAKEFLAGS)))),,-j$(JOBS))
-RUN_SPECS    = MGD_LUA=$(abspath $(BUILD)/mgd-lua) $(BUILD)/mgd-lua spec/support/run.lua \
-               --output=spec/support/summary.lua $(BUSTED) $(SPEC)
+RUN_SPECS    = BUILD='$(BUILD)' LUA='$(LUA)' JOBS='$(JOBS)' V='$(V)' \
+               scripts/specs $(SPEC) -- $(BUSTED)
 
 # $(call run,WORD,command): shows "WORD target", or the command.
 run          = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)$(2)
@@ -166,7 +169,7 @@ paper:
 test:
 	@scripts/deps
 	@$(SUBMAKE) all
-	$(RUN_SPECS)
+	@$(RUN_SPECS)
 
 ## bench: compare speed with a scalar C loop, and with the peers that scripts/deps --bench installs
 bench:
@@ -213,7 +216,7 @@ sanitize: override BUILD := $(BUILD)/sanitize
 sanitize:
 	@scripts/deps
 	@$(SUBMAKE) all BUILD=$(BUILD) LUAJIT_PC= KERNEL_OPT=-O2 CFLAGS='-g -O1 $(SANITIZE)'
-	$(RUN_SPECS)
+	@$(RUN_SPECS)
 
 ## docs: write docs/options.md, docs/physics and docs/figures, from schemas and runs (minutes)
 docs: all

@@ -268,9 +268,9 @@ describe("a report in Chromium", function()
     if not chromium then
       pending "Chromium is not here"
     end
-    local pipe = assert(io.popen(("timeout 60 %s --headless --no-sandbox --disable-gpu "
+    local pipe = assert(io.popen(("HOME='%s' timeout 60 %s --headless --no-sandbox --disable-gpu "
       .. "--user-data-dir='%s/profile' --enable-logging=stderr %s 'file://%s' 2>'%s/log'"):format(
-      chromium, folder, options, path, folder)))
+      folder, chromium, folder, options, path, folder)))
     local out = pipe:read "*a"
     pipe:close()
     return out, read(folder .. "/log")
