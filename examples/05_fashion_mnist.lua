@@ -20,9 +20,10 @@ local clock = mgd.clock
 local STEPS = math.tointeger(tonumber(arg and arg[1] or 60000))
 assert(STEPS and STEPS > 0, "usage: 05_fashion_mnist.lua [steps]")
 local BATCH = 128
-local EVERY = math.max(STEPS // 240, 1) -- steps between two looks at the test set
+local EVERY = math.max(math.floor(STEPS / 240), 1) -- steps between two looks at the test set
 local OUT = "out/fashion_mnist"
 os.execute "mkdir -p out"
+io.stdout:setvbuf "line" -- a file, too, shows how far this is
 
 -- True when `work` came to its end, false when Ctrl-C cut it short; other errors go on.
 local function finished(work)

@@ -1,4 +1,5 @@
---- The progress line: steps, rate, cost, accuracy, time left, on a terminal.
+--- Progress on stderr: steps, rate, cost, accuracy, time left. A terminal has a line that changes;
+-- a file or a pipe gets one now and then.
 -- @module mgd.progress
 
 local core = require "mgd.core"
@@ -6,18 +7,46 @@ local figures = require "mgd.figures"
 
 local M = {}
 
+local CLEAR = "\r\27[K"
+local SELDOM = 10 -- seconds between two lines of a file
+
+-- What lines are written to.
+local Out = {}
+Out.__index = Out
+
+-- `often`: seconds between two states of the line of a terminal.
+local function new_out(often)
+  local terminal = core.base.isatty(2)
+  return setmetatable({ terminal = terminal, pause = terminal and often or SELDOM,
+    shown = terminal and -math.huge or core.base.clock() }, Out)
+end
+
+function Out:due()
+  return core.base.clock() - self.shown >= self.pause
+end
+
+function Out:show(text)
+  self.shown = core.base.clock()
+  io.stderr:write(self.terminal and CLEAR or "", text, self.terminal and "" or "\n")
+  io.stderr:flush()
+end
+
+-- The last state of a line stays on the screen.
+function Out:finish()
+  if self.terminal then
+    io.stderr:write "\n"
+  end
+end
+
+-- ---- a run --------------------------------------------------------------------------------------
+
 local Line = {}
 Line.__index = Line
 
-local CLEAR = "\r\27[K"
-
---- A line for so many steps of a run, or nil where stderr is no terminal.
+--- A line for so many steps of a run.
 function M.new(run, steps)
-  if not core.base.isatty(2) then
-    return nil
-  end
-  return setmetatable({ first = run.steps_done, total = steps, seconds = 0, done = 0, shown = "" },
-    Line)
+  return setmetatable({ first = run.steps_done, total = steps, seconds = 0, done = 0, shown = "",
+    out = new_out(0.1) }, Line)
 end
 
 --- Steps per second so far.
@@ -72,20 +101,16 @@ local function count(n)
 end
 
 function Line:draw(step)
-  local now = core.base.clock()
-  if self.drawn and now - self.drawn < 0.1 and step < self.first + self.total then
-    return
+  local last = self.first + self.total
+  if self.out:due() or self.out.terminal and step >= last then
+    self.out:show(("step %d of %d  %s steps/s  %s  %s left"):format(step, last, count(self:rate()),
+      self.shown, clock((last - step) / self:rate())))
   end
-  self.drawn = now
-  local left = (self.first + self.total - step) / self:rate()
-  io.stderr:write(CLEAR, ("step %d of %d  %s steps/s  %s  %s left"):format(step,
-    self.first + self.total, count(self:rate()), self.shown, clock(left)))
-  io.stderr:flush()
 end
 
---- Leave the last state of the line on the screen.
-function Line.finish()
-  io.stderr:write("\n")
+--- Leave the last state of the line.
+function Line:finish()
+  self.out:finish()
 end
 
 -- ---- a sweep ------------------------------------------------------------------------------------
@@ -93,17 +118,14 @@ end
 local Overall = {}
 Overall.__index = Overall
 
---- A line for a sweep, or nil where stderr is no terminal.
+--- A line for a sweep.
 function M.overall()
-  if not core.base.isatty(2) then
-    return nil
-  end
-  return setmetatable({ drawn = 0 }, Overall)
+  return setmetatable({ out = new_out(0.2) }, Overall)
 end
 
 --- Whether it is time for the line to be drawn anew.
 function Overall:due()
-  return core.base.clock() - self.drawn > 0.2
+  return self.out:due()
 end
 
 --- Draw it.
@@ -115,10 +137,8 @@ function Overall:draw(done, all, finished, batches)
   local now = core.base.clock()
   self.began, self.first = self.began or now, self.first or done
   local rate = (done - self.first) / (now - self.began)
-  io.stderr:write(CLEAR, ("%d of %d batches  %.1f %%  %s replica·steps/s  %s left"):format(finished,
-    batches, 100 * done / all, count(rate == rate and rate or 0), clock((all - done) / rate)))
-  io.stderr:flush()
-  self.drawn = now
+  self.out:show(("%d of %d batches  %.1f %%  %s replica·steps/s  %s left"):format(finished, batches,
+    100 * done / all, count(rate == rate and rate or 0), clock((all - done) / rate)))
 end
 
 Overall.finish = Line.finish

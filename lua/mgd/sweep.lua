@@ -47,7 +47,7 @@ M.RUN_SCHEMA = {
   { "workers", type = "integer", min = 1, doc = "Processes; one for each processor without." },
   { "threads", type = "integer", default = 1, min = 1, doc = "Threads of each process." },
   { "progress", type = "boolean", default = false,
-    doc = "A line on the terminal (stderr), where it is one." },
+    doc = "A line on the terminal (stderr); elsewhere one every 10 s." },
   { "checkpoint_every", type = "number", default = 30, above = 0, unit = "s",
     doc = "Time between two checkpoints of each process." },
 }

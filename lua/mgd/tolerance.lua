@@ -34,7 +34,8 @@ M.SCHEMA = {
   { "name", type = "string", doc = "Of the sweep in the store; NAME-tolerance without." },
   { "store", type = "any", doc = "A store or the path of one; in memory without." },
   { "workers", type = "integer", min = 1, doc = "Processes; see sweep:run." },
-  { "progress", type = "boolean", default = false, doc = "A line on the terminal." },
+  { "progress", type = "boolean", default = false,
+    doc = "A line on the terminal (stderr); elsewhere one every 10 s." },
 }
 
 local RANGE = {

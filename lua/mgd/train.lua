@@ -438,7 +438,7 @@ M.RUN_SCHEMA = {
   { "stop", type = { "function", "table" },
     doc = "{accuracy = at least, cost = at most, …}, per replica, or function(row) → true." },
   { "progress", type = "boolean", default = false,
-    doc = "A line on the terminal (stderr), where it is one." },
+    doc = "A line on the terminal (stderr); elsewhere one every 10 s." },
   { "log", type = "string",
     doc = "A file that gets a JSON object a line as it goes; see mgd.log." },
   { "on_row", type = "function",
@@ -563,7 +563,7 @@ function Run:run(opts)
   -- Whatever happens, an interrupt at any place too, the rows are kept.
   local went, message = pcall(go)
   if line then
-    line.finish()
+    line:finish()
   end
   self.wall_before = self.wall_before + core.base.clock() - begin
   self.history = rows.complete > 0 and rows:finish(self) or nil

@@ -16,7 +16,8 @@ local M = {}
 M.SCHEMA = {
   { "store", type = "any", doc = "A store, or the path of one: rows and results go there." },
   { "log", type = "string", doc = "A file of JSON lines; see run:run." },
-  { "progress", type = "boolean", default = false, doc = "A line on the terminal." },
+  { "progress", type = "boolean", default = false,
+    doc = "A line on the terminal (stderr); elsewhere one every 10 s." },
   { "threads", type = "integer", min = 1, doc = "MGD_THREADS, or all processors, without." },
   { "checkpoint", type = "string",
     doc = "A file: the run is saved there as it goes, and goes on from there where there is one; "
