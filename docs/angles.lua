@@ -87,7 +87,7 @@ end
 
 local function median(values)
   table.sort(values)
-  return values[(#values + 1) // 2]
+  return values[math.floor((#values + 1) / 2)]
 end
 
 -- In degrees, median over replicas. One whose G is still zero shows no direction: 90.
@@ -131,7 +131,7 @@ local function measure(network, code)
     local point = { entry[1], angle(network, code, entry[1]) }
     table.insert(entry[2] and period and curve.whole or curve.any, point)
     if entry[2] then
-      curve[entry[3] // 1 | 0] = point[2] -- for the table: at 1, 10, 100 times P or the period
+      curve[math.floor(entry[3])] = point[2] -- for the table: at 1, 10, 100 times P or the period
     end
   end
   return curve

@@ -82,7 +82,7 @@ local function look(step)
   for name, value in pairs { step = step, cost = now.cost, accuracy = now.accuracy } do
     table.insert(by_backprop[name], value)
   end
-  if step > 0 and step % math.max(STEPS // 6, 1) == 0 then
+  if step > 0 and step % math.max(math.floor(STEPS / 6), 1) == 0 then
     print(("  step %6d  test accuracy %.1f %%"):format(step, 100 * now.accuracy))
   end
 end

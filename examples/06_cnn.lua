@@ -74,7 +74,7 @@ local run = mgd.train {
 
 print(("\nmultiplexed gradient descent: %d steps of %d images"):format(STEPS, BATCH))
 finished(function()
-  run:run { steps = STEPS, every = math.max(STEPS // 10, 1), progress = true }
+  run:run { steps = STEPS, every = math.max(math.floor(STEPS / 10), 1), progress = true }
 end)
 local history = run.history
 print(history)
@@ -83,7 +83,7 @@ history:save_csv "out/cnn_history.csv"
 
 -- ---- back-propagation ---------------------------------------------------------------------------
 
-local steps = STEPS // 10
+local steps = math.floor(STEPS / 10)
 print(("\nback-propagation: %d steps of %d images"):format(steps, BATCH))
 local begin, done = mgd.clock(), 0
 net:set_theta(start)

@@ -57,7 +57,7 @@ local function train(preset, set)
     init = is_mesh(preset) and { scheme = "glorot_uniform" } -- phases in ±π
       or { scheme = "uniform", low = -0.5, high = 0.5 },
   }
-  local history = run:run { steps = STEPS, every = math.max(1, STEPS // 4) }
+  local history = run:run { steps = STEPS, every = math.max(1, math.floor(STEPS / 4)) }
   return history, run
 end
 

@@ -66,7 +66,8 @@ local TASKS = {
     name = "NIST7x7",
     net = mgd.nn.mlp { 49, 4, 4, activation = "sigmoid", output = "sigmoid" },
     data = letters(),
-    replicas = math.max(REPLICAS // 4, 1), batch = 8, every = 500, stop = { accuracy = 0.8 },
+    replicas = math.max(math.floor(REPLICAS / 4), 1), batch = 8, every = 500,
+    stop = { accuracy = 0.8 },
     amplitude = 0.05, tau_theta = 8, eta = 1, init = 0.5,
     range = 4,
   },
@@ -183,7 +184,7 @@ local function median(sorted)
   local n, j = #sorted, 1
   local chance = 0.5 ^ n -- of i = 0
   local below = chance
-  for i = 1, n // 2 do
+  for i = 1, math.floor(n / 2) do
     chance = chance * (n - i + 1) / i
     below = below + chance -- at most i values are below the median
     if below > 0.025 then
@@ -191,7 +192,7 @@ local function median(sorted)
     end
     j = i + 1
   end
-  local middle = (sorted[(n + 1) // 2] + sorted[n // 2 + 1]) / 2
+  local middle = (sorted[math.floor((n + 1) / 2)] + sorted[math.floor(n / 2) + 1]) / 2
   return middle, sorted[j], sorted[n + 1 - j]
 end
 
@@ -294,7 +295,7 @@ end
 local function overview(results)
   local panels = {}
   for i, experiment in ipairs(EXPERIMENTS) do
-    local place = (i - 1) // 4 * 8 + (i - 1) % 4 + 1
+    local place = math.floor((i - 1) / 4) * 8 + (i - 1) % 4 + 1
     panels[place] = success_panel(experiment, results[i])
     panels[place + 4] = steps_panel(experiment, results[i])
   end

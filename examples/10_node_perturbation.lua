@@ -111,7 +111,8 @@ local function compare(task)
   local history = {}
   for _, way in ipairs(WAYS) do
     local run = mgd.train(with(task.settings, { perturb = way, eta = task.eta[way] }))
-    history[way] = run:run { steps = task.steps, every = task.steps // 8, progress = true }
+    history[way] = run:run { steps = task.steps, every = math.floor(task.steps / 8),
+      progress = true }
     history[way]:save_csv(("out/node_perturbation_%s_%s.csv"):format(task.name, way))
   end
   for row = 1, #history.nodes.step do

@@ -50,7 +50,7 @@ local function train(changes)
     steps[r] = step == step and step or math.huge
   end
   table.sort(steps)
-  local median = steps[(#steps + 1) // 2]
+  local median = steps[math.floor((#steps + 1) / 2)]
   return solved, median < math.huge and ("%.0f"):format(median) or "∞", median * DT
 end
 

@@ -91,7 +91,7 @@ local run = mgd.train {
 print(("\nmultiplexed gradient descent: %d steps of %d images, θ written every %d"):format(STEPS,
   BATCH, TAU_THETA))
 finished(function()
-  run:run { steps = STEPS, every = math.max(STEPS // 10, 1), progress = true }
+  run:run { steps = STEPS, every = math.max(math.floor(STEPS / 10), 1), progress = true }
 end)
 local history = run.history
 print(history)
@@ -101,7 +101,7 @@ history:save_csv "out/sequences_history.csv"
 -- ---- back-propagation through time --------------------------------------------------------------
 -- The reference: Adam, too, from the same θ, on batches of as many images.
 
-local steps = STEPS // 20
+local steps = math.floor(STEPS / 20)
 print(("\nback-propagation through time: %d steps of %d images"):format(steps, BATCH))
 net:set_theta(start)
 local reference = mgd.backprop {

@@ -44,5 +44,5 @@ local path = mgd.report {
   text = "64 seeds of a 2-2-1 network of sigmoid units; one has solved XOR once its cost is 0.04.",
 }
 local file = assert(io.open(path))
-print(("\nwritten: %s, %d kB, and out/report.csv"):format(path, file:seek "end" // 1000))
+print(("\nwritten: %s, %d kB, and out/report.csv"):format(path, math.floor(file:seek "end" / 1000)))
 file:close()

@@ -19,7 +19,7 @@ local REPLICAS = 32
 local function median(values)
   local list = values:totable()
   table.sort(list)
-  return (list[#list // 2] + list[#list // 2 + 1]) / 2
+  return (list[math.floor(#list / 2)] + list[math.floor(#list / 2) + 1]) / 2
 end
 
 local function train(settings, signals, changes)

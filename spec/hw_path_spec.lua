@@ -41,7 +41,7 @@ local function answers(model, response, what)
     for _, dt in ipairs { 1e-4, 1e-2, 0.3, 1, 10 } do
       local rows = math.min(math.ceil(12 / dt), quick and 2000 or 30000)
       local out = through(model, rows, one, dt, dtype)
-      for k = 1, rows, math.max(1, rows // 300) do
+      for k = 1, rows, math.max(1, math.floor(rows / 300)) do
         near(response(k * dt), out[k], TOLERANCE[dtype], ("%s, %s, dt = %g, row %d"):format(
           what or tostring(model), dtype, dt, k))
       end

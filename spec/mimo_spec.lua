@@ -64,7 +64,7 @@ local function by_hand(o, signals, steps)
     return out
   end
   for n = 0, steps - 1 do
-    local sample, s = n // 2 % 6 + 1, rows[n + 1]
+    local sample, s = math.floor(n / 2) % 6 + 1, rows[n + 1]
     local plus = shares(a, s, sample)
     local minus = shares(o.baseline == "two-sided" and -a or 0, s, sample)
     for i = 1, P do

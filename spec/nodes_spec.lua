@@ -39,12 +39,12 @@ local function conv(first, shape, act)
   local layer = {act = ACTIVATIONS[act], inputs = {}, weight = {}, bias = {}, feature = {}}
   local k, side, rows = shape.kernel, shape.side, shape.rows
   for node = 0, rows * rows * shape.outputs - 1 do
-    local o, pixel = node % shape.outputs, node // shape.outputs
+    local o, pixel = node % shape.outputs, math.floor(node / shape.outputs)
     local inputs, weight = {}, {}
     for c = 0, shape.channels - 1 do
       for ky = 0, k - 1 do
         for kx = 0, k - 1 do
-          local y = pixel // rows * shape.stride + ky - shape.padding
+          local y = math.floor(pixel / rows) * shape.stride + ky - shape.padding
           local x = pixel % rows * shape.stride + kx - shape.padding
           if y >= 0 and y < side and x >= 0 and x < side then
             inputs[#inputs + 1] = (c * side + y) * side + x + 1
@@ -352,7 +352,7 @@ describe("the angle falls to zero with the window", function()
         return select(2, compare(net, x, {tau_theta = window, baseline = "two-sided",
           perturbation = {code = code, amplitude = 1e-3}}))
       end
-      assert.is_true(angle(period // 4) > 10)
+      assert.is_true(angle(math.floor(period / 4)) > 10)
       assert.is_true(angle(code == "sine" and 128 or code == "walsh" and 64 or 32) < 1e-2)
     end)
   end
@@ -480,7 +480,8 @@ local function bits_of(opts, steps, pieces)
   local run = mgd.train(opts)
   local rows = {}
   for _ = 1, pieces or 1 do
-    local history = run:run{steps = steps // (pieces or 1), probes = {"cost", "C", "C_tilde"}}
+    local history = run:run{steps = math.floor(steps / (pieces or 1)),
+      probes = {"cost", "C", "C_tilde"}}
     rows = {history.C:totable(), history.C_tilde:totable()}
   end
   return core.data.hash(run:theta()), run:theta():totable(), rows

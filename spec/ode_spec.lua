@@ -44,7 +44,7 @@ local function continuous(o)
   end
   for n = 0, o.steps - 1 do
     local a, tau_theta, eta = o.perturbation.amplitude, value(o.tau_theta, n), value(o.eta, n)
-    local pattern = s[n // o.tau_p + 1]
+    local pattern = s[math.floor(n / o.tau_p) + 1]
 
     local function signal(x)
       local at = {}
@@ -77,7 +77,7 @@ local function continuous(o)
     if n == 0 or n % o.tau_x == 0 and batch ~= o.n then
       shown = {}
       for b = 1, batch do
-        shown[b] = (n // o.tau_x * batch + b - 1) % o.n + 1
+        shown[b] = (math.floor(n / o.tau_x) * batch + b - 1) % o.n + 1
       end
       y[2 * p + 1] = 0
       y[2 * p + 1] = signal(y) - held
@@ -256,9 +256,9 @@ describe("with θ at rest", function()
     local signs = mgd.codes.pattern({code = "walsh"}, {parameters = 1, slots = 8}):totable()
     local expected = 0
     for n = 0, 14 do
-      local shown, sign = x[n // 5 + 1], signs[n // 2 + 1][1]
+      local shown, sign = x[math.floor(n / 5) + 1], signs[math.floor(n / 2) + 1][1]
       if n % 2 == 0 and n % 5 ~= 0 then
-        expected = expected + 0.5 * shown * (sign - signs[n // 2][1])
+        expected = expected + 0.5 * shown * (sign - signs[math.floor(n / 2)][1])
       end
       expected = expected * math.exp(-1 / 4)
       assert.is_true(math.abs(c.C_tilde[n + 2] - expected) < 1e-7, "step " .. n)

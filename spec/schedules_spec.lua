@@ -113,7 +113,7 @@ describe("a run agrees with the reference", function()
 
   -- growing, shrinking, fractions, and back and forth
   local taus = {
-    ["a function"] = function(step) return 1 + step // 20 end,
+    ["a function"] = function(step) return 1 + math.floor(step / 20) end,
     ["fractions to round"] = function(step) return 1.3 + (step % 4) * 0.7 end,
     ["a step"] = {"step", 1, factor = 3, every = 20},
     ["an inverse"] = {"inverse", 8, decay = 0.05},

@@ -71,5 +71,5 @@ for _, task in ipairs(TASKS) do
 end
 
 paper.finish("01_angle", mgd.plot { panels = panels, height = 400 },
-  paper.table({ "task", "code", "τ_θ = 1", "16", "256", "4096", tostring(2 ^ LONGEST // 1 | 0) },
+  paper.table({ "task", "code", "τ_θ = 1", "16", "256", "4096", ("%d"):format(2 ^ LONGEST) },
     rows))

@@ -28,8 +28,9 @@ for _, b in ipairs(BATCHES) do
     y = { label = "accuracy", range = { 0, 1.02 } } }
   local kinds = {
     { "in time, τ_θ = B·τ_x", { tau_theta = b, steps = SAMPLES,
-      every = SAMPLES // 40 // b * b }, 1 },
-    { "in space, batch = B", { batch = b, steps = SAMPLES // b, every = SAMPLES // b // 40 }, b },
+      every = math.floor(SAMPLES / 40 / b) * b }, 1 },
+    { "in space, batch = B", { batch = b, steps = math.floor(SAMPLES / b),
+      every = math.floor(SAMPLES / b / 40) }, b },
   }
   for _, kind in ipairs(kinds) do
     local changes = kind[2]

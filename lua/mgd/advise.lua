@@ -56,7 +56,7 @@ local function check(given)
     asked[name] = opt[name]
   end
   opt.data = train.resolve(asked).data
-  opt.batch = opt.batch or math.min(32, #opt.data)
+  opt.batch = opt.batch or math.min(32, opt.data.x.shape[1])
   opt.evaluations = opt.evaluations or EVALUATIONS * opt.batch
   if opt.evaluations < LEAST * opt.batch then
     options.fail("mgd.advise", "evaluations = %d is too few: a batch of %d needs %d at least",
@@ -156,7 +156,7 @@ local function choose_times(d, m)
   settings.tau_p = tau_p
   settings.tau_theta = patterns * tau_p
   settings.tau_x = settings.tau_theta
-  if tau_p > 1 and d.opt.batch < #d.opt.data then
+  if tau_p > 1 and d.opt.batch < d.opt.data.x.shape[1] then
     settings.tau_x = 16 * settings.tau_theta
   end
   d:because("τ_p = %d: the cost follows a change within %s", tau_p,
@@ -252,7 +252,7 @@ local function trial_steps(d, b, share, count)
   local settings = d.settings
   local window = settings.tau_theta
   local per_step = d.opt.batch * (d.two_sided and 2 or 1 + 1 / window)
-  local looks = 2 * math.min(512, #d.opt.data)
+  local looks = 2 * math.min(512, d.opt.data.x.shape[1])
   local steps = math.floor((share * b:left() / count - looks) / per_step / window) * window
   return steps >= LEAST_WRITES * window and steps or nil
 end

@@ -20,7 +20,7 @@ local reference = {}
 
 local SCHEDULES = {
   constant = function(s) return s[2] end,
-  step = function(s, n) return s[2] * s.factor ^ (n // s.every) end,
+  step = function(s, n) return s[2] * s.factor ^ math.floor(n / s.every) end,
   exponential = function(s, n) return s[2] * s.factor ^ (n / (s.every or 1)) end,
   cosine = function(s, n)
     local to, share = s.to or 0, math.min(1, n / s.steps)
@@ -71,7 +71,8 @@ local function patterns(o)
   code.code, code.amplitude, code.norm = code.code or "random", nil, nil
   local constant = type(o.tau_p) == "number" and type(o.tau_theta) == "number"
   local rows = mgd.codes.pattern(code, {parameters = p, slots = o.steps, replica = o.replica,
-    tau_p = constant and o.tau_p or 1, tau_theta = constant and math.max(1, o.tau_theta // 1) or 1,
+    tau_p = constant and o.tau_p or 1,
+    tau_theta = constant and math.max(1, math.floor(o.tau_theta)) or 1,
     seed = o.seed}):totable()
   local mean_square = code.code == "sequential" and 1 / p
     or MEAN_SQUARE[code.code] * (1 - (code.sparsity or 0))

@@ -144,7 +144,7 @@ end
 --- Mean cost of a run over (at most 512 of) the training samples, counted.
 function Bench:evaluate(run)
   local data = self.opt.data
-  local count = math.min(#data, EVALUATED)
+  local count = math.min(data.x.shape[1], EVALUATED)
   if not self.x then
     self.x, self.y = spread(data.x, count), spread(data.y, count)
   end

@@ -134,7 +134,7 @@ local function linear_ticks(low, high, count, least)
   local most = math.max(math.abs(low), math.abs(high))
   local exponent = (most >= 1e6 or most < 1e-3) and math.floor(log10(most) + 1e-9) or nil
   local unit = exponent and 10 ^ exponent or 1
-  local places = math.max(0, -math.floor(log10(distance / unit) + 1e-9))
+  local places = math.max(0, -math.floor(log10(distance / unit) + 1e-9)) + 0 -- LuaJIT: never −0
   local ticks = {}
   for k = math.ceil(low / distance - 1e-9), math.floor(high / distance + 1e-9) do
     local digits = ("%." .. places .. "f"):format(k * distance / unit)
