@@ -307,6 +307,6 @@ describe("mgd.experiment", function()
       assert.is_true(#e[name] > 0)
     end
     assert.same(mgd.version, e.version)
-    assert.is_true(e.git == nil or e.git:find "^%x+%+?$" ~= nil)
+    assert.is_true(e.git == nil or e.git:find "^%x+[+?]?$" ~= nil)
   end)
 end)

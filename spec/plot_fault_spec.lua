@@ -165,20 +165,38 @@ describe("without gnuplot", function()
 end)
 
 describe("a gnuplot that fails", function()
-  it("is told with its words, and no file is left", function()
+  -- What saving a figure says when gnuplot is this script; nothing may be left of it.
+  local function complaint(script)
     local folder = os.tmpname()
     os.remove(folder)
     assert(os.execute(("mkdir '%s'"):format(folder)))
     local file = assert(io.open(folder .. "/gnuplot", "w"))
-    file:write "#!/bin/sh\ncat >/dev/null\necho 'no such terminal' >&2\nexit 1\n"
+    file:write("#!/bin/sh\n", script, "\n")
     file:close()
     assert(os.execute(("chmod +x '%s/gnuplot'"):format(folder)))
     local out = support.subprocess(([[
       local mgd = require "mgd"
-      print(pcall(function() mgd.plot {{y = {1, 2}}}:save "%s/fig.svg" end))]]):format(folder),
+      local fig = mgd.plot {{y = mgd.linspace(0, 1, 30000)}}
+      print(pcall(function() fig:save "%s/fig.svg" end))]]):format(folder),
       ("PATH='%s':$PATH"):format(folder))
-    assert.is_truthy(out:find("figure:save: gnuplot failed: no such terminal", 1, true), out)
     assert.is_nil(io.open(folder .. "/fig.svg"))
     os.execute(("rm -rf '%s'"):format(folder))
+    return out
+  end
+
+  it("is reported with its words, and no file is left", function()
+    assert.is_truthy(complaint("cat >/dev/null; echo 'no such terminal' >&2; exit 1"):find(
+      "figure:save: gnuplot failed: no such terminal: it ended with status 1", 1, true))
+  end)
+
+  it("or ends before it has read anything does not end the script", function()
+    for script, wanted in pairs {
+      ["exit 1"] = "it ended with status 1", ["exit 0"] = "it wrote nothing",
+      ["kill -9 $$"] = "it was ended by signal 9 (Killed)",
+      ["exec <&- ; echo out of memory >&2; exit 7"] = "out of memory: it ended with status 7",
+    } do
+      local out = complaint(script)
+      assert.is_truthy(out:find("figure:save: gnuplot failed: " .. wanted, 1, true), out)
+    end
   end)
 end)

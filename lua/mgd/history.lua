@@ -3,6 +3,7 @@
 
 local core = require "mgd.core"
 local figures = require "mgd.figures"
+local files = require "mgd.files"
 local options = require "mgd.options"
 local probes = require "mgd.probes"
 local text = require "mgd.text"
@@ -116,16 +117,7 @@ function History:save_csv(path)
     end
     lines[#lines + 1] = table.concat(line, ",")
   end
-  local file, message = io.open(path, "w")
-  local written = file
-  if file then
-    written, message = file:write(table.concat(lines, "\n"), "\n")
-    local closed, why = file:close()
-    written, message = written and closed, message or why
-  end
-  if not written then
-    options.fail("history:save_csv", "cannot write: %s", message)
-  end
+  files.write("history:save_csv", path, table.concat(lines, "\n") .. "\n", { durable = true })
   return self
 end
 

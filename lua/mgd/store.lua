@@ -173,19 +173,23 @@ end
 -- cannot see the memory of this one. In memory throughout where no such file can be written.
 -- @tparam function body
 function Store:in_file(body)
-  local path = os.tmpname()
-  if not pcall(move, self, path) then
-    os.remove(path)
-    return body()
-  end
-  local before = self.path
-  self.path, self.in_memory = path, false
-  self.db:exec "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF"
-  local ok, message = pcall(body)
-  move(self, ":memory:")
-  self.path, self.in_memory = before, true
-  os.remove(path)
-  if not ok then
+  local before, begun = self.path, false
+  local ok, message = pcall(files.in_folder, function(folder)
+    local path = folder .. "/store.db"
+    move(self, path)
+    begun = true
+    self.path, self.in_memory = path, false
+    self.db:exec "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF"
+    local done, why = pcall(body)
+    move(self, ":memory:")
+    self.path, self.in_memory = before, true
+    if not done then
+      error(why, 0)
+    end
+  end)
+  if not begun then
+    body()
+  elseif not ok then
     error(message, 0)
   end
 end

@@ -4,7 +4,7 @@ local assert = require "luassert"
 local mgd = require "mgd"
 local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
 
-local support = {}
+local support = { mgd_lua = mgd_lua }
 
 function support.options(base, changes)
   local out = {}

@@ -10,11 +10,13 @@
 
 /* A file on its way to `path`. What is written goes to a temporary file in the same folder; closing
  * gives it its name. Until then, and for ever when something fails, an older file stays as it was,
- * and no temporary file is left behind. A path that is something else than a file, such as a
- * device, is refused. */
+ * and no temporary file is left behind. The permissions of an older file are kept; a symbolic link
+ * stays, and the file that it names is replaced. What is no file, such as a device, and what may
+ * not be written are refused. */
 typedef struct {
-    mgd_context *ctx; /* where failures are told: "cannot write PATH: …" */
+    mgd_context *ctx; /* where failures are reported: "cannot write PATH: …" */
     const char *path; /* the caller's, for as long as the writer is open */
+    char *target;     /* the end of all links */
     char *temporary;
     FILE *file;
 } mgd_writer;

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <sha2.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -113,6 +114,19 @@ static int base_compiler(lua_State *L) {
     return 1;
 }
 
+/* host() → the name of this machine, its system */
+static int base_host(lua_State *L) {
+    struct utsname u;
+    if (uname(&u) != 0) {
+        lua_pushliteral(L, "unknown");
+        lua_pushliteral(L, "unknown");
+        return 2;
+    }
+    lua_pushstring(L, u.nodename);
+    lua_pushfstring(L, "%s %s %s", u.sysname, u.release, u.machine);
+    return 2;
+}
+
 static int base_threads(lua_State *L) {
     mgd_context ctx = {0};
     size_t threads;
@@ -168,12 +182,12 @@ static const luaL_Reg functions[] = {
     {"philox", base_philox},
     {"isa", base_isa},
     {"compiler", base_compiler},
+    {"host", base_host},
     {"threads", base_threads},
     {"isatty", base_isatty},
     {"crc32", base_crc32},
     {"sha256", base_sha256},
     {"sha256_file", base_sha256_file},
-
     {NULL, NULL},
 };
 

@@ -1,5 +1,5 @@
 /* l_process.c: core.process, what a sweep needs of the system: children of this process and locks
- * that end with whoever holds them.
+ * that end with whoever holds them. l_program.c adds other programs to it.
  *
  * A child goes on where its parent was, with all that the parent had; it must leave through
  * leave(), which runs no finaliser of what is the parent's as well.
@@ -173,5 +173,6 @@ void l_open_process(lua_State *L) {
     l_new_type(L, L_LOCK, lock_methods);
     lua_pop(L, 1);
     luaL_newlib(L, functions);
+    l_add_programs(L);
     lua_setfield(L, -2, "process");
 }

@@ -264,5 +264,5 @@ mgd_status mgd_tensor_save(mgd_context *ctx, const mgd_tensor *t, const char *pa
     mgd_status status = mgd_writer_put(&writer, header, length);
     if (status == MGD_OK)
         status = mgd_writer_put(&writer, t->data, t->size * mgd_dtype_size(t->dtype));
-    return mgd_writer_close(&writer, status, false);
+    return mgd_writer_close(&writer, status, true);
 }

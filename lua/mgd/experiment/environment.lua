@@ -3,38 +3,68 @@
 -- @module mgd.experiment.environment
 
 local core = require "mgd.core"
+local program = require "mgd.program"
 
--- The first line that a command prints, nil where it fails.
-local function line_of(command)
-  local pipe = io.popen(command .. " 2>/dev/null")
-  local line = pipe and pipe:read "*l"
-  if pipe then
-    pipe:close()
+-- A folder that came from somewhere may be a repository whose configuration names programs. Of what
+-- git runs by itself, these take away the watcher of files, the fetching of absent objects and
+-- repositories without a .git; nothing is written, so that no hook runs.
+local GIT = { "git", "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=", "-c",
+  "safe.bareRepository=explicit" }
+local ENVIRONMENT = { GIT_ALLOW_PROTOCOL = "", GIT_NO_LAZY_FETCH = "1", GIT_OPTIONAL_LOCKS = "0",
+  GIT_TERMINAL_PROMPT = "0", GIT_EXTERNAL_DIFF = false, LC_ALL = "C" }
+local SECONDS = 10
+
+local function git(...)
+  local words = {}
+  for _, list in ipairs { GIT, { ... } } do
+    for _, word in ipairs(list) do
+      words[#words + 1] = word
+    end
   end
-  return line ~= "" and line or nil
+  return program.run(words, { env = ENVIRONMENT, seconds = SECONDS })
 end
 
--- The commit that the present folder stands at; "+" after it where files have changed since.
+-- Whether the repository itself, rather than its user, names filters: comparing a file with what is
+-- committed would run them.
+local function has_filters()
+  local result = git("config", "--show-scope", "--includes", "--get-regexp", "^filter\\.")
+  if not result or result.status ~= 0 and result.status ~= 1 then
+    return true -- older than --show-scope
+  end
+  local lines = "\n" .. result.out
+  return lines:find "\nlocal%s" ~= nil or lines:find "\nworktree%s" ~= nil
+end
+
+-- "+" where files have changed since the commit, "?" where that cannot be asked.
+local function changes()
+  if has_filters() then
+    return "?"
+  end
+  local result = git("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all")
+  return not (result and result.status == 0) and "?" or result.out ~= "" and "+" or ""
+end
+
+-- The commit that the present folder stands at.
 local function commit()
-  local hash = line_of "git rev-parse HEAD"
-  if hash and line_of "git status --porcelain --untracked-files=no" then
-    hash = hash .. "+"
-  end
-  return hash
+  local result = git("rev-parse", "--verify", "--quiet", "HEAD")
+  local hash = result and result.status == 0 and result.out:match "^%x+"
+  return hash and hash .. changes()
 end
 
-local host, os_name, git -- do not change while the process lives, but for the folder's commit
+local host, os_name, present -- do not change while the process lives, but for the folder's commit
 
 --- The environment as a plain table.
--- @treturn table `version` of mgd-lua, `git` (commit of the present folder, with a + where it has
---   changes; nil outside of a repository), `host`, `os`, `compiler` and `isa` of the library, `lua`
+-- @treturn table `version` of mgd-lua, `git` (commit of the present folder; with a + where it has
+--   changes, a ? where that cannot be asked, as the repository has programs of its own as filters;
+--   nil outside of a repository), `host`, `os`, `compiler` and `isa` of the library, `lua`
 return function()
-  host = host or line_of "uname -n" or "unknown"
-  os_name = os_name or line_of "uname -srm" or "unknown"
-  git = git or commit() or ""
+  if not host then
+    host, os_name = core.base.host()
+  end
+  present = present or commit() or ""
   return {
     version = core.base.version(),
-    git = git ~= "" and git or nil,
+    git = present ~= "" and present or nil,
     host = host,
     os = os_name,
     compiler = core.base.compiler(),

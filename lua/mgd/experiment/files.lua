@@ -65,20 +65,10 @@ function M.write(where, path, format, plain)
   local text = format == "json" and json.encode(plain, { indent = 2 }) .. "\n"
     or "-- An experiment of mgd-lua: mgd.experiment.load reads it.\nreturn "
       .. lua_text(plain, "") .. "\n"
-  files.write(where, path, text)
+  files.write(where, path, text, { durable = true })
 end
 
 -- ---- reading ------------------------------------------------------------------------------------
-
-local function read_text(where, path)
-  local file, message = io.open(path, "rb")
-  if not file then
-    options.fail(where, "%s", message)
-  end
-  local text, why = file:read "*a"
-  file:close()
-  return text or options.fail(where, "%s: %s", path, why)
-end
 
 -- What a chunk with nothing around it returns.
 local function run(where, path, text)
@@ -94,7 +84,7 @@ end
 --- Read a table that was written, or that somebody wrote by hand. Lua text is data: it runs with
 -- nothing around it.
 function M.read(where, path, format)
-  local text = read_text(where, path)
+  local text = files.read(where, path)
   local content
   if format == "json" then
     content = json.decode(text, function(at)

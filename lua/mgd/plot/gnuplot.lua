@@ -2,9 +2,9 @@
 -- @module mgd.plot.gnuplot
 
 local core = require "mgd.core"
-local options = require "mgd.options"
+local program = require "mgd.program"
 
-local M = {}
+local M = { PACKAGE = "gnuplot-nox" }
 
 local FONT = "Helvetica,Arial,sans-serif"
 
@@ -38,41 +38,24 @@ function M.inline(figure)
   return svg(figure, "")
 end
 
-local function succeeded(status)
-  return status == true or status == 0 -- 0 under LuaJIT
-end
-
 --- Whether gnuplot is on the PATH.
 function M.installed()
-  return succeeded(os.execute "command -v gnuplot >/dev/null 2>&1")
+  return program.installed "gnuplot"
 end
 
-local function line_of(command)
-  local pipe = io.popen(command)
-  local line = pipe and pipe:read "*a" or ""
-  if pipe then
-    pipe:close()
-  end
-  return line
-end
-
--- What the terminal says of itself: attribute 4 of its primary device attributes is sixel. Its
--- answer is read without echo, for half a second at most.
+-- What the terminal says of itself: attribute 4 of its primary device attributes is sixel.
 local function knows_sixel()
   if not (core.base.isatty(0) and core.base.isatty(1)) then
     return false
   end
-  local answer = line_of [[sh -c 'exec 2>/dev/null </dev/tty; old=$(stty -g) || exit
-    stty raw -echo min 0 time 5; printf "\033[c" >/dev/tty
-    dd bs=64 count=1; stty "$old"']]
+  local answer = core.terminal.attributes()
   return (answer:match "%[%?([%d;]*)c" or ""):find "%f[%d]4%f[^%d]" ~= nil
 end
 
--- Rows and columns of the terminal, which says 0 where it does not know.
+-- Rows and columns of the terminal.
 local function size()
-  local rows, columns = line_of("stty size 2>/dev/null </dev/tty"):match "(%d+) (%d+)"
-  rows, columns = tonumber(rows) or 0, tonumber(columns) or 0
-  rows, columns = rows > 0 and rows or 24, columns > 0 and columns or 80
+  local rows, columns = core.terminal.size()
+  rows, columns = rows or 24, columns or 80
   return math.max(12, math.min(rows - 2, 40)), math.max(40, math.min(columns - 1, 120))
 end
 
@@ -91,32 +74,16 @@ function M.terminal(figure)
     core.base.isatty(1) and "ansirgb" or "mono"), plain = true, columns = beside, rows = below }
 end
 
-local function read(path)
-  local file = io.open(path, "rb")
-  local text = file and file:read "*a" or ""
-  if file then
-    file:close()
-  end
-  os.remove(path)
-  return text
-end
-
---- One run.
+--- One run, with no settings but those here: neither the user's nor a folder's are read.
 -- @tparam string where opens messages
 -- @tparam table terminal
 -- @tparam string commands
 -- @treturn string what gnuplot wrote
--- @raise with gnuplot's first words where it failed
+-- @raise with gnuplot's last words where it failed
 function M.run(where, terminal, commands)
-  local out, words = os.tmpname(), os.tmpname()
-  local pipe = assert(io.popen(("LC_ALL=C.UTF-8 gnuplot 2>'%s'"):format(words), "w"))
-  pipe:write("set encoding utf8\nset terminal ", terminal.text, "\nset output '", out, "'\n",
-    commands)
-  local ended = pipe:close()
-  local result, complaint = read(out), read(words)
-  if not succeeded(ended) or result == "" then
-    options.fail(where, "gnuplot failed: %s", complaint:match "([^\n]*%S[^\n]*)%s*$" or "no words")
-  end
+  local result = program.need(where, { "gnuplot", "--default-settings" }, {
+    input = "set encoding utf8\nset terminal " .. terminal.text .. "\n" .. commands,
+    env = { LC_ALL = "C.UTF-8" }, package = M.PACKAGE })
   -- subscripts have one font, and series titles that a browser shows below the pointer
   return (result:gsub('font%-family="Helvetica"', ('font-family="%s"'):format(FONT))
     :gsub("<title>gnuplot_plot_[^<]*</title>", ""))

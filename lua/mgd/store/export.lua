@@ -92,13 +92,11 @@ end
 
 -- NPY of a tensor, by way of the file that a tensor writes.
 local function npy_of(tensor)
-  local path = os.tmpname()
-  tensor:save(path)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  os.remove(path)
-  return bytes
+  return files.in_folder(function(folder)
+    local path = folder .. "/column.npy"
+    tensor:save(path)
+    return files.bytes("store:export", path)
+  end)
 end
 
 local EPOCH = 33 -- 1980-01-01, the first date that ZIP knows
@@ -152,7 +150,7 @@ function Export:export(path, opts)
   else
     text = npz_of(names, self.as_tensors(names, lists, count), count)
   end
-  files.write(where, path, text)
+  files.write(where, path, text, { durable = true })
 end
 
 -- ---- the digest ---------------------------------------------------------------------------------

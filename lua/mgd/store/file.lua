@@ -3,6 +3,7 @@
 -- @module mgd.store.file
 
 local core = require "mgd.core"
+local files = require "mgd.files"
 local schema = require "mgd.store.schema"
 
 local sqlite = core.sqlite
@@ -113,16 +114,12 @@ local function read_in_place(path, memory)
 end
 
 local function read_a_copy(path, memory)
-  local other = os.tmpname()
-  local ok, message = pcall(function()
+  files.in_folder(function(folder)
+    local other = folder .. "/copy.db"
     copy(path, other)
     copy(path .. "-wal", other .. "-wal")
     backup(assert(sqlite.open(other)), memory)
   end)
-  for _, ending in ipairs { "", "-wal", "-shm", "-journal" } do
-    os.remove(other .. ending)
-  end
-  assert(ok, message)
 end
 
 --- What a file holds that can only be read, in memory; an empty store where there is no file.

@@ -6,6 +6,7 @@
 -- @module mgd.sweep.workers
 
 local core = require "mgd.core"
+local files = require "mgd.files"
 local runner = require "mgd.experiment.runner"
 local stores = require "mgd.store"
 
@@ -191,11 +192,11 @@ end
 -- Files of processes that were killed: just after a batch was done, or within a checkpoint.
 local function sweep_up(ledger)
   for number = 1, ledger:count() do
-    os.remove(file_of(ledger, number, "checkpoint"))
+    local checkpoint = file_of(ledger, number, "checkpoint")
+    os.remove(checkpoint)
+    files.sweep_up(checkpoint)
     os.remove(file_of(ledger, number, "lock"))
   end
-  local path = ("%s-sweep%d-"):format(ledger.store.path, ledger.id)
-  os.execute(("rm -f -- '%s'*.checkpoint.*.tmp"):format(path:gsub("'", "'\\''")))
 end
 
 --- Do all batches that are open.
