@@ -182,7 +182,7 @@ describe("an experiment", function()
     ["a model's parameters beside its name"] = { { chip = { cost = { name = "noise",
       sigma = 1 } } }, "stage 'cost': element 1 is no model" },
     ["holes among models"] = { { chip = { cost = { nil, hw.noise { sigma = 1 } } } },
-      "the list of models has holes" },
+      "'cost': a list with holes: element 1 is nil, element 2 is not" },
     ["η of each replica"] = { { training = { eta = { 1, 2, 3, 4 },
       perturbation = { amplitude = 0.1 } } }, "expected one η for all seeds; a sweep varies it" },
     ["too many seeds"] = { { seeds = { first = 2 ^ 52, count = 3 } }, "replica must be in [1, " },

@@ -71,7 +71,8 @@ describe("plain data as text", function()
       fails("at byte " .. at, json.decode, text)
     end
     fails("a function cannot be saved", json.encode, { print })
-    fails("a table with a number as key", json.encode, { [3] = 1 })
+    fails("a list with holes: element 1 is nil, element 3 is not", json.encode, { [3] = 1 })
+    fails("'n' among the elements of a list", json.encode, { 1, n = 2 })
     local loop = {}
     loop.loop = loop
     fails("deeper than 64", json.encode, loop)

@@ -377,7 +377,11 @@ describe("wrong arguments", function()
     fails("[1][2]: expected a number, got string", mgd.tensor, {{1, "x"}})
     fails("[2]: expected a table of 2 entries, got number", mgd.tensor, {{1, 2}, 3})
     fails("[2]: expected a number, got table", mgd.tensor, {1, {2}})
-    fails("a list with holes", mgd.tensor, {1, nil, 3})
+    fails("a list with holes: element 2 is nil, element 3 is not", mgd.tensor, {1, nil, 3})
+    fails("a list with holes: element 3 is nil, element 4 is not", mgd.tensor,
+          {{1, 2}, {1, 2, [4] = 3}})
+    fails("[0] among the entries of a list, which begins at 1", mgd.tensor, {[0] = 1, 2})
+    fails("'x' among the entries of a list", mgd.tensor, {{1, 2}, {1, 2, x = 3}})
     fails("nested more than 8 deep", mgd.tensor, {{{{{{{{{1}}}}}}}}})
   end)
 

@@ -129,7 +129,7 @@ describe("mgd.tolerance", function()
     ["a logarithmic range from 0"] = { { vary = { eta = { from = 0, to = 1, log = true } } },
       "both ends must be above 0" },
     ["one parameter by two names"] = { { vary = { eta = { 1 }, ["training.eta"] = { 2 } } },
-      "are the same parameter" },
+      "parameter 'training.eta' is given twice, as 'eta' and as 'training.eta'" },
     ["a pair that is not varied"] = { { vary = { eta = { 1 } }, pairs = { { "eta",
       "cost.noise" } } },
       "expected two of the paths of 'vary', got cost.noise" },

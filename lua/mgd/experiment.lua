@@ -294,22 +294,13 @@ end
 -- Changes in order: the network before the chip, sections before what is in them, the first of two
 -- models before the second.
 local function changes_of(self, where, changes)
-  local list, seen = {}, {}
-  for path, value in pairs(changes) do
-    local words = paths.resolve(self.spec, where, path)
-    local full = table.concat(words, ".")
-    if seen[full] then
-      local both = { path, seen[full] }
-      table.sort(both)
-      options.fail(where, "parameter '%s' is given twice, as '%s' and as '%s'", full, both[1],
-        both[2])
-    end
-    seen[full] = path
+  local list = {}
+  for full, change in pairs(paths.by_path(self.spec, where, changes)) do
     local order = full:gsub("%d+", function(digits)
       return ("%09d"):format(digits)
     end)
-    list[#list + 1] = { words = words, value = value,
-      order = words[1] == "network" and " " .. order or order }
+    change.order = change.words[1] == "network" and " " .. order or order
+    list[#list + 1] = change
   end
   table.sort(list, function(a, b)
     return a.order < b.order

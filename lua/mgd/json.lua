@@ -54,7 +54,8 @@ local function encode_table(value, how, depth)
   if depth > MAX_DEPTH then
     options.fail(how.where, "a table that is deeper than %d cannot be saved", MAX_DEPTH)
   end
-  if #keys > 0 and #keys == #value then
+  if type(keys[1]) == "number" then
+    options.length(how.where, "a table that is saved", value)
     for i, element in ipairs(value) do
       parts[i] = encode(element, how, depth)
     end

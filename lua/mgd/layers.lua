@@ -246,7 +246,7 @@ end
 -- @treturn layer
 -- @usage nn.reshape{1, 28, 28}
 function make.reshape(shape)
-  local valid = type(shape) == "table" and #shape >= 1
+  local valid = type(shape) == "table" and options.length("nn.reshape", nil, shape) >= 1
   for _, side in ipairs(valid and shape or {}) do
     valid = valid and type(side) == "number" and side >= 1 and side % 1 == 0
   end
@@ -270,10 +270,11 @@ local function list(where, given)
     options.fail(where, "expected a list of layers, got %s", options.type_name(given))
   end
   for key in pairs(given) do
-    if type(key) ~= "number" or key < 1 or key > #given then
+    if type(key) ~= "number" then
       options.fail(where, "unknown option '%s' (it takes layers alone)", tostring(key))
     end
   end
+  options.length(where, nil, given)
   for i, entry in ipairs(given) do
     if not M.is_layer(entry) then
       options.fail(where, "entry %d is a %s: expected a layer such as nn.dense(4)", i,
@@ -334,13 +335,13 @@ end
 -- Checked branches of a join, each a list of layers.
 local function branches_of(where, branches)
   local inner = {}
-  if type(branches) ~= "table" or #branches < 2 then
-    options.fail(where, "expected at least two branches, each a layer or a list of layers")
-  end
-  for key in pairs(branches) do
+  for key in pairs(type(branches) == "table" and branches or {}) do
     if type(key) ~= "number" then
       options.fail(where, "unknown option '%s' (it takes branches alone)", tostring(key))
     end
+  end
+  if type(branches) ~= "table" or options.length(where, nil, branches) < 2 then
+    options.fail(where, "expected at least two branches, each a layer or a list of layers")
   end
   for i, branch in ipairs(branches) do
     inner[i] = M.is_layer(branch) and { branch } or list(where .. ": branch " .. i, branch)

@@ -13,11 +13,11 @@ local M = {}
 local WHERE = "mgd.train: signals"
 
 M.SCHEMA = {
-  { "outputs", type = { "integer", "table" }, required = true,
+  { "outputs", type = { "integer", "list" }, required = true,
     doc = "The outputs that are heard: k, or {first, last}." },
-  { "layers", type = { "integer", "table" },
+  { "layers", type = { "integer", "list" },
     doc = "Who hears them: layers with parameters, k or {first, last}; or …" },
-  { "parameters", type = { "integer", "table" }, doc = "… parameters of θ, k or {first, last}." },
+  { "parameters", type = { "integer", "list" }, doc = "… parameters of θ, k or {first, last}." },
 }
 
 -- {first, last} of k or {first, last}.

@@ -206,7 +206,7 @@ end
 
 nn.SEQUENTIAL_SCHEMA = {
   positional = true,
-  { "input", type = { "integer", "table" }, required = true,
+  { "input", type = { "integer", "list" }, required = true,
     doc = "Shape of one sample, {1, 28, 28}, or the number of its features." },
   { "dtype", type = "string", default = "f32", choices = { "f32", "f64" },
     doc = "What the network computes in." },

@@ -13,15 +13,17 @@
 --     local opt = options.check("mgd.train", schema, given)
 --
 -- Fields of an entry: the name at [1]; `type`, one of "number", "integer", "string", "boolean",
--- "table", "function" (anything callable), "coroutine", "schedule" (a function of the step or a
--- table, which mgd.schedules checks), "tensor", "any", or a list of these; `default`; `required`;
--- `min`, `max` (inclusive) and `above` (exclusive) for numbers; `infinite = true` where an infinity
--- makes sense; `choices` for strings; `only = { "optimizer", "adam" }` where it has an effect only
--- beside that value of an entry above it, or beside one of several, or of that type; `unit` and
--- `doc` for people. NaN is never a number here.
+-- "table", "list" (a table of elements 1, 2, … alone), "function" (anything callable),
+-- "coroutine", "schedule" (a function of the step or a table, which mgd.schedules checks),
+-- "tensor", "any", or a list of these; `default`; `required`; `min`, `max` (inclusive) and `above`
+-- (exclusive) for numbers; `infinite = true` where an infinity makes sense; `choices` for strings;
+-- `only = { "optimizer", "adam" }` where it has an effect only beside that value of an entry above
+-- it, or beside one of several, or of that type; `unit` and `doc` for people. NaN is never a number
+-- here.
 --
 -- `schema.positional` admits an array part: `true` copies it as it is, a table of the entry's
--- fields checks each element.
+-- fields checks each element. A list with a hole is an error wherever it stands: in the array part,
+-- as an option, or within one.
 -- @module mgd.options
 
 local text = require "mgd.text"
@@ -36,6 +38,7 @@ local PHRASES = {
   coroutine = "a coroutine",
   ["function"] = "a function",
   integer = "an integer",
+  list = "a list",
   number = "a number",
   schedule = "a schedule",
   string = "a string",
@@ -74,6 +77,55 @@ end
 -- @treturn boolean
 function options.is_tensor(value)
   return type(value) == "userdata" and require("mgd.core").tensor.is_tensor(value)
+end
+
+-- How many elements 1, 2, … a table has. A hole is an error that names its index.
+local function count_elements(where, label, value)
+  local count, last, hole = 0, 0, 1
+  for key in pairs(value) do
+    if type(key) == "number" and key >= 1 and key % 1 == 0 then
+      count, last = count + 1, math.max(last, key)
+    end
+  end
+  if count < last then
+    while value[hole] ~= nil do
+      hole = hole + 1
+    end
+    options.fail(where, "%sa list with holes: element %.14g is nil, element %.14g is not",
+      label and label .. ": " or "", hole, last)
+  end
+  return count
+end
+
+--- The length of a list. `{a, condition and b or nil, c}` leaves a hole, at which `#` and `ipairs`
+-- may end: what stands behind it is never dropped without a word.
+-- @tparam string where opens messages
+-- @tparam string|nil label what the list is: "option 'q'"
+-- @tparam table list
+-- @treturn integer
+-- @raise on a hole, and on a key that is no place in a list
+function options.length(where, label, list)
+  local count = count_elements(where, label, list)
+  for key in pairs(list) do
+    if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then
+      options.fail(where, "%s'%s' among the elements of a list", label and label .. ": " or "",
+        tostring(key))
+    end
+  end
+  return count
+end
+
+-- Fails for a hole in a table or in the plain tables within it, but for those `seen`.
+local function check_holes(where, label, value, seen)
+  seen[value] = true
+  count_elements(where, label, value)
+  for key, element in pairs(value) do
+    if type(element) == "table" and getmetatable(element) == nil and not seen[element] then
+      local name = type(key) == "number" and ("element %.14g"):format(key)
+        or ("%s'%s'"):format(label and "" or "option ", tostring(key))
+      check_holes(where, label and label .. ": " .. name or name, element, seen)
+    end
+  end
 end
 
 --- The type of a value as messages name it: `type(value)`, or "tensor", or "coroutine".
@@ -234,6 +286,10 @@ function checks.coroutine(_, value)
   return type(value) == "thread", value
 end
 
+function checks.list(_, value)
+  return type(value) == "table", value
+end
+
 function checks.table(_, value)
   return type(value) == "table", value
 end
@@ -285,6 +341,9 @@ local function check_value(where, label, entry, value)
   for _, kind in ipairs(types_of(entry)) do
     local accepted, kept, reason = checks[kind](entry, value)
     if accepted then
+      if kind == "list" then
+        options.length(where, label, kept)
+      end
       return kept
     end
     wrong_value = wrong_value or reason == "value"
@@ -388,8 +447,9 @@ function options.check(where, schema, given)
   elseif type(given) ~= "table" then
     options.fail(where, "expected a table of options, got %s", options.type_name(given))
   end
-  local positional = schema.positional and #given or 0
+  local positional = schema.positional and count_elements(where, nil, given) or 0
   check_keys(where, schema, given, positional)
+  check_holes(where, nil, given, {})
   local out = {}
   for i = 1, positional do
     out[i] = given[i]

@@ -26,8 +26,8 @@ M.AXIS = {
   { "label", type = "string", doc = "What is along the axis." },
   { "unit", type = "string", doc = "Of it, in brackets behind the label." },
   { "log", type = "boolean", default = false, doc = "Logarithmic; values must be above 0." },
-  { "range", type = "table", doc = "{low, high}; what the data need without." },
-  { "ticks", type = "table", doc = "Where there are ticks: numbers, or {value, text}." },
+  { "range", type = "list", doc = "{low, high}; what the data need without." },
+  { "ticks", type = "list", doc = "Where there are ticks: numbers, or {value, text}." },
 }
 
 local PANEL = {
@@ -45,7 +45,7 @@ for i, entry in ipairs(PANEL) do
   M.PANEL[i], M.SCHEMA[i] = entry, entry
 end
 for _, entry in ipairs {
-  { "panels", type = "table", doc = "Several panels, each a table with title, x, y and series." },
+  { "panels", type = "list", doc = "Several panels, each a table with title, x, y and series." },
   { "columns", type = "integer", min = 1, doc = "Panels side by side; at most 3 without." },
   { "width", type = "integer", min = 100, max = 10000, unit = "pixels", doc = "Of the picture." },
   { "height", type = "integer", min = 100, max = 10000, unit = "pixels", doc = "Of the picture." },
@@ -155,6 +155,11 @@ function M.history(history, names)
   local where = "mgd.plot.history"
   if type(history) ~= "table" or not options.is_tensor(history.step) then
     options.fail(where, "expected the history of a run, got %s", options.type_name(history))
+  end
+  if names ~= nil and type(names) ~= "table" then
+    options.fail(where, "expected a list of names of probes, got %s", options.type_name(names))
+  elseif names then
+    options.length(where, "names of probes", names)
   end
   local panels = {}
   for _, name in ipairs(names or history.names) do

@@ -31,7 +31,7 @@ local MOST_COLUMNS = 12   -- experiments side by side in a table
 M.SCHEMA = {
   positional = { type = "string" },
   { "store", type = "any", required = true, doc = "A store or the path of one." },
-  { "experiments", type = "table", doc = "Their names, or experiments; all in the store without." },
+  { "experiments", type = "list", doc = "Their names, or experiments; all in the store without." },
   { "path", type = "string", doc = "The file that is written; or the string in the array part." },
   { "title", type = "string", doc = "Of the page; the names of the experiments without." },
   { "text", type = "string", doc = "A paragraph below the title." },

@@ -38,7 +38,7 @@ M.SCHEMA = {
   { "sobol", type = "table",
     doc = "{n =, skip = 0, path = range, …}: points of Sobol's sequence." },
   { "halton", type = "table", doc = "The same with Halton's." },
-  { "list", type = "table", doc = "{{path = value, …}, …}: the points themselves." },
+  { "list", type = "list", doc = "{{path = value, …}, …}: the points themselves." },
   { "seeds", type = "integer", min = 1, doc = "Replicas of each point; the base's seeds without." },
   { "store", type = "any", doc = "A store or the path of one; in memory without." },
 }
@@ -78,13 +78,12 @@ local function canonical(base, list)
   local seen, changed = {}, {}
   for i, point in ipairs(list) do
     local out = {}
-    for path, value in pairs(point) do
-      local full = table.concat(paths.resolve(base.spec, WHERE, path), ".")
+    for full, given in pairs(paths.by_path(base.spec, WHERE, point)) do
       if full == "name" or full:find "^seeds" then
-        options.fail(WHERE, "'%s' cannot be a point's: %s", path, full == "name"
+        options.fail(WHERE, "'%s' cannot be a point's: %s", given.path, full == "name"
           and "names are made of the sweep's" or "option 'seeds' says how many")
       end
-      out[full] = value
+      out[full] = given.value
       if not seen[full] then
         seen[full], changed[#changed + 1] = true, full
       end

@@ -14,7 +14,9 @@
 local experiment = require "mgd.experiment"
 local figures = require "mgd.figures"
 local options = require "mgd.options"
+local paths = require "mgd.experiment.paths"
 local plot = require "mgd.plot"
+local ranges = require "mgd.ranges"
 local sweeps = require "mgd.sweep"
 
 local M = {}
@@ -43,7 +45,8 @@ local RANGE = {
   { "to", type = "number", required = true, doc = "The harshest one." },
   { "n", type = "integer", default = 7, min = 2, doc = "How many." },
   { "log", type = "boolean", default = false, doc = "Even on a logarithmic scale." },
-  { "integer", type = "boolean", default = false, doc = "Rounded; none twice." },
+  { "integer", type = "boolean", default = false,
+    doc = "Rounded to whole numbers within from … to; none twice." },
 }
 
 -- ---- values -------------------------------------------------------------------------------------
@@ -56,10 +59,12 @@ local function spread_out(where, given)
     options.fail(where, "on a logarithmic scale both ends must be above 0, got %s and %s", r.from,
       r.to)
   end
+  if r.integer then
+    r.from, r.to = ranges.whole(where, r.from, r.to)
+  end
   local list = {}
   for i = 0, r.n - 1 do
-    local u = i / (r.n - 1)
-    local value = r.log and r.from * (r.to / r.from) ^ u or r.from + u * (r.to - r.from)
+    local value = ranges.at(r.from, r.to, i / (r.n - 1), r.log)
     value = r.integer and math.floor(value + 0.5) or i == r.n - 1 and r.to or value
     if value ~= list[#list] then
       list[#list + 1] = value
@@ -78,13 +83,15 @@ local function values_of(path, given)
     options.fail(where, "expected a list of values from mild to harsh, or {from =, to =}, got %s",
       options.type_name(given))
   end
-  if #given == 0 then
+  if options.length(where, nil, given) == 0 then
     options.fail(where, "there are no values")
   end
   local sign
   for i = 2, #given do
     local a, b = given[i - 1], given[i]
-    if type(a) == "number" and type(b) == "number" then
+    if b ~= b then
+      options.fail(where, "value %d is nan", i)
+    elseif type(a) == "number" and type(b) == "number" then
       local now = b > a and 1 or b < a and -1 or 0
       if now == 0 or sign and now ~= sign then
         options.fail(where, "value %d, %s, turns back: they go from mild to harsh", i, b)
@@ -98,12 +105,9 @@ end
 -- Paths in order, each with its values and the places of its points.
 local function variations(exp, vary)
   local list, by_path = {}, {}
-  for path, given in pairs(vary) do
-    local full = exp:path(path)
-    if by_path[full] then
-      options.fail(WHERE, "vary: '%s' and '%s' are the same parameter", path, by_path[full].name)
-    end
-    by_path[full] = { path = full, name = path, values = values_of(path, given), points = {} }
+  for full, given in pairs(paths.by_path(exp.spec, WHERE .. ": vary", vary)) do
+    by_path[full] = { path = full, name = given.path, points = {},
+      values = values_of(given.path, given.value) }
     list[#list + 1] = by_path[full]
   end
   if #list == 0 then

@@ -68,22 +68,43 @@ void l_tensor_push_value(lua_State *L, mgd_dtype dtype, double value) {
         lua_pushnumber(L, value);
 }
 
-size_t l_tensor_list(lua_State *L, int index, const char *what) {
-    size_t length = lua_rawlen(L, index), entries = 0;
-    lua_pushvalue(L, index);
-    lua_pushnil(L);
-    while (lua_next(L, -2)) {
-        if (lua_type(L, -2) == LUA_TSTRING)
-            l_error(L, "%s: '%s' among the entries of a list; options go into a table of their own",
-                    what, lua_tostring(L, -2));
-        entries++;
+/* Raises an error that names the first entry of the list at `index` that is nil. */
+static void fail_hole(lua_State *L, int index, const char *what, lua_Number last) {
+    int hole = 1;
+    for (lua_rawgeti(L, index, hole); !lua_isnil(L, -1); lua_rawgeti(L, index, hole)) {
         lua_pop(L, 1);
+        hole++;
     }
-    lua_pop(L, 1);
-    if (entries != length)
-        l_error(L, "%s: a list with holes: %d entries, of which the last is number %d", what,
-                (int)entries, (int)length);
-    return length;
+    l_error(L, "%s: a list with holes: element %d is nil, element %.14g is not", what, hole, last);
+}
+
+/* Raises an error where the key at -2 is no place in a list, and gives it where it is one. */
+static lua_Number list_key(lua_State *L, const char *what) {
+    lua_Number key = lua_type(L, -2) == LUA_TNUMBER ? lua_tonumber(L, -2) : 0;
+    if (key >= 1 && key == floor(key))
+        return key;
+    if (lua_type(L, -2) == LUA_TSTRING)
+        l_error(L, "%s: '%s' among the entries of a list; options go into a table of their own",
+                what, lua_tostring(L, -2));
+    if (lua_type(L, -2) == LUA_TNUMBER)
+        l_error(L, "%s: [%.14g] among the entries of a list, which begins at 1", what,
+                lua_tonumber(L, -2));
+    l_error(L, "%s: a %s among the keys of a list", what, luaL_typename(L, -2));
+    return 0;
+}
+
+size_t l_tensor_list(lua_State *L, int index, const char *what) {
+    size_t entries = 0;
+    lua_Number last = 0;
+    index = index < 0 ? lua_gettop(L) + index + 1 : index;
+    lua_pushnil(L);
+    for (; lua_next(L, index); lua_pop(L, 1), entries++) {
+        lua_Number key = list_key(L, what);
+        last = key > last ? key : last;
+    }
+    if ((lua_Number)entries != last)
+        fail_hole(L, index, what, last);
+    return entries;
 }
 
 size_t l_tensor_shape(lua_State *L, int index, const char *what, int low,

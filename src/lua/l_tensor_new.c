@@ -167,7 +167,7 @@ static size_t announced_shape(lua_State *L, size_t shape[MGD_MAX_DIMS]) {
     size_t ndim = 0;
     lua_pushvalue(L, 1);
     while (lua_type(L, -1) == LUA_TTABLE && ndim < MGD_MAX_DIMS) {
-        shape[ndim++] = lua_rawlen(L, -1);
+        shape[ndim++] = l_tensor_list(L, -1, "mgd.tensor");
         lua_rawgeti(L, -1, 1);
         lua_remove(L, -2);
     }
@@ -192,9 +192,10 @@ static void fill_nested(lua_State *L, mgd_tensor *t, size_t *index, size_t axis)
     if (lua_type(L, -1) != LUA_TTABLE)
         l_error(L, "mgd.tensor: %s: expected a table of %d entries, got %s",
                 format_place(place, sizeof place, axis, index), (int)size, luaL_typename(L, -1));
-    if (lua_rawlen(L, -1) != size)
+    size_t entries = l_tensor_list(L, -1, "mgd.tensor");
+    if (entries != size)
         l_error(L, "mgd.tensor: ragged table: %s has %d entries where the first of its kind has %d",
-                format_place(place, sizeof place, axis, index), (int)lua_rawlen(L, -1), (int)size);
+                format_place(place, sizeof place, axis, index), (int)entries, (int)size);
     for (size_t i = 0; i < size; i++) {
         index[axis] = i;
         lua_rawgeti(L, -1, (int)i + 1);
@@ -219,8 +220,6 @@ static int tensor_new(lua_State *L) {
     if (type != LUA_TTABLE && type != LUA_TNUMBER)
         return l_error(L, "mgd.tensor: expected nested tables, a number or a tensor, got %s",
                        luaL_typename(L, 1));
-    if (type == LUA_TTABLE)
-        l_tensor_list(L, 1, "mgd.tensor");
     size_t shape[MGD_MAX_DIMS], index[MGD_MAX_DIMS];
     size_t ndim = announced_shape(L, shape);
     luaL_checkstack(L, MGD_MAX_DIMS + 8, "nested tables");

@@ -179,19 +179,16 @@ function M.models(stage, given)
     options.fail(WHERE .. ": chip", "stage '%s' must be a model such as hw.noise{sigma = 0.1}, or "
       .. "a list of them, got %s", stage, options.type_name(given))
   end
-  local plain, count = {}, 0
+  local plain = {}
   for key, model in pairs(list) do
     plain[key] = hw.is_model(model) and model:describe() or M.copy(model)
-    count = count + 1
     if type(key) ~= "number" or not is_plain_model(plain[key]) then
       options.fail(WHERE .. ": chip", "stage '%s': %s is no model such as hw.noise{sigma = 0.1}, "
         .. "or {name = \"noise\", params = {sigma = 0.1}}", stage,
         type(key) == "number" and "element " .. key or "'" .. tostring(key) .. "'")
     end
   end
-  if count ~= #plain then
-    options.fail(WHERE .. ": chip", "stage '%s': the list of models has holes", stage)
-  end
+  options.length(WHERE .. ": chip", ("stage '%s'"):format(stage), plain)
   return plain
 end
 
@@ -304,6 +301,10 @@ function M.data(given)
     end
   end
   for key, value in pairs(given.options or {}) do
+    if opt[key] ~= nil then
+      options.fail(WHERE, "data: option '%s' is given twice, beside 'options' and in it",
+        tostring(key))
+    end
     opt[key] = value
   end
   return { name = name, options = M.copy(opt) }

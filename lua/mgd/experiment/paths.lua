@@ -307,4 +307,36 @@ function M.resolve(spec, where, path)
   return words
 end
 
+--- Fails for a parameter that is given under two names.
+function M.fail_twice(where, full, one, other)
+  local both = { one, other }
+  table.sort(both)
+  options.fail(where, "parameter '%s' is given twice, as '%s' and as '%s'", full, both[1], both[2])
+end
+
+--- Parameters by canonical path.
+-- @tparam table spec
+-- @tparam string where opens messages
+-- @tparam table given path → value
+-- @treturn table canonical path → {path = as it was given, words =, value =}
+-- @raise on what is no parameter, and where one is given under two names
+function M.by_path(spec, where, given)
+  local by_path, names = {}, {}
+  for path in pairs(given) do
+    names[#names + 1] = path
+  end
+  table.sort(names, function(a, b) -- so that the same mistake always reads the same
+    return tostring(a) < tostring(b)
+  end)
+  for _, path in ipairs(names) do
+    local words = M.resolve(spec, where, path)
+    local full = table.concat(words, ".")
+    if by_path[full] then
+      M.fail_twice(where, full, path, by_path[full].path)
+    end
+    by_path[full] = { path = path, words = words, value = given[path] }
+  end
+  return by_path
+end
+
 return M

@@ -87,7 +87,7 @@ local RANGE = {
 local function range_of(where, name, given)
   local p = given
   if given[1] ~= nil then
-    if #given > 2 or given.low ~= nil or given.high ~= nil then
+    if options.length(where, ("option '%s'"):format(name), given) > 2 then
       options.fail(where .. ": " .. name, "expected {low, high}, two numbers")
     end
     p = { low = given[1], high = given[2] }

@@ -213,9 +213,9 @@ return function(register)
     equation = "w → c(c⁻¹(w) + 1), c the measured curve of the direction",
     source = "measurements; see hw.fit_update",
     params = pulses({
-      { "up", type = { "table", "tensor" }, required = true,
+      { "up", type = { "list", "tensor" }, required = true,
         doc = "Weights after pulse 0, 1, 2, …, rising." },
-      { "down", type = { "table", "tensor" }, required = true, doc = "The same, falling." },
+      { "down", type = { "list", "tensor" }, required = true, doc = "The same, falling." },
     }, { dw_min = false, dw_min_d2d = false, up_down = false, up_down_d2d = false, w_min = false,
       w_max = false, w_min_d2d = false, w_max_d2d = false }),
     check = function(where, p)

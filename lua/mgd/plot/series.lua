@@ -26,10 +26,10 @@ M.SCHEMAS = {
     { "y", type = "any", required = true, doc = "Values or texts of the rows (Ny)." },
     { "z", type = "tensor", required = true, doc = "(Ny, Nx); nan stays empty." },
     { "unit", type = "string", doc = "Of z, behind the label." },
-    { "range", type = "table", doc = "{low, high} of the colours." },
+    { "range", type = "list", doc = "{low, high} of the colours." },
     { "log", type = "boolean", default = false, doc = "Colours on a logarithmic scale." },
     { "values", type = "boolean", doc = "Numbers in the cells; where there are few without." },
-    { "contour", type = { "number", "table" }, doc = "Heights at which lines are drawn." },
+    { "contour", type = { "number", "list" }, doc = "Heights at which lines are drawn." },
   },
   histogram = { KIND, LABEL, COLOUR,
     { "values", type = "any", required = true, doc = "What is counted." },
@@ -37,7 +37,7 @@ M.SCHEMAS = {
       doc = "As many of equal width; by Freedman and Diaconis' rule without." },
   },
   box = { KIND, COLOUR,
-    { "groups", type = "table", required = true, doc = "{{label =, values =}, …}, a box each." },
+    { "groups", type = "list", required = true, doc = "{{label =, values =}, …}, a box each." },
   },
   mark = { KIND, LABEL,
     { "x", type = "number", doc = "A line across, there." },
@@ -55,6 +55,7 @@ local function numbers(where, name, given)
     options.fail(where, "'%s' must be a tensor or a list of numbers, got %s", name,
       options.type_name(given))
   end
+  options.length(where, ("'%s'"):format(name), list)
   local out = {}
   for i, value in ipairs(list) do
     if type(value) ~= "number" then

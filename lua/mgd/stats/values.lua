@@ -18,16 +18,18 @@ function M.list(where, x, least, most, nan)
   if type(list) ~= "table" then
     options.fail(where, "expected values as a tensor or a list, got %s", options.type_name(x))
   end
-  for i, value in ipairs(list) do
+  local count = options.length(where, nil, list)
+  for i = 1, count do
+    local value = list[i]
     if type(value) ~= "number" then
       options.fail(where, "element %d is %s: expected a number", i, options.type_name(value))
     elseif value ~= value and not nan then
       options.fail(where, "element %d is nan", i)
     end
   end
-  if #list < least or most and #list > most then
+  if count < least or most and count > most then
     options.fail(where, "expected %s%d value%s, got %d", most and "" or "at least ", least,
-      least == 1 and "" or "s", #list)
+      least == 1 and "" or "s", count)
   end
   return list
 end

@@ -96,7 +96,7 @@ end
 
 -- WHERE of a table of conditions, in which parameters are found by their index.
 local function conditions(store, where, given)
-  local parts, values, names = {}, {}, {}
+  local parts, values, names, seen = {}, {}, {}, {}
   for name in pairs(given or {}) do
     names[#names + 1] = name
   end
@@ -105,7 +105,11 @@ local function conditions(store, where, given)
     if COLUMNS[name] then
       parts[i] = condition(where, name, COLUMNS[name], given[name], values)
     else
-      values[#values + 1] = path_of(store, where, name)
+      local path = path_of(store, where, name)
+      if seen[path] then
+        paths.fail_twice(where, path, name, seen[path])
+      end
+      seen[path], values[#values + 1] = name, path
       parts[i] = "e.id IN (SELECT experiment FROM parameters WHERE path = ? AND "
         .. condition(where, name, "value", given[name], values) .. ")"
     end
@@ -118,7 +122,7 @@ end
 local SCHEMA = {
   { "where", type = "table",
     doc = "Conditions by column or parameter: a value, a list of values, or {min =, max =}." },
-  { "columns", type = "table",
+  { "columns", type = "list",
     doc = "Names of columns and parameters; experiment, replica, state, solved, diverged, steps, "
       .. "cost, accuracy, wall without." },
 }

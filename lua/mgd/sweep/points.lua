@@ -4,6 +4,7 @@
 
 local core = require "mgd.core"
 local options = require "mgd.options"
+local ranges = require "mgd.ranges"
 local stats = require "mgd.stats"
 
 local M = {}
@@ -29,7 +30,7 @@ local function values_of(where, path, given)
   if type(list) ~= "table" then
     list = { list }
   end
-  if #list == 0 then
+  if options.length(where, ("grid: '%s'"):format(path), list) == 0 then
     options.fail(where, "grid: '%s' has no values: expected a list or a tensor of them", path)
   end
   return list
@@ -64,8 +65,11 @@ end
 local RANGE = {
   positional = { type = "number" },
   { "log", type = "boolean", default = false, doc = "Even on a logarithmic scale." },
-  { "integer", type = "boolean", default = false, doc = "Rounded." },
+  { "integer", type = "boolean", default = false,
+    doc = "Whole numbers from low to high, equally often; on a logarithmic scale rounded." },
 }
+
+local CHOICES = { { "choices", type = "list" } }
 
 -- u in [0, 1) → a value of a range {low, high} or of a list of choices.
 local function value_at(range, u)
@@ -74,15 +78,16 @@ local function value_at(range, u)
   end
   local low, high = range[1], range[2]
   if range.integer and not range.log then
-    return math.floor(low + u * (high - low + 1))
+    return math.min(math.floor(ranges.at(low, high + 1, u)), high) -- rounding may reach high + 1
   end
-  local value = range.log and low * (high / low) ^ u or low + u * (high - low)
+  local value = ranges.at(low, high, u, range.log)
   return range.integer and math.floor(value + 0.5) or value
 end
 
 local function check_range(where, path, given)
   if type(given) == "table" and given.choices then
-    if type(given.choices) ~= "table" or #given.choices == 0 then
+    options.check(where .. ": '" .. path .. "'", CHOICES, given)
+    if options.length(where, ("range '%s': choices"):format(path), given.choices) == 0 then
       options.fail(where, "range '%s': choices must be a list of values", path)
     end
     return given
@@ -90,12 +95,15 @@ local function check_range(where, path, given)
     options.fail(where, "range '%s' is %s: expected {low, high}, {low, high, log = true} or "
       .. "{choices = list}", path, options.type_name(given))
   end
-  local range = options.check(where .. ": '" .. path .. "'", RANGE, given)
+  local own = where .. ": '" .. path .. "'"
+  local range = options.check(own, RANGE, given)
   if #range ~= 2 or range[1] >= range[2] then
     options.fail(where, "range '%s': expected two numbers, the lower one first", path)
   elseif range.log and range[1] <= 0 then
     options.fail(where, "range '%s': on a logarithmic scale it must begin above 0, got %s", path,
       range[1])
+  elseif range.integer then
+    range[1], range[2] = ranges.whole(own, range[1], range[2])
   end
   return range
 end
@@ -115,7 +123,7 @@ end
 -- Points in ranges: `n` of them, `seed` or `skip`, and {path = range, …}.
 local function ranged(rows_of, schema)
   return function(where, given)
-    local settings, ranges = {}, {}
+    local settings, by_path = {}, {}
     for key, value in pairs(given) do
       local own = false
       for _, entry in ipairs(schema) do
@@ -124,18 +132,18 @@ local function ranged(rows_of, schema)
       if own then
         settings[key] = value
       else
-        ranges[key] = check_range(where, key, value)
+        by_path[key] = check_range(where, key, value)
       end
     end
     local opt = options.check(where, schema, settings)
-    local paths, points = sorted_keys(ranges), {}
+    local paths, points = sorted_keys(by_path), {}
     if #paths == 0 then
       options.fail(where, "no ranges are given: expected {n = …, path = {low, high}, …}")
     end
     for i, row in ipairs(rows_of(opt, #paths)) do
       points[i] = {}
       for k, path in ipairs(paths) do
-        points[i][path] = value_at(ranges[path], row[k])
+        points[i][path] = value_at(by_path[path], row[k])
       end
     end
     return points
