@@ -10,6 +10,7 @@
 -- @module mgd.stats
 
 local core = require "mgd.core"
+local moments = require "mgd.stats.moments"
 local options = require "mgd.options"
 local survival = require "mgd.stats.survival"
 local values = require "mgd.stats.values"
@@ -25,25 +26,34 @@ local list_of, make, interval_text = values.list, values.make, values.interval
 
 --- The mean.
 function M.mean(x)
-  local list, sum = list_of("mgd.stats.mean", x, 1), 0.0
-  for _, value in ipairs(list) do
-    sum = sum + value
+  local where = "mgd.stats.mean"
+  local mean = moments.mean(list_of(where, x, 1))
+  if mean ~= mean then
+    options.fail(where, "there are inf and -inf among the values, which have no mean")
   end
-  return sum / #list
+  return mean
+end
+
+-- Values as a list of finite numbers.
+local function finite_list(where, x, least)
+  local list = list_of(where, x, least)
+  for i, value in ipairs(list) do
+    if math.abs(value) == math.huge then
+      options.fail(where, "element %d is %g: expected a finite number", i, value)
+    end
+  end
+  return list
 end
 
 --- The standard deviation, from n − 1.
 function M.std(x)
-  local list = list_of("mgd.stats.std", x, 2)
-  local mean, sum = M.mean(list), 0.0
-  for _, value in ipairs(list) do
-    sum = sum + (value - mean) ^ 2
-  end
-  return math.sqrt(sum / (#list - 1))
+  local list = finite_list("mgd.stats.std", x, 2)
+  local deviations, squares, scale = moments.deviations(list)
+  return deviations and math.sqrt(squares / (#list - 1)) * scale or 0.0
 end
 
 local function check_fractions(where, q)
-  if type(q) ~= "table" or #q == 0 then
+  if type(q) ~= "table" or options.length(where, "quantiles", q) == 0 then
     options.fail(where, "expected quantiles as a list of numbers from 0 to 1, got %s",
       type(q) == "table" and "an empty one" or options.type_name(q))
   end
@@ -216,11 +226,8 @@ local function logarithms(where, name, list)
 end
 
 local function r_squared(y, residuals)
-  local mean, total = M.mean(y), 0
-  for _, value in ipairs(y) do
-    total = total + (value - mean) ^ 2
-  end
-  return total > 0 and 1 - residuals / total or 1
+  local deviations, squares, scale = moments.deviations(y)
+  return deviations and 1 - residuals / (squares * scale ^ 2) or 1
 end
 
 --- y = factor·x^exponent by least squares of the logarithms.
@@ -237,6 +244,9 @@ function M.power_law(x, y, opts)
     options.fail(where, "x has %d values, y has %d: expected as many", #xs, #ys)
   end
   local lx, ly = logarithms(where, "x", xs), logarithms(where, "y", ys)
+  if not moments.deviations(lx) then
+    options.fail(where, "all x are equal: no exponent can be told")
+  end
   local a, b, var_a, var_b, residuals, factor
   if opt.sigma ~= nil then
     local weights = {}
@@ -246,6 +256,10 @@ function M.power_law(x, y, opts)
           sigma)
       end
       weights[i] = (ys[i] / sigma) ^ 2
+      if not (weights[i] > 0 and weights[i] < math.huge) then
+        options.fail(where, "option 'sigma': element %d is %g beside a y of %g: the square of "
+          .. "their ratio is beyond what a number holds", i, sigma, ys[i])
+      end
     end
     a, b, var_a, var_b = C.weighted_line(lx, ly, weights)
     residuals, factor = 0, C.normal_quantile((1 + opt.level) / 2)
@@ -257,7 +271,8 @@ function M.power_law(x, y, opts)
     factor = C.t_quantile((1 + opt.level) / 2, #xs - 2)
   end
   if b ~= b then
-    options.fail(where, "all x are equal: no exponent can be told")
+    options.fail(where, "option 'sigma': the errors leave a single x that counts: no exponent can "
+      .. "be told")
   end
   local error_a, error_b = math.sqrt(var_a), math.sqrt(var_b)
   return make({ exponent = b, exponent_error = error_b, exponent_low = b - factor * error_b,
@@ -277,19 +292,22 @@ end
 -- @treturn number
 function M.correlation(x, y)
   local where = "mgd.stats.correlation"
-  local xs, ys = list_of(where, x, 2), list_of(where, y, 2)
+  local xs, ys = finite_list(where, x, 2), finite_list(where, y, 2)
   if #xs ~= #ys then
     options.fail(where, "x has %d values, y has %d: expected as many", #xs, #ys)
   end
-  local mx, my, xx, yy, xy = M.mean(xs), M.mean(ys), 0, 0, 0
-  for i, value in ipairs(xs) do
-    xx, yy = xx + (value - mx) ^ 2, yy + (ys[i] - my) ^ 2
-    xy = xy + (value - mx) * (ys[i] - my)
+  local dx, xx = moments.deviations(xs)
+  local dy, yy = moments.deviations(ys)
+  if not dx or not dy then
+    options.fail(where, "all %s are equal: no correlation can be told", dx and "y" or "x")
   end
-  if xx == 0 or yy == 0 then
-    options.fail(where, "all %s are equal: no correlation can be told", xx == 0 and "x" or "y")
+  local product, xy = xx * yy, 0
+  for i = 1, #dx do
+    xy = xy + dx[i] * dy[i]
   end
-  return xy / math.sqrt(xx * yy)
+  local root = product > 1e-290 and product < math.huge and math.sqrt(product)
+    or math.sqrt(xx) * math.sqrt(yy)
+  return math.max(-1, math.min(1, xy / root))
 end
 
 -- ---- sequences that fill space -----------------------------------------------------------------

@@ -24,10 +24,10 @@ local LETTERS = { tau_p = "τ_p", tau_theta = "τ_θ", tau_x = "τ_x" }
 
 M.SCHEMA = {
   { "experiment", type = "any", required = true, doc = "With its chip; it needs a stop." },
-  { "tau_p", type = { "table", "tensor" }, unit = "steps",
+  { "tau_p", type = { "list", "tensor" }, unit = "steps",
     doc = "Values; the experiment's without." },
-  { "tau_theta", type = { "table", "tensor" }, unit = "steps", doc = "The same." },
-  { "tau_x", type = { "table", "tensor" }, unit = "steps", doc = "The same." },
+  { "tau_theta", type = { "list", "tensor" }, unit = "steps", doc = "The same." },
+  { "tau_x", type = { "list", "tensor" }, unit = "steps", doc = "The same." },
   { "seeds", type = "integer", default = 64, min = 1, doc = "Replicas of each point." },
   { "name", type = "string", doc = "Of the sweep in the store; NAME-times without." },
   { "store", type = "any", doc = "A store or the path of one; in memory without." },
@@ -47,7 +47,7 @@ local function values_of(exp, name, given)
     options.fail(WHERE, "option '%s' has no values", name)
   end
   for i, value in ipairs(list) do
-    if type(value) ~= "number" or value <= 0 then
+    if type(value) ~= "number" or not (value > 0 and value < math.huge) then
       options.fail(WHERE, "option '%s': element %d is %s: expected a number of steps", name, i,
         tostring(value))
     end

@@ -2,6 +2,7 @@
 
 #include "net.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -171,7 +172,7 @@ static void draw(const mgd_init *init, uint64_t part, bool normal, double centre
 
 void mgd_init_flat(const mgd_init *init, size_t count, double *out) {
     if (init->scheme == MGD_INIT_UNIFORM)
-        draw(init, 0, false, (init->low + init->high) / 2, (init->high - init->low) / 2, count,
+        draw(init, 0, false, init->low / 2 + init->high / 2, init->high / 2 - init->low / 2, count,
              out);
     else if (init->scheme == MGD_INIT_NORMAL)
         draw(init, 0, true, init->mean, init->std, count, out);
@@ -247,6 +248,16 @@ static void draw_nodes(const mgd_net *net, const mgd_init *init, double *weight,
     }
 }
 
+static mgd_status check_drawn(mgd_context *ctx, const mgd_net *net, const double *values) {
+    double most = net->dtype == MGD_F32 ? FLT_MAX : DBL_MAX;
+    for (size_t i = 0; i < net->num_parameters; i++)
+        if (!(fabs(values[i]) <= most))
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                            "init: parameter %zu is drawn as %g, beyond what %s holds", i + 1,
+                            values[i], mgd_dtype_name(net->dtype));
+    return MGD_OK;
+}
+
 mgd_status mgd_net_draw(mgd_context *ctx, const mgd_net *net, const mgd_init *init, void *out) {
     MGD_TRY(mgd_init_check(ctx, init));
     void *memory;
@@ -254,13 +265,14 @@ mgd_status mgd_net_draw(mgd_context *ctx, const mgd_net *net, const mgd_init *in
         mgd_allocate(ctx, "initial parameters", net->num_parameters, 2 * sizeof(double), &memory));
     double *values = memory;
     draw_nodes(net, init, values + net->num_parameters, values);
-    for (size_t i = 0; i < net->num_parameters; i++)
+    mgd_status status = check_drawn(ctx, net, values);
+    for (size_t i = 0; i < net->num_parameters && status == MGD_OK; i++)
         if (net->dtype == MGD_F32)
             ((float *)out)[i] = (float)values[i];
         else
             ((double *)out)[i] = values[i];
     mgd_free(values);
-    return MGD_OK;
+    return status;
 }
 
 mgd_status mgd_net_init(mgd_context *ctx, mgd_net *net, const mgd_init *init) {

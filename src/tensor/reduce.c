@@ -56,18 +56,25 @@ static double tree_total(const tree *t) {
     return sum;
 }
 
-/* Σ x, or Σ ((x − origin) · scale)² when `squared`. */
-static mgd_status sum_elements(mgd_context *ctx, const mgd_tensor *t, bool squared, double origin,
-                               double scale, double *out) {
+/* What is summed of an element x: x·scale − origin − centre, or its square. */
+typedef struct {
+    bool squared;
+    double scale, origin, centre;
+} term;
+
+static const term plain = {false, 1, 0, 0};
+
+static mgd_status sum_elements(mgd_context *ctx, const mgd_tensor *t, term of, double *out) {
+    bool as_it_is = !of.squared && of.scale == 1 && of.origin == 0 && of.centre == 0;
     tree sums;
     sums.blocks = 0;
     mgd_reader reader;
     mgd_reader_begin(&reader, t);
     double values[LEAF];
     for (size_t n; (n = mgd_reader_next(&reader, values, LEAF)) > 0;) {
-        for (size_t i = 0; i < n && squared; i++) {
-            double deviation = (values[i] - origin) * scale;
-            values[i] = deviation * deviation;
+        for (size_t i = 0; i < n && !as_it_is; i++) {
+            double value = values[i] * of.scale - of.origin - of.centre;
+            values[i] = of.squared ? value * value : value;
         }
         tree_add(&sums, values, n);
         MGD_TRY(mgd_interrupt_answer(ctx));
@@ -101,22 +108,65 @@ static mgd_status extreme(mgd_context *ctx, const mgd_tensor *t, bool largest, d
     return MGD_OK;
 }
 
+static mgd_status mean(mgd_context *ctx, const mgd_tensor *t, double *out) {
+    double sum;
+    MGD_TRY(sum_elements(ctx, t, plain, &sum));
+    *out = sum / (double)t->size;
+    if (isfinite(sum))
+        return MGD_OK;
+    /* The sum overflowed, or there are elements that are not finite, which scaling does not mend.
+     */
+    MGD_TRY(sum_elements(ctx, t, (term){false, 0x1p-64, 0, 0}, &sum));
+    *out = sum / (double)t->size * 0x1p64;
+    return MGD_OK;
+}
+
+/* Squares of deviations below it feel the rounding of the mean. */
+#define CLOSE 0x1p-32 /* of the mean */
+
+/* Σ (x − mean)² = squares·4^exponent, where the plain sum cannot tell it: 0 for elements that are
+ * all equal, else by differences from the least, which are exact where elements are close. */
+static mgd_status careful_squares(mgd_context *ctx, const mgd_tensor *t, double *squares,
+                                  int *exponent) {
+    double least, most, position, sum;
+    MGD_TRY(extreme(ctx, t, false, &least, &position));
+    MGD_TRY(extreme(ctx, t, true, &most, &position));
+    if (!isfinite(least) || !isfinite(most))
+        return MGD_OK;
+    *squares = 0;
+    if (least == most)
+        return MGD_OK;
+    double span = most - least;
+    *exponent = isinf(span) ? 1023 : ilogb(span);
+    if (*exponent < -1022) /* 2^−exponent would overflow */
+        *exponent = -1022;
+    double scale = ldexp(1, -*exponent);
+    MGD_TRY(sum_elements(ctx, t, (term){false, scale, least * scale, 0}, &sum));
+    double centre = sum / (double)t->size;
+    return sum_elements(ctx, t, (term){true, scale, least * scale, centre}, squares);
+}
+
+/* The variance is value·4^exponent. */
 static mgd_status variance(mgd_context *ctx, const char *name, const mgd_tensor *t, size_t ddof,
-                           double *out) {
+                           double *value, int *exponent) {
     if (t->size <= ddof)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "%s: %zu elements leave no degree of freedom with ddof = %zu", name,
                         t->size, ddof);
-    double sum, squares;
-    MGD_TRY(sum_elements(ctx, t, false, 0, 1, &sum));
-    MGD_TRY(sum_elements(ctx, t, true, sum / (double)t->size, 1, &squares));
-    *out = squares / (double)(t->size - ddof);
+    double centre, squares;
+    *exponent = 0;
+    MGD_TRY(mean(ctx, t, &centre));
+    MGD_TRY(sum_elements(ctx, t, (term){true, 1, centre, 0}, &squares));
+    double rounding = (double)t->size * (centre * CLOSE) * (centre * CLOSE);
+    if (!(squares > rounding && squares >= DBL_MIN / DBL_EPSILON && isfinite(squares)))
+        MGD_TRY(careful_squares(ctx, t, &squares, exponent));
+    *value = squares / (double)(t->size - ddof);
     return MGD_OK;
 }
 
 static mgd_status norm(mgd_context *ctx, const mgd_tensor *t, double *out) {
     double squares;
-    MGD_TRY(sum_elements(ctx, t, true, 0, 1, &squares));
+    MGD_TRY(sum_elements(ctx, t, (term){true, 1, 0, 0}, &squares));
     *out = sqrt(squares);
     if (t->size == 0 || isnan(squares) || (squares >= DBL_MIN / DBL_EPSILON && isfinite(squares)))
         return MGD_OK;
@@ -130,7 +180,7 @@ static mgd_status norm(mgd_context *ctx, const mgd_tensor *t, double *out) {
     int exponent = ilogb(largest);
     if (exponent < -1022) /* 2^−exponent would overflow */
         exponent = -1022;
-    MGD_TRY(sum_elements(ctx, t, true, 0, ldexp(1, -exponent), &squares));
+    MGD_TRY(sum_elements(ctx, t, (term){true, ldexp(1, -exponent), 0, 0}, &squares));
     *out = ldexp(sqrt(squares), exponent);
     return MGD_OK;
 }
@@ -140,20 +190,21 @@ mgd_status mgd_tensor_reduce(mgd_context *ctx, mgd_reduction op, const mgd_tenso
     if (t->size == 0 && op != MGD_SUM && op != MGD_NORM)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: a tensor without elements has none", names[op]);
     double value = 0, position = 0;
+    int exponent;
     switch (op) {
     case MGD_SUM:
-        MGD_TRY(sum_elements(ctx, t, false, 0, 1, &value));
+        MGD_TRY(sum_elements(ctx, t, plain, &value));
         break;
     case MGD_MEAN:
-        MGD_TRY(sum_elements(ctx, t, false, 0, 1, &value));
-        value /= (double)t->size;
+        MGD_TRY(mean(ctx, t, &value));
         break;
     case MGD_VAR:
-        MGD_TRY(variance(ctx, names[op], t, ddof, &value));
+        MGD_TRY(variance(ctx, names[op], t, ddof, &value, &exponent));
+        value = ldexp(value, 2 * exponent);
         break;
     case MGD_STD:
-        MGD_TRY(variance(ctx, names[op], t, ddof, &value));
-        value = sqrt(value);
+        MGD_TRY(variance(ctx, names[op], t, ddof, &value, &exponent));
+        value = ldexp(sqrt(value), exponent);
         break;
     case MGD_NORM:
         MGD_TRY(norm(ctx, t, &value));

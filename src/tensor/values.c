@@ -156,7 +156,12 @@ static void linspace_values(const void *plan, size_t start, size_t n, double *va
 
 mgd_status mgd_tensor_linspace(mgd_context *ctx, mgd_dtype dtype, double first, double last,
                                size_t n, mgd_tensor **out) {
-    double step = n > 1 ? (last - first) / (double)(n - 1) : 0;
+    if (!isfinite(first) || !isfinite(last))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "linspace: from %g to %g: expected finite ends",
+                        first, last);
+    double parts = n > 1 ? (double)(n - 1) : 1, step = (last - first) / parts;
+    if (isinf(step)) /* no more than the difference */
+        step = last / parts - first / parts;
     progression plan = {first, last, step, n};
     return generate(ctx, "linspace", dtype, 1, &n, linspace_values, &plan, out);
 }

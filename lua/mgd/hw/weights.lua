@@ -57,7 +57,7 @@ return function(register)
     params = {
       { "bits", type = "integer", min = 1, max = 24, doc = "2^bits levels; around zero one less." },
       { "levels", type = "integer", min = 2, max = 2 ^ 24, doc = "Their number." },
-      { "table", type = "table", doc = "The levels themselves, rising." },
+      { "table", type = "list", doc = "The levels themselves, rising." },
       { "low", type = "number", default = -1, shown = true, doc = "Lowest level." },
       { "high", type = "number", default = 1, shown = true, doc = "Highest level." },
       { "stochastic", type = "boolean", default = false, doc = "Round at random." },
@@ -111,7 +111,7 @@ return function(register)
         doc = "Largest conductance." },
       { "w_max", type = "number", default = 1, above = 0, shown = true,
         doc = "Weight at g_max; beyond ±w_max weights are cut." },
-      { "levels", type = { "integer", "table" }, min = 2,
+      { "levels", type = { "integer", "list" }, min = 2,
         doc = "Levels of a device, from g_min to g_max: their number, or conductances, rising." },
       { "pairs", type = "integer", default = 1, min = 1, doc = "Devices in parallel: σ/√pairs." },
       { "slices", type = "integer", default = 1, min = 1,
@@ -212,7 +212,8 @@ return function(register)
     end
     if p.coefficients then
       for i = 1, 3 do
-        if type(p.coefficients[i]) ~= "number" or #p.coefficients ~= 3 then
+        local c = p.coefficients[i]
+        if type(c) ~= "number" or c ~= c or math.abs(c) == math.huge or #p.coefficients ~= 3 then
           options.fail(where, "option 'coefficients' must be three numbers: c0 + c1·r + c2·r²")
         end
       end
@@ -228,7 +229,7 @@ return function(register)
       { "sigma", type = "number", min = 0, doc = "σ, of the first three laws." },
       { "scale", type = "number", default = 1, above = 0, only = { "law", "inverse" },
         doc = "inverse: |w| where σ is sigma." },
-      { "coefficients", type = "table", only = { "law", "polynomial" },
+      { "coefficients", type = "list", only = { "law", "polynomial" },
         doc = "{c0, c1, c2} in µS, of r = g/g_max." },
       { "distribution", type = "string", default = "normal", choices = { "normal", "uniform" },
         doc = "uniform: evenly on ±√3·σ." },
@@ -296,7 +297,7 @@ return function(register)
       { "nu", type = "number", min = 0, only = { "law", "power" }, doc = "Mean ν." },
       { "nu_spread", type = "number", min = 0, default = 0, only = { "law", "power" },
         doc = "d2d of ν, absolute." },
-      { "table", type = "table", only = { "law", "table" },
+      { "table", type = "list", only = { "law", "table" },
         doc = "{{g, mean ν, sd of ν}, …}, g rising; straight lines between." },
       { "t0", type = "number", default = 20, above = 0, unit = "s", doc = "Drift begins then." },
       { "compensation", type = "string", default = "none", choices = { "none", "global", "column" },

@@ -18,7 +18,8 @@ local tensor = core.tensor
 local M = {}
 
 M.SCHEMA = {
-  { "budget", type = { "number", "any" }, required = true, unit = "steps",
+  { "budget", type = { "number", "list", "tensor" }, required = true,
+    infinite = true, unit = "steps",
     doc = "Steps after which a run that had not solved ended: a number, or one for each run." },
   { "level", type = "number", default = 0.95, above = 0, max = 0.9999, doc = "Of the intervals." },
 }
