@@ -157,7 +157,7 @@ describe("mgd.data.fashion_mnist", function()
 
   it("has 60,000 and 10,000 images, 6,000 and 1,000 of each class", function()
     if not fashion_is_here() then
-      pending "the data set is not on this machine"
+      pending "no Fashion-MNIST here: scripts/deps installs it (package dataset-fashion-mnist)"
       return
     end
     local set = mgd.data.fashion_mnist()
@@ -244,7 +244,7 @@ describe("mgd.data.cifar10", function()
   it("reads a file of more records than are read at once", function()
     local many = cifar.records(10, 0):rep(13) -- 130 records
     local set = mgd.data.cifar10 { path = cifar.folder { ["data_batch_1.bin"] = many } }
-    assert.equal(144, #set)
+    assert.equal(144, #set.x)
     for _, place in ipairs { 1, 64, 65, 128, 129, 130 } do
       check_sample(set, place, (place - 1) % 10)
     end
@@ -308,12 +308,12 @@ describe("mgd.data.cifar10", function()
     assert.same(run:theta():totable(), again:theta():totable())
   end)
 
-  it("has 50,000 and 10,000 images, 5,000 and 1,000 of each class", function()
-    local here, set = pcall(mgd.data.cifar10)
-    if not here or #set < 50000 then
-      pending "the data set is not on this machine"
-      return
-    end
+  -- The data set itself, which no package brings, where somebody has fetched it.
+  local here, set = pcall(mgd.data.cifar10)
+  local whole = here and #set.x >= 50000
+  local it_is = whole and it or function() end
+
+  it_is("has 50,000 and 10,000 images, 5,000 and 1,000 of each class", function()
     assert.same({ 50000, 3, 32, 32 }, set.x.shape)
     assert.same({ 10000, 3, 32, 32 }, set.test.x.shape)
     for class = 1, 10 do

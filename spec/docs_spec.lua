@@ -6,7 +6,8 @@
 
 local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
 
-local MARK = "@@docs@@" -- printed where an output block stands
+local documents = require "spec.support.documents"
+local MARK = documents.MARK
 
 local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
@@ -24,31 +25,6 @@ end
 
 local function absolute(path)
   return path:sub(1, 1) == "/" and path or lines_of("pwd")[1] .. "/" .. path
-end
-
--- The script of a file, on the lines where its blocks stand, and the outputs that it promises.
-local function extract(path)
-  local script, outputs, kind = {}, {}, nil
-  for line in io.lines(path) do
-    local fence = line:match "^```(.*)$"
-    local code = ""
-    if fence and kind then
-      kind = nil
-    elseif fence then
-      kind = fence == "lua" and "lua" or fence == "text output" and "output" or "other"
-      if kind == "output" then
-        outputs[#outputs + 1] = {}
-        code = ("print %q"):format(MARK)
-      end
-    elseif kind == "lua" then
-      code = line
-    elseif kind == "output" then
-      table.insert(outputs[#outputs], line)
-    end
-    script[#script + 1] = code
-  end
-  assert(not kind, path .. ": a block is not closed")
-  return table.concat(script, "\n") .. "\n", outputs
 end
 
 -- What was printed before each mark.
@@ -89,7 +65,7 @@ describe("documents", function()
 
   for _, path in ipairs(lines_of "ls README.md docs/guide/*.md") do
     it(path .. " runs and prints what it shows", function()
-      local script, outputs = extract(path)
+      local script, outputs = documents.extract(path)
       local name = path:match "[^/]+$":gsub("%.md$", ".lua")
       local folder = dir .. "/" .. name .. ".d"
       assert(os.execute("mkdir " .. quote(folder)))

@@ -95,7 +95,7 @@ describe("example", function()
 
   it("12_sequences trains on rows of images, beside back-propagation through time", function()
     if not pcall(mgd.data.fashion_mnist) then
-      pending "Fashion-MNIST is not here"
+      pending "no Fashion-MNIST here: scripts/deps installs it (package dataset-fashion-mnist)"
     end
     shows("12_sequences.lua", {
       "ssm, 28 steps",

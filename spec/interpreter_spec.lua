@@ -1,6 +1,7 @@
 -- mgd-lua as an interpreter: the options, messages and exit codes of `lua` 5.4. Where a stock
 -- lua5.4 is installed, both run side by side and must agree.
 
+local needs = require "spec.support.needs"
 local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
 
 local function quote(text)
@@ -39,7 +40,7 @@ local function succeeds(command)
   return (os.execute(command .. " >/dev/null 2>&1")) == true
 end
 
-local stock = succeeds "lua5.4 -v" and "lua5.4"
+local stock = "lua5.4"
 
 describe("mgd-lua", function()
   local dir
@@ -121,10 +122,7 @@ describe("mgd-lua", function()
     end
 
     local function compare(arguments, options)
-      if not stock then
-        pending "no lua5.4 here"
-        return
-      end
+      needs.program "lua5.4"
       local ours, theirs = run(arguments, options), run_with(stock, dir, arguments, options)
       assert.equal(normal(theirs.out), normal(ours.out))
       assert.equal(normal(theirs.err), normal(ours.err))
@@ -140,10 +138,7 @@ describe("mgd-lua", function()
     for _, arguments in ipairs { { "-x" }, { "-e" }, { "-e", "-v" }, { "-l" }, { "-vx" }, { "-ix" },
       { "-Ex" }, { "-Wx" }, { "--nonsense" }, { "-h" } } do
       it("the complaint about " .. table.concat(arguments, " "), function()
-        if not stock then
-          pending "no lua5.4 here"
-          return
-        end
+        needs.program "lua5.4"
         local ours, theirs = run(arguments), run_with(stock, dir, arguments)
         local first = "^[^\n]*\n[^\n]*\n" -- the list of options itself is longer
         assert.equal(normal(theirs.err):match(first), normal(ours.err):match(first))
@@ -340,13 +335,8 @@ os.write(fd, b"os.exit(5)\r")
 status = os.waitpid(pid, 0)[1]
 print("exit", os.WEXITSTATUS(status) if os.WIFEXITED(status) else "signal")
 ]]
-    local has_pty = succeeds "python3 -c 'import pty'"
-
     local function converse(...)
-      if not has_pty then
-        pending "no python3 here to hold a terminal"
-        return
-      end
+      needs.python "pty"
       write_file(dir .. "/terminal.py", terminal_script)
       local words = {}
       for i, word in ipairs { ... } do

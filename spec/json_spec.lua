@@ -1,5 +1,6 @@
 -- Plain data as JSON.
 
+local needs = require "spec.support.needs"
 local json = require "mgd.json"
 local fails = require("spec.support.train").fails
 
@@ -45,17 +46,16 @@ describe("plain data as text", function()
     local value = { a = { 1, 2.5, math.huge, 0 / 0 }, b = "τ \n \"", c = { d = true } }
     local text = json.encode(value, { strict = true })
     assert.equal('{"a":[1,2.5,null,null],"b":"τ \\u000a \\u0022","c":{"d":true}}', text)
-    if os.execute "command -v python3 >/dev/null 2>&1" then
-      local path = os.tmpname()
-      local file = assert(io.open(path, "w"))
-      file:write(json.encode(value, { strict = true, indent = 2 }))
-      file:close()
-      local pipe = assert(io.popen("python3 -c 'import json,sys; d = json.load(open(sys.argv[1])); "
-        .. "print(d[\"a\"], d[\"b\"] == \"τ \\n \\\"\", d[\"c\"])' " .. path))
-      assert.equal("[1, 2.5, None, None] True {'d': True}\n", pipe:read "*a")
-      pipe:close()
-      os.remove(path)
-    end
+    needs.python "json"
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write(json.encode(value, { strict = true, indent = 2 }))
+    file:close()
+    local pipe = assert(io.popen("python3 -c 'import json,sys; d = json.load(open(sys.argv[1])); "
+      .. "print(d[\"a\"], d[\"b\"] == \"τ \\n \\\"\", d[\"c\"])' " .. path))
+    assert.equal("[1, 2.5, None, None] True {'d': True}\n", pipe:read "*a")
+    pipe:close()
+    os.remove(path)
   end)
 
   it("reads what others write", function()

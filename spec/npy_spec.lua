@@ -1,5 +1,6 @@
 -- NumPy files: byte-level fixtures built here, and NumPy itself where Python has it.
 
+local needs = require "spec.support.needs"
 local mgd = require "mgd"
 
 local paths = {}
@@ -315,32 +316,16 @@ describe("save", function()
 end)
 
 describe("NumPy", function()
-  -- The first Python that has it.
-  local function python()
-    for _, name in ipairs{"python3", "/usr/bin/python3"} do
-      local pipe = io.popen(name .. " -c 'import numpy; print(\"yes\")' 2>/dev/null")
-      local answer = pipe:read "*l"
-      pipe:close()
-      if answer == "yes" then
-        return name
-      end
-    end
-  end
-
-  local command = python()
-
   local function run(script)
     local path = write("import sys\nimport numpy as np\n" .. script)
-    local pipe = io.popen(command .. " " .. path .. " 2>&1")
+    local pipe = io.popen(needs.python "numpy" .. " " .. path .. " 2>&1")
     local output = pipe:read "*a"
     pipe:close()
     return output
   end
 
   it("reads what we write", function()
-    if not command then
-      return pending "no NumPy here"
-    end
+    needs.python "numpy"
     local path = new_path()
     for dtype, expected in pairs{f64 = "float64", f32 = "float32", i32 = "int32", u8 = "uint8"} do
       mgd.arange(24, {dtype = dtype}):reshape{2, 3, 4}:transpose(1, 3):save(path)
@@ -355,9 +340,7 @@ print(a.dtype, a.shape, np.array_equal(a, b))
   end)
 
   it("writes what we read: every type, order and version", function()
-    if not command then
-      return pending "no NumPy here"
-    end
+    needs.python "numpy"
     local path = new_path()
     local names = run(([[
 from numpy.lib import format
@@ -392,9 +375,7 @@ for descr in "<f8 >f8 <f4 >f4 <f2 >f2 <i8 >i8 <i4 >i4 <i2 |i1 <u8 <u4 >u2 |u1 |b
   end)
 
   it("agrees on half precision, all 65536 patterns", function()
-    if not command then
-      return pending "no NumPy here"
-    end
+    needs.python "numpy"
     local half, double = new_path(), new_path()
     run(([[
 a = np.arange(65536, dtype=np.uint16).view(np.float16)

@@ -9,13 +9,11 @@ local text = require "mgd.plot.text"
 local fails = support.fails
 local NAN = 0 / 0
 
-local has_gnuplot = os.execute "command -v gnuplot >/dev/null 2>&1"
+local needs = require "spec.support.needs"
 
 -- The SVG of a figure, as it stands in a page.
 local function svg(opts)
-  if not has_gnuplot then
-    pending "gnuplot is not here"
-  end
+  needs.program "gnuplot"
   return mgd.plot(opts):svg()
 end
 
@@ -172,9 +170,7 @@ describe("a picture", function()
 
   it("is the same at every drawing", function()
     local figure = mgd.plot { { y = { 1, 2 } } }
-    if not has_gnuplot then
-      pending "gnuplot is not here"
-    end
+    needs.program "gnuplot"
     local one, two = figure:svg():gsub("f%d+%-", ""), figure:svg():gsub("f%d+%-", "")
     assert.equal(one, two)
   end)
@@ -401,8 +397,8 @@ end)
 describe("a figure is written", function()
   for ending, start in pairs { svg = "<?xml", png = "\137PNG", pdf = "%PDF", csv = "panel" } do
     it("as " .. ending, function()
-      if not has_gnuplot and ending ~= "csv" then
-        pending "gnuplot is not here"
+      if ending ~= "csv" then
+        needs.program "gnuplot"
       end
       local path = os.tmpname()
       os.remove(path)
@@ -417,9 +413,7 @@ describe("a figure is written", function()
   end
 
   it("into a terminal of characters", function()
-    if not has_gnuplot then
-      pending "gnuplot is not here"
-    end
+    needs.program "gnuplot"
     local out = support.subprocess [[
       local mgd = require "mgd"
       mgd.plot {title = "τ_θ", y = {label = "cost", log = true},

@@ -11,6 +11,7 @@ local function run(command)
   return ok == true or ok == 0
 end
 
+local needs = require "spec.support.needs"
 local has_gnuplot = run "command -v gnuplot >/dev/null 2>&1"
 local folder
 
@@ -153,9 +154,7 @@ describe("a report", function()
   end)
 
   it("has a curve for each metric and for the share that has solved", function()
-    if not has_gnuplot then
-      pending "gnuplot is not here"
-    end
+    needs.program "gnuplot"
     local html = page { experiments = { "walsh" } }
     assert.equal(3, select(2, html:gsub("<svg ", "")))
     for _, label in ipairs { ">accuracy<", ">cost<", ">seeds that have solved (%)<" } do
@@ -266,7 +265,7 @@ describe("a report in Chromium", function()
 
   local function open(path, options)
     if not chromium then
-      pending "Chromium is not here"
+      needs.program "chromium"
     end
     local pipe = assert(io.popen(("HOME='%s' timeout 60 %s --headless --no-sandbox --disable-gpu "
       .. "--user-data-dir='%s/profile' --enable-logging=stderr %s 'file://%s' 2>'%s/log'"):format(
