@@ -4,10 +4,15 @@
 -- sets in `mgd.data`, chips by `mgd.chip{…}`, training by `mgd.train{…}`. Nothing global is set.
 -- @module mgd
 
+local source = debug.getinfo(1, "S").source:gsub("init%.lua$", "")
+if source:sub(1, 1) == "@" then
+  dofile(source:sub(2) .. "searcher.lua")
+end
+
 local core = require "mgd.core"
 
 -- Errors are reported at the first line outside of this folder.
-core.set_library((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
+core.set_library(source)
 
 local mgd = {
   version = core.base.version(),

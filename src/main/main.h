@@ -22,7 +22,7 @@ void main_report(lua_State *L, const char *name);
 
 /* Adds the places that belong to this very executable (its build tree, or the prefix it was
  * installed in) to package.path and package.cpath: before the defaults, after whatever LUA_PATH
- * and LUA_CPATH name. */
+ * and LUA_CPATH name. The library's own Lua files come from there alone. */
 void paths_open(lua_State *L, const char *program, bool ignore_environment);
 
 /* ---- interrupt.c ----------------------------------------------------------------------------- */

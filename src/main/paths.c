@@ -91,12 +91,22 @@ static void add_templates(lua_State *L, const char *field, const char *variable,
     lua_pop(L, 3);
 }
 
+/* The library's modules come from `lua_directory`, whatever LUA_PATH names and whatever lies in the
+ * present folder. Without that file nothing is said: `require "mgd"` will say what is missing. */
+static void add_searcher(lua_State *L, const char *lua_directory) {
+    lua_pushfstring(L, "%s/mgd/searcher.lua", lua_directory);
+    if (luaL_loadfilex(L, lua_tostring(L, -1), "t") != LUA_OK || lua_pcall(L, 0, 0, 0) != LUA_OK)
+        lua_pop(L, 1);
+    lua_pop(L, 1);
+}
+
 static void add_both(lua_State *L, const char *lua_directory, const char *c_directory,
                      bool ignore_environment) {
     lua_pushfstring(L, "%s/?.lua;%s/?/init.lua", lua_directory, lua_directory);
     add_templates(L, "path", "LUA_PATH", "LUA_PATH" VERSION_SUFFIX, ignore_environment);
     lua_pushfstring(L, "%s/?.so", c_directory);
     add_templates(L, "cpath", "LUA_CPATH", "LUA_CPATH" VERSION_SUFFIX, ignore_environment);
+    add_searcher(L, lua_directory);
 }
 
 void paths_open(lua_State *L, const char *program, bool ignore_environment) {

@@ -1,0 +1,99 @@
+--- Where modules come from: the library's own never from the present folder, the user's as in lua.
+
+local program = require "mgd.program"
+local temporary = require "spec.support.idx_files"
+local support = require "spec.support.train"
+local texts = require "spec.support.store"
+
+local root = program.out({ "pwd" }):gsub("\n", "")
+local NAMES = { "mgd.lua", "mgd/init.lua", "mgd/core.lua", "mgd/core.so", "mgd/searcher.lua",
+  "mgd/options.lua", "mgd/json.lua", "mgd/nn.lua", "mgd/experiment/paths.lua", "core.lua" }
+
+local folder
+
+before_each(function()
+  folder = temporary.folder()
+  assert(os.execute(("mkdir '%s/mgd' '%s/mgd/experiment'"):format(folder, folder)))
+  for _, name in ipairs(NAMES) do
+    texts.write(folder .. "/" .. name, "print 'RAN' error('from the folder', 0)")
+  end
+  texts.write(folder .. "/mine.lua", "return {name = ...}")
+  texts.write(folder .. "/mgd/extra.lua", "return {name = ...}")
+end)
+after_each(function()
+  os.execute(("rm -rf '%s'"):format(folder))
+end)
+
+-- All that a program prints, in the hostile folder.
+local function run(words, opts)
+  local line = { "cd \"$0\" && \"$@\" 2>&1" }
+  local all = { "sh", "-c", line[1], folder }
+  for _, word in ipairs(words) do
+    all[#all + 1] = word
+  end
+  return program.run(all, opts).out
+end
+
+local absolute = support.mgd_lua:sub(1, 1) == "/" and support.mgd_lua
+  or root .. "/" .. support.mgd_lua
+
+local function ours(script, opts)
+  return run({ absolute, "-e", script }, opts)
+end
+
+describe("mgd-lua in a folder of others", function()
+  it("takes the library's modules from the library, whichever comes first", function()
+    for _, name in ipairs { "mgd", "mgd.core", "mgd.json", "mgd.experiment.paths", "mgd.options" } do
+      assert.equal("table\n", ours(("print(type(require %q)) require 'mgd'"):format(name)))
+    end
+    assert.equal("0.1\n", run({ absolute, "-l", "mgd", "-e", "print(mgd.version:sub(1, 3))" }))
+  end)
+
+  it("does so in a session", function()
+    local out = run({ absolute, "-i" }, { input = "type(mgd.zeros)\n" })
+    assert.is_truthy(out:find("function", 1, true), out)
+    assert.is_falsy(out:find("RAN", 1, true), out)
+  end)
+
+  it("does so whatever LUA_PATH and LUA_CPATH name", function()
+    local env = { LUA_PATH = "./?.lua;./?/init.lua;;", LUA_CPATH = "./?.so;;",
+      LUA_PATH_5_4 = false, LUA_CPATH_5_4 = false }
+    assert.equal("table\n", ours("print(type(require 'mgd'))", { env = env }))
+  end)
+
+  it("finds the user's modules as lua does", function()
+    assert.equal("mine\n", ours "print(require('mine').name)")
+    assert.equal("mgd.extra\n", ours "print(require('mgd.extra').name)")
+    assert.is_truthy(ours("require 'absent'"):find("no file './absent.lua'", 1, true))
+    assert.is_truthy(ours("require 'mgd.absent'"):find("no file './mgd/absent.lua'", 1, true))
+  end)
+
+  it("says what is wrong with the runtime rather than take another", function()
+    local out = ours "package.cpath = './?.so;/absent/?.so' require 'mgd'"
+    assert.is_truthy(out:find("module 'mgd.core' not found, in absolute places of package.cpath:\n"
+      .. "\tno file '/absent/mgd/core.so'", 1, true), out)
+    out = ours(("package.cpath = '%s/?.so' require 'mgd'"):format(folder))
+    assert.is_truthy(out:find(("error loading module 'mgd.core' from file '%s/mgd/core.so'")
+      :format(folder), 1, true), out)
+  end)
+end)
+
+describe("require \"mgd\" in a stock interpreter", function()
+  local build = absolute:gsub("[^/]*$", "")
+
+  for lua, modules in pairs { ["lua5.4"] = build, luajit = build .. "luajit/" } do
+    it("takes what follows from the library: " .. lua, function()
+      local file = io.open(modules .. "mgd/core.so", "rb")
+      if not (file and program.installed(lua)) or os.getenv "MGD_SANITIZE" then
+        return pending(lua .. " and a module for it are not here")
+      end
+      file:close()
+      os.remove(folder .. "/mgd.lua") -- the first of all is found as the interpreter finds it
+      local env = { LUA_PATH = ("./?.lua;%s/lua/?/init.lua"):format(root),
+        LUA_CPATH = ("./?.so;%s?.so"):format(modules), LUA_PATH_5_4 = false, LUA_CPATH_5_4 = false }
+      local out = run({ lua, "-e", "local mgd = require 'mgd' print(mgd.zeros{2}.size, mgd.json, "
+        .. "require('mine').name, (package.searchers or package.loaders)[6])" }, { env = env })
+      assert.is_truthy(out:find "^2\ttable: %S+\tmine\tnil\n$", out)
+    end)
+  end
+end)
