@@ -120,7 +120,7 @@ describe("an experiment", function()
   end)
 
   it("is no other for being asked for what it has not", function()
-    assert.is_nil(base().steps)
+    assert.is_nil(base().__steps)
     assert.is_false(base() == 3)
     assert.is_false(base() == base { name = "other" })
     assert.is_false(base() == base { seeds = 5 })

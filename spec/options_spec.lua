@@ -1,4 +1,5 @@
 local mgd = require "mgd"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 
 local schema = {
@@ -50,9 +51,9 @@ describe("options.check", function()
   end)
 
   it("counts swapped neighbours as one edit", function()
-    assert.equal(1, options.distance("eta", "tea"))
-    assert.equal(3, options.distance("", "abc"))
-    assert.equal(0, options.distance("Eta", "eta"))
+    assert.equal(1, naming.distance("eta", "tea"))
+    assert.equal(3, naming.distance("", "abc"))
+    assert.equal(0, naming.distance("Eta", "eta"))
   end)
 
   it("lists the options where none is near", function()
@@ -72,7 +73,7 @@ describe("options.check", function()
     assert.equal("mgd.train: option 'shuffle' must be true or false, got number", failure {
       shuffle = 1,
     })
-    assert.equal("mgd.train: option 'x' must be a tensor, got table", failure { x = {} })
+    assert.equal("mgd.train: option 'x' must be a tensor, got string", failure { x = "" })
     assert.equal(
       "mgd.train: option 'init' must be a table, got tensor",
       failure { init = mgd.zeros { 2 } }

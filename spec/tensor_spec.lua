@@ -160,8 +160,11 @@ describe("fields", function()
     fails("field 'shape' of a tensor cannot be assigned", function() matrix().shape = {3, 2} end)
   end)
 
-  it("are nil when there is no such name", function()
-    assert.is_nil(matrix().colour)
+  it("raise when there is no such name, and say what was meant", function()
+    fails("tensor has no 'colour'", function() return matrix().colour end)
+    fails("tensor has no 'shap' (did you mean 'shape'?)", function() return matrix().shap end)
+    fails("tensor has no 'mena' (did you mean 'mean'?)", function() return matrix():mena() end)
+    assert.is_nil(matrix().__pairs)
   end)
 
   it("refuse the length of a scalar", function()
@@ -259,8 +262,12 @@ describe("assignment", function()
     assert.same({3, 2, 1, 0, 0}, values(t))
   end)
 
-  it("refuses what is no number or tensor", function()
-    fails("expected a number or a tensor, got table", function() matrix()[1] = {1, 2, 3} end)
+  it("takes a list, and refuses what is no number, tensor or list", function()
+    local t = matrix()
+    t[1] = {7, 8, 9}
+    assert.same({7, 8, 9}, t[1]:totable())
+    fails("mgd.tensor: [2]: expected a number, got string", function() t[1] = {1, "2", 3} end)
+    fails("expected a number, a tensor or a list, got string", function() t[1] = "1" end)
   end)
 
   it("refuses a shape that does not fit", function()

@@ -9,7 +9,7 @@
 local bench = require "mgd.advise.bench"
 local chips = require "mgd.chip"
 local measure = require "mgd.advise.measure"
-local nn = require "mgd.nn"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local report = require "mgd.advise.report"
 local train = require "mgd.train"
@@ -45,10 +45,6 @@ local function check(given)
   local opt = options.check("mgd.advise", M.SCHEMA, given)
   if (opt.net == nil) == (opt.chip == nil) then
     options.fail("mgd.advise", "expected either net = … or chip = …")
-  end
-  if opt.net ~= nil and not nn.is_network(opt.net) then
-    options.fail("mgd.advise", "option 'net' must be a network, got %s",
-      options.type_name(opt.net))
   end
   opt.chip, opt.net = opt.chip or chips { net = opt.net }, nil
   local asked = { batch = opt.batch }
@@ -362,9 +358,7 @@ end
 
 -- ---- advice -------------------------------------------------------------------------------------
 
-local Advice = {}
-Advice.__index = Advice
-Advice.__name = "mgd.advice"
+local Advice = naming.class("mgd.advice", { "steps", "eta" })
 Advice.__tostring = report.text
 
 -- `advice.train` is a table of options and, called as a method, makes the run.

@@ -11,6 +11,7 @@ local chips = require "mgd.chip"
 local core = require "mgd.core"
 local figures = require "mgd.figures"
 local mimo = require "mgd.mimo"
+local naming = require "mgd.naming"
 local number_text = require("mgd.text").number
 local options = require "mgd.options"
 
@@ -131,9 +132,7 @@ end
 
 -- ---- making -------------------------------------------------------------------------------------
 
-local Budget = {}
-Budget.__index = Budget
-Budget.__name = "mgd.budget"
+local Budget = naming.class("mgd.budget", { "planned", "target", "gradient", "conditions" })
 
 -- dt, joules and watts: given here, or else the chip's.
 local function check_costs(run, opt)

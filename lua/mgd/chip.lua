@@ -4,12 +4,10 @@
 
 local core = require "mgd.core"
 local hw = require "mgd.hw"
-local nn = require "mgd.nn"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 
-local Chip = {}
-Chip.__index = Chip
-Chip.__name = "mgd.chip"
+local Chip = naming.class("mgd.chip", { "net" })
 
 local ENERGY = {
   { "evaluation", type = "number", default = 0, min = 0, unit = "J",
@@ -27,7 +25,7 @@ local CLOCK = {
 }
 
 local SCHEMA = {
-  { "net", type = "any", doc = "The network." },
+  { "net", type = "network", doc = "The network." },
   { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
     doc = "Seed of the devices: replicas are different chips." },
   { "weights", type = "any", doc = "Models of weights: levels, noise, drift, faults, wires." },
@@ -56,9 +54,6 @@ end
 local function check_parts(opt)
   if opt.net == nil == (opt.evaluate == nil) then
     options.fail("mgd.chip", "expected either net = … or parameters = … with evaluate = …")
-  end
-  if opt.net ~= nil and not nn.is_network(opt.net) then
-    options.fail("mgd.chip", "option 'net' must be a network, got %s", options.type_name(opt.net))
   end
   if opt.net and (opt.parameters or opt.theta) then
     options.fail("mgd.chip", "options 'parameters' and 'theta' go with 'evaluate', not with 'net'")
@@ -200,15 +195,11 @@ local function new(opts)
   return chip
 end
 
-return setmetatable({
+return naming.module("mgd.chip", {
   SCHEMA = SCHEMA,
   CLOCK = CLOCK,
   ENERGY = ENERGY,
   is_chip = function(value)
     return type(value) == "table" and getmetatable(value) == Chip
   end,
-}, {
-  __call = function(_, opts)
-    return new(opts)
-  end,
-})
+}, { call = new, later = { "serve", "replay" } })

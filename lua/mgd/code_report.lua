@@ -7,13 +7,13 @@
 -- @module mgd.code_report
 
 local core = require "mgd.core"
+local naming = require "mgd.naming"
 
 local tensor = core.tensor
 local report = {}
 
-local Report = {}
-Report.__index = Report
-Report.__name = "mgd.codes.report"
+local Report = naming.class("mgd.codes.report", { "period", "still", "mean", "correlation",
+  "cosine", "angle", "bias", "spectrum" })
 
 local MOST_PAIRED = 256 -- parameters whose correlations are worked out
 local MOST_SPECTRA = 64

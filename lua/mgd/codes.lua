@@ -8,6 +8,7 @@
 -- @module mgd.codes
 
 local core = require "mgd.core"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local report = require "mgd.code_report"
 local schedules = require "mgd.schedules"
@@ -192,9 +193,11 @@ end
 
 -- The values of one slot, checked as the core does.
 local function checked(where, value, slot, parameters)
-  if not options.is_tensor(value) then
+  local given = value
+  value = options.tensor(given)
+  if not value then
     options.fail(where, "slot %d: it returned a %s: expected a tensor with a value for each "
-      .. "parameter", slot, options.type_name(value))
+      .. "parameter", slot, options.type_name(given))
   end
   if value.ndim ~= 1 or value.size ~= parameters then
     options.fail(where, "slot %d: got a tensor of %d dimensions with %d values: expected shape "
@@ -453,4 +456,4 @@ function codes.check(code, parameters, window, opts)
   }
 end
 
-return codes
+return naming.module("mgd.codes", codes)

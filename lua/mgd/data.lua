@@ -12,6 +12,7 @@
 -- @module mgd.data
 
 local core = require "mgd.core"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local sequences = require "mgd.sequences"
 
@@ -27,8 +28,7 @@ local DTYPE = {
 
 -- ---- the data set object ----------------------------------------------------------------------
 
-local Dataset = {}
-Dataset.__index = Dataset
+local Dataset = naming.class("mgd.dataset", { "test", "recipe" })
 
 local function times(shape, first)
   return #shape < first and "1" or table.concat(shape, "×", first)
@@ -516,7 +516,14 @@ for i = 3, #FROM do
   SEQUENCES[i] = FROM[i]
 end
 
+-- A list of numbers or of lists is one tensor, a list of tensors is stacked.
+local function as_one(value)
+  local list = type(value) == "table" and not options.is_tensor(value[1])
+  return list and options.tensor(value) or value
+end
+
 local function stack_fields(where, prefix, set)
+  set.x, set.y = as_one(set.x), as_one(set.y)
   if type(set.x) == "table" or options.is_tensor(set.x) then
     set.x = sequences.stack(where, prefix .. "x", set.x)
   end
@@ -575,4 +582,4 @@ function data.restore(recipe)
   return makers[recipe.name](recipe.options)
 end
 
-return data
+return naming.module("mgd.data", data)

@@ -17,6 +17,7 @@ local each = require "mgd.each"
 local environment = require "mgd.experiment.environment"
 local files = require "mgd.experiment.files"
 local json = require "mgd.json"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local parts = require "mgd.experiment.parts"
 local paths = require "mgd.experiment.paths"
@@ -32,11 +33,11 @@ local WHERE = "mgd.experiment"
 
 M.SCHEMA = {
   { "name", type = "string", required = true, doc = "What it is called in stores and reports." },
-  { "network", type = "any",
+  { "network", type = { "network", "any" },
     doc = "Options of nn.mlp ({2, 2, 1, activation = …}) or of nn.sequential, or a network; that "
       .. "of the chip without." },
-  { "chip", type = "any", doc = "Options of mgd.chip, or a chip; ideal without." },
-  { "data", type = "any", required = true,
+  { "chip", type = { "chip", "any" }, doc = "Options of mgd.chip, or a chip; ideal without." },
+  { "data", type = { "dataset", "any" }, required = true,
     doc = "A name (\"xor\"), {name, options …}, or a data set." },
   { "training", type = "table", default = {},
     doc = "Options of mgd.train, but for the chip, the data, replicas and threads. Parameters are "
@@ -55,8 +56,27 @@ M.SCHEMA = {
 -- `name`, `hash` once it was asked for.
 local HELD = {}
 
-local Experiment = {}
-Experiment.__name = "mgd.experiment"
+local function hash_of(self)
+  self:need_plain "experiment.hash"
+  local content = self:resolved()
+  content.name, content.seeds = nil, nil
+  return core.base.sha256(json.encode(content))
+end
+
+local PROPERTIES = {
+  hash = function(self) -- what identifies it: neither its name nor how many seeds it has
+    local made = rawget(self, HELD)
+    made.hash = made.hash or hash_of(self)
+    return made.hash
+  end,
+}
+for _, name in ipairs { "name", "spec", "plain", "objects", "functions" } do
+  PROPERTIES[name] = function(self)
+    return rawget(self, HELD)[name]
+  end
+end
+
+local Experiment = naming.class("mgd.experiment", {}, PROPERTIES)
 
 --- Whether a value is an experiment.
 function M.is_experiment(value)
@@ -243,23 +263,6 @@ function Experiment:resolved()
   return parts.copy(self.plain)
 end
 
--- What identifies the experiment: neither its name nor how many seeds it has.
-local function hash_of(self)
-  self:need_plain "experiment.hash"
-  local content = self:resolved()
-  content.name, content.seeds = nil, nil
-  return core.base.sha256(json.encode(content))
-end
-
-function Experiment:__index(name)
-  local made = rawget(self, HELD)
-  if name == "hash" and not made.hash then
-    made.hash = hash_of(self)
-  end
-  local value = made[name]
-  return value == nil and Experiment[name] or value
-end
-
 function Experiment.__newindex(_, name)
   options.fail(WHERE, "an experiment never changes: expected exp:with{%s = …} for another",
     tostring(name))
@@ -388,8 +391,4 @@ function Experiment:run(opts)
   return require("mgd.experiment.runner").run(self, opts)
 end
 
-return setmetatable(M, {
-  __call = function(_, opts)
-    return M.new(opts)
-  end,
-})
+return naming.module("mgd.experiment", M, { call = M.new })

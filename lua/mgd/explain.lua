@@ -8,6 +8,7 @@
 
 local each = require "mgd.each"
 local figures = require "mgd.figures"
+local naming = require "mgd.naming"
 
 local M = {}
 
@@ -422,9 +423,7 @@ end
 
 -- ---- the report ---------------------------------------------------------------------------------
 
-local Report = {}
-Report.__index = Report
-Report.__name = "mgd.report"
+local Report = naming.class("mgd.report")
 
 --- Explain a run. Nothing of it changes, but windows are kept from here on.
 --

@@ -22,6 +22,7 @@
 -- @module mgd.fit
 
 local core = require "mgd.core"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local read = require "mgd.fit_csv"
 local plot = require "mgd.fit_plot"
@@ -83,13 +84,11 @@ local POSITIVE = { dw_min = true, amplitude_up = true, amplitude_down = true }
 
 -- Whether hold and start name numbers that the law has, and give numbers.
 local function check_numbers(option, law, given)
-  local names = core.fit.parameters(law)
+  local known = core.fit.parameters(law)
   for name, value in pairs(given or {}) do
-    if not member(names, name) then
-      local near = options.nearest(tostring(name), names)
-      options.fail(WHERE, "option '%s': the law '%s' has no number '%s' (%s)", option, law,
-        tostring(name), near and "did you mean '" .. near .. "'?" or #names == 0 and "it has none"
-          or "it has " .. table.concat(names, ", "))
+    if not member(known, name) then
+      options.fail(WHERE, "option '%s': the law '%s' has no number '%s'%s", option, law,
+        tostring(name), naming.hint(name, known, "it has", "it has none"))
     end
     local finite = type(value) == "number" and value - value == 0
     local fits = finite and (option == "hold" or not POSITIVE[name] or value > 0)
@@ -360,8 +359,7 @@ end
 
 -- ---- the result ---------------------------------------------------------------------------------
 
-local Fit = {}
-Fit.__index = Fit
+local Fit = naming.class("mgd.fit", { "unit", "c2c", "c2c_error", "noise", "residual" })
 
 local function padded(text, width)
   local _, continued = text:gsub("[\128-\191]", "")

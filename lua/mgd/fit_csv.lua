@@ -1,6 +1,7 @@
 --- Measured pulses from a CSV file, checked row by row, for `mgd.fit`.
 -- @module mgd.fit_csv
 
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 
 local LEAST_POINTS = 3
@@ -53,14 +54,13 @@ end
 
 local function check_mapping(where, columns)
   for key, value in pairs(columns) do
-    local near = options.nearest(tostring(key), COLUMNS)
     local known = false
     for _, name in ipairs(COLUMNS) do
       known = known or name == key
     end
     if not known then
-      options.fail(where, "option 'columns': unknown column '%s' (%s)", tostring(key),
-        near and "did you mean '" .. near .. "'?" or "there are " .. table.concat(COLUMNS, ", "))
+      options.fail(where, "option 'columns': unknown column '%s'%s", tostring(key),
+        naming.hint(key, COLUMNS, "there are"))
     elseif type(value) ~= "string" then
       options.fail(where, "option 'columns': %s must be the name of a column, got %s", key,
         options.type_name(value))
@@ -83,7 +83,7 @@ local function find_columns(where, path, header, separator, mapping)
     out[name] = places[wanted]
     if not out[name] and (mapping[name] or not OPTIONAL[name]) then
       missing[#missing + 1] = "'" .. wanted .. "'"
-      local near = options.nearest(wanted, cells)
+      local near = naming.nearest(wanted, cells)
       nearest = nearest or near and ("is '%s' the %s? Then columns = {%s = \"%s\"}"):format(near,
         name, name, near)
     end

@@ -4,15 +4,19 @@
 local core = require "mgd.core"
 local figures = require "mgd.figures"
 local files = require "mgd.files"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local probes = require "mgd.probes"
 local text = require "mgd.text"
 
 local M = {}
 
-local History = {}
-History.__index = History
-History.__name = "mgd.history"
+local FIELDS = { "counters" }
+for _, name in ipairs(probes.names) do
+  FIELDS[#FIELDS + 1] = name
+end
+
+local History = naming.class("mgd.history", FIELDS)
 
 -- ---- collecting ---------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@
 -- @module mgd.hw
 
 local core = require "mgd.core"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 
 local hw = {}
@@ -37,9 +38,7 @@ local PLACES = {
 
 -- ---- models -------------------------------------------------------------------------------------
 
-local Model = {}
-Model.__index = Model
-Model.__name = "mgd.hw.model"
+local Model = naming.class("mgd.hw.model")
 
 local definitions = {}
 
@@ -151,13 +150,11 @@ local function check_stage(where, stage)
   if PLACES[stage] then
     return
   end
-  local names = {}
+  local known = {}
   for i, entry in ipairs(hw.STAGES) do
-    names[i] = entry[1]
+    known[i] = entry[1]
   end
-  local near = type(stage) == "string" and options.nearest(stage, names)
-  options.fail(where, "unknown stage '%s' (%s)", tostring(stage),
-    near and "did you mean '" .. near .. "'?" or "stages: " .. table.concat(names, ", "))
+  options.fail(where, "unknown stage '%s'%s", tostring(stage), naming.hint(stage, known, "stages"))
 end
 
 -- The list of a stage, checked.
@@ -288,7 +285,8 @@ local CONDITIONS = {
 function Model:apply(values, opts)
   local where = ("hw.%s: apply"):format(self.name)
   local opt = options.check(where, CONDITIONS, opts)
-  if not options.is_tensor(values) then
+  local tensor = options.tensor(values)
+  if not tensor then
     options.fail(where, "expected a tensor of values, got %s", options.type_name(values))
   end
   local stage = opt.stage or definitions[self.name].stages[1]
@@ -296,7 +294,7 @@ function Model:apply(values, opts)
   if compiled.update then
     options.fail(where, "an update law is tried out by write(start, changes)")
   end
-  return core.hw.apply(compiled.models, opt, values)
+  return core.hw.apply(compiled.models, opt, tensor)
 end
 
 --- What devices make of changes of their weights, one after the other.
@@ -316,7 +314,8 @@ function Model:write(start, changes, opts)
   if not law then
     options.fail(where, "hw.%s is no update law: it is tried out by apply(values)", self.name)
   end
-  if not options.is_tensor(start) or not options.is_tensor(changes) then
+  start, changes = options.tensor(start), options.tensor(changes)
+  if not start or not changes then
     options.fail(where, "expected tensors: weights (n), and changes (T, n)")
   end
   return core.hw.write(law, opt, start, changes)
@@ -403,4 +402,4 @@ end
 
 hw.presets = require "mgd.hw.presets"(hw)
 
-return hw
+return naming.module("mgd.hw", hw)

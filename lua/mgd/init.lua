@@ -10,6 +10,7 @@ if source:sub(1, 1) == "@" then
 end
 
 local core = require "mgd.core"
+local naming = require "mgd.naming"
 
 -- Errors are reported at the first line outside of this folder.
 core.set_library(source)
@@ -49,21 +50,12 @@ local LATER = {
   time_constants = { "mgd.time_constants", "measure" },
 }
 
-local function loaded(t, name)
-  local place = LATER[name]
-  if place then
+return naming.module("mgd", mgd, {
+  loads = LATER,
+  load = function(name)
+    local place = LATER[name]
     local module = require(place[1])
-    t[name] = place[2] and module[place[2]] or module
-  end
-  return rawget(t, name)
-end
-
-return setmetatable(mgd, {
-  __index = loaded,
-  __pairs = function(t)
-    for name in pairs(LATER) do
-      loaded(t, name)
-    end
-    return next, t
+    return place[2] and module[place[2]] or module
   end,
+  later = { "circuit", "ffi", "gsl", "mpi", "repl", "save" },
 })

@@ -6,6 +6,7 @@
 -- others to read, both are null.
 -- @module mgd.json
 
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local exact = require "mgd.text"
 
@@ -237,4 +238,4 @@ function M.decode(text, damaged)
   return value
 end
 
-return M
+return naming.module("mgd.json", M)

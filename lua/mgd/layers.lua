@@ -2,15 +2,15 @@
 -- of layers and sources that the core takes.
 -- @module mgd.layers
 
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 
 local M = {}
 
 M.ACTIVATIONS = { "identity", "sigmoid", "tanh", "relu", "softplus" }
 
-local Layer = {}
-Layer.__index = Layer
-Layer.__name = "mgd.layer"
+local Layer = naming.class("mgd.layer", { "outputs", "kernel", "stride", "padding", "modes",
+  "detect", "cell", "every", "drawn", "step", "shape", "layers", "branches" })
 
 local function layer(fields)
   return setmetatable(fields, Layer)

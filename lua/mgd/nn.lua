@@ -9,6 +9,7 @@
 
 local core = require "mgd.core"
 local layers = require "mgd.layers"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 
 local nn = {}
@@ -46,9 +47,7 @@ end
 
 -- ---- networks -----------------------------------------------------------------------------------
 
-local Network = {}
-Network.__index = Network
-Network.__name = "mgd.network"
+local Network = naming.class "mgd.network"
 
 --- Draw new parameters.
 -- @tparam table opts `scheme` ("uniform"), `low` (−1), `high` (1), `mean` (0), `std` (1),
@@ -118,9 +117,7 @@ end
 
 -- ---- plans --------------------------------------------------------------------------------------
 
-local Plan = {}
-Plan.__index = Plan
-Plan.__name = "mgd.plan"
+local Plan = naming.class "mgd.plan"
 
 --- What the network is compiled to: kernel calls in order, over one arena in which values take the
 -- place of those that no one reads any more. Printed, a table with figures for one sample.
@@ -271,4 +268,4 @@ function nn.mlp(opts)
   return new_network({ opt[1] }, list, opt.dtype)
 end
 
-return nn
+return naming.module("mgd.nn", nn)

@@ -15,8 +15,9 @@
 -- Fields of an entry: the name at [1]; `type`, one of "number", "integer", "string", "boolean",
 -- "table", "list" (a table of elements 1, 2, … alone), "function" (anything callable),
 -- "coroutine", "schedule" (a function of the step or a table, which mgd.schedules checks),
--- "tensor", "any", or a list of these; `default`; `required`; `min`, `max` (inclusive) and `above`
--- (exclusive) for numbers; `infinite = true` where an infinity makes sense; `choices` for strings;
+-- "tensor" (or a list of numbers, of which it is made), "network", "chip", "dataset", "any", or a
+-- list of these; `default`; `required`; `min`, `max` (inclusive) and `above` (exclusive) for
+-- numbers; `infinite = true` where an infinity makes sense; `choices` for strings;
 -- `only = { "optimizer", "adam" }` where it has an effect only beside that value of an entry above
 -- it, or beside one of several, or of that type; `unit` and `doc` for people. NaN is never a number
 -- here.
@@ -26,6 +27,7 @@
 -- as an option, or within one.
 -- @module mgd.options
 
+local naming = require "mgd.naming"
 local text = require "mgd.text"
 
 local unpack = table.unpack or rawget(_G, "unpack") -- LuaJIT
@@ -35,10 +37,13 @@ local options = {}
 local PHRASES = {
   any = "a value",
   boolean = "true or false",
+  chip = "a chip",
   coroutine = "a coroutine",
+  dataset = "a data set",
   ["function"] = "a function",
   integer = "an integer",
   list = "a list",
+  network = "a network",
   number = "a number",
   schedule = "a schedule",
   string = "a string",
@@ -128,64 +133,28 @@ local function check_holes(where, label, value, seen)
   end
 end
 
---- The type of a value as messages name it: `type(value)`, or "tensor", or "coroutine".
+--- A tensor, where one is wanted: a list of numbers, nested for more dimensions, is made one.
+-- @param value anything
+-- @treturn tensor|nil nil where it is neither
+-- @raise as mgd.tensor does, on a list that is wrong
+function options.tensor(value)
+  if type(value) == "table" and getmetatable(value) == nil then
+    return require("mgd.core").tensor.tensor(value)
+  end
+  return options.is_tensor(value) and value or nil
+end
+
+--- The type of a value as messages name it: `type(value)`, or "tensor", "coroutine", "network", …
 -- @param value anything
 -- @treturn string
 function options.type_name(value)
   return options.is_tensor(value) and "tensor"
-    or type(value) == "thread" and "coroutine" or type(value)
+    or type(value) == "thread" and "coroutine" or naming.kind(value) or type(value)
 end
 
---- Number of edits (insert, delete, replace, swap neighbours) that turn `a` into `b`.
--- Optimal string alignment, Damerau 1964; case is ignored.
--- @tparam string a
--- @tparam string b
--- @treturn number
-function options.distance(a, b)
-  a, b = a:lower(), b:lower()
-  local before, above, row = {}, {}, {}
-  for j = 0, #b do
-    above[j] = j
-  end
-  for i = 1, #a do
-    row[0] = i
-    for j = 1, #b do
-      local same = a:byte(i) == b:byte(j)
-      row[j] = math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (same and 0 or 1))
-      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
-        row[j] = math.min(row[j], before[j - 2] + 1)
-      end
-    end
-    before, above, row = above, row, before
-  end
-  return above[#b]
-end
-
---- The name in `names` that `word` was probably meant to be.
--- @tparam string word
--- @tparam table names  list of strings
--- @treturn string|nil  nil when nothing is near
-function options.nearest(word, names)
-  local best, best_distance
-  for _, name in ipairs(names) do
-    local distance = options.distance(word, name)
-    if not best_distance or distance < best_distance then
-      best, best_distance = name, distance
-    end
-  end
-  if best and best_distance <= math.max(1, math.floor(#word / 3)) then
-    return best
-  end
-  for _, name in ipairs(names) do
-    if #word >= 2 and name:sub(1, #word) == word then
-      return name
-    end
-  end
-end
-
-local function quoted(names)
+local function quoted(list)
   local out = {}
-  for i, name in ipairs(names) do
+  for i, name in ipairs(list) do
     out[i] = "'" .. name .. "'"
   end
   return out
@@ -221,15 +190,15 @@ end
 -- @tparam table entry  of a schema
 -- @treturn string
 function options.expected(entry)
-  local words = {}
-  for i, kind in ipairs(types_of(entry)) do
+  local words, kinds = {}, types_of(entry)
+  for _, kind in ipairs(kinds) do
     local word = assert(PHRASES[kind], "unknown type in schema")
     if kind == "number" or kind == "integer" then
       word = word .. range_of(entry)
     elseif kind == "string" and entry.choices then
       word = joined(quoted(entry.choices), " or ")
     end
-    words[i] = word
+    words[#words + 1] = (kind ~= "any" or #kinds == 1) and word or nil
   end
   return joined(words, " or ")
 end
@@ -295,7 +264,14 @@ function checks.table(_, value)
 end
 
 function checks.tensor(_, value)
-  return options.is_tensor(value), value
+  local tensor = options.tensor(value)
+  return tensor ~= nil, tensor
+end
+
+for _, kind in ipairs { "chip", "dataset", "network" } do
+  checks[kind] = function(_, value)
+    return naming.kind(value) == kind, value
+  end
 end
 
 function checks.string(entry, value)
@@ -351,8 +327,7 @@ local function check_value(where, label, entry, value)
   local got = wrong_value and shown(value) or options.type_name(value)
   local hint = ""
   if entry.choices and type(value) == "string" then
-    local near = options.nearest(value, entry.choices)
-    hint = near and string.format(" (did you mean '%s'?)", near) or ""
+    hint = naming.hint(value, entry.choices)
   end
   return options.fail(where, "%s must be %s, got %s%s", label, options.expected(entry), got, hint)
 end
@@ -365,20 +340,12 @@ local function fail_unknown(where, schema, key)
       shown(key)
     )
   end
-  local names = {}
+  local known = {}
   for i, entry in ipairs(schema) do
-    names[i] = entry[1]
+    known[i] = entry[1]
   end
-  local near = type(key) == "string" and options.nearest(key, names)
-  local hint
-  if near then
-    hint = "did you mean '" .. near .. "'?"
-  elseif #names == 0 then
-    hint = "it takes none"
-  else
-    hint = "options: " .. table.concat(names, ", ")
-  end
-  return options.fail(where, "unknown option '%s' (%s)", tostring(key), hint)
+  return options.fail(where, "unknown option '%s'%s", tostring(key),
+    naming.hint(key, known, "options", "it takes none"))
 end
 
 local function check_keys(where, schema, given, positional)
@@ -433,6 +400,32 @@ local function fail_without_effect(where, name, only, present)
     only[1], other, options.belongs(only))
 end
 
+local function takes(entry, kind)
+  return one_of(types_of(entry), kind)
+end
+
+-- The option to which an object of the library belongs, where it was given as another, or as the
+-- table of options itself: net = for a network; nil where it may stand there or belongs nowhere.
+local function place_of(schema, value, entry)
+  local kind = naming.kind(value)
+  if not kind or entry and takes(entry, kind) then
+    return nil
+  end
+  for _, other in ipairs(schema) do
+    if takes(other, kind) then
+      return other[1]
+    end
+  end
+end
+
+local function check_place(where, schema, value, entry)
+  local place = place_of(schema, value, entry)
+  if place then
+    options.fail(where, "option '%s' must be %s, got %s (did you mean %s = …?)", entry[1],
+      options.expected(entry), PHRASES[naming.kind(value)], place)
+  end
+end
+
 --- Check an option table against a schema.
 -- @tparam string where  the function that was called, e.g. "mgd.train": opens every message
 -- @tparam table schema  list of entries, see above
@@ -444,8 +437,10 @@ end
 function options.check(where, schema, given)
   if given == nil then
     given = {}
-  elseif type(given) ~= "table" then
-    options.fail(where, "expected a table of options, got %s", options.type_name(given))
+  elseif type(given) ~= "table" or naming.kind(given) then
+    local place = place_of(schema, given)
+    options.fail(where, "expected a table of options, got %s%s", options.type_name(given),
+      place and (" (did you mean {%s = …}?)"):format(place) or "")
   end
   local positional = schema.positional and count_elements(where, nil, given) or 0
   check_keys(where, schema, given, positional)
@@ -464,6 +459,7 @@ function options.check(where, schema, given)
         fail_without_effect(where, name, entry.only, out[entry.only[1]])
       end
     elseif value ~= nil then
+      check_place(where, schema, value, entry)
       out[name] = check_value(where, "option '" .. name .. "'", entry, value)
     elseif entry.required then
       options.fail(where, "option '%s' is missing: it must be %s", name, options.expected(entry))

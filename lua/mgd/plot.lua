@@ -14,6 +14,7 @@
 local csv = require "mgd.plot.csv"
 local files = require "mgd.files"
 local gnuplot = require "mgd.plot.gnuplot"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local script = require "mgd.plot.script"
 local series = require "mgd.plot.series"
@@ -53,9 +54,7 @@ for _, entry in ipairs {
   table.insert(M.SCHEMA, entry)
 end
 
-local Figure = {}
-Figure.__index = Figure
-Figure.__name = "mgd.plot"
+local Figure = naming.class("mgd.figure", { "title" })
 
 -- ---- making -------------------------------------------------------------------------------------
 
@@ -153,7 +152,7 @@ local CLOCKS = { step = true, time = true, wall = true } -- which nobody wants d
 -- @usage mgd.plot.history(run.history, {"cost"}):show()
 function M.history(history, names)
   local where = "mgd.plot.history"
-  if type(history) ~= "table" or not options.is_tensor(history.step) then
+  if type(history) ~= "table" or not options.is_tensor(rawget(history, "step")) then
     options.fail(where, "expected the history of a run, got %s", options.type_name(history))
   end
   if names ~= nil and type(names) ~= "table" then
@@ -163,9 +162,10 @@ function M.history(history, names)
   end
   local panels = {}
   for _, name in ipairs(names or history.names) do
-    local values = history[name]
+    local values = rawget(history, name)
     if not options.is_tensor(values) then
-      options.fail(where, "the history has no probe '%s'", tostring(name))
+      options.fail(where, "the history has no probe '%s'%s", tostring(name),
+        naming.hint(name, history.names))
     elseif names or not CLOCKS[name] then
       panels[#panels + 1] = { x = "step", y = { label = name, unit = M.UNITS[name] },
         { x = history.step, y = values } }
@@ -250,8 +250,4 @@ function Figure:__tostring()
     #self.panels, #self.panels == 1 and "" or "s", count)
 end
 
-return setmetatable(M, {
-  __call = function(_, opts)
-    return M.new(opts)
-  end,
-})
+return naming.module("mgd.plot", M, { call = M.new })

@@ -11,6 +11,7 @@
 
 local core = require "mgd.core"
 local moments = require "mgd.stats.moments"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local survival = require "mgd.stats.survival"
 local values = require "mgd.stats.values"
@@ -92,19 +93,20 @@ function M.bands(x, q)
   local where = "mgd.stats.bands"
   q = q or QUARTILES
   check_fractions(where, q)
-  if not options.is_tensor(x) or x.ndim ~= 2 then
-    options.fail(where, "expected a tensor of two dimensions (T, R), got %s", options.is_tensor(x)
-      and tostring(x.ndim) .. " dimensions" or options.type_name(x))
+  local t = options.tensor(x)
+  if not t or t.ndim ~= 2 then
+    options.fail(where, "expected a tensor of two dimensions (T, R), got %s",
+      t and tostring(t.ndim) .. " dimensions" or options.type_name(x))
   end
   local columns = {}
   for k = 1, #q do
     columns[k] = {}
   end
-  for t, row in ipairs(x:totable()) do
+  for i, row in ipairs(t:totable()) do
     local known = values.known(row)
     local result = #known > 0 and C.quantiles(known, q) or {}
     for k = 1, #q do
-      columns[k][t] = result[k] or 0 / 0
+      columns[k][i] = result[k] or 0 / 0
     end
   end
   for k = 1, #q do
@@ -349,4 +351,4 @@ M.sobol = sequence "sobol"
 --- Points of Halton's sequence (GSL's), at most 1229 dimensions; as `sobol`.
 M.halton = sequence "halton"
 
-return M
+return naming.module("mgd.stats", M)

@@ -16,6 +16,7 @@ local Export = require "mgd.store.export"
 local File = require "mgd.store.file"
 local files = require "mgd.files"
 local json = require "mgd.json"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local Query = require "mgd.store.query"
 local Record = require "mgd.store.record"
@@ -26,9 +27,7 @@ local sqlite = core.sqlite
 
 local M = {}
 
-local Store = {}
-Store.__index = Store
-Store.__name = "mgd.store"
+local Store = naming.class("mgd.store", { "db", "in_memory", "reason" })
 for _, methods in ipairs { Query, Compare, Export } do
   for name, method in pairs(methods) do
     Store[name] = method
@@ -425,8 +424,4 @@ function Store:artefact(exp, path, opts)
   end)
 end
 
-return setmetatable(M, {
-  __call = function(_, opts)
-    return M.open(opts)
-  end,
-})
+return naming.module("mgd.store", M, { call = M.open })

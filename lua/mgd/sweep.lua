@@ -15,11 +15,12 @@ local core = require "mgd.core"
 local batches = require "mgd.sweep.batches"
 local experiment = require "mgd.experiment"
 local Ledger = require "mgd.sweep.ledger"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local paths = require "mgd.experiment.paths"
 local points = require "mgd.sweep.points"
 local progress = require "mgd.progress"
-local Result = require "mgd.sweep.result"
+local results = require "mgd.sweep.result"
 local stores = require "mgd.store"
 local workers = require "mgd.sweep.workers"
 
@@ -52,9 +53,7 @@ M.RUN_SCHEMA = {
     doc = "Time between two checkpoints of each process." },
 }
 
-local Sweep = {}
-Sweep.__index = Sweep
-Sweep.__name = "mgd.sweep"
+local Sweep = naming.class("mgd.sweep")
 
 -- ---- making -------------------------------------------------------------------------------------
 
@@ -181,7 +180,7 @@ function Sweep:run(opts)
       .. "again\n"):format(finished, count))
     error(message, 0)
   end
-  return Result.new(self, ledger.id, tell(ledger))
+  return results.new(self, ledger.id, tell(ledger))
 end
 
 --- What the store knows so far, without running anything.
@@ -191,11 +190,7 @@ function Sweep:result()
   if not id then
     options.fail("sweep:result", "sweep '%s' has not been run yet", self.name)
   end
-  return Result.new(self, id, {})
+  return results.new(self, id, {})
 end
 
-return setmetatable(M, {
-  __call = function(_, opts)
-    return M.new(opts)
-  end,
-})
+return naming.module("mgd.sweep", M, { call = M.new })

@@ -11,6 +11,7 @@
 
 local core = require "mgd.core"
 local experiment = require "mgd.experiment"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local plot = require "mgd.plot"
 local sweeps = require "mgd.sweep"
@@ -36,9 +37,7 @@ M.SCHEMA = {
     doc = "A line on the terminal (stderr); elsewhere one every 10 s." },
 }
 
-local Map = {}
-Map.__index = Map
-Map.__name = "mgd.time_constants"
+local Map = naming.class("mgd.map")
 
 local function values_of(exp, name, given)
   local list = options.is_tensor(given) and given:totable() or given

@@ -13,6 +13,7 @@
 
 local experiment = require "mgd.experiment"
 local figures = require "mgd.figures"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local paths = require "mgd.experiment.paths"
 local plot = require "mgd.plot"
@@ -138,9 +139,7 @@ end
 
 -- ---- results ------------------------------------------------------------------------------------
 
-local Map = {}
-Map.__index = Map
-Map.__name = "mgd.tolerance"
+local Map = naming.class("mgd.map")
 
 --- The last value up to which a rate stays at the level.
 -- @tparam table values from mild to harsh

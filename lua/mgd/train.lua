@@ -13,6 +13,7 @@ local history = require "mgd.history"
 local logs = require "mgd.log"
 local hw = require "mgd.hw"
 local mimo = require "mgd.mimo"
+local naming = require "mgd.naming"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
 local probes = require "mgd.probes"
@@ -25,9 +26,10 @@ local M = {}
 -- ---- options ------------------------------------------------------------------------------------
 
 M.SCHEMA = {
-  { "net", type = "any", doc = "A network: trained as an ideal chip. Either this or chip." },
-  { "chip", type = "any", doc = "What is trained." },
-  { "data", type = "table", required = true, doc = "A data set, or {x =, y =, test =}." },
+  { "net", type = "network", doc = "Trained as an ideal chip. Either this or chip." },
+  { "chip", type = "chip", doc = "What is trained." },
+  { "data", type = { "dataset", "table" }, required = true,
+    doc = "A data set, or {x =, y =, test =}." },
   { "cost", type = { "string", "function" }, default = "mse",
     doc = "mse, cross_entropy, l2, or function(y, target) → number, of (B, O) and (B, K)." },
   { "label_smoothing", type = "number", default = 0, min = 0, only = { "cost", "cross_entropy" },
@@ -142,12 +144,6 @@ local function check_chip(opt)
   if (opt.net == nil) == (opt.chip == nil) then
     options.fail("mgd.train", "expected either net = … or chip = …")
   end
-  if opt.net ~= nil and not nn.is_network(opt.net) then
-    options.fail("mgd.train", "option 'net' must be a network, got %s", options.type_name(opt.net))
-  end
-  if opt.chip ~= nil and not chips.is_chip(opt.chip) then
-    options.fail("mgd.train", "option 'chip' must be a chip, got %s", options.type_name(opt.chip))
-  end
   return opt.chip or chips { net = opt.net }
 end
 
@@ -233,8 +229,6 @@ end
 
 -- ---- runs ---------------------------------------------------------------------------------------
 
-local Run = {}
-
 local PROPERTIES = {
   steps_done = function(run)
     return run.core:steps_done()
@@ -244,15 +238,7 @@ local PROPERTIES = {
   end,
 }
 
-function Run:__index(name)
-  local property = PROPERTIES[name]
-  if property then
-    return property(self)
-  end
-  return Run[name]
-end
-
-Run.__name = "mgd.run"
+local Run = naming.class("mgd.run", { "history" }, PROPERTIES)
 
 -- How G comes about.
 local function method_text(o)

@@ -27,14 +27,18 @@ static int protected_call(lua_State *L) {
     push_copy(L, c->a);
     push_copy(L, c->b);
     lua_call(L, 2, 1);
-    if (c->number) {
-        if (lua_type(L, -1) != LUA_TNUMBER)
-            return luaL_error(L, "it returned a %s: expected a number",
-                              l_test_tensor(L, lua_gettop(L)) ? "tensor" : luaL_typename(L, -1));
+    if (c->number && lua_type(L, -1) == LUA_TNUMBER) {
         *c->number = lua_tonumber(L, -1);
         return 0;
     }
-    mgd_tensor *result = l_test_tensor(L, lua_gettop(L));
+    mgd_tensor *result = l_take_tensor(L, lua_gettop(L));
+    if (c->number) { /* of one element, it is a number */
+        if (!result || mgd_tensor_size(result) != 1)
+            return luaL_error(L, "it returned a %s: expected a number",
+                              result ? "tensor" : luaL_typename(L, -1));
+        *c->number = mgd_tensor_get(result, (const size_t[MGD_MAX_DIMS]){0});
+        return 0;
+    }
     if (!result)
         return luaL_error(L, "it returned a %s: expected a tensor (B, O)", luaL_typename(L, -1));
     mgd_context ctx = {0};

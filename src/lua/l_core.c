@@ -9,6 +9,7 @@
 
 #define LIBRARY_PREFIX "mgd.library_prefix" /* registry: "@/…/lua/mgd/" */
 #define BYTE_DEBT "mgd.byte_debt"           /* registry: bytes not yet told to the collector */
+#define UNKNOWN "mgd.unknown"               /* registry: function(what, name, methods, fields) */
 #define BYTE_DEBT_STEP (1 << 20)
 
 /* Pushes "file:line: " of the innermost Lua function outside the library, or "". */
@@ -78,10 +79,33 @@ void *l_push_box(lua_State *L, size_t size, const char *type_name) {
     return box;
 }
 
+/* __index of the tables of methods, whose own entries are found without it: (methods, name). What
+ * it calls raises, where `name` looks like one that somebody meant. */
+static int unknown_name(lua_State *L) {
+    lua_settop(L, 2);
+    lua_getfield(L, LUA_REGISTRYINDEX, UNKNOWN);
+    if (!lua_isfunction(L, -1))
+        return 0;
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 1);
+    lua_pushliteral(L, "__fields");
+    lua_rawget(L, 1);
+    lua_call(L, 4, 0);
+    return 0;
+}
+
 void l_new_type(lua_State *L, const char *type_name, const luaL_Reg *methods) {
     luaL_newmetatable(L, type_name);
     luaL_setfuncs(L, methods, 0);
-    lua_getfield(L, -1, "__index");
+    lua_createtable(L, 0, 1);
+    const char *dot = strrchr(type_name, '.');
+    lua_pushstring(L, dot ? dot + 1 : type_name);
+    lua_pushcclosure(L, unknown_name, 1);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+    lua_pushliteral(L, "__index");
+    lua_rawget(L, -2);
     if (lua_isnil(L, -1)) {
         lua_pushvalue(L, -2);
         lua_setfield(L, -3, "__index");
@@ -102,9 +126,28 @@ static int core_set_library(lua_State *L) {
     return 0;
 }
 
+/* core.set_unknown(f): f(what, name, methods, fields or nil) is called where an object of the core
+ * has no such name; lua/mgd/naming.lua says what could be meant. */
+static int core_set_unknown(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, UNKNOWN);
+    return 0;
+}
+
+/* core.set_function_texts(table): function → how it is shown; the interpreter looks there. */
+static int core_set_function_texts(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "mgd.function_texts");
+    return 0;
+}
+
 static const luaL_Reg functions[] = {
     {"fail", core_fail},
     {"set_library", core_set_library},
+    {"set_unknown", core_set_unknown},
+    {"set_function_texts", core_set_function_texts},
     {NULL, NULL},
 };
 

@@ -203,7 +203,7 @@ static int protected_call(lua_State *L) {
     l_tensor_filled(L, *box);
     push_event(L, 1, c);
     lua_call(L, 2, 1);
-    mgd_tensor *result = l_test_tensor(L, lua_gettop(L));
+    mgd_tensor *result = l_take_tensor(L, lua_gettop(L));
     if (!result)
         return luaL_error(L, "it returned a %s: expected a tensor", luaL_typename(L, -1));
     if (mgd_tensor_view(&ctx, result, c->out) != MGD_OK)

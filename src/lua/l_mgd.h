@@ -46,8 +46,8 @@ void l_byte_debt(lua_State *L, size_t bytes);
 /* Pushes a userdata of `size` zeroed bytes with the metatable `type_name` (made by l_new_type). */
 void *l_push_box(lua_State *L, size_t size, const char *type_name);
 
-/* Registers a metatable with `methods` and leaves it on the stack. When `index` is NULL, __index is
- * the metatable itself. */
+/* Registers a metatable with `methods` and leaves it on the stack. Without an __index among them it
+ * is the metatable itself. Names that are not there raise, with what could be meant. */
 void l_new_type(lua_State *L, const char *type_name, const luaL_Reg *methods);
 
 /* ---- tensors (l_tensor.c) ---- */
@@ -56,8 +56,12 @@ void l_new_type(lua_State *L, const char *type_name, const luaL_Reg *methods);
  * l_tensor_filled, which tells the collector. */
 mgd_tensor **l_push_tensor_box(lua_State *L);
 void l_tensor_filled(lua_State *L, const mgd_tensor *t);
-/* The tensor at `index`, or an error "WHAT: expected a tensor, got …". NULL when it is not one. */
+/* The tensor at `index`, NULL when it is not one. */
 mgd_tensor *l_test_tensor(lua_State *L, int index);
+/* The same where a tensor is wanted: a list of numbers (nested for more dimensions) at `index`, an
+ * absolute one, is replaced by the tensor that mgd.tensor makes of it, or is its error. */
+mgd_tensor *l_take_tensor(lua_State *L, int index);
+/* The same, or an error "WHAT: expected a tensor, got …". */
 mgd_tensor *l_check_tensor(lua_State *L, int index, const char *what);
 
 /* Each fills the module table on top of the stack with its functions. */

@@ -79,7 +79,7 @@ static int protected_pattern(lua_State *L) {
     lua_pushinteger(L, (lua_Integer)c->slot);
     lua_pushnumber(L, c->time);
     lua_call(L, 2, 1);
-    mgd_tensor *t = l_test_tensor(L, lua_gettop(L));
+    mgd_tensor *t = l_take_tensor(L, lua_gettop(L));
     if (!t)
         return luaL_error(L, "it returned a %s: expected a tensor with a value for each parameter",
                           luaL_typename(L, -1));

@@ -27,8 +27,29 @@ mgd_tensor *l_test_tensor(lua_State *L, int index) {
     return box ? *box : NULL;
 }
 
-mgd_tensor *l_check_tensor(lua_State *L, int index, const char *what) {
+mgd_tensor *l_take_tensor(lua_State *L, int index) {
     mgd_tensor *t = l_test_tensor(L, index);
+    if (t || lua_type(L, index) != LUA_TTABLE)
+        return t;
+    if (lua_getmetatable(L, index)) { /* an object of some kind */
+        lua_pop(L, 1);
+        return NULL;
+    }
+    t = l_tensor_push_nested(L, index, MGD_F64);
+    lua_replace(L, index);
+    return t;
+}
+
+mgd_tensor *l_tensor_self(lua_State *L, const char *name, const char *suffix) {
+    mgd_tensor *t = l_test_tensor(L, 1);
+    if (!t)
+        l_error(L, "%s%s: expected a tensor, got %s: call it with a colon, tensor:%s%s(…)", name,
+                suffix, luaL_typename(L, 1), name, suffix);
+    return t;
+}
+
+mgd_tensor *l_check_tensor(lua_State *L, int index, const char *what) {
+    mgd_tensor *t = l_take_tensor(L, index);
     if (!t)
         l_error(L, "%s: expected a tensor, got %s", what, luaL_typename(L, index));
     return t;
@@ -232,19 +253,19 @@ static int push_converted(lua_State *L, const mgd_tensor *t, mgd_dtype dtype) {
 
 /* t:clone() → a contiguous copy with storage of its own. */
 static int tensor_clone(lua_State *L) {
-    const mgd_tensor *t = l_check_tensor(L, 1, "clone");
+    const mgd_tensor *t = l_tensor_self(L, "clone", "");
     return push_converted(L, t, mgd_tensor_dtype(t));
 }
 
 /* t:to(dtype) → a copy of that type; integer types round to nearest even. */
 static int tensor_to(lua_State *L) {
-    const mgd_tensor *t = l_check_tensor(L, 1, "to");
+    const mgd_tensor *t = l_tensor_self(L, "to", "");
     return push_converted(L, t, check_dtype(L, 2, "to"));
 }
 
 /* t:save(path): writes a NumPy file; an existing one is replaced at once or not at all. */
 static int tensor_save(lua_State *L) {
-    const mgd_tensor *t = l_check_tensor(L, 1, "save");
+    const mgd_tensor *t = l_tensor_self(L, "save", "");
     const char *path = l_tensor_path(L, 2, "save");
     mgd_context ctx = {0};
     l_check(L, mgd_tensor_save(&ctx, t, path), &ctx);

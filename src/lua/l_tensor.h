@@ -24,6 +24,13 @@ l_options l_tensor_options(lua_State *L, int index, const char *what, unsigned a
 size_t l_tensor_shape(lua_State *L, int index, const char *what, int low,
                       size_t shape[MGD_MAX_DIMS]);
 
+/* Pushes the tensor that mgd.tensor makes of the nested tables or the number at `index`. */
+mgd_tensor *l_tensor_push_nested(lua_State *L, int index, mgd_dtype dtype);
+
+/* The tensor of which `name` + `suffix` is a method, at index 1; or an error that says so: it was
+ * called with a dot. */
+mgd_tensor *l_tensor_self(lua_State *L, const char *name, const char *suffix);
+
 /* The number of entries of the list at `index`, which holds nothing else; or an error. */
 size_t l_tensor_list(lua_State *L, int index, const char *what);
 

@@ -142,7 +142,7 @@ static void push_shape(lua_State *L, const mgd_tensor *t) {
     }
 }
 
-/* t.shape, t.dtype, t.ndim, t.size, else a method, else nil. */
+/* t.shape, t.dtype, t.ndim, t.size, else a method, else what l_new_type says of unknown names. */
 static int push_field(lua_State *L, const mgd_tensor *t) {
     const char *name = lua_tostring(L, 2);
     if (strcmp(name, "shape") == 0) {
@@ -156,7 +156,7 @@ static int push_field(lua_State *L, const mgd_tensor *t) {
     } else {
         lua_getmetatable(L, 1);
         lua_pushvalue(L, 2);
-        lua_rawget(L, -2);
+        lua_gettable(L, -2);
     }
     return 1;
 }
@@ -187,11 +187,10 @@ static int tensor_newindex(lua_State *L) {
     if (type != LUA_TNUMBER && type != LUA_TTABLE)
         return l_error(L, "a tensor is indexed by integers or lists, got %s", luaL_typename(L, 2));
     bool number = lua_type(L, 3) == LUA_TNUMBER;
-    const mgd_tensor *source = l_test_tensor(L, 3);
+    const mgd_tensor *source = l_take_tensor(L, 3);
     if (!number && !source)
-        return l_error(L, "assignment: expected a number or a tensor, got %s%s",
-                       luaL_typename(L, 3),
-                       lua_istable(L, 3) ? " (mgd.tensor makes one of it)" : "");
+        return l_error(L, "assignment: expected a number, a tensor or a list, got %s",
+                       luaL_typename(L, 3));
     mgd_context ctx = {0};
     size_t at[MGD_MAX_DIMS];
     if (element_key(L, 2, t, at) && number) {
@@ -219,7 +218,7 @@ static int tensor_len(lua_State *L) {
 
 /* t:reshape{3, -1} → a view when t is contiguous, else a copy. */
 static int tensor_reshape(lua_State *L) {
-    const mgd_tensor *t = l_check_tensor(L, 1, "reshape");
+    const mgd_tensor *t = l_tensor_self(L, "reshape", "");
     size_t shape[MGD_MAX_DIMS];
     size_t ndim = l_tensor_shape(L, 2, "reshape", -1, shape);
     mgd_context ctx = {0};
@@ -231,7 +230,7 @@ static int tensor_reshape(lua_State *L) {
 
 /* t:transpose() → a view with all dimensions reversed; t:transpose(a, b): with two exchanged. */
 static int tensor_transpose(lua_State *L) {
-    const mgd_tensor *t = l_check_tensor(L, 1, "transpose");
+    const mgd_tensor *t = l_tensor_self(L, "transpose", "");
     lua_settop(L, 3);
     size_t axes[MGD_MAX_DIMS];
     bool exchange = !lua_isnil(L, 2) || !lua_isnil(L, 3);
@@ -263,7 +262,7 @@ static void push_nested(lua_State *L, const mgd_tensor *t, size_t *index, size_t
 
 /* t:totable() → nested tables of numbers; a number for a scalar. */
 static int tensor_totable(lua_State *L) {
-    const mgd_tensor *t = l_check_tensor(L, 1, "totable");
+    const mgd_tensor *t = l_tensor_self(L, "totable", "");
     size_t index[MGD_MAX_DIMS];
     luaL_checkstack(L, MGD_MAX_DIMS + 2, "nested tables");
     push_nested(L, t, index, 0);
@@ -272,7 +271,7 @@ static int tensor_totable(lua_State *L) {
 
 /* t:item() → the value of a tensor of one element. */
 static int tensor_item(lua_State *L) {
-    const mgd_tensor *t = l_check_tensor(L, 1, "item");
+    const mgd_tensor *t = l_tensor_self(L, "item", "");
     if (mgd_tensor_size(t) != 1)
         return l_error(L, "item: a tensor of one element has one, this one has %d",
                        (int)mgd_tensor_size(t));
@@ -289,5 +288,12 @@ static const luaL_Reg methods[] = {
 };
 
 void l_tensor_add_indexing(lua_State *L) {
+    static const char *const fields[] = {"shape", "dtype", "ndim", "size"}; /* to be suggested */
     luaL_setfuncs(L, methods, 0);
+    lua_newtable(L);
+    for (int i = 0; i < 4; i++) {
+        lua_pushstring(L, fields[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "__fields");
 }

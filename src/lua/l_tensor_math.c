@@ -12,9 +12,9 @@ static int operation(lua_State *L) {
 
 /* ---- elementwise ----------------------------------------------------------------------------- */
 
-/* The number or tensor at `index`: NULL for a number, which is written to `value`. */
+/* The number, tensor or list at `index`: NULL for a number, which is written to `value`. */
 static mgd_tensor *operand(lua_State *L, int index, const char *what, double *value) {
-    mgd_tensor *t = l_test_tensor(L, index);
+    mgd_tensor *t = l_take_tensor(L, index);
     if (t)
         return t;
     if (lua_type(L, index) != LUA_TNUMBER)
@@ -28,6 +28,9 @@ static int tensor_binary(lua_State *L) {
     mgd_binary op = (mgd_binary)operation(L);
     const char *name = mgd_binary_name(op);
     double x = 0, y = 0;
+    if (lua_gettop(L) < 2) /* t.add(u), where t:add(u) was meant; or t:add() */
+        return l_error(L, "%s: expected two operands; call it with a colon, tensor:%s(…)", name,
+                       name);
     const mgd_tensor *a = operand(L, 1, name, &x), *b = operand(L, 2, name, &y);
     if (!a && !b)
         return l_error(L, "%s: expected a tensor, got two numbers", name);
@@ -45,7 +48,7 @@ static int tensor_binary(lua_State *L) {
 static int tensor_update(lua_State *L) {
     mgd_binary op = (mgd_binary)operation(L);
     const char *name = mgd_binary_name(op);
-    mgd_tensor *t = l_check_tensor(L, 1, name);
+    mgd_tensor *t = l_tensor_self(L, name, "_");
     double value = 0;
     const mgd_tensor *b = operand(L, 2, name, &value);
     mgd_context ctx = {0};
@@ -60,7 +63,7 @@ static int tensor_update(lua_State *L) {
 /* -t and t:exp(), … */
 static int tensor_unary(lua_State *L) {
     mgd_unary op = (mgd_unary)operation(L);
-    const mgd_tensor *t = l_check_tensor(L, 1, mgd_unary_name(op));
+    const mgd_tensor *t = l_tensor_self(L, mgd_unary_name(op), "");
     mgd_context ctx = {0};
     mgd_tensor **out = l_push_tensor_box(L);
     l_check(L, mgd_tensor_unary(&ctx, op, t, out), &ctx);
@@ -71,7 +74,7 @@ static int tensor_unary(lua_State *L) {
 /* t:exp_(), …: in place; returns t. */
 static int tensor_apply(lua_State *L) {
     mgd_unary op = (mgd_unary)operation(L);
-    mgd_tensor *t = l_check_tensor(L, 1, mgd_unary_name(op));
+    mgd_tensor *t = l_tensor_self(L, mgd_unary_name(op), "_");
     mgd_context ctx = {0};
     l_check(L, mgd_tensor_apply(&ctx, op, t), &ctx);
     lua_settop(L, 1);
@@ -80,7 +83,7 @@ static int tensor_apply(lua_State *L) {
 
 /* t:fill_(number) → t. */
 static int tensor_fill(lua_State *L) {
-    mgd_tensor *t = l_check_tensor(L, 1, "fill_");
+    mgd_tensor *t = l_tensor_self(L, "fill_", "");
     mgd_context ctx = {0};
     l_check(L, mgd_tensor_fill(&ctx, t, l_tensor_number(L, 2, "fill_")), &ctx);
     lua_settop(L, 1);
@@ -89,7 +92,7 @@ static int tensor_fill(lua_State *L) {
 
 /* t:copy_(u) → t, with the values of u, a tensor that broadcasts to t or a number. */
 static int tensor_copy(lua_State *L) {
-    mgd_tensor *t = l_check_tensor(L, 1, "copy_");
+    mgd_tensor *t = l_tensor_self(L, "copy_", "");
     double value = 0;
     const mgd_tensor *source = operand(L, 2, "copy_", &value);
     mgd_context ctx = {0};
@@ -111,7 +114,7 @@ static void check_bounds(lua_State *L, const char *what, double *low, double *hi
 
 /* t:clamp(low, high) → every element moved into [low, high]; NaN stays. */
 static int tensor_clamp(lua_State *L) {
-    const mgd_tensor *t = l_check_tensor(L, 1, "clamp");
+    const mgd_tensor *t = l_tensor_self(L, "clamp", "");
     double low, high;
     check_bounds(L, "clamp", &low, &high);
     mgd_context ctx = {0};
@@ -127,7 +130,7 @@ static int tensor_clamp(lua_State *L) {
 /* ---- products -------------------------------------------------------------------------------- */
 
 static int tensor_matmul(lua_State *L) {
-    const mgd_tensor *a = l_check_tensor(L, 1, "matmul"), *b = l_check_tensor(L, 2, "matmul");
+    const mgd_tensor *a = l_tensor_self(L, "matmul", ""), *b = l_check_tensor(L, 2, "matmul");
     mgd_context ctx = {0};
     mgd_tensor **out = l_push_tensor_box(L);
     l_check(L, mgd_tensor_matmul(&ctx, a, b, out), &ctx);
@@ -137,7 +140,7 @@ static int tensor_matmul(lua_State *L) {
 
 /* t:dot(u) → a number. */
 static int tensor_dot(lua_State *L) {
-    const mgd_tensor *a = l_check_tensor(L, 1, "dot"), *b = l_check_tensor(L, 2, "dot");
+    const mgd_tensor *a = l_tensor_self(L, "dot", ""), *b = l_check_tensor(L, 2, "dot");
     mgd_context ctx = {0};
     double value = 0;
     l_check(L, mgd_tensor_dot(&ctx, a, b, &value), &ctx);
@@ -176,7 +179,7 @@ static int reduce_axis(lua_State *L, mgd_reduction op, const mgd_tensor *t, size
 static int tensor_reduce(lua_State *L) {
     mgd_reduction op = (mgd_reduction)operation(L);
     const char *name = mgd_reduction_name(op);
-    const mgd_tensor *t = l_check_tensor(L, 1, name);
+    const mgd_tensor *t = l_tensor_self(L, name, "");
     lua_settop(L, 3);
     if (lua_istable(L, 2) && lua_isnil(L, 3)) { /* t:var{ddof = 1} */
         lua_pushnil(L);
@@ -192,7 +195,7 @@ static int tensor_reduce(lua_State *L) {
 /* t:allclose(u, {rtol = 1e-6, atol = 0}) → |t − u| ≤ atol + rtol |u| everywhere; u may be a number,
  * and tensors of different shapes are not close. */
 static int tensor_allclose(lua_State *L) {
-    const mgd_tensor *a = l_check_tensor(L, 1, "allclose");
+    const mgd_tensor *a = l_tensor_self(L, "allclose", "");
     double value = 0;
     const mgd_tensor *b = operand(L, 2, "allclose", &value);
     l_options o = l_tensor_options(L, 3, "allclose", L_OPT_RTOL | L_OPT_ATOL);

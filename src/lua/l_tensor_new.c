@@ -162,10 +162,10 @@ static const char *format_place(char *buffer, size_t capacity, size_t n, const s
     return buffer;
 }
 
-/* The shape that the first entries of the nested table at 1 announce. */
-static size_t announced_shape(lua_State *L, size_t shape[MGD_MAX_DIMS]) {
+/* The shape that the first entries of the nested table at `index` announce. */
+static size_t announced_shape(lua_State *L, int index, size_t shape[MGD_MAX_DIMS]) {
     size_t ndim = 0;
-    lua_pushvalue(L, 1);
+    lua_pushvalue(L, index);
     while (lua_type(L, -1) == LUA_TTABLE && ndim < MGD_MAX_DIMS) {
         shape[ndim++] = l_tensor_list(L, -1, "mgd.tensor");
         lua_rawgeti(L, -1, 1);
@@ -204,6 +204,17 @@ static void fill_nested(lua_State *L, mgd_tensor *t, size_t *index, size_t axis)
     }
 }
 
+mgd_tensor *l_tensor_push_nested(lua_State *L, int index, mgd_dtype dtype) {
+    luaL_checkstack(L, MGD_MAX_DIMS + 8, "nested tables");
+    size_t shape[MGD_MAX_DIMS], place[MGD_MAX_DIMS];
+    size_t ndim = announced_shape(L, index, shape);
+    mgd_tensor *t = push_new(L, dtype, ndim, shape);
+    lua_pushvalue(L, index);
+    fill_nested(L, t, place, 0);
+    lua_pop(L, 1);
+    return t;
+}
+
 /* tensor(nested table | number | tensor, {dtype}) → a new tensor; {} is a vector of no elements. */
 static int tensor_new(lua_State *L) {
     l_options options = l_tensor_options(L, 2, "mgd.tensor", L_OPT_DTYPE);
@@ -220,13 +231,7 @@ static int tensor_new(lua_State *L) {
     if (type != LUA_TTABLE && type != LUA_TNUMBER)
         return l_error(L, "mgd.tensor: expected nested tables, a number or a tensor, got %s",
                        luaL_typename(L, 1));
-    size_t shape[MGD_MAX_DIMS], index[MGD_MAX_DIMS];
-    size_t ndim = announced_shape(L, shape);
-    luaL_checkstack(L, MGD_MAX_DIMS + 8, "nested tables");
-    mgd_tensor *t = push_new(L, options.dtype, ndim, shape);
-    lua_pushvalue(L, 1);
-    fill_nested(L, t, index, 0);
-    lua_pop(L, 1);
+    l_tensor_push_nested(L, 1, options.dtype);
     return 1;
 }
 

@@ -16,6 +16,7 @@ local data = require "mgd.data"
 local hw = require "mgd.hw"
 local json = require "mgd.json"
 local layers = require "mgd.layers"
+local naming = require "mgd.naming"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
 local train = require "mgd.train"
@@ -227,13 +228,12 @@ function M.chip(given)
 end
 
 local function unknown_model(stage, name)
-  local names = {}
+  local known = {}
   for i, definition in ipairs(hw.models()) do
-    names[i] = definition.name
+    known[i] = definition.name
   end
-  local near = options.nearest(name, names)
   options.fail(WHERE .. ": chip", "stage '%s': unknown model '%s'%s", stage, name,
-    near and (" (did you mean '%s'?)"):format(near) or "")
+    naming.hint(name, known))
 end
 
 --- The chip itself.
@@ -269,14 +269,12 @@ local function check_name(name)
   elseif data.makers[name] then
     return
   end
-  local names = {}
-  for known in pairs(data.makers) do
-    names[#names + 1] = known ~= "subset" and known or nil -- which is asked of a set
+  local known = {}
+  for maker in pairs(data.makers) do
+    known[#known + 1] = maker ~= "subset" and maker or nil -- which is asked of a set
   end
-  table.sort(names)
-  local near = type(name) == "string" and options.nearest(name, names)
-  options.fail(WHERE, "unknown data '%s' (%s)", tostring(name),
-    near and "did you mean '" .. near .. "'?" or "data: " .. table.concat(names, ", "))
+  table.sort(known)
+  options.fail(WHERE, "unknown data '%s'%s", tostring(name), naming.hint(name, known, "data"))
 end
 
 --- The data in their one form.

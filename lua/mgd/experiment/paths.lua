@@ -11,6 +11,7 @@
 local chips = require "mgd.chip"
 local codes = require "mgd.codes"
 local hw = require "mgd.hw"
+local naming = require "mgd.naming"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
 local parts = require "mgd.experiment.parts"
@@ -44,11 +45,12 @@ end
 
 local STAGES = names_of(hw.STAGES)
 
-local function fail(where, path, word, names, what)
-  local near = options.nearest(word, names)
-  names = #names <= 24 and names or { unpack(names, 1, 24) }
-  options.fail(where, "unknown parameter '%s': %s has no '%s' (%s)", path, what, word,
-    near and "did you mean '" .. near .. "'?" or "it has " .. table.concat(names, ", "))
+local function fail(where, path, word, known, what)
+  local hint = naming.hint(word, known)
+  if hint == "" then
+    hint = naming.hint(nil, #known <= 24 and known or { unpack(known, 1, 24) }, "it has")
+  end
+  options.fail(where, "unknown parameter '%s': %s has no '%s'%s", path, what, word, hint)
 end
 
 -- ---- models -------------------------------------------------------------------------------------

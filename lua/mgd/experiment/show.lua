@@ -2,6 +2,7 @@
 -- @module mgd.experiment.show
 
 local hw = require "mgd.hw"
+local naming = require "mgd.naming"
 local text = require "mgd.text"
 
 local M = {}
@@ -15,8 +16,7 @@ end
 
 -- ---- differences --------------------------------------------------------------------------------
 
-local Difference = {}
-Difference.__index = Difference
+local Difference = naming.class "mgd.difference"
 
 function Difference:__tostring()
   if #self == 0 then

@@ -7,6 +7,7 @@
 --     local chip = mgd.chip{net = net, update = hw.presets.reram_es()}
 -- @module mgd.hw.presets
 
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 
 return function(hw)
@@ -206,22 +207,11 @@ return function(hw)
 
   --- All presets: hw.presets() lists them, hw.presets.NAME{…} makes one.
   -- @treturn table list of {name =, kind = "device" | "weights" | "platform", doc =, source =}
-  return setmetatable(presets, {
-    __call = function()
-      local copy = {}
-      for i, entry in ipairs(list) do
-        copy[i] = { name = entry.name, kind = entry.kind, doc = entry.doc, source = entry.source }
-      end
-      return copy
-    end,
-    __index = function(_, name)
-      local names = {}
-      for i, entry in ipairs(list) do
-        names[i] = entry.name
-      end
-      local near = options.nearest(tostring(name), names)
-      return options.fail("hw.presets", "unknown preset '%s' (%s)", tostring(name),
-        near and "did you mean '" .. near .. "'?" or "presets: " .. table.concat(names, ", "))
-    end,
-  })
+  return naming.module("mgd.hw.presets", presets, { call = function()
+    local copy = {}
+    for i, entry in ipairs(list) do
+      copy[i] = { name = entry.name, kind = entry.kind, doc = entry.doc, source = entry.source }
+    end
+    return copy
+  end })
 end

@@ -124,6 +124,9 @@ end
 
 -- The median and the quartiles over the replicas of an ensemble.
 local function reduce_replicas(where, s)
+  if type(s.y) == "table" and type(s.y[1]) == "table" then
+    s.y = options.tensor(s.y)
+  end
   if options.is_tensor(s.y) and s.y.ndim == 2 then
     if s.low ~= nil or s.high ~= nil then
       options.fail(where, "'y' is (T, R), whose band is that of its quartiles: 'low' and 'high' "

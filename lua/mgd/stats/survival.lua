@@ -9,6 +9,7 @@
 -- @module mgd.stats.survival
 
 local core = require "mgd.core"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local values = require "mgd.stats.values"
 
@@ -86,8 +87,7 @@ local function first_time(curve, bound, q)
   return math.huge
 end
 
-local Result = {}
-Result.__index = Result
+local Result = naming.class("mgd.stats.result")
 
 --- The time by which a share of the runs has solved.
 -- @tparam number q from 0 to 1

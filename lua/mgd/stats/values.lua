@@ -2,9 +2,18 @@
 -- @module mgd.stats.values
 
 local figures = require "mgd.figures"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 
 local M = {}
+
+local texts = setmetatable({}, { __mode = "k" }) -- result → function(result) → string
+
+local Result = naming.class "mgd.stats.result"
+
+function Result:__tostring()
+  return texts[self](self)
+end
 
 --- Values as a list.
 -- @tparam string where opens messages
@@ -60,7 +69,8 @@ end
 -- @tparam table fields
 -- @tparam function text of the result → string
 function M.make(fields, text)
-  return setmetatable(fields, { __tostring = text })
+  texts[fields] = text
+  return setmetatable(fields, Result)
 end
 
 return M

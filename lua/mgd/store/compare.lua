@@ -4,13 +4,13 @@
 
 local figures = require "mgd.figures"
 local listing = require "mgd.listing"
+local naming = require "mgd.naming"
 local stats = require "mgd.stats"
 local values = require "mgd.stats.values"
 
 local Compare = {}
 
-local Comparison = {}
-Comparison.__index = Comparison
+local Comparison = naming.class("mgd.comparison")
 
 local function interval(value, low, high)
   return ("%s (%s … %s)"):format(figures.number(value, 5), figures.number(low, 5),

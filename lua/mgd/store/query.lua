@@ -6,6 +6,7 @@ local core = require "mgd.core"
 local experiment = require "mgd.experiment"
 local json = require "mgd.json"
 local listing = require "mgd.listing"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local paths = require "mgd.experiment.paths"
 
@@ -46,17 +47,15 @@ local function path_of(store, where, path)
   if canonical and known_path(store, canonical) then
     return canonical
   end
-  local names = {}
+  local known = {}
   for name in pairs(COLUMNS) do
-    names[#names + 1] = name
+    known[#known + 1] = name
   end
   for row in store:prepare("SELECT DISTINCT path FROM parameters"):rows() do
-    names[#names + 1] = row[1]
-    names[#names + 1] = row[1]:match "[^.]+$"
+    known[#known + 1] = row[1]
+    known[#known + 1] = row[1]:match "[^.]+$"
   end
-  local near = options.nearest(path, names)
-  options.fail(where, "no experiment in the store has '%s'%s", path,
-    near and (" (did you mean '%s'?)"):format(near) or "")
+  options.fail(where, "no experiment in the store has '%s'%s", path, naming.hint(path, known))
 end
 
 -- ---- conditions ---------------------------------------------------------------------------------
@@ -244,13 +243,11 @@ function Query.find(store, where, exp)
   local name = name_of(where, exp)
   local id = store:prepare("SELECT id FROM experiments WHERE name = ?"):first(name)
   if not id then
-    local names = {}
+    local known = {}
     for row in store:prepare("SELECT name FROM experiments"):rows() do
-      names[#names + 1] = row[1]
+      known[#known + 1] = row[1]
     end
-    local near = options.nearest(name, names)
-    options.fail(where, "the store has no experiment '%s'%s", name,
-      near and (" (did you mean '%s'?)"):format(near) or "")
+    options.fail(where, "the store has no experiment '%s'%s", name, naming.hint(name, known))
   end
   return id, name
 end

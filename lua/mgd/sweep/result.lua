@@ -8,15 +8,14 @@
 local core = require "mgd.core"
 local figures = require "mgd.figures"
 local listing = require "mgd.listing"
+local naming = require "mgd.naming"
 local options = require "mgd.options"
 local stats = require "mgd.stats"
 local values = require "mgd.stats.values"
 
 local tensor = core.tensor
 
-local Result = {}
-Result.__index = Result
-Result.__name = "mgd.sweep.result"
+local Result = naming.class("mgd.sweep.result")
 
 local FIELDS = { "solved", "diverged", "steps", "cost", "accuracy" }
 
@@ -63,7 +62,7 @@ end
 -- @treturn table `points`, `paths`, `store`, `name`; tensors (points, seeds) `solved`, `diverged`
 --   (steps, nan where not), `steps`, `cost`, `accuracy`; lists by point `success` and `time` (see
 --   mgd.stats; false where no run has ended); `failures`: batches that could not be run
-function Result.new(sweep, id, failures)
+local function new(sweep, id, failures)
   local lists = tables_of(sweep, id)
   local self = setmetatable({ name = sweep.name, points = sweep.points, paths = sweep.paths,
     experiments = sweep.experiments, store = sweep.store, failures = failures, success = {},
@@ -224,4 +223,4 @@ function Result:__tostring()
     tostring(listing(rows, columns)))
 end
 
-return Result
+return { new = new }
