@@ -192,6 +192,27 @@ describe("mgd.sweep", function()
       assert.same(values(whole:result(), "steps"), values(result, "steps"))
     end)
 
+    it("takes equal points for the same sweep, however they were written", function()
+      local s = sweep_of { store = path "a.db", grid = { eta = { 1, 2 } }, seeds = 2 }
+      local digest = s:run({ workers = 1 }).store:digest()
+      for _, values_of_eta in ipairs { { 1.0, 2.0 }, { 10 ^ 0, 2 }, mgd.linspace(1, 2, 2) } do
+        sweep_of { store = s.store, grid = { eta = values_of_eta }, seeds = 2 }:run { workers = 1 }
+        assert.same(digest, s.store:digest())
+      end
+      local nested = { { perturbation = { code = "walsh", amplitude = 1 } } }
+      local function run()
+        mgd.sweep { name = "n", base = xor(100), list = nested, store = s.store }:run {
+          workers = 1 }
+        return s.store:digest()
+      end
+      digest = run()
+      nested[1].perturbation.amplitude = 1.0
+      assert.same(digest, run())
+      nested[1].perturbation.amplitude = 2
+      fails("the store has another sweep named 'n', of other points or another base (point 1 is ",
+        run)
+    end)
+
     it("refuses another sweep of the same name", function()
       local s = sweep_of { store = path "a.db" }
       s:run { workers = 1 }

@@ -179,23 +179,6 @@ local function one_run(spec)
   train.new_run(train.resolve(opt), true)
 end
 
-local MOST_DIGITS = 1e15 -- from here on floats are written with an exponent
-
--- Equal numbers as one, in every Lua: whole floats as integers, where they are told apart.
-local function canonical(value)
-  if type(value) == "number" then
-    local whole = value % 1 == 0 and math.abs(value) < MOST_DIGITS
-    return math.type and (whole and math.tointeger(value) or value + 0.0) or value + 0
-  elseif type(value) ~= "table" then
-    return value
-  end
-  local out = {}
-  for key, element in pairs(value) do
-    out[key] = canonical(element)
-  end
-  return out
-end
-
 -- Checks everything once, by the very functions that a run goes through.
 local function resolve(self)
   local spec = self.spec
@@ -211,7 +194,7 @@ local function resolve(self)
   end
   self.objects = { chip = checked.chip, data = checked.data }
   self.functions = functions_of(self, functions)
-  self.plain = canonical {
+  self.plain = parts.canonical {
     name = spec.name, network = spec.network, chip = plain_chip(checked.chip),
     data = plain_data(checked.data), training = training, steps = spec.steps, every = spec.every,
     probes = spec.probes, stop = spec.stop, seeds = spec.seeds,

@@ -5,7 +5,9 @@
 --     local t = store:query{where = {["training.eta"] = {max = 1}}, columns = {"eta", "solved"}}
 --
 -- Several processes may write at once. Where the file cannot be written (a full disk, a folder that
--- may only be read), the store goes on in memory and says so; `store:save_as` writes it elsewhere.
+-- may only be read, a file that was removed), the store goes on in memory and says so;
+-- `store:save_as` writes it elsewhere. Where another program holds the file's lock, runs go on,
+-- keep their rows, and write them when the lock is gone.
 -- The tables are described in docs/store.md.
 -- @module mgd.store
 
@@ -37,6 +39,9 @@ end
 M.SCHEMA = {
   { "path", type = "string", default = ":memory:",
     doc = "The file, made where there is none; \":memory:\" keeps all in memory." },
+  { "patience", type = "number", default = 10, min = 0, infinite = true, unit = "s",
+    doc = "How long another program may hold the file's lock before that is reported; it is "
+      .. "waited out either way." },
 }
 
 --- Whether a value is a store.
@@ -47,9 +52,11 @@ end
 -- ---- opening ------------------------------------------------------------------------------------
 
 -- Failures of the disk, not of what was asked.
-local OF_THE_DISK = { full = true, readonly = true, ioerr = true, cantopen = true }
+local OF_THE_DISK = { full = true, readonly = true, ioerr = true, cantopen = true, moved = true }
 
-local PATIENCE = 60000 -- ms that another process may hold the file
+local READING = 60000      -- ms that a query waits for the lock of another program
+local MOST_WAIT = 1        -- s between two looks whether a lock is gone
+local SHORT_WAIT = 0.02    -- s, of a write that has been put off before
 
 -- What went wrong, without the place in the library.
 local function reason_of(message)
@@ -57,6 +64,7 @@ local function reason_of(message)
 end
 
 local function set_up(store, db)
+  db:timeout(READING)
   db:exec "PRAGMA temp_store = MEMORY" -- sorting needs no disk, which may be full
   store.db, store.statements, store.names = db, {}, {}
 end
@@ -84,10 +92,26 @@ local function go_to_memory(store, where, reason)
     .. "it to another place\n"):format(store.path, reason))
 end
 
--- The connection to a file that can be written, or why there is none.
+-- Another program has held the lock since `begun`: reported once, where it lasts.
+local function note_lock(store, begun)
+  store.lock = store.lock or { since = begun }
+  if not store.lock.reported and core.base.clock() - store.lock.since >= store.patience then
+    store.lock.reported = true
+    io.stderr:write(("mgd: warning: store %s: another program holds its lock; what is to be "
+      .. "written is kept in memory until the lock is gone\n"):format(store.path))
+  end
+end
+
+-- How long one attempt waits for a lock, in ms; what has been put off is tried by the way.
+local function wait_of(store, put_off)
+  local brief = store.lock and put_off
+  return 1000 * (brief and SHORT_WAIT or math.max(SHORT_WAIT, math.min(MOST_WAIT, store.patience)))
+end
+
+-- The connection to a file that can be written; or why there is none, and whether it is locked.
 local function connect(store, where)
   local path = store.path
-  local db, message = sqlite.open(path, { timeout = PATIENCE })
+  local db, message = sqlite.open(path, { timeout = wait_of(store) })
   if not db then
     local reason, wrong = File.why_not_made(path, message)
     if wrong then
@@ -96,9 +120,12 @@ local function connect(store, where)
     return nil, reason
   end
   local log = File.has_log(path)
-  local damage = path ~= ":memory:" and File.damage(db, path)
+  local damage, unread
   local ok, failure = pcall(function()
-    if not damage then
+    if path ~= ":memory:" then
+      damage, unread = File.damage(db, path)
+    end
+    if not damage and not unread then
       schema.create(db)
       db:exec "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL"
     end
@@ -106,16 +133,34 @@ local function connect(store, where)
   local code = db:failure()
   if not damage and (code == "corrupt" or code == "notadb") then
     damage = reason_of(failure)
-  elseif not damage and ok then
+  elseif not damage and not unread and ok then
     return db
   end
   db:close { checkpoint = damage and not log or false } -- nothing of it is to be changed
   if damage then
     options.fail(where, "%s is damaged (%s): it is left as it is", path, damage)
-  elseif not OF_THE_DISK[code] then
+  elseif unread then
+    options.fail(where, "%s cannot be read (%s): it is left as it is", path, unread)
+  elseif code == "interrupt" then
+    error(failure, 0)
+  elseif code ~= "busy" and not OF_THE_DISK[code] then
     options.fail(where, "%s: %s", path, reason_of(failure))
   end
-  return nil, reason_of(failure)
+  return nil, reason_of(failure), code == "busy"
+end
+
+-- The same, when other programs have let go of the file.
+local function connect_unlocked(store, where)
+  local begun = core.base.clock()
+  while true do
+    local db, reason, locked = connect(store, where)
+    if not locked then
+      store.lock = nil
+      return db, reason
+    end
+    note_lock(store, begun)
+    core.process.wait({}, SHORT_WAIT)
+  end
 end
 
 local function open(store, where)
@@ -126,13 +171,21 @@ local function open(store, where)
   if refusal then
     options.fail(where, "%s", refusal)
   elseif not reason then
-    db, reason = connect(store, where)
+    db, reason = connect_unlocked(store, where)
   end
   if db then
     set_up(store, db)
     store.in_memory = path == ":memory:"
   else
     go_to_memory(store, where, reason)
+  end
+end
+
+local function check_path(where, path)
+  if path == "" then
+    options.fail(where, "path is empty: expected the name of a file, or \":memory:\"")
+  elseif path:find("\0", 1, true) then
+    options.fail(where, "the path holds a zero byte")
   end
 end
 
@@ -143,7 +196,8 @@ end
 function M.open(opts)
   local where = "mgd.store"
   local opt = options.check(where, M.SCHEMA, type(opts) == "string" and { path = opts } or opts)
-  local store = setmetatable({ path = opt.path }, Store)
+  check_path(where, opt.path)
+  local store = setmetatable({ path = opt.path, patience = opt.patience }, Store)
   open(store, where)
   return store
 end
@@ -199,9 +253,16 @@ function Store:disconnect()
   self.db = nil
 end
 
---- Connected again.
+--- Connected again, even where Ctrl-C ends the waiting for it.
+-- @raise "interrupted" then
 function Store:connect()
-  open(self, "store")
+  local ok, message = pcall(open, self, "store")
+  if not ok and tostring(message):find("interrupted", 1, true) then
+    open(self, "store")
+  end
+  if not ok then
+    error(message, 0)
+  end
 end
 
 function Store:__tostring()
@@ -219,6 +280,10 @@ end
 function Store:save_as(path)
   local where = "store:save_as"
   self:need_open(where)
+  if type(path) ~= "string" then
+    options.fail(where, "expected the name of a new file, got %s", options.type_name(path))
+  end
+  check_path(where, path)
   if files.exists(path) then
     options.fail(where, "%s exists: expected the name of a new file", path)
   end
@@ -243,13 +308,11 @@ end
 -- @treturn string|nil what is wrong with it
 function Store:check()
   self:need_open "store:check"
-  local ok, result = pcall(function()
-    return self:prepare("PRAGMA integrity_check(1)"):first()
-  end)
-  if ok and result == "ok" then
+  local damage, unread = File.check(self.db, "integrity_check")
+  if not damage and not unread then
     return true
   end
-  return false, reason_of(result)
+  return false, damage or ("it cannot be read: %s"):format(unread)
 end
 
 -- ---- transactions -------------------------------------------------------------------------------
@@ -271,16 +334,20 @@ function Store:prepare(text)
   return statement
 end
 
-local function attempt(store, body, durable)
+local function attempt(store, body, durable, put_off)
   local db = store.db
+  if not store.in_memory and db:moved() then
+    return false, "the file was removed or replaced", "moved"
+  end
+  db:timeout(wait_of(store, put_off))
   if durable and not store.in_memory then
     db:exec "PRAGMA synchronous = FULL"
   end
-  db:exec "BEGIN IMMEDIATE"
-  local ok, message = pcall(body)
-  if ok then
-    ok, message = pcall(db.exec, db, "COMMIT")
-  end
+  local ok, message = pcall(function()
+    db:exec "BEGIN IMMEDIATE"
+    body()
+    db:exec "COMMIT"
+  end)
   local failure = not ok and db:failure()
   if db:in_transaction() then
     pcall(db.exec, db, "ROLLBACK")
@@ -288,26 +355,49 @@ local function attempt(store, body, durable)
   if durable and not store.in_memory then
     db:exec "PRAGMA synchronous = NORMAL"
   end
+  db:timeout(READING)
   store.names = ok and store.names or {} -- ids that were rolled back
   return ok, message, failure
 end
 
 --- Everything that a function writes, or nothing of it. Where the disk fails, it is called again
--- with the store in memory.
+-- with the store in memory. The lock of another program is waited for.
 -- @tparam function body
--- @tparam[opt] boolean durable on the disk itself when this returns
-function Store:transaction(body, durable)
+-- @tparam[opt] table how `durable`: on the disk itself when this returns; `put_off`: nothing is
+--   written while another program holds the lock
+-- @treturn boolean whether it was written, which it is but for `put_off`
+-- @raise "interrupted" after Ctrl-C while it waits: nothing has been written then
+function Store:transaction(body, how)
   self:need_open "store"
-  local ok, message, failure = attempt(self, body, durable)
-  if not ok and OF_THE_DISK[failure] and not self.in_memory then
-    go_to_memory(self, "store", reason_of(message))
-    ok, message, failure = attempt(self, body)
+  how = how or {}
+  local begun = core.base.clock()
+  while true do
+    local ok, message, failure = attempt(self, body, how.durable, how.put_off)
+    if not ok and OF_THE_DISK[failure] and not self.in_memory then
+      self:to_memory(reason_of(message))
+      ok, message, failure = attempt(self, body)
+    end
+    if ok then
+      self.lock = nil
+      return true
+    elseif failure == "busy" then
+      note_lock(self, begun)
+      if how.put_off then
+        return false
+      end
+      core.process.wait({}, SHORT_WAIT) -- SQLite itself does not wait where that could not end
+    elseif failure ~= "ok" and failure ~= "interrupt" then
+      options.fail("store", "%s: %s", self.path, reason_of(message))
+    else
+      error(message, 0)
+    end
   end
-  if not ok and failure ~= "ok" and failure ~= "interrupt" then
-    options.fail("store", "%s: %s", self.path, reason_of(message))
-  elseif not ok then
-    error(message, 0)
-  end
+end
+
+--- Go on in memory, with all that the file holds.
+-- @tparam string reason
+function Store:to_memory(reason)
+  go_to_memory(self, "store", reason)
 end
 
 -- ---- writing ------------------------------------------------------------------------------------
@@ -363,13 +453,21 @@ local function refuse_other(store, id, exp)
     there ~= here and (", %s there and %s here"):format(word(there), word(here)) or "")
 end
 
---- The number of an experiment, which becomes known to the store. In a transaction.
-function Store:experiment_id(exp)
+--- The number of an experiment, nil where the store does not know it.
+-- @raise where it holds another one of this name
+function Store:known_id(exp)
   local find = self:prepare "SELECT id, hash FROM experiments WHERE name = ?"
   local id, hash = find:first(exp.name)
   if id and hash ~= exp.hash then
     refuse_other(self, id, exp)
-  elseif id then
+  end
+  return id
+end
+
+--- The number of an experiment, which becomes known to the store. In a transaction.
+function Store:experiment_id(exp)
+  local id = self:known_id(exp)
+  if id then
     return id
   end
   self:prepare("INSERT INTO experiments (name, hash, resolved, created) VALUES (?, ?, ?, ?)"):run(

@@ -128,20 +128,27 @@ static int process_pid(lua_State *L) {
     return 1;
 }
 
-/* lock(path) → a lock on that file, made where there is none; nil where another process has it. It
- * ends with release() or with the process, and with all children made while it was held. */
+static int no_lock(lua_State *L, const char *path, int reason) {
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s: %s", path, strerror(reason));
+    return 2;
+}
+
+/* lock(path) → a lock on that file, made where there is none; nil where another process has it, nil
+ * and the system's words where there can be none. It ends with release() or with the process, and
+ * with all children made while it was held. */
 static int process_lock(lua_State *L) {
     const char *path = luaL_checkstring(L, 1);
     int *box = l_push_box(L, sizeof *box, L_LOCK);
     *box = -1;
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (file < 0)
-        return l_error(L, "%s: %s", path, strerror(errno));
+        return no_lock(L, path, errno);
     if (flock(file, LOCK_EX | LOCK_NB) != 0) {
         int reason = errno;
         close(file);
         if (reason != EWOULDBLOCK)
-            return l_error(L, "%s: %s", path, strerror(reason));
+            return no_lock(L, path, reason);
         lua_pushnil(L);
         return 1;
     }

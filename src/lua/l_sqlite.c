@@ -57,6 +57,9 @@ static void push_failure(lua_State *L, l_database *db) {
         mgd_interrupt_clear();
         db->code = SQLITE_INTERRUPT;
         lua_pushliteral(L, "interrupted");
+    } else if (db->code == SQLITE_BUSY) {
+        const char *path = sqlite3_db_filename(db->handle, "main");
+        lua_pushfstring(L, "sqlite: database is locked: %s", path ? path : "");
     } else
         lua_pushfstring(L, "sqlite: %s", sqlite3_errmsg(db->handle));
 }
@@ -78,8 +81,7 @@ static const char *code_name(int code) {
     case SQLITE_OK:
         return "ok";
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return "busy";
+        return "busy"; /* another connection, which lets go of it some time; LOCKED is this one */
     case SQLITE_CANTOPEN:
         return "cantopen";
     case SQLITE_CONSTRAINT:
@@ -179,6 +181,21 @@ static int database_close(lua_State *L) {
     sqlite3_close(db->handle);
     db->handle = NULL;
     return 0;
+}
+
+/* timeout(ms): how long to wait for a lock of another process from now on */
+static int database_timeout(lua_State *L) {
+    check_database(L)->timeout = luaL_checknumber(L, 2) / 1000;
+    return 0;
+}
+
+/* moved() → whether the file has been removed, renamed or replaced since it was opened: what is
+ * written goes where nobody finds it */
+static int database_moved(lua_State *L) {
+    int moved = 0;
+    sqlite3_file_control(check_database(L)->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    lua_pushboolean(L, moved);
+    return 1;
 }
 
 /* exec(sql): any number of statements, whose rows are not wanted. */
@@ -437,7 +454,9 @@ static const luaL_Reg database_methods[] = {
     {"failure", database_failure},
     {"in_transaction", database_in_transaction},
     {"last_id", database_last_id},
+    {"moved", database_moved},
     {"prepare", database_prepare},
+    {"timeout", database_timeout},
     {"__gc", database_close},
 
     {NULL, NULL},

@@ -48,6 +48,24 @@ function M.copy(value)
   return out
 end
 
+local MOST_DIGITS = 1e15 -- from here on floats are written with an exponent
+
+--- Plain data with equal numbers as one, in every Lua: whole floats as integers, where they are
+-- told apart.
+function M.canonical(value)
+  if type(value) == "number" then
+    local whole = value % 1 == 0 and math.abs(value) < MOST_DIGITS
+    return math.type and (whole and math.tointeger(value) or value + 0.0) or value + 0
+  elseif type(value) ~= "table" then
+    return value
+  end
+  local out = {}
+  for key, element in pairs(value) do
+    out[key] = M.canonical(element)
+  end
+  return out
+end
+
 -- ---- networks -----------------------------------------------------------------------------------
 
 -- Layers as plain tables, from layers or such tables.

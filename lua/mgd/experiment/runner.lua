@@ -174,9 +174,32 @@ local function finish(run, record, history, also)
   record:finish(values, also)
 end
 
+-- The function that saves a run to a checkpoint now and then. One that cannot be written costs what
+-- is done since the last one, should the process end; the run itself goes on.
+local function saver(run, opt, record)
+  local saved, reported = core.base.clock(), false
+  return opt.checkpoint and function()
+    if core.base.clock() - saved <= opt.checkpoint_every then
+      return
+    end
+    saved = core.base.clock()
+    if record and not record:flush(true) then
+      return -- nothing that the checkpoint takes for done may be missing
+    end
+    local ok, message = pcall(run.save, run, opt.checkpoint)
+    if not ok and tostring(message):find("interrupted", 1, true) then
+      error(message, 0)
+    elseif not ok and not reported then
+      reported = true
+      io.stderr:write(("mgd: warning: %s; the run goes on without a checkpoint of it\n"):format(
+        (tostring(message):gsub("^[^\n]-:%d+: ", "", 1))))
+    end
+  end
+end
+
 -- Runs to the end, a stop, or the end of the last replica.
 local function go(run, exp, opt, record, on_row)
-  local take, saved = record and recorder(run, record), core.base.clock()
+  local take, save = record and recorder(run, record), saver(run, opt, record)
   local ok, message = pcall(run.run, run, {
     steps = exp.plain.steps - run.steps_done, every = exp.plain.every, probes = exp.plain.probes,
     stop = exp.plain.stop, log = opt.log, progress = opt.progress, keep_stopped = true,
@@ -184,12 +207,8 @@ local function go(run, exp, opt, record, on_row)
       if take then
         take(row)
       end
-      if opt.checkpoint and core.base.clock() - saved > opt.checkpoint_every then
-        if record then
-          record:flush(true) -- nothing that the checkpoint takes for done may be lost
-        end
-        run:save(opt.checkpoint)
-        saved = core.base.clock()
+      if save then
+        save()
       end
       if on_row then
         on_row(row.step)
@@ -198,9 +217,6 @@ local function go(run, exp, opt, record, on_row)
   })
   -- that the cost of every seed became infinite is a result; all else stops here
   if not ok and not tostring(message):find("the cost became", 1, true) then
-    if record then
-      record:flush()
-    end
     error(message, 0)
   end
 end
@@ -218,9 +234,19 @@ function M.ensemble(slots, opt, hooks)
   if record then
     record:rewind(run.steps_done > 0 and run.steps_done or -1)
   end
-  go(run, slots[1].experiment, opt, record, hooks.on_row)
-  if record then
-    finish(run, record, run.history, hooks.on_finish)
+  local ok, message = pcall(function()
+    go(run, slots[1].experiment, opt, record, hooks.on_row)
+    if record then
+      finish(run, record, run.history, hooks.on_finish)
+    end
+  end)
+  if not ok and record and hooks.owns_checkpoint then
+    record:flush() -- what it cannot write now is made again from the checkpoint
+  elseif not ok and record then
+    record:stop()
+  end
+  if not ok then
+    error(message, 0)
   end
   return run
 end
@@ -229,6 +255,10 @@ end
 function M.run(exp, opts)
   local opt = options.check("experiment:run", M.SCHEMA, opts)
   local opened
+  if opt.checkpoint == "" then
+    options.fail("experiment:run",
+      "option 'checkpoint': path is empty: expected the name of a file")
+  end
   if type(opt.store) == "string" then
     opt.store = require("mgd.store").open(opt.store)
     opened = opt.store

@@ -60,20 +60,43 @@ function M.why_not_made(path, otherwise)
   return reason_of(message, path), code == NO_SUCH_FILE
 end
 
---- What is wrong with the content of a small database: nil where nothing is found.
+-- SQLite's codes of failures, without what it adds in higher bits.
+local IOERR = 10
+
+--- What a check of SQLite's finds in a database.
 -- @param db connection
--- @tparam string path
--- @treturn string|nil
+-- @tparam string check "quick_check" or "integrity_check"
+-- @treturn string|nil what is damaged; nil where nothing is found
+-- @treturn string|nil why it could not be read, which is the disk's fault and says nothing of what
+--   the file holds: SQLite names both alike
+function M.check(db, check)
+  local ok, result = pcall(function()
+    return db:prepare(("PRAGMA %s(1)"):format(check)):first()
+  end)
+  local failure = db:failure()
+  if ok and result == "ok" then
+    return nil
+  end
+  local words = tostring(result):gsub("^.-sqlite: ", ""):gsub("^%*.-%*%*%*%s", ""):gsub("\n", " ")
+  local code = tonumber(words:match "error code=(%d+)")
+  if not ok and failure == "ioerr" or code and code % 256 == IOERR then
+    return nil, "disk I/O error"
+  elseif ok or failure == "corrupt" or failure == "notadb" then
+    return words
+  end
+  error(result, 0)
+end
+
+--- What is wrong with the content of a small database; see `check`. A locked one is not looked at.
 function M.damage(db, path)
   if size_of(path) > CHECKED_BYTES then
     return nil
   end
-  local ok, result = pcall(function()
-    return db:prepare("PRAGMA quick_check(1)"):first()
-  end)
-  local failure = db:failure()
-  if ok and result ~= "ok" or not ok and (failure == "corrupt" or failure == "notadb") then
-    return (tostring(result):gsub("^.-sqlite: ", ""):gsub("^%*.-%*%*%*%s", ""):gsub("\n", " "))
+  local ok, damage, unread = pcall(M.check, db, "quick_check")
+  if ok then
+    return damage, unread
+  elseif db:failure() ~= "busy" then
+    error(damage, 0)
   end
 end
 
@@ -90,9 +113,12 @@ local function copy(from, to)
     return
   end
   local target = assert(io.open(to, "wb"))
-  for bytes in function() return source:read(2 ^ 20) end do
+  local bytes, message = source:read(2 ^ 20)
+  while bytes do
     assert(target:write(bytes))
+    bytes, message = source:read(2 ^ 20)
   end
+  assert(not message, message)
   source:close()
   assert(target:close())
 end

@@ -34,34 +34,45 @@ local function begin_runs(store, slots, ids)
   return runs
 end
 
+-- What is written in one transaction is a list of functions; it stays until another program that
+-- holds the lock lets go of it.
+local function put(self, body)
+  self.waiting[#self.waiting + 1] = body
+end
+
 --- Begin a record; the experiments become known to the store.
 -- @tparam store store
 -- @tparam table slots list of {experiment =, first =, count =}
 -- @treturn record
 function Record.new(store, slots)
-  local self = setmetatable({ store = store, rows = {}, held = 0, ends = {},
-    written = core.base.clock() }, Record)
-  store:transaction(function()
+  local self = setmetatable({ store = store, slots = {}, waiting = {}, rows = {}, held = 0,
+    ends = {}, written = core.base.clock() }, Record)
+  for _, slot in ipairs(slots) do
+    store:known_id(slot.experiment)
+    for _ = 1, slot.count do
+      self.slots[#self.slots + 1] = #self.slots + 1
+    end
+  end
+  put(self, function()
     local ids = {}
     for i, slot in ipairs(slots) do
       ids[i] = store:experiment_id(slot.experiment)
     end
-    self.runs, self.slots = begin_runs(store, slots, ids), {}
-    for i = 1, #self.runs do
-      self.slots[i] = i
-    end
+    self.runs = begin_runs(store, slots, ids)
   end)
+  self:flush()
   return self
 end
 
 --- Forget what is recorded beyond a step: the run goes on from there.
 function Record:rewind(step)
-  self.store:transaction(function()
+  put(self, function()
     local delete = self.store:prepare "DELETE FROM metrics WHERE run = ? AND step > ?"
     for _, run in ipairs(self.runs) do
       delete:run(run, step)
     end
   end)
+  self:flush()
 end
 
 --- Note a row of the history.
@@ -73,7 +84,8 @@ function Record:row(step, values, slots)
   for _, list in pairs(values) do
     self.held = self.held + #(slots or list)
   end
-  if self.held >= MOST_VALUES or core.base.clock() - self.written > MOST_SECONDS then
+  local many = self.held >= MOST_VALUES and not self.store.lock
+  if many or core.base.clock() - self.written > MOST_SECONDS then
     self:flush()
   end
 end
@@ -112,15 +124,36 @@ local function write_rows(self)
   end
 end
 
---- Write what is held back.
--- @tparam[opt] boolean durable it shall survive even a loss of power
-function Record:flush(durable)
-  if #self.rows > 0 then
-    self.store:transaction(function()
-      write_rows(self)
-    end, durable)
+-- Writes all that waits, in one transaction.
+local function write(self, how)
+  local done = #self.waiting == 0 and #self.rows == 0 or self.store:transaction(function()
+    for _, body in ipairs(self.waiting) do
+      body()
+    end
+    write_rows(self)
+  end, how)
+  self.written = core.base.clock()
+  if done then
+    self.waiting, self.rows, self.held = {}, {}, 0
   end
-  self.rows, self.held, self.written = {}, 0, core.base.clock()
+  return done
+end
+
+--- Write what is held back. Where another program holds the lock, it is kept, and written another
+-- time.
+-- @tparam[opt] boolean durable it shall survive even a loss of power
+-- @treturn boolean whether it was written
+function Record:flush(durable)
+  return write(self, { durable = durable, put_off = true })
+end
+
+--- The run stops before its end. What another program's lock keeps from the file is written to
+-- memory, where the store goes on.
+function Record:stop()
+  if not self:flush() then
+    self.store:to_memory "another program holds its lock"
+    self:flush()
+  end
 end
 
 --- Note that the replica of a slot solved its task at a step.
@@ -137,13 +170,12 @@ local function known(value)
   return value == value and value or nil
 end
 
---- The end of the run.
+--- The end of the run; waits while another program holds the lock.
 -- @tparam table result `wall` in seconds, `threads`; `steps`, `cost`, `accuracy`: lists over the
 --   replicas, nan where not known
 -- @tparam[opt] function also is called in the same transaction
 function Record:finish(result, also)
-  self:flush()
-  self.store:transaction(function()
+  put(self, function()
     local update = self.store:prepare [[
       UPDATE runs SET state = ?, solved = ?, diverged = ?, steps = ?, cost = ?, accuracy = ?,
         wall = ?, threads = ?, finished = ? WHERE id = ?]]
@@ -157,6 +189,7 @@ function Record:finish(result, also)
       also()
     end
   end)
+  write(self)
 end
 
 return Record

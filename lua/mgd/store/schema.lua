@@ -49,12 +49,17 @@ CREATE VIEW history AS
     JOIN experiments ON experiments.id = runs.experiment;
 ]]
 
---- Make the tables in an empty database; another process may have done so in the meantime.
+--- Make the tables in an empty database; another process may have done so in the meantime. One that
+-- has them is only read, as another program may hold its lock.
 -- The database is given its identity before it uses a write-ahead log, so that the file shows it
 -- whatever happens to the process that made it.
 function M.create(db)
+  local version = db:prepare "PRAGMA user_version"
+  if version:first() ~= 0 then
+    return
+  end
   db:exec "BEGIN IMMEDIATE"
-  if db:prepare("PRAGMA user_version"):first() == 0 then
+  if version:first() == 0 then
     db:exec(TABLES)
     db:exec(("PRAGMA application_id = %d; PRAGMA user_version = %d"):format(M.APPLICATION,
       M.VERSION))
@@ -68,14 +73,19 @@ local function integer(bytes, at)
   return ((a * 256 + b) * 256 + c) * 256 + d
 end
 
--- The first bytes of a file, "" where there is none.
+-- The first bytes of a file, "" where there is none; nil and the system's words where they cannot
+-- be read.
 local function head_of(path)
   local file = io.open(path, "rb")
-  local bytes = file and file:read(100) or ""
-  if file then
-    file:close()
+  if not file then
+    return ""
   end
-  return bytes
+  local bytes, message = file:read(100)
+  file:close()
+  if not bytes and message then
+    return nil, message
+  end
+  return bytes or ""
 end
 
 --- Why a file cannot be a store: nil where it is one, or is empty or absent. Only reads: SQLite
@@ -83,8 +93,10 @@ end
 -- @treturn string|nil
 function M.refusal(path)
   for _ = 1, 10 do
-    local head = head_of(path)
-    if head == "" then
+    local head, message = head_of(path)
+    if not head then
+      return ("cannot be read (%s): it is left as it is"):format(message)
+    elseif head == "" then
       return nil
     elseif #head < 100 or head:sub(1, 16) ~= "SQLite format 3\0" then
       return "is no run store (and no SQLite database): it is left as it is"

@@ -1,8 +1,10 @@
 --- What a store knows of a sweep: its points, and which batches are done.
 -- @module mgd.sweep.ledger
 
+local core = require "mgd.core"
 local json = require "mgd.json"
 local options = require "mgd.options"
+local parts = require "mgd.experiment.parts"
 
 local M = {}
 
@@ -12,9 +14,24 @@ Ledger.__index = Ledger
 local function definition_of(exps, points)
   local content = {}
   for i, exp in ipairs(exps) do
-    content[i] = { point = points[i], hash = exp.hash }
+    content[i] = { point = parts.canonical(points[i]), hash = exp.hash }
   end
   return content
+end
+
+-- Where the sweep of a name that the store has is another one: its experiments differ, however its
+-- points were written.
+local function difference(text, content)
+  local there = json.decode(text, function() end)
+  if #there ~= #content then
+    return ("%d points there and %d here"):format(#there, #content)
+  end
+  for i, entry in ipairs(content) do
+    if there[i].hash ~= entry.hash then
+      local a, b = json.encode(parts.canonical(there[i].point)), json.encode(entry.point)
+      return a == b and "the base differs" or ("point %d is %s there and %s here"):format(i, a, b)
+    end
+  end
 end
 
 -- Seeds that batches are there for already.
@@ -28,10 +45,10 @@ local function seeds_planned(store, id)
   return last
 end
 
-local function add_points(store, id, exps, points)
+local function add_points(store, id, exps, definition)
   local insert = store:prepare "INSERT INTO points VALUES (?, ?, ?, ?)"
   for i, exp in ipairs(exps) do
-    insert:run(id, i, store:experiment_id(exp), json.encode(points[i]))
+    insert:run(id, i, store:experiment_id(exp), json.encode(definition[i].point))
   end
 end
 
@@ -49,21 +66,20 @@ end
 -- @tparam function plan (first seed, last seed) → batches
 -- @treturn ledger
 function M.open(sweep, store, plan)
-  local content = json.encode(definition_of(sweep.experiments, sweep.points))
-  local hash = require("mgd.core").base.sha256(content)
-  local id
+  local content, id = definition_of(sweep.experiments, sweep.points), nil
   store:transaction(function()
-    local other
-    id, other = store:prepare("SELECT id, hash FROM sweeps WHERE name = ?"):first(sweep.name)
-    if id and other ~= hash then
-      options.fail("sweep:run",
-        "the store has another sweep named '%s', of other points or another "
-        .. "base: give this one a name of its own", sweep.name)
+    local text
+    id, text = store:prepare("SELECT id, definition FROM sweeps WHERE name = ?"):first(sweep.name)
+    local differs = id and difference(text, content)
+    if differs then
+      options.fail("sweep:run", "the store has another sweep named '%s', of other points or "
+        .. "another base (%s): give this one a name of its own", sweep.name, differs)
     elseif not id then
+      text = json.encode(content)
       store:prepare("INSERT INTO sweeps (name, hash, definition) VALUES (?, ?, ?)"):run(sweep.name,
-        hash, content)
+        core.base.sha256(text), text)
       id = store.db:last_id()
-      add_points(store, id, sweep.experiments, sweep.points)
+      add_points(store, id, sweep.experiments, content)
     end
     local planned = math.max(seeds_planned(store, id), sweep.first - 1)
     if planned < sweep.last then
@@ -126,12 +142,12 @@ function Ledger:failed(number, message)
   end)
 end
 
---- How far a batch has come, in steps.
+--- How far a batch has come, in steps; not noted while another program holds the store's lock.
 function Ledger:at(number, step)
   self.store:transaction(function()
     self.store:prepare("UPDATE batches SET step = ? WHERE sweep = ? AND number = ?"):run(step,
       self.id, number)
-  end)
+  end, { put_off = true })
 end
 
 --- Batches that could not be run.

@@ -53,8 +53,14 @@ end
 -- Runs a batch unless another process has it. A failure is noted, and the sweep goes on.
 local function try_batch(ledger, number, opt)
   local path = file_of(ledger, number, "lock")
-  local lock = ledger.store.in_memory or process.lock(path)
+  local lock, refusal = ledger.store.in_memory, nil
   if not lock then
+    lock, refusal = process.lock(path)
+  end
+  if refusal then -- where no file can be made, the store itself can hardly be written
+    ledger.store:to_memory(refusal)
+    lock = true
+  elseif not lock then
     return false
   end
   if ledger:is_open(number) then -- it may have been done since the list was read
@@ -91,10 +97,12 @@ end
 
 -- ---- processes ----------------------------------------------------------------------------------
 
--- In the child: works with a connection of its own, and leaves.
-local function child(ledger, opt)
+-- In the child: works with a connection of its own, and leaves. The first one reports a lock that
+-- all of them wait for.
+local function child(ledger, opt, number)
   local ok, message = pcall(function()
-    local store = stores.open(ledger.store.path)
+    local patience = number == 1 and ledger.store.patience or math.huge
+    local store = stores.open { path = ledger.store.path, patience = patience }
     work(ledger:with(store), { threads = opt.threads, checkpoint_every = opt.checkpoint_every,
       temporary = opt.temporary, leave_disk = true })
     store:close()
@@ -105,22 +113,21 @@ local function child(ledger, opt)
   process.leave(ok and 0 or 1)
 end
 
--- A connection must not be shared with a child: it is closed while children are made. Where a later
--- one cannot be made, those that there are do all.
-local function start(ledger, opt, count)
-  local pids = {}
+-- Starts workers, whose numbers are added to `pids`. A connection must not be shared with a child:
+-- it is closed while children are made. Where a later one cannot be made, those that there are do
+-- all.
+local function start(ledger, opt, count, pids)
   collectgarbage()
   collectgarbage() -- what is the parent's to finalise shall not be a child's as well
   ledger.store:disconnect()
-  for _ = 1, count do
+  for number = 1, count do
     local ok, pid = pcall(process.fork)
     if ok and pid == 0 then
-      child(ledger, opt)
+      child(ledger, opt, number)
     end
     pids[#pids + 1] = ok and pid or nil
   end
   ledger.store:connect()
-  return pids
 end
 
 local function remove(pids, gone)
@@ -166,9 +173,7 @@ local function watch(ledger, opt, pids)
     if pid then
       remove(pids, pid)
       if after(ledger, state, signal) then
-        for _, new in ipairs(start(ledger, opt, 1)) do
-          pids[#pids + 1] = new
-        end
+        start(ledger, opt, 1, pids)
       end
     end
     if opt.on_row then
@@ -178,8 +183,11 @@ local function watch(ledger, opt, pids)
 end
 
 local function share_out(ledger, opt)
-  local pids = start(ledger, opt, math.min(opt.workers, #ledger:open()))
-  local ok, message = pcall(watch, ledger, opt, pids)
+  local pids = {}
+  local ok, message = pcall(function()
+    start(ledger, opt, math.min(opt.workers, #ledger:open()), pids)
+    watch(ledger, opt, pids)
+  end)
   if not ok then
     stop(pids)
     for _, number in ipairs(opt.temporary and ledger:open() or {}) do
