@@ -131,7 +131,7 @@ describe("a child", function()
   it("does not answer for its parent's Ctrl-C", function()
     core.base.interrupt()
     local pid = in_child(function()
-      process.wait({}, 0) -- would say that it was interrupted
+      process.wait({}, 0.5) -- would say that it was interrupted; the parent looks meanwhile
       return 0
     end)
     fails("interrupted", process.wait, { pid }, LONG)
