@@ -29,7 +29,7 @@ local sqlite = core.sqlite
 
 local M = {}
 
-local Store = naming.class("mgd.store", { "db", "in_memory", "reason" })
+local Store = naming.class("mgd.store", { "db", "in_memory", "lock", "reason" })
 for _, methods in ipairs { Query, Compare, Export } do
   for name, method in pairs(methods) do
     Store[name] = method
