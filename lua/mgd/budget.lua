@@ -10,10 +10,12 @@
 local chips = require "mgd.chip"
 local core = require "mgd.core"
 local figures = require "mgd.figures"
+local grid = require "mgd.grid"
 local mimo = require "mgd.mimo"
 local naming = require "mgd.naming"
 local number_text = require("mgd.text").number
 local options = require "mgd.options"
+local record = require "mgd.record"
 
 local M = {}
 
@@ -150,6 +152,8 @@ local function check_costs(run, opt)
   return costs
 end
 
+local section_of = record.kind("mgd.costs", { "energy", "backprop" })
+
 local function values_of(value)
   return type(value) == "number" and { value } or value:totable()
 end
@@ -160,7 +164,7 @@ local function finish(run, lists)
   for name, values in pairs(lists) do
     out[name] = run.options.replicas == 1 and values[1] or core.tensor.tensor(values)
   end
-  return out
+  return section_of(out)
 end
 
 -- The step of the first crossing of each replica, and the wall-clock seconds at its row.
@@ -319,25 +323,33 @@ function Budget:__tostring()
                      { self.target, self.conditions and target_text(self.conditions) } }
   local lines = { ("budget: P = %s, batch %d, τ_p = %d, τ_θ = %d, τ_x = %d steps"):format(
     figures.count(o.chip.num_parameters), o.batch, o.tau_p, o.tau_theta, o.tau_x) }
-  local function line(label, cell)
-    local parts = { figures.left(label, LABEL) }
-    for _, entry in ipairs { sections[1], sections[2], sections[3] } do
-      parts[#parts + 1] = entry[1] and figures.right(cell(entry),
-        math.max(CELL, figures.width(entry[2]) + 2)) or ""
-    end
-    lines[#lines + 1] = table.concat(parts)
+  local shown = {} -- a planned section or a target may be missing
+  for _, entry in ipairs { sections[1], sections[2], sections[3] } do
+    shown[#shown + 1] = entry[1] and entry or nil
   end
-  line("", function(entry)
-    return entry[2]
+  local rows, right = {}, {}
+  local label_width = LABEL + CELL * #shown <= grid.columns() and LABEL or 0
+  local function add(label, cell)
+    local row = { figures.left(label, label_width) }
+    for i, entry in ipairs(shown) do
+      row[i + 1], right[i + 1] = figures.right(cell(entry), CELL), true
+    end
+    rows[#rows + 1] = row
+  end
+  add("", function(entry)
+    return "  " .. entry[2]
   end)
   for _, row in ipairs(rows_of(self)) do
     if row.when ~= false then
-      line(row[2], function(entry)
+      add(row[2], function(entry)
         local median, n = figures.median(values_of(entry[1][row[1]]))
         local missed = n == 0 and entry[1] == self.target
-        return missed and (row[1] == "steps" and figures.number(math.huge) or "–") or row[3](median)
+        return missed and (row[1] == "steps" and "not reached" or "–") or row[3](median)
       end)
     end
+  end
+  for _, line in ipairs(grid.lines(rows, { right = right, gap = 0 })) do
+    lines[#lines + 1] = line
   end
   for _, note in ipairs(notes_of(self)) do
     lines[#lines + 1] = note

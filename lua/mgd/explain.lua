@@ -8,7 +8,9 @@
 
 local each = require "mgd.each"
 local figures = require "mgd.figures"
+local grid = require "mgd.grid"
 local naming = require "mgd.naming"
+local record = require "mgd.record"
 
 local M = {}
 
@@ -423,6 +425,10 @@ end
 
 -- ---- the report ---------------------------------------------------------------------------------
 
+local figures_of = record.kind("mgd.figures", { "cost", "accuracy", "C", "C_tilde", "signal_ulp",
+  "signal_steps", "angle", "typical_angle", "snr", "code_angle", "norm_G", "norm_theta",
+  "norm_update", "norm_error", "writes", "saturated", "units", "stopped", "diverged" })
+
 local Report = naming.class("mgd.report")
 
 --- Explain a run. Nothing of it changes, but windows are kept from here on.
@@ -446,20 +452,21 @@ function M.explain(run)
   for _, hint in ipairs(HINTS) do
     hints[#hints + 1] = hint(run, f) or nil
   end
-  local out = { hints = hints, lines = lines_of(run, f), figures = {} }
+  local out = { hints = hints, lines = lines_of(run, f), figures = figures_of {} }
   for name, value in pairs(f) do
     out.figures[name] = type(value) == "number" and value == value and value or nil
   end
   return setmetatable(out, Report)
 end
 
-local WIDTH = 96 -- columns
+local WIDTH = 96 -- columns, at most
 
 -- A paragraph with its label in the margin.
 local function paragraph(label, margin, text)
+  local width = math.min(WIDTH, grid.columns())
   local lines, line = {}, figures.left(label, margin - 1)
   for word in text:gmatch "%S+" do
-    if figures.width(line) + 1 + figures.width(word) > WIDTH and figures.width(line) >= margin then
+    if figures.width(line) + 1 + figures.width(word) > width and figures.width(line) >= margin then
       lines[#lines + 1] = line
       line = (" "):rep(margin - 1)
     end

@@ -4,12 +4,16 @@
 local core = require "mgd.core"
 local figures = require "mgd.figures"
 local files = require "mgd.files"
+local grid = require "mgd.grid"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
 local probes = require "mgd.probes"
+local record = require "mgd.record"
 local text = require "mgd.text"
 
 local M = {}
+
+local solution_of = record.kind "mgd.solution"
 
 local FIELDS = { "counters" }
 for _, name in ipairs(probes.names) do
@@ -243,7 +247,7 @@ function History:time_to_solution(target)
   for name, values in pairs(out) do
     out[name] = replicas == 1 and values[1] or core.tensor.tensor(values)
   end
-  return out
+  return solution_of(out)
 end
 
 --- The rows at powers of ten of steps, as published results are tabulated: a history of its own.
@@ -335,29 +339,31 @@ end
 -- ensemble shows quantiles over its replicas.
 function History:__tostring()
   local rows, columns = self.step.size, shown_columns(self)
-  local function line(cell)
-    local texts = {}
+  local texts, right = {}, {}
+  local function add(cell)
+    local row = {}
     for i, column in ipairs(columns) do
-      texts[i] = cell(column)
+      row[i], right[i] = cell(column, i), true
     end
-    return table.concat(texts)
+    texts[#texts + 1] = row
   end
-  local lines = {
-    ("history of %d rows%s"):format(rows, self.stopped.size > 1
-      and (", quantiles of %d replicas"):format(self.stopped.size) or ""),
-    line(function(column)
-      return column.heading
-    end),
-  }
+  add(function(column)
+    return column.heading
+  end)
   for t = 1, rows do
     if rows <= 2 * SHOWN or t <= SHOWN or t > rows - SHOWN then
-      lines[#lines + 1] = line(function(column)
+      add(function(column)
         return column.cell(t)
       end)
     elseif t == SHOWN + 1 then
-      lines[#lines + 1] = ("%14s"):format("…")
+      add(function(_, i)
+        return i == 1 and "…" or ""
+      end)
     end
   end
+  local lines = grid.lines(texts, { right = right, gap = 0 })
+  table.insert(lines, 1, ("history of %d rows%s"):format(rows, self.stopped.size > 1
+    and (", quantiles of %d replicas"):format(self.stopped.size) or ""))
   lines[#lines + 1] = self.counters and counters_line(self.counters) or nil
   return table.concat(lines, "\n")
 end

@@ -14,8 +14,10 @@
 -- @module mgd.hw
 
 local core = require "mgd.core"
+local listing = require "mgd.listing"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
+local record = require "mgd.record"
 
 local hw = {}
 
@@ -39,6 +41,9 @@ local PLACES = {
 -- ---- models -------------------------------------------------------------------------------------
 
 local Model = naming.class("mgd.hw.model")
+
+local definition_of = record.kind("mgd.hw.model", { "params", "doc", "equation", "source", "check",
+  "compile", "apply", "stages", "page" })
 
 local definitions = {}
 
@@ -109,7 +114,7 @@ end
 -- primitive.
 local function register(definition)
   local where = "hw." .. definition.name
-  definitions[definition.name] = definition
+  definitions[definition.name] = definition_of(definition)
   hw[definition.name] = function(given)
     local own = copied(given)
     local p = options.check(where, definition.params, own)
@@ -130,7 +135,7 @@ function hw.models()
   table.sort(list, function(a, b)
     return a.name < b.name
   end)
-  return list
+  return listing(list, { "name", "stages", "doc" })
 end
 
 --- The definition of a model (name, stages, params, …), nil where there is none of that name.

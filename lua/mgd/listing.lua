@@ -2,6 +2,8 @@
 -- @module mgd.listing
 
 local figures = require "mgd.figures"
+local grid = require "mgd.grid"
+local record = require "mgd.record"
 
 local Listing = {}
 Listing.__index = Listing
@@ -14,39 +16,19 @@ local function shown(value)
   elseif type(value) == "number" then
     return figures.number(value)
   end
-  return value == nil and "–" or tostring(value)
-end
-
--- Characters, where bytes would set columns askew.
-local function width_of(text)
-  return select(2, text:gsub("[^\128-\191]", ""))
+  return (record.brief(value):gsub("%s+", " "))
 end
 
 local function lines_of(list, columns)
-  local cells, widths = { columns }, {}
+  local rows, right = { columns }, {}
   for i = 1, math.min(#list, MOST) do
-    cells[i + 1] = {}
+    rows[i + 1] = {}
     for c, name in ipairs(columns) do
-      cells[i + 1][c] = shown(list[i][name])
+      rows[i + 1][c] = shown(list[i][name])
+      right[c] = right[c] or type(list[i][name]) == "number"
     end
   end
-  for c in ipairs(columns) do
-    widths[c] = 0
-    for _, row in ipairs(cells) do
-      widths[c] = math.max(widths[c], width_of(row[c]))
-    end
-  end
-  local lines = {}
-  for i, row in ipairs(cells) do
-    local parts = {}
-    for c, text in ipairs(row) do
-      local space = (" "):rep(widths[c] - width_of(text))
-      local entry = list[math.max(i - 1, 1)] -- names stand as the first line's values do
-      parts[c] = entry and type(entry[columns[c]]) == "number" and space .. text or text .. space
-    end
-    lines[i] = (table.concat(parts, "  "):gsub("%s+$", ""))
-  end
-  return lines
+  return grid.lines(rows, { right = right })
 end
 
 local columns_of = setmetatable({}, { __mode = "k" })

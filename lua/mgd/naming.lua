@@ -146,9 +146,14 @@ local function call_text(name, count, first)
   return name .. (plain and "{…}" or type(first) == "string" and " \"…\"" or "(…)")
 end
 
--- What the functions of the library are called, for the interpreter that prints them; by function.
-local texts = setmetatable({}, { __mode = "k" })
-core.set_function_texts(texts)
+local texts = setmetatable({}, { __mode = "k" }) -- function of the library → how it is called
+
+--- How a function of the library is called: "function mgd.train(opts)"; nil for others.
+-- @param value anything
+-- @treturn string|nil
+function naming.function_text(value)
+  return value ~= nil and texts[value] or nil
+end
 
 -- The names of parameters, as far as Lua knows them.
 local function parameters(f)
@@ -203,8 +208,9 @@ end
 -- @tparam string name "mgd.run": messages use its last part
 -- @tparam[opt] table optional names of fields that may be nil
 -- @tparam[opt] table properties name → function(self): fields that are worked out when asked for
+-- @tparam[opt] boolean plain its objects are tables of values, which may stand for options
 -- @treturn table
-function naming.class(name, optional, properties)
+function naming.class(name, optional, properties, plain)
   local noun = name:match "[^.]+$"
   local class, known = {}, set_of(optional)
   properties = properties or {}
@@ -222,7 +228,7 @@ function naming.class(name, optional, properties)
     return fail_unknown(noun, key, self, class, known, properties)
   end
 
-  kinds[class] = noun
+  kinds[class] = not plain and noun or nil
   return setmetatable(class, {
     __newindex = function(_, key, value)
       if type(value) == "function" and is_name(key) then

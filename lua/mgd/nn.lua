@@ -8,9 +8,11 @@
 -- @module mgd.nn
 
 local core = require "mgd.core"
+local grid = require "mgd.grid"
 local layers = require "mgd.layers"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
+local record = require "mgd.record"
 
 local nn = {}
 
@@ -117,6 +119,8 @@ end
 
 -- ---- plans --------------------------------------------------------------------------------------
 
+local call_of = record.kind "mgd.call"
+
 local Plan = naming.class "mgd.plan"
 
 --- What the network is compiled to: kernel calls in order, over one arena in which values take the
@@ -132,6 +136,7 @@ function Network:plan()
   plan.net = self
   plan.flop, plan.bytes, plan.parameters = 0, 0, self.num_parameters
   for _, call in ipairs(plan) do
+    call_of(call)
     plan.flop, plan.bytes = plan.flop + call.flop, plan.bytes + call.bytes
   end
   return setmetatable(plan, Plan)
@@ -164,29 +169,18 @@ end
 
 local FLOP, BYTES = { "FLOP", "kFLOP", "MFLOP", "GFLOP" }, { "B", "kB", "MB", "GB" }
 
-local function row(...)
-  local widths, line = { 42, 14, 12, 14, 12, 12 }, {}
-  for i, cell in ipairs { ... } do
-    local length = select(2, cell:gsub("[^\128-\191]", ""))
-    local space = (" "):rep(widths[i] - length)
-    line[i] = i == 1 and cell .. space or space .. cell
-  end
-  return table.concat(line)
-end
-
 function Plan:__tostring()
-  local lines = {
-    ("plan of %s"):format(tostring(self.net)),
-    row("kernel, figures for one sample", "output", "parameters", "work", "activations", "at"),
+  local rows = {
+    { "kernel, figures for one sample", "output", "parameters", "work", "activations", "at" },
   }
   for _, call in ipairs(self) do
-    lines[#lines + 1] = row(call.kernel, table.concat(call.shape, "×"),
-      ("%d"):format(call.parameters), scaled(call.flop, FLOP), scaled(call.bytes, BYTES),
-      scaled(call.offset, BYTES))
+    rows[#rows + 1] = { call.kernel, table.concat(call.shape, "×"), ("%d"):format(call.parameters),
+      scaled(call.flop, FLOP), scaled(call.bytes, BYTES), scaled(call.offset, BYTES) }
   end
-  lines[#lines + 1] = row("in all", "", ("%d"):format(self.parameters), scaled(self.flop, FLOP),
-    scaled(self.bytes, BYTES), scaled(self.arena, BYTES))
-  return table.concat(lines, "\n")
+  rows[#rows + 1] = { "in all", "", ("%d"):format(self.parameters), scaled(self.flop, FLOP),
+    scaled(self.bytes, BYTES), scaled(self.arena, BYTES) }
+  local lines = grid.lines(rows, { right = { false, true, true, true, true, true } })
+  return ("plan of %s\n%s"):format(tostring(self.net), table.concat(lines, "\n"))
 end
 
 --- Whether a value is a network.

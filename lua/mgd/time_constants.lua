@@ -11,6 +11,7 @@
 
 local core = require "mgd.core"
 local experiment = require "mgd.experiment"
+local grid = require "mgd.grid"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
 local plot = require "mgd.plot"
@@ -124,18 +125,20 @@ function Map:__tostring()
   local a, lines = self.axes, { ("time constants of %s, %d seeds: success in %% (rows τ_p, columns "
     .. "τ_θ, in steps)"):format(self.experiment.name, self.seeds) }
   for k, tau_x in ipairs(a.tau_x) do
-    local head = { ("τ_x = %-6g"):format(tau_x) }
+    local rows, right = { { ("τ_x = %-6g"):format(tau_x) } }, { true }
     for i, value in ipairs(a.tau_theta) do
-      head[i + 1] = ("%7g"):format(value)
+      rows[1][i + 1], right[i + 1] = ("%7g"):format(value), true
     end
-    lines[#lines + 1] = table.concat(head)
     for j, tau_p in ipairs(a.tau_p) do
       local row = { ("%12g"):format(tau_p) }
       for i = 1, #a.tau_theta do
         local value = self.success[{ k, j, i }]
         row[i + 1] = value == value and ("%7.0f"):format(100 * value) or "      –"
       end
-      lines[#lines + 1] = table.concat(row)
+      rows[#rows + 1] = row
+    end
+    for _, line in ipairs(grid.lines(rows, { right = right, gap = 0 })) do
+      lines[#lines + 1] = line
     end
   end
   if #self.refused > 0 then

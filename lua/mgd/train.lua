@@ -18,6 +18,7 @@ local nn = require "mgd.nn"
 local options = require "mgd.options"
 local probes = require "mgd.probes"
 local progress = require "mgd.progress"
+local record = require "mgd.record"
 local schedules = require "mgd.schedules"
 local text = require "mgd.text"
 
@@ -229,6 +230,9 @@ end
 
 -- ---- runs ---------------------------------------------------------------------------------------
 
+local counters_of = record.kind "mgd.counters"
+local evaluation_of = record.kind "mgd.evaluation"
+
 local PROPERTIES = {
   steps_done = function(run)
     return run.core:steps_done()
@@ -361,9 +365,10 @@ function Run:evaluate(set)
   set = set or own.test or own
   local cost, accuracy = self.core:evaluate(set.x, set.y)
   if self.options.replicas == 1 then
-    return { cost = cost[1], accuracy = accuracy[1] }
+    return evaluation_of { cost = cost[1], accuracy = accuracy[1] }
   end
-  return { cost = core.tensor.tensor(cost), accuracy = core.tensor.tensor(accuracy) }
+  return evaluation_of { cost = core.tensor.tensor(cost),
+    accuracy = core.tensor.tensor(accuracy) }
 end
 
 --- What the run has asked of the chip so far.
@@ -388,7 +393,7 @@ function Run:counters()
   for name, values in pairs(counters) do
     counters[name] = replicas == 1 and values[1] or core.tensor.tensor(values)
   end
-  return counters
+  return counters_of(counters)
 end
 
 --- The state of the run in words and figures; see `mgd.explain`.

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <sha2.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -141,6 +142,15 @@ static int base_isatty(lua_State *L) {
     return 1;
 }
 
+/* terminal_columns() → how wide the terminal is to which stdout goes; nil where it is none. */
+static int base_terminal_columns(lua_State *L) {
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return 0;
+    lua_pushinteger(L, size.ws_col);
+    return 1;
+}
+
 /* sha256(text) → 64 hexadecimal digits */
 static int base_sha256(lua_State *L) {
     size_t length;
@@ -185,6 +195,7 @@ static const luaL_Reg functions[] = {
     {"host", base_host},
     {"threads", base_threads},
     {"isatty", base_isatty},
+    {"terminal_columns", base_terminal_columns},
     {"crc32", base_crc32},
     {"sha256", base_sha256},
     {"sha256_file", base_sha256_file},

@@ -135,11 +135,12 @@ static int core_set_unknown(lua_State *L) {
     return 0;
 }
 
-/* core.set_function_texts(table): function → how it is shown; the interpreter looks there. */
-static int core_set_function_texts(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TTABLE);
+/* core.set_show(f): f(value) → how an interactive session shows a function or a table without a
+ * metatable, nil where it has nothing to say. The interpreter knows of this entry alone. */
+static int core_set_show(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_settop(L, 1);
-    lua_setfield(L, LUA_REGISTRYINDEX, "mgd.function_texts");
+    lua_setfield(L, LUA_REGISTRYINDEX, "mgd.show");
     return 0;
 }
 
@@ -147,7 +148,7 @@ static const luaL_Reg functions[] = {
     {"fail", core_fail},
     {"set_library", core_set_library},
     {"set_unknown", core_set_unknown},
-    {"set_function_texts", core_set_function_texts},
+    {"set_show", core_set_show},
     {NULL, NULL},
 };
 

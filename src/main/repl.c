@@ -106,12 +106,32 @@ static line_status read_statement(lua_State *L, int *status) {
     return LINE_READ;
 }
 
+/* Replaces a function, or a table without a metatable, by the text that a library has for it, where
+ * one left a function for that in the registry. */
+static void show_result(lua_State *L, int index) {
+    bool dressed = lua_getmetatable(L, index);
+    if (dressed)
+        lua_pop(L, 1);
+    if (dressed || (!lua_istable(L, index) && !lua_isfunction(L, index)))
+        return;
+    if (lua_getfield(L, LUA_REGISTRYINDEX, "mgd.show") == LUA_TFUNCTION) {
+        lua_pushvalue(L, index);
+        if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING) {
+            lua_replace(L, index);
+            return;
+        }
+    }
+    lua_pop(L, 1);
+}
+
 /* Prints all values on the stack through the global `print`. */
 static void print_results(lua_State *L) {
     int count = lua_gettop(L);
     if (count == 0)
         return;
     luaL_checkstack(L, LUA_MINSTACK, "too many results to print");
+    for (int i = 1; i <= count; i++)
+        show_result(L, i);
     lua_getglobal(L, "print");
     lua_insert(L, 1);
     if (main_call(L, count, 0) != LUA_OK) {

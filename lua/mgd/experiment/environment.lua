@@ -4,6 +4,7 @@
 
 local core = require "mgd.core"
 local program = require "mgd.program"
+local record = require "mgd.record"
 
 -- A folder that came from somewhere may be a repository whose configuration names programs. Of what
 -- git runs by itself, these take away the watcher of files, the fetching of absent objects and
@@ -53,7 +54,9 @@ end
 
 local host, os_name, present -- do not change while the process lives, but for the folder's commit
 
---- The environment as a plain table.
+local environment_of = record.kind("mgd.environment", { "git" })
+
+--- The environment as a table that prints.
 -- @treturn table `version` of mgd-lua, `git` (commit of the present folder; with a + where it has
 --   changes, a ? where that cannot be asked, as the repository has programs of its own as filters;
 --   nil outside of a repository), `host`, `os`, `compiler` and `isa` of the library, `lua`
@@ -62,7 +65,7 @@ return function()
     host, os_name = core.base.host()
   end
   present = present or commit() or ""
-  return {
+  return environment_of {
     version = core.base.version(),
     git = present ~= "" and present or nil,
     host = host,

@@ -7,8 +7,12 @@
 --     local chip = mgd.chip{net = net, update = hw.presets.reram_es()}
 -- @module mgd.hw.presets
 
+local listing = require "mgd.listing"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
+local record = require "mgd.record"
+
+local preset_of = record.kind "mgd.hw.preset"
 
 return function(hw)
   local presets, list = {}, {}
@@ -210,8 +214,9 @@ return function(hw)
   return naming.module("mgd.hw.presets", presets, { call = function()
     local copy = {}
     for i, entry in ipairs(list) do
-      copy[i] = { name = entry.name, kind = entry.kind, doc = entry.doc, source = entry.source }
+      copy[i] = preset_of { name = entry.name, kind = entry.kind, doc = entry.doc,
+        source = entry.source }
     end
-    return copy
+    return listing(copy, { "name", "kind", "doc" })
   end })
 end

@@ -5,10 +5,13 @@
 local figures = require "mgd.figures"
 local listing = require "mgd.listing"
 local naming = require "mgd.naming"
+local record = require "mgd.record"
 local stats = require "mgd.stats"
 local values = require "mgd.stats.values"
 
 local Compare = {}
+
+local summary_of = record.kind("mgd.summary", { "success", "time", "cost", "accuracy" })
 
 local Comparison = naming.class("mgd.comparison")
 
@@ -76,7 +79,7 @@ function Compare:summary(exp)
     result.time = stats.time_to_solution(t.solved, { budget = t.steps })
     result.cost, result.accuracy = median(t.cost), median(t.accuracy)
   end
-  return result
+  return summary_of(result)
 end
 
 --- Two experiments side by side: the parameters in which they differ, and what came of them.

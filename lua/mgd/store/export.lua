@@ -148,7 +148,7 @@ function Export:export(path, opts)
     end
     text = csv_of(names, columns, count)
   else
-    text = npz_of(names, self.as_tensors(names, lists, count), count)
+    text = npz_of(names, self:as_tensors(names, lists, count), count)
   end
   files.write(where, path, text, { durable = true })
 end

@@ -9,10 +9,14 @@ local listing = require "mgd.listing"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
 local paths = require "mgd.experiment.paths"
+local record = require "mgd.record"
 
 local tensor = core.tensor
 
 local Query = {}
+
+local environment_of = record.kind("mgd.environment", { "git" })
+local metric_of = record.kind "mgd.metric"
 
 -- Columns of a run, by the name under which a user asks for them.
 local COLUMNS = {
@@ -188,7 +192,7 @@ function Columns:__tostring()
 end
 
 --- What `columns` gave, by name; columns of numbers as tensors (N), f64.
-function Query.as_tensors(columns, lists, count)
+function Query.as_tensors(_, columns, lists, count)
   local result = setmetatable({}, Columns)
   names_of[result] = columns
   for i, name in ipairs(columns) do
@@ -207,7 +211,7 @@ end
 --   prints as a table
 -- @usage store:query{where = {["cost.noise"] = {max = 0.1}}, columns = {"cost.noise", "solved"}}
 function Query:query(opts)
-  return Query.as_tensors(self:columns("store:query", opts))
+  return self:as_tensors(self:columns("store:query", opts))
 end
 
 --- Runs as a list of tables, which prints as a table.
@@ -281,7 +285,7 @@ local function grid_of(rows)
   for _, row in ipairs(rows) do
     values[row_of[row[2]]][column_of[row[1]]] = row[3]
   end
-  return {
+  return metric_of {
     step = tensor.tensor(steps, { dtype = "f64" }),
     value = tensor.tensor(values, { dtype = "f64" }),
     replica = replicas,
@@ -365,9 +369,9 @@ function Query:environments(exp)
   for row in self:prepare([[
       SELECT DISTINCT v.content FROM runs r JOIN environments v ON v.id = r.environment
       WHERE r.experiment = ? ORDER BY v.content]]):rows(id) do
-    list[#list + 1] = json.decode(row[1], function() end)
+    list[#list + 1] = environment_of(json.decode(row[1], function() end))
   end
-  return list
+  return listing(list, { "version", "git", "host", "os", "compiler", "isa", "lua" })
 end
 
 --- Artefacts of an experiment.

@@ -1,0 +1,195 @@
+-- Every value of the library prints, and tables fit the terminal.
+
+local figures = require "mgd.figures"
+local grid = require "mgd.grid"
+local json = require "mgd.json"
+local listing = require "mgd.listing"
+local mgd = require "mgd"
+local train = require "spec.support.train"
+
+local net = mgd.nn.mlp { 2, 2, 1, activation = "sigmoid", output = "sigmoid" }
+local data = mgd.data.xor()
+
+local function new_run(replicas)
+  local run = mgd.train { net = net, data = data, replicas = replicas,
+    init = { scheme = "uniform" } }
+  run:run { steps = 200, every = 50 }
+  return run
+end
+
+local function lines_of(text)
+  local lines = {}
+  for line in (text .. "\n"):gmatch "(.-)\n" do
+    lines[#lines + 1] = line
+  end
+  return lines
+end
+
+local function widest(lines)
+  local most = 0
+  for _, line in ipairs(lines) do
+    most = math.max(most, figures.width(line))
+  end
+  return most
+end
+
+describe("a table of text", function()
+  local rows = { { "name", "first", "second" }, { "a", "1", "22" }, { "b", "333", "4" } }
+
+  it("stands in lines where it fits", function()
+    assert.same({ "name  first  second", "a         1      22", "b       333       4" },
+      grid.lines(rows, { right = { false, true, true }, width = 80 }))
+  end)
+
+  it("goes on in blocks below, each with the first column", function()
+    assert.same(
+      { "name  first", "a     1", "b     333", "", "name  second", "a     22", "b     4" },
+      grid.lines(rows, { width = 15 }))
+  end)
+
+  it("cuts cells that are too long even so, by characters", function()
+    local long = { { "key", "value" }, { "a", ("ä"):rep(100) } }
+    local lines = grid.lines(long, { width = 30 })
+    assert.equal("a    " .. ("ä"):rep(24) .. "…", lines[2])
+    assert.equal(30, widest(lines))
+  end)
+
+  it("is never wider than the terminal", function()
+    for width = 20, 140, 3 do
+      local wide = { {}, {} }
+      for c = 1, 12 do
+        wide[1][c], wide[2][c] = ("heading %d"):format(c), ("x"):rep(c * c)
+      end
+      assert.is_true(widest(grid.lines(wide, { width = width })) <= width, width)
+    end
+  end)
+
+  it("shows a cell of several lines in one, and what a list holds", function()
+    local text = tostring(listing({ { a = "one\ntwo", b = { 1, 2 } } }, { "a", "b" }))
+    assert.equal("a        b\none two  {1, 2}", text)
+  end)
+end)
+
+describe("what comes out of a run prints", function()
+  local one, many = new_run(1), new_run(3)
+
+  local function says(value, ...)
+    local text = tostring(value)
+    assert.is_nil(text:find "^table: ", text)
+    for _, words in ipairs { ... } do
+      assert.truthy(text:find(words, 1, true), text)
+    end
+  end
+
+  it("counters and evaluations, of one and of many", function()
+    says(one:counters(), "counters\n", "  evaluations     400", "  writes_mean     200")
+    says(many:counters(), "tensor 3 f64 400  400  400")
+    says(one.history.counters, "  evaluations     400")
+    says(one:evaluate(), "evaluation\n", "  cost      ")
+    says(one.history:time_to_solution { cost = 1 }, "solution\n", "  first       0")
+  end)
+
+  it("budgets and reports, and their parts", function()
+    says(one:budget().done, "costs\n", "  evaluations       400")
+    says(one:explain().figures, "figures\n", "  cost  ")
+  end)
+
+  it("models and presets of hardware, plans", function()
+    says(mgd.hw.models(), "name", "stages", "doc", "soft_bounds")
+    says(mgd.hw.models()[1], "model\n", "  name      adc")
+    says(mgd.hw.presets(), "chip_in_the_loop")
+    says(mgd.hw.presets()[1], "preset\n", "  kind    device")
+    says(net:plan()[1], "call\n", "  kernel      dense")
+  end)
+
+  it("modules", function()
+    assert.equal("module mgd.nn", tostring(mgd.nn))
+    assert.equal("module mgd", tostring(mgd))
+  end)
+
+  it("what a store knows", function()
+    local store = mgd.store()
+    local exp = mgd.experiment { name = "xor", network = { 2, 2, 1 }, data = "xor", steps = 20,
+      stop = { cost = 0.01 }, seeds = 2 }
+    exp:run { store = store }
+    says(store:environments "xor", "version", "compiler")
+    says(store:environments("xor")[1], "environment\n", "  version   " .. mgd.version)
+    says(store:summary "xor", "summary\n", "  experiment  xor")
+    says(store:metrics { experiment = "xor", name = "cost" }, "metric\n", "  replica  {1, 2}")
+  end)
+
+  it("and stays a plain table of its values", function()
+    local result = one:evaluate()
+    local copy = {}
+    for name, value in pairs(result) do
+      copy[name] = value
+    end
+    assert.same({ accuracy = result.accuracy, cost = result.cost }, copy)
+    assert.equal(json.encode(copy), json.encode(result))
+    assert.same(result, one:evaluate())
+    assert.equal(result.cost, one:evaluate().cost)
+    train.fails("evaluation has no 'acuracy' (did you mean 'accuracy'?)", function()
+      return result.acuracy
+    end)
+    train.fails("counters has no 'writes' (did you mean 'writes_max'?)", function()
+      return one:counters().writes
+    end)
+  end)
+
+  it("in few words, whatever it holds", function()
+    local set = mgd.data.from { x = mgd.zeros { 100000, 3 }, y = mgd.zeros { 100000, 1 } }
+    assert.is_true(#tostring(set) < 200)
+    assert.is_true(#tostring(many:counters()) < 2000)
+  end)
+end)
+
+describe("at any width of the terminal", function()
+  local script = [[
+    local mgd = require "mgd"
+    local net = mgd.nn.mlp { 2, 2, 1 }
+    local run = mgd.train { net = net, data = mgd.data.xor(), replicas = 3,
+      init = { scheme = "uniform" } }
+    run:run { steps = 100, every = 10, probes = { "cost", "accuracy", "angle" } }
+    print(run.history)
+    print(net:plan())
+    print(mgd.hw.models())
+    print(mgd.hw.models()[1])
+    print(run:counters())
+    print(run:explain())
+  ]]
+
+  for _, columns in ipairs { 60, 80, 120 } do
+    it(columns .. ", tables fit", function()
+      local out = train.subprocess(script, "COLUMNS=" .. columns)
+      for _, line in ipairs(lines_of(out)) do
+        -- lines of words, which any terminal wraps: what was made of which network, what it cost
+        local words = line:find "^plan of" or line:find "^so far"
+        assert.is_truthy(words or figures.width(line) <= columns, line)
+      end
+      assert.truthy(out:find("soft_bounds", 1, true), out)
+    end)
+  end
+end)
+
+describe("an interactive session shows", function()
+  local function shown(expression)
+    local out = train.subprocess(([[
+      local pipe = io.popen("echo '%s' | " .. arg[-1] .. " -i 2>&1")
+      io.write((pipe:read "*a"))
+    ]]):format(expression))
+    return out:match "> (.-)\n> "
+  end
+
+  it("functions of the library by name and parameters", function()
+    assert.equal("function mgd.train(opts)", shown "mgd.train")
+    assert.equal("function mgd.zeros(…)", shown "mgd.zeros")
+    assert.equal("function dataset:subset(opts)", shown "mgd.data.xor().subset")
+    assert.truthy(shown "print":find "^function: ")
+  end)
+
+  it("what is in plain tables", function()
+    assert.equal("{1, 2, 3}", shown "{1, 2, 3}")
+    assert.equal("table\n  a  1\n  b  {c = 2}", shown "{b = {c = 2}, a = 1}")
+    assert.truthy(shown "{}":find "^table: ")
+  end)
+end)
