@@ -5,8 +5,8 @@
 -- kind has, and whose methods notice when they are called with a dot; `naming.module` does the same
 -- for modules, whose functions are not called with a colon. A name that is known but has no value
 -- (a probe that was not taken) is nil. Only strings that look like names raise: numbers, what
--- begins with an underscore (`__pairs`, `_class`: how other libraries look at tables), what those
--- libraries ask that compare tables, and rawget, pairs and next never do.
+-- begins with an underscore (`__pairs`, `_class`: how other libraries look at tables), what
+-- this library or those ask that compare tables, and rawget, pairs and next never do.
 -- @module mgd.naming
 
 local core = require "mgd.core"
@@ -102,25 +102,27 @@ local function is_name(key)
   return type(key) == "string" and key:find "^%a[%w_]*$" ~= nil
 end
 
-local LIBRARY = debug.getinfo(1, "S").source:gsub("naming%.lua$", "")
+local OWN = debug.getinfo(1, "S").source
+local LIBRARY = OWN:gsub("naming%.lua$", "")
 
 -- Libraries that compare or print tables: they ask one for the keys of another.
 local INSPECTORS = { "/luassert/", "/busted/", "/inspect[%./]", "/pl/", "/serpent%." }
 
--- Whether the innermost code outside of this library is one of those.
+-- Whether the code that asks is one of those, or of this library, which knows what it may miss.
 local function is_inspected()
-  local level = 3
+  local level = 2
   local info = debug.getinfo(level, "S")
-  while info and (info.what == "C" or info.source:sub(1, #LIBRARY) == LIBRARY) do
+  while info and (info.what == "C" or info.source == OWN) do
     level = level + 1
     info = debug.getinfo(level, "S")
   end
+  local source = info and info.source or ""
   for _, pattern in ipairs(INSPECTORS) do
-    if info and info.source:find(pattern) then
+    if source:find(pattern) then
       return true
     end
   end
-  return false
+  return source:sub(1, #LIBRARY) == LIBRARY
 end
 
 -- Raises at the user's line: `what` has no `key`, but what the tables have as keys.
