@@ -72,7 +72,7 @@ describe("documents", function()
       local file = assert(io.open(folder .. "/" .. name, "wb"))
       file:write(script)
       file:close()
-      local _, _, code = os.execute(("cd %s && %s %s >.out 2>.err"):format(quote(folder),
+      local _, _, code = os.execute(("cd %s && COLUMNS= %s %s >.out 2>.err"):format(quote(folder),
         quote(mgd_lua), quote(name)))
       assert.equal("", read(folder .. "/.err"))
       assert.equal(0, code)

@@ -16,7 +16,7 @@ local function shown(value)
   elseif type(value) == "number" then
     return figures.number(value)
   end
-  return (record.brief(value):gsub("%s+", " "))
+  return (record.brief(value):gsub("%s*[\n\t]%s*", " "))
 end
 
 local function lines_of(list, columns)
