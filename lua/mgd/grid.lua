@@ -39,16 +39,16 @@ end
 
 -- Columns that each cell column takes, longest cells cut where all together do not fit.
 local function widths_of(rows, count, gap, total)
-  local widths, sum = {}, -gap
+  local widths, natural, sum = {}, {}, -gap
   for c = 1, count do
     widths[c] = 0
     for _, row in ipairs(rows) do
       widths[c] = math.max(widths[c], figures.width(row[c]))
     end
-    sum = sum + widths[c] + gap
+    natural[c], sum = widths[c], sum + widths[c] + gap
   end
   if sum <= total then
-    return widths
+    return widths, natural
   end
   local widest, half = 0, math.floor(total / 2)
   for c = 2, count do
@@ -59,20 +59,28 @@ local function widths_of(rows, count, gap, total)
   for c = 2, count do
     widths[c] = math.min(widths[c], math.max(1, total - gap - widths[1]))
   end
-  return widths
+  return widths, natural
 end
 
--- The columns of each block: lists of numbers from 2 on.
-local function blocks_of(widths, gap, total)
+-- The columns of each block: lists of numbers from 2 on. What is left over goes to cut cells.
+local function blocks_of(widths, natural, gap, total)
+  local function spread(block, used)
+    for _, c in ipairs(block) do
+      local more = math.min(total - used, natural[c] - widths[c])
+      widths[c], used = widths[c] + math.max(more, 0), used + math.max(more, 0)
+    end
+  end
   local blocks, used = { {} }, widths[1]
   for c = 2, #widths do
     local block = blocks[#blocks]
     if #block > 0 and used + gap + widths[c] > total then
+      spread(block, used)
       blocks[#blocks + 1] = {}
       block, used = blocks[#blocks], widths[1]
     end
     block[#block + 1], used = c, used + gap + widths[c]
   end
+  spread(blocks[#blocks], used)
   return blocks
 end
 
@@ -84,12 +92,13 @@ end
 function grid.lines(rows, opts)
   opts = opts or {}
   local right, gap, total = opts.right or {}, opts.gap or 2, opts.width or grid.columns()
-  local widths, lines = widths_of(rows, #rows[1], gap, total), {}
+  local widths, natural = widths_of(rows, #rows[1], gap, total)
+  local blocks, lines = blocks_of(widths, natural, gap, total), {}
   local function cell(row, c)
     local text = grid.cut(row[c], widths[c])
     return right[c] and figures.right(text, widths[c]) or figures.left(text, widths[c])
   end
-  for b, block in ipairs(blocks_of(widths, gap, total)) do
+  for b, block in ipairs(blocks) do
     if b > 1 then
       lines[#lines + 1] = ""
     end
