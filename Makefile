@@ -31,7 +31,11 @@ BUSTED      ?=
 LUA         ?=
 # Processors to use: specs run that many files at a time.
 JOBS        ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+# How long `make fuzz` feeds each reader.
+SECONDS     ?= 20
 SANITIZE    := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+# WARN_ERROR=-Werror makes warnings of sanitized builds errors (gcc's sanitizers cause false ones).
+WARN_ERROR  ?=
 # V=1 shows the commands in full.
 V           ?=
 LUA_SCRIPTS := lua spec examples docs $(wildcard scripts/*.lua)
@@ -45,24 +49,21 @@ VERSION     := $(shell sed -n 's/^.define MGD_VERSION "\(.*\)"/\1/p' src/mgd.h)
 
 # Lane kernels (files named kernels*.c) are compiled once for each instruction set and precision;
 # the best set is picked at run time.
-ifneq ($(filter x86_64% amd64%,$(shell $(CC) -dumpmachine)),)
-ISAS        := avx512 avx2 portable
-BASE_CFLAGS += -DMGD_HAVE_X86_KERNELS=1
-else
-ISAS        := portable
-endif
+X86         := $(filter x86_64% amd64%,$(shell $(CC) -dumpmachine))
+ISAS        := $(if $(X86),avx512 avx2) portable
+BASE_CFLAGS += $(if $(filter avx2,$(ISAS)),-DMGD_HAVE_X86_KERNELS=1)
 FLAGS_avx512   := -DMGD_KERNEL_AVX512=1 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma \
                   -mprefer-vector-width=512
 FLAGS_avx2     := -DMGD_KERNEL_AVX2=1 -mavx2 -mfma
 # Portable kernels too fuse their multiply-adds: on x86-64 in hardware, with vectors of 16 bytes.
-FLAGS_portable := -DMGD_KERNEL_PORTABLE=1 $(if $(filter avx2,$(ISAS)),-mfma)
+FLAGS_portable := -DMGD_KERNEL_PORTABLE=1 $(if $(X86),-mfma)
 
 LIB_SRC     := $(sort $(wildcard $(patsubst %,src/%/*.c,base tensor net hw chip mgd data)))
 KERNEL_SRC  := $(foreach source,$(LIB_SRC),$(if $(filter kernels%,$(notdir $(source))),$(source)))
 PLAIN_SRC   := $(filter-out $(KERNEL_SRC),$(LIB_SRC))
 LUA_SRC     := $(sort $(wildcard src/lua/*.c))
 MAIN_SRC    := $(sort $(wildcard src/main/*.c))
-C_FILES     := $(wildcard src/*.h src/*/*.h) $(LIB_SRC) $(LUA_SRC) $(MAIN_SRC)
+C_FILES     := $(wildcard src/*.h src/*/*.h spec/*/*.c) $(LIB_SRC) $(LUA_SRC) $(MAIN_SRC)
 
 OBJ         := $(BUILD)/obj
 PLAIN_OBJ   := $(PLAIN_SRC:src/%.c=$(OBJ)/%.o)
@@ -83,7 +84,8 @@ RUN_SPECS    = BUILD='$(BUILD)' LUA='$(LUA)' JOBS='$(JOBS)' V='$(V)' \
 run          = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)$(2)
 
 .DELETE_ON_ERROR:
-.PHONY: all luajit demo paper test bench docs sanitize lint format install uninstall clean help FORCE
+.PHONY: all luajit demo paper test bench docs sanitize threads fuzz lint format install uninstall \
+        clean help FORCE
 
 # ---- building ------------------------------------------------------------------------------------
 
@@ -182,7 +184,7 @@ bench:
 BENCH       := $(BUILD)/bench
 BENCH_OBJ   := $(patsubst %,$(BENCH)/%.o,native child peak scalar_o2 scalar_native image_o2 \
                image_native)
-NATIVE      := $(if $(filter avx2,$(ISAS)),-march=native,-mcpu=native)
+NATIVE      := $(if $(X86),-march=native,-mcpu=native)
 $(BENCH)/native.o $(BENCH)/child.o: FLAGS := -O2
 $(BENCH)/peak.o: FLAGS := -O3 $(NATIVE) -ffp-contract=fast
 $(BENCH)/scalar_o2.o: FLAGS := -O2 -DSCALAR_NAME=scalar_o2 -DSCALAR_START
@@ -215,8 +217,37 @@ sanitize: export MGD_SPEC_QUICK := 1
 sanitize: override BUILD := $(BUILD)/sanitize
 sanitize:
 	@scripts/deps
-	@$(SUBMAKE) all BUILD=$(BUILD) LUAJIT_PC= KERNEL_OPT=-O2 CFLAGS='-g -O1 $(SANITIZE)'
+	$(if $(filter spec,$(SPEC)),@$(MAKE) --no-print-directory threads BUILD=$(BUILD))
+	@$(SUBMAKE) all BUILD=$(BUILD) LUAJIT_PC= KERNEL_OPT=-O2 \
+	    CFLAGS='-g -O1 $(SANITIZE) $(WARN_ERROR)'
 	@$(RUN_SPECS)
+
+# ThreadSanitizer must know every lock: this is C alone, with the kernels of any processor. It needs
+# addresses that are not too random.
+## threads: run engines side by side under ThreadSanitizer (part of `sanitize`)
+threads:
+	@$(SUBMAKE) $(BUILD)/threads/engines BUILD=$(BUILD)/threads ISAS=portable \
+	    CFLAGS='-g -O1 -fsanitize=thread $(WARN_ERROR)'
+	@$$(setarch -R true 2>/dev/null && echo setarch -R) $(BUILD)/threads/engines
+
+$(BUILD)/engines: spec/threads/engines.c $(BUILD)/libmgd.a
+	$(call run,LD,$(CC) -std=c11 $(CFLAGS) -D_GNU_SOURCE -Isrc $(WARN) -o $@ $^ $(LIBS))
+
+# Readers need no kernels, so little is built.
+READERS     := npy idx cifar checkpoint
+FUZZ        := $(BUILD)/fuzz
+FUZZ_OBJ    := $(filter $(addprefix $(OBJ)/,base/% tensor/% data/% mgd/checkpoint.o),$(PLAIN_OBJ))
+## fuzz: run clang's libFuzzer over every reader of files, SECONDS (20) for each
+fuzz:
+	@scripts/deps --fuzz
+	@$(SUBMAKE) fuzzers BUILD=$(FUZZ) CC=clang CFLAGS='-g -O1 $(SANITIZE) -fsanitize=fuzzer-no-link'
+	@JOBS=$(JOBS) scripts/fuzz $(FUZZ) $(SECONDS) $(READERS)
+
+.PHONY: fuzzers
+fuzzers: $(READERS:%=$(BUILD)/%)
+$(READERS:%=$(BUILD)/%): $(BUILD)/%: spec/fuzz/readers.c $(FUZZ_OBJ)
+	$(call run,LD,$(CC) -std=c11 -g -O1 -D_GNU_SOURCE -Isrc $(WARN) $(SANITIZE) -fsanitize=fuzzer \
+	    -DREADER='"$*"' -o $@ $^ $(LIBS))
 
 ## docs: write docs/options.md, docs/physics and docs/figures, from schemas and runs (minutes)
 docs: all

@@ -95,7 +95,9 @@ describe("text of any bytes", function()
     for _, bytes in ipairs { "\192\175", "\237\160\128", "\226\130", "\244\144\128\128",
       "\255\254", "\128", "\245\128\128\128" } do
       local mended = text.utf8("a" .. bytes .. "b")
-      assert.is_truthy(utf8.len(mended), bytes)
+      if utf8 then -- LuaJIT has none
+        assert.is_truthy(utf8.len(mended), bytes)
+      end
       assert.equal(mended, text.utf8(mended))
     end
   end)
