@@ -11,6 +11,7 @@ local chips = require "mgd.chip"
 local measure = require "mgd.advise.measure"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
+local record = require "mgd.record"
 local report = require "mgd.advise.report"
 local train = require "mgd.train"
 
@@ -381,6 +382,10 @@ local TRAIN = {
   end,
 }
 
+local measured_of = record.kind("mgd.measured", { "cost", "settling", "decays", "longest",
+  "sample_settling", "hold", "noise", "sweep", "gain", "correlation", "gradient", "curvature",
+  "resolution", "amplitude", "signal", "noise_to_signal", "eta", "ideal_steps" })
+
 local WORKS_NOT = { dead = true, diverges = true, slope = true }
 
 local function finish(d, m, b)
@@ -392,7 +397,8 @@ local function finish(d, m, b)
   return setmetatable({
     task = { chip = opt.chip, data = opt.data, cost = opt.cost,
       label_smoothing = opt.label_smoothing, threads = opt.threads },
-    train = setmetatable(d.settings, TRAIN), steps = d.steps, eta = d.eta, measured = m,
+    train = setmetatable(d.settings, TRAIN), steps = d.steps, eta = d.eta,
+    measured = measured_of(m),
     reasons = d.reasons, flags = d.flags, trials = d.trials, works = works,
     evaluations = math.floor(b.spent), budget = opt.evaluations,
   }, Advice)

@@ -48,8 +48,13 @@ end
 --- Make a list print as a table.
 -- @tparam table list of tables
 -- @tparam table columns names, in order
+-- @tparam[opt] string name "mgd.store.run": what an entry is called, which prints then, too
 -- @treturn table the list
-return function(list, columns)
+return function(list, columns, name)
+  local entry_of = name and record.kind(name, columns)
+  for _, entry in ipairs(entry_of and list or {}) do
+    entry_of(entry)
+  end
   columns_of[list] = columns
   return setmetatable(list, Listing)
 end

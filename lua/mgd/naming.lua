@@ -219,7 +219,7 @@ function naming.class(name, optional, properties, plain)
   class.__name = name
 
   function class:__index(key)
-    local method = rawget(class, key)
+    local method = class[key]
     if method ~= nil then
       return method
     elseif properties[key] then

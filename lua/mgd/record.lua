@@ -50,7 +50,8 @@ function brief(value, depth)
   elseif type(value) == "table" and (not meta or not meta.__tostring or meta.is_record) then
     return depth < 2 and inside(value, depth) or "{…}"
   end
-  return (tostring(value):gsub("%s*\n%s*", " "))
+  local text = tostring(value)
+  return type(value) == "table" and text:match "^[^\n]*" or (text:gsub("%s*\n%s*", " "))
 end
 
 record.brief = brief

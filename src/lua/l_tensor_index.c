@@ -156,13 +156,17 @@ static int push_field(lua_State *L, const mgd_tensor *t) {
     } else {
         lua_getmetatable(L, 1);
         lua_pushvalue(L, 2);
-        lua_gettable(L, -2);
+        lua_rawget(L, 3);
+        if (lua_isnil(L, -1)) {
+            lua_pushvalue(L, 2);
+            lua_gettable(L, 3);
+        }
     }
     return 1;
 }
 
 static int tensor_index(lua_State *L) {
-    const mgd_tensor *t = l_check_tensor(L, 1, "index");
+    const mgd_tensor *t = l_tensor_self(L, "index", "");
     lua_settop(L, 2);
     int type = lua_type(L, 2);
     if (type == LUA_TSTRING)

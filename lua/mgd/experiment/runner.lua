@@ -13,6 +13,8 @@ local train = require "mgd.train"
 
 local M = {}
 
+local result_of = require("mgd.record").kind("mgd.experiment.result", { "store" })
+
 M.SCHEMA = {
   { "store", type = "any", doc = "A store, or the path of one: rows and results go there." },
   { "log", type = "string", doc = "A file of JSON lines; see run:run." },
@@ -278,8 +280,8 @@ function M.run(exp, opts)
   if not ok then
     error(run, 0)
   end
-  return { experiment = exp, run = run, history = run.history, solved = run.history.stopped,
-    diverged = run.history.diverged, store = opt.store }
+  return result_of { experiment = exp, run = run, history = run.history,
+    solved = run.history.stopped, diverged = run.history.diverged, store = opt.store }
 end
 
 return M

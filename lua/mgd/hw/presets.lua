@@ -10,9 +10,6 @@
 local listing = require "mgd.listing"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
-local record = require "mgd.record"
-
-local preset_of = record.kind "mgd.hw.preset"
 
 return function(hw)
   local presets, list = {}, {}
@@ -214,9 +211,8 @@ return function(hw)
   return naming.module("mgd.hw.presets", presets, { call = function()
     local copy = {}
     for i, entry in ipairs(list) do
-      copy[i] = preset_of { name = entry.name, kind = entry.kind, doc = entry.doc,
-        source = entry.source }
+      copy[i] = { name = entry.name, kind = entry.kind, doc = entry.doc, source = entry.source }
     end
-    return listing(copy, { "name", "kind", "doc" })
+    return listing(copy, { "name", "kind", "doc" }, "mgd.hw.preset")
   end })
 end

@@ -15,7 +15,6 @@ local tensor = core.tensor
 
 local Query = {}
 
-local environment_of = record.kind("mgd.environment", { "git" })
 local metric_of = record.kind "mgd.metric"
 
 -- Columns of a run, by the name under which a user asks for them.
@@ -178,7 +177,7 @@ end
 
 local names_of = setmetatable({}, { __mode = "k" })
 
-local Columns = {}
+local Columns = naming.class("mgd.store.columns", nil, nil, true)
 
 function Columns:__tostring()
   local rows, names = {}, names_of[self]
@@ -228,7 +227,7 @@ function Query:runs(opts)
     end
     rows[row] = run
   end
-  return listing(rows, columns)
+  return listing(rows, columns, "mgd.store.run")
 end
 
 -- ---- metrics ------------------------------------------------------------------------------------
@@ -358,7 +357,8 @@ function Query:experiments()
     list[#list + 1] = { name = row[1], hash = row[2], runs = row[3], solved = math.floor(row[4]),
       diverged = math.floor(row[5]), running = math.floor(row[6]) }
   end
-  return listing(list, { "name", "hash", "runs", "solved", "diverged", "running" })
+  return listing(list, { "name", "hash", "runs", "solved", "diverged", "running" },
+    "mgd.store.entry")
 end
 
 --- Environments in which an experiment ran.
@@ -369,9 +369,10 @@ function Query:environments(exp)
   for row in self:prepare([[
       SELECT DISTINCT v.content FROM runs r JOIN environments v ON v.id = r.environment
       WHERE r.experiment = ? ORDER BY v.content]]):rows(id) do
-    list[#list + 1] = environment_of(json.decode(row[1], function() end))
+    list[#list + 1] = json.decode(row[1], function() end)
   end
-  return listing(list, { "version", "git", "host", "os", "compiler", "isa", "lua" })
+  return listing(list, { "version", "git", "host", "os", "compiler", "isa", "lua" },
+    "mgd.environment")
 end
 
 --- Artefacts of an experiment.
@@ -385,7 +386,7 @@ function Query:artefacts(exp)
     list[#list + 1] = { path = row[1], kind = row[2], replica = row[3], sha256 = row[4],
       bytes = row[5] }
   end
-  return listing(list, { "path", "kind", "replica", "bytes", "sha256" })
+  return listing(list, { "path", "kind", "replica", "bytes", "sha256" }, "mgd.store.artefact")
 end
 
 --- Rows of plain SQL.
