@@ -2,6 +2,7 @@
 
 CC          ?= cc
 AR          ?= ar
+STRIP       ?= strip
 PREFIX      ?= /usr/local
 DESTDIR     ?=
 BUILD       ?= build
@@ -280,18 +281,23 @@ C_MODULES   := $(LIB_DIR)/lua/5.4/mgd
 LUA_MODULES := $(DESTDIR)$(PREFIX)/share/lua/5.4
 DOC_DIR     := $(DESTDIR)$(PREFIX)/share/doc/mgd-lua
 
+# What README.md and the documents link to, so that links work where these are installed.
+DOCUMENTS   := README.md LICENSE CITATION.cff CHANGELOG.md CONTRIBUTING.md docs examples src/mgd.h
+
+# $(call install_tree,what find is asked for,folder): copies files with their folders.
+install_tree = find $(1) | while read -r file; do install -d "$(abspath $(2))/$$(dirname "$$file")" && \
+	    install -m 644 "$$file" "$(abspath $(2))/$$file" || exit 1; done
+
 ## install: install under PREFIX (/usr/local), staged in DESTDIR where that is given
 install: all
-	install -d $(BIN_DIR) $(LIB_DIR) $(INCLUDE_DIR) $(C_MODULES) $(DOC_DIR)/examples
+	install -d $(BIN_DIR) $(LIB_DIR) $(INCLUDE_DIR) $(C_MODULES) $(DOC_DIR)
 	install -m 755 $(BUILD)/mgd-lua $(BIN_DIR)/mgd-lua
 	install -m 644 $(BUILD)/libmgd.a $(LIB_DIR)/libmgd.a
 	install -m 644 $(BUILD)/mgd/core.so $(C_MODULES)/core.so
+	$(STRIP) -S $(BIN_DIR)/mgd-lua $(LIB_DIR)/libmgd.a $(C_MODULES)/core.so
 	install -m 644 src/mgd.h $(INCLUDE_DIR)/mgd.h
-	cd lua && find mgd -name '*.lua' | while read -r file; do \
-	    install -d "$(abspath $(LUA_MODULES))/$$(dirname "$$file")" && \
-	    install -m 644 "$$file" "$(abspath $(LUA_MODULES))/$$file" || exit 1; done
-	install -m 644 README.md LICENSE $(DOC_DIR)
-	install -m 644 $(wildcard examples/*.lua) $(DOC_DIR)/examples
+	cd lua && $(call install_tree,mgd -name '*.lua',$(LUA_MODULES))
+	$(call install_tree,$(DOCUMENTS) -type f,$(DOC_DIR))
 
 ## uninstall: remove what `make install` put under the same PREFIX and DESTDIR
 uninstall:

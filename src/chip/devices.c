@@ -9,7 +9,7 @@
 
 /* ---- parts ----------------------------------------------------------------------------------- */
 
-mgd_status simulated_each_part(simulated *s, visit_part *visit, void *arg) {
+mgd_status mgd_simulated_each_part(simulated *s, visit_part *visit, void *arg) {
     parts *p = &s->parts;
     part *single[] = {&p->input,  &p->output, &p->cost,   &p->perturbation, &p->memory,
                       &p->weight, &p->drive,  &p->change, &p->written};
@@ -192,7 +192,7 @@ static mgd_status draw_part(void *arg, part *p) {
     uint32_t place[SIMULATED_TILES * MGD_ALIGNMENT / sizeof(float)];
     for (size_t copy = 0; copy < p->copies; copy++) {
         if (p->kind == ON_FEATURES) {
-            f = simulated_features(s, &f, p->sites, copy, NULL);
+            f = mgd_simulated_features(s, &f, p->sites, copy, NULL);
             for (size_t lane = 0; lane < s->width && !s->replicas; lane++) {
                 size_t b = copy * s->width + lane;
                 place[lane] = (uint32_t)(b < s->batch ? b : s->batch - 1);
@@ -218,7 +218,7 @@ static mgd_status widest_part(void *arg, part *p) {
 
 static mgd_status draw_units(mgd_context *ctx, simulated *s, const mgd_task_spec *task) {
     size_t most = s->net->num_parameters;
-    simulated_each_part(s, widest_part, &most);
+    mgd_simulated_each_part(s, widest_part, &most);
     drawing d = {.s = s};
     for (size_t slot = 0; slot < s->units * s->slots; slot++)
         s->stood[slot] = UINT64_MAX;
@@ -232,8 +232,8 @@ static mgd_status draw_units(mgd_context *ctx, simulated *s, const mgd_task_spec
         }
         d.unit = unit;
         d.replica = s->number + unit * s->slots;
-        simulated_each_part(s, draw_part, &d);
-        mgd_hw_frame f = simulated_parameters(s, NULL, unit, d.replica, 0);
+        mgd_simulated_each_part(s, draw_part, &d);
+        mgd_hw_frame f = mgd_simulated_parameters(s, NULL, unit, d.replica, 0);
         mgd_hw_writer_draw(&s->writer, s->hw, s->real, &f,
                            s->coefs + unit * s->coef_bytes + s->law);
         status = mgd_interrupt_answer(ctx);
@@ -292,7 +292,7 @@ static mgd_status walk_one(void *arg, part *p) {
 
 static void walk_states(const simulated *s, size_t slot, visit_state *visit, void *arg) {
     walking w = {s, slot, visit, arg};
-    simulated_each_part((simulated *)s, walk_one, &w); /* looks only */
+    mgd_simulated_each_part((simulated *)s, walk_one, &w); /* looks only */
     walk_kept(s, slot, visit, arg);
 }
 
@@ -326,7 +326,7 @@ static void write_state(void *arg, void *value, size_t real, bool integer) {
  * age at step 0, and rests so far. Steps are exact up to 2^53; −1: it runs. */
 enum { PULSES, FROM, STOOD, ORIGIN, RESTS, HEAD };
 
-void simulated_state_get(const mgd_session *session, size_t slot, double *states) {
+void mgd_simulated_state_get(const mgd_session *session, size_t slot, double *states) {
     const simulated *s = (const simulated *)session;
     double *to = states + HEAD;
     states[PULSES] = s->pulses[slot];
@@ -337,7 +337,7 @@ void simulated_state_get(const mgd_session *session, size_t slot, double *states
     walk_states(s, slot, read_state, &to);
 }
 
-void simulated_state_set(mgd_session *session, size_t slot, const double *states) {
+void mgd_simulated_state_set(mgd_session *session, size_t slot, const double *states) {
     simulated *s = (simulated *)session;
     const double *from = states + HEAD;
     s->pulses[slot] = states[PULSES];
@@ -381,11 +381,11 @@ static mgd_status swap_part(void *arg, part *p) {
     return MGD_OK;
 }
 
-void simulated_swap(mgd_session *session, size_t a, size_t b) {
+void mgd_simulated_swap(mgd_session *session, size_t a, size_t b) {
     simulated *s = (simulated *)session;
     swapping w = {s, a, b};
     size_t bytes = s->rows * s->row_width * s->real;
-    simulated_each_part(s, swap_part, &w);
+    mgd_simulated_each_part(s, swap_part, &w);
     swap_lanes(s, s->coefs, s->coef_bytes, s->law, s->law + s->writer.law.num_draws * bytes,
                s->real, a, b);
     for (size_t k = 0; k < MGD_HW_KEPT; k++)
@@ -397,11 +397,11 @@ void simulated_swap(mgd_session *session, size_t a, size_t b) {
     swap_values((char *)&s->stood[a], (char *)&s->stood[b], sizeof(uint64_t));
 }
 
-void simulated_stop(mgd_session *session, size_t slot, uint64_t step) {
+void mgd_simulated_stop(mgd_session *session, size_t slot, uint64_t step) {
     ((simulated *)session)->stood[slot] = step;
 }
 
-void simulated_go_on(mgd_session *session, size_t slot, uint64_t step) {
+void mgd_simulated_go_on(mgd_session *session, size_t slot, uint64_t step) {
     simulated *s = (simulated *)session;
     if (s->stood[slot] == UINT64_MAX)
         return;
@@ -418,7 +418,7 @@ static double endurance_of(const simulated *s, size_t unit, size_t at) {
         s, s->coefs + unit * s->coef_bytes + s->law + w->coef[MGD_HW_ENDURANCE] * bytes, at);
 }
 
-mgd_wear simulated_wear(const mgd_session *session, size_t slot) {
+mgd_wear mgd_simulated_wear(const mgd_session *session, size_t slot) {
     const simulated *s = (const simulated *)session;
     size_t unit = slot / s->slots, n = s->net->num_parameters;
     char *writes = s->states + unit * s->state_bytes + s->kept[MGD_HW_WRITES];
@@ -438,7 +438,7 @@ mgd_wear simulated_wear(const mgd_session *session, size_t slot) {
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
-mgd_status simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task_spec *task) {
+mgd_status mgd_simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task_spec *task) {
     opening o = {ctx, s, task};
     mgd_isa isa;
     MGD_TRY(mgd_isa_select(ctx, &isa));
@@ -460,8 +460,8 @@ mgd_status simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task
     return draw_units(ctx, s, task);
 }
 
-void simulated_devices_close(simulated *s) {
-    simulated_each_part(s, close_part, NULL);
+void mgd_simulated_devices_close(simulated *s) {
+    mgd_simulated_each_part(s, close_part, NULL);
     mgd_free(s->parts.before);
     mgd_free(s->parts.after);
     mgd_free(s->parts.product);

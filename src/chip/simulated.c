@@ -13,7 +13,7 @@
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
-double simulated_held(const simulated *s, size_t slot, uint64_t step) {
+double mgd_simulated_held(const simulated *s, size_t slot, uint64_t step) {
     uint64_t end = step < s->stood[slot] ? step : s->stood[slot];
     return end > s->from[slot] ? (double)(end - s->from[slot]) * s->dt : 0;
 }
@@ -23,16 +23,16 @@ double simulated_held(const simulated *s, size_t slot, uint64_t step) {
 static void set_held(const simulated *s, worker *w, size_t unit, uint64_t step, mgd_hw_frame *f) {
     const size_t first = unit * s->slots;
     bool same = true;
-    f->held = simulated_held(s, first, step);
+    f->held = mgd_simulated_held(s, first, step);
     for (size_t lane = 1; lane < s->slots; lane++)
-        same = same && simulated_held(s, first + lane, step) == f->held;
+        same = same && mgd_simulated_held(s, first + lane, step) == f->held;
     for (size_t lane = 0; lane < s->slots && !same; lane++)
-        simulated_real_set(s, w->held, lane, simulated_held(s, first + lane, step));
+        simulated_real_set(s, w->held, lane, mgd_simulated_held(s, first + lane, step));
     f->held_lanes = same ? NULL : w->held;
 }
 
-mgd_hw_frame simulated_parameters(const simulated *s, worker *w, size_t unit,
-                                  const uint64_t *replica, uint64_t step) {
+mgd_hw_frame mgd_simulated_parameters(const simulated *s, worker *w, size_t unit,
+                                      const uint64_t *replica, uint64_t step) {
     mgd_hw_frame f = {.rows = s->rows,
                       .width = s->row_width,
                       .sites = s->net->num_parameters,
@@ -49,8 +49,8 @@ mgd_hw_frame simulated_parameters(const simulated *s, worker *w, size_t unit,
     return f;
 }
 
-mgd_hw_frame simulated_features(const simulated *s, const mgd_hw_frame *of, size_t sites,
-                                size_t copy, const uint32_t *sample) {
+mgd_hw_frame mgd_simulated_features(const simulated *s, const mgd_hw_frame *of, size_t sites,
+                                    size_t copy, const uint32_t *sample) {
     mgd_hw_frame f = *of;
     f.rows = f.sites = sites;
     f.width = s->width;
@@ -78,8 +78,8 @@ static size_t state_array(const part *p, const mgd_hw_frame *f) {
     return p->chain.num_states * f->rows * f->width * mgd_dtype_size(p->chain.dtype);
 }
 
-mgd_status simulated_apply(mgd_context *ctx, const simulated *s, const part *p, size_t unit,
-                           const mgd_hw_frame *f, size_t copy, void *values) {
+mgd_status mgd_simulated_apply(mgd_context *ctx, const simulated *s, const part *p, size_t unit,
+                               const mgd_hw_frame *f, size_t copy, void *values) {
     if (!part_acts(p))
         return MGD_OK;
     return mgd_hw_chain_apply(
@@ -92,34 +92,34 @@ mgd_status simulated_apply(mgd_context *ctx, const simulated *s, const part *p, 
 static mgd_status activate(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
                            const mgd_hw_frame *f, size_t copy, const uint32_t *sample, size_t i) {
     mgd_op op = s->plan->ops[i];
-    mgd_hw_frame g = simulated_features(s, f, op.out.features, f->copy, sample);
+    mgd_hw_frame g = mgd_simulated_features(s, f, op.out.features, f->copy, sample);
     char *y = mgd_net_place(s->net, w->arena, op.y, s->width);
     if (op.x[0] != op.y)
         memcpy(y, mgd_net_place(s->net, w->arena, op.x[0], s->width),
                op.out.features * s->width * s->real);
     op.x[0] = op.y;
-    MGD_TRY(simulated_apply(ctx, s, &s->parts.before[i], unit, &g, copy, y));
+    MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.before[i], unit, &g, copy, y));
     s->net->kernels->forward[op.node.kind][s->replicas](&op, NULL, w->arena, s->width);
     mgd_watch_op(&w->watch, s->net, &op, w->arena, s->width);
-    return simulated_apply(ctx, s, &s->parts.after[i], unit, &g, copy, y);
+    return mgd_simulated_apply(ctx, s, &s->parts.after[i], unit, &g, copy, y);
 }
 
 /* Noise of the weights in the sums of a dense layer. */
 static void add_product_noise(const simulated *s, const worker *w, const mgd_hw_frame *f,
                               const uint32_t *sample, size_t i) {
     const mgd_op *op = &s->plan->ops[i];
-    mgd_hw_frame g = simulated_features(s, f, op->out.features, f->copy, sample);
+    mgd_hw_frame g = mgd_simulated_features(s, f, op->out.features, f->copy, sample);
     mgd_hw_chain_products(&s->parts.product[i].chain, &g,
                           mgd_net_place(s->net, w->arena, op->x[0], s->width), op->node.in.features,
                           mgd_net_place(s->net, w->arena, op->y, s->width));
 }
 
-mgd_status simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
-                             const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
-                             const void *theta, void **y) {
+mgd_status mgd_simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
+                                 const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
+                                 const void *theta, void **y) {
     const size_t stride = s->real * (s->replicas ? s->width : 1);
-    mgd_hw_frame in = simulated_features(s, f, s->samples.features, f->copy, sample);
-    MGD_TRY(simulated_apply(ctx, s, &s->parts.input, unit, &in, copy, w->arena));
+    mgd_hw_frame in = mgd_simulated_features(s, f, s->samples.features, f->copy, sample);
+    MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.input, unit, &in, copy, w->arena));
     w->watch.at = 0;
     for (size_t i = 0; i < s->plan->num_ops; i++) {
         const mgd_op *op = &s->plan->ops[i];
@@ -134,8 +134,8 @@ mgd_status simulated_forward(mgd_context *ctx, const simulated *s, worker *w, si
             add_product_noise(s, w, f, sample, i);
     }
     *y = mgd_net_place(s->net, w->arena, s->plan->output, s->width);
-    mgd_hw_frame out = simulated_features(s, f, s->net->outputs, f->copy, sample);
-    return simulated_apply(ctx, s, &s->parts.output, unit, &out, copy, *y);
+    mgd_hw_frame out = mgd_simulated_features(s, f, s->net->outputs, f->copy, sample);
+    return mgd_simulated_apply(ctx, s, &s->parts.output, unit, &out, copy, *y);
 }
 
 /* Samples `index` (W) into the lanes. Models of the input spoil what lies there, so that they get a
@@ -174,10 +174,10 @@ static mgd_status drive(mgd_context *ctx, const simulated *s, worker *w, const m
         r->source.perturbed(r->source.self, r->worker, point, path ? s->nothing : base, 0, count,
                             w->pack);
     if (path) {
-        MGD_TRY(simulated_apply(ctx, s, &s->parts.perturbation, r->unit, f, 0, w->pack));
+        MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.perturbation, r->unit, f, 0, w->pack));
         s->hw->add(w->pack, base, n);
     }
-    return simulated_apply(ctx, s, &s->parts.drive, r->unit, f, 0, w->pack);
+    return mgd_simulated_apply(ctx, s, &s->parts.drive, r->unit, f, 0, w->pack);
 }
 
 /* θ as the multipliers read it, without perturbation. */
@@ -189,7 +189,7 @@ static mgd_status read_weights(mgd_context *ctx, const simulated *s, worker *w,
     }
     memcpy(w->base, r->source.theta, s->rows * s->row_width * s->real);
     *base = w->base;
-    return simulated_apply(ctx, s, &s->parts.weight, r->unit, f, 0, w->base);
+    return mgd_simulated_apply(ctx, s, &s->parts.weight, r->unit, f, 0, w->base);
 }
 
 /* ---- measuring ------------------------------------------------------------------------------- */
@@ -217,7 +217,7 @@ static mgd_status measure_replicas(mgd_context *ctx, const simulated *s, worker 
         void *y;
         at.copy = (uint32_t)b;
         gather(s, w, point->samples + b * s->width);
-        MGD_TRY(simulated_forward(ctx, s, w, r->unit, &at, b, NULL, theta, &y));
+        MGD_TRY(mgd_simulated_forward(ctx, s, w, r->unit, &at, b, NULL, theta, &y));
         for (size_t c = 0; c < s->channels; c++) {
             double *sum = w->sum + c * s->width;
             take_cost(s, w, c, y);
@@ -254,8 +254,8 @@ static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
     }
     w->gathered = NULL;
     gather(s, w, w->index);
-    mgd_status status =
-        simulated_forward(job->ctx, s, w, job->r->unit, job->frame, chunk, w->copy, job->theta, &y);
+    mgd_status status = mgd_simulated_forward(job->ctx, s, w, job->r->unit, job->frame, chunk,
+                                              w->copy, job->theta, &y);
     if (status != MGD_OK)
         job->status = status; /* only functions of the user's fail, and then there is one thread */
     for (size_t c = 0; c < s->channels && status == MGD_OK; c++) {
@@ -296,7 +296,7 @@ static mgd_status measure_points(mgd_context *ctx, const simulated *s, const mgd
     const bool all = !s->replicas || look_who_moves(s, w, r->lives);
     for (size_t p = 0; p < r->num_points; p++) {
         const mgd_point *point = &r->points[p];
-        mgd_hw_frame f = simulated_parameters(s, w, r->unit, r->replica, point->step);
+        mgd_hw_frame f = mgd_simulated_parameters(s, w, r->unit, r->replica, point->step);
         const void *theta;
         f.tick += point->tick;
         f.ticks = point->ticks;
@@ -315,7 +315,7 @@ static mgd_status measure_points(mgd_context *ctx, const simulated *s, const mgd
             if (!s->replicas) /* what happens to one cost happens in the first lane */
                 for (size_t lane = 1; lane < way.width; lane++)
                     cost[lane] = cost[0];
-            MGD_TRY(simulated_apply(ctx, s, &s->parts.cost, r->unit, &way, c, cost));
+            MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.cost, r->unit, &way, c, cost));
             memcpy(mgd_request_cost(r, c, p, each), cost, each * sizeof(double));
         }
     }
@@ -342,7 +342,7 @@ static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_requ
 static mgd_status keep(mgd_context *ctx, const simulated *s, size_t unit, mgd_hw_frame *f,
                        void *theta) {
     f->keeping = true;
-    mgd_status status = simulated_apply(ctx, s, &s->parts.memory, unit, f, 0, theta);
+    mgd_status status = mgd_simulated_apply(ctx, s, &s->parts.memory, unit, f, 0, theta);
     f->keeping = false;
     return status;
 }
@@ -362,20 +362,20 @@ static mgd_status write_parameters(mgd_context *ctx, mgd_session *session, const
     void *kept[MGD_HW_KEPT];
     for (size_t i = 0; i < MGD_HW_KEPT; i++)
         kept[i] = s->kept[i] == SIZE_MAX ? NULL : states + s->kept[i];
-    mgd_hw_frame f = simulated_parameters(s, k, w->unit, w->replica, w->step + 1);
+    mgd_hw_frame f = mgd_simulated_parameters(s, k, w->unit, w->replica, w->step + 1);
     f.tick--; /* at the end of its step */
     f.alive = s->replicas ? w->lives : NULL;
     memcpy(k->change, w->theta, bytes);
     s->hw->subtract(k->change, w->before, n);
     memcpy(w->theta, w->before, bytes);
     MGD_TRY(keep(ctx, s, w->unit, &f, w->theta));
-    MGD_TRY(simulated_apply(ctx, s, &s->parts.change, w->unit, &f, 0, k->change));
+    MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.change, w->unit, &f, 0, k->change));
     clear_tail(s, k->change);
     s->hw->write(&s->writer, &f, s->coefs + w->unit * s->coef_bytes + s->law, kept, w->theta,
                  k->change, s->pulses + w->unit * (s->replicas ? s->width : 1));
     if (part_acts(&s->parts.written)) {
         memcpy(k->base, w->theta, bytes);
-        MGD_TRY(simulated_apply(ctx, s, &s->parts.written, w->unit, &f, 0, w->theta));
+        MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.written, w->unit, &f, 0, w->theta));
         s->hw->choose(w->theta, k->change, k->base, n);
     }
     if (f.alive)
@@ -388,7 +388,7 @@ static mgd_status write_parameters(mgd_context *ctx, mgd_session *session, const
 static void pass_time(const simulated *s, size_t unit, uint64_t step, double seconds, char *since) {
     for (size_t i = 0; i < s->rows * s->row_width; i++) {
         size_t lane = s->replicas ? i % s->row_width : 0;
-        double held = simulated_held(s, unit * s->slots + lane, step) + seconds;
+        double held = mgd_simulated_held(s, unit * s->slots + lane, step) + seconds;
         simulated_real_set(s, since, i, simulated_real(s, since, i) + held);
     }
 }
@@ -402,22 +402,22 @@ static void rest_unit(simulated *s, size_t unit, const mgd_rest *r) {
     char *theta = r->theta + unit * bytes;
     memcpy(w->base, theta, bytes);
     for (size_t turn = 0; turn < s->slots; turn++) {
-        double held = simulated_held(s, first + turn, r->step);
+        double held = mgd_simulated_held(s, first + turn, r->step);
         bool had = false;
         for (size_t lane = 0; lane < s->slots; lane++) {
-            bool same = simulated_held(s, first + lane, r->step) == held;
+            bool same = mgd_simulated_held(s, first + lane, r->step) == held;
             had = had || (same && lane < turn);
             w->moves[lane] = same;
         }
         if (had)
             continue;
-        mgd_hw_frame f = simulated_parameters(s, w, unit, r->replica + first, r->step);
+        mgd_hw_frame f = mgd_simulated_parameters(s, w, unit, r->replica + first, r->step);
         f.held = held + r->seconds;
         f.held_lanes = NULL;
         f.tick = REST_TICKS + s->rests;
         f.keeping = true;
         memcpy(w->pack, w->base, bytes);
-        simulated_apply(&unused, s, &s->parts.memory, unit, &f, 0, w->pack);
+        mgd_simulated_apply(&unused, s, &s->parts.memory, unit, &f, 0, w->pack);
         for (size_t i = 0; i < s->rows * s->row_width; i++)
             if (!s->replicas || w->moves[i % s->row_width] != 0)
                 memcpy(theta + i * s->real, w->pack + i * s->real, s->real);
@@ -494,7 +494,7 @@ static void close_session(mgd_session *session) {
     mgd_free(s->workers);
     mgd_backward_close(s->backward);
     mgd_free(s->nothing);
-    simulated_devices_close(s);
+    mgd_simulated_devices_close(s);
     mgd_samples_close(&s->samples);
     mgd_free(s);
 }
@@ -502,7 +502,7 @@ static void close_session(mgd_session *session) {
 static mgd_status prepare(mgd_context *ctx, simulated *s, const mgd_task_spec *task) {
     MGD_TRY(mgd_net_samples_open(ctx, s->net, task->x, task->y, &task->cost, &s->samples));
     arrange(s, task);
-    MGD_TRY(simulated_devices_open(ctx, s, task));
+    MGD_TRY(mgd_simulated_devices_open(ctx, s, task));
     void *memory;
     if (part_acts(&s->parts.perturbation)) {
         MGD_TRY(mgd_allocate(ctx, "perturbations", s->rows * s->row_width, s->real, &memory));
@@ -517,8 +517,8 @@ static mgd_status prepare(mgd_context *ctx, simulated *s, const mgd_task_spec *t
     return MGD_OK;
 }
 
-mgd_status simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
-                          mgd_session **out) {
+mgd_status mgd_simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
+                              mgd_session **out) {
     simulated_chip *c = (simulated_chip *)chip;
     if (task->cost.kind == MGD_COST_FUNCTION)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
@@ -528,16 +528,16 @@ mgd_status simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec 
     MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(simulated), &memory));
     simulated *s = memory;
     s->session = (mgd_session){.measure = measure,
-                               .evaluate = simulated_evaluate,
-                               .evaluate_lanes = task->width ? simulated_evaluate_lanes : NULL,
-                               .gradient = simulated_gradient,
-                               .saturated = simulated_saturated,
+                               .evaluate = mgd_simulated_evaluate,
+                               .evaluate_lanes = task->width ? mgd_simulated_evaluate_lanes : NULL,
+                               .gradient = mgd_simulated_gradient,
+                               .saturated = mgd_simulated_saturated,
                                .rest = rest,
-                               .swap = simulated_swap,
-                               .stop = simulated_stop,
-                               .go_on = simulated_go_on,
-                               .state_get = simulated_state_get,
-                               .state_set = simulated_state_set,
+                               .swap = mgd_simulated_swap,
+                               .stop = mgd_simulated_stop,
+                               .go_on = mgd_simulated_go_on,
+                               .state_get = mgd_simulated_state_get,
+                               .state_set = mgd_simulated_state_set,
                                .close = close_session};
     s->chip = c;
     s->net = c->net;
@@ -558,7 +558,7 @@ mgd_status simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec 
     }
     if (s->writes) {
         s->session.write = write_parameters;
-        s->session.wear = simulated_wear;
+        s->session.wear = mgd_simulated_wear;
     }
     *out = &s->session;
     return MGD_OK;

@@ -99,16 +99,16 @@ typedef struct {
 
 /* Frames for parameters of a unit, for features of copy `copy` (or of the lanes' samples), and for
  * costs; `tick` counts from the start of the run. */
-mgd_hw_frame simulated_parameters(const simulated *s, worker *w, size_t unit,
-                                  const uint64_t *replica, uint64_t step);
+mgd_hw_frame mgd_simulated_parameters(const simulated *s, worker *w, size_t unit,
+                                      const uint64_t *replica, uint64_t step);
 /* Seconds for which a replica's θ has been held. */
-double simulated_held(const simulated *s, size_t slot, uint64_t step);
-mgd_hw_frame simulated_features(const simulated *s, const mgd_hw_frame *of, size_t sites,
-                                size_t copy, const uint32_t *sample);
+double mgd_simulated_held(const simulated *s, size_t slot, uint64_t step);
+mgd_hw_frame mgd_simulated_features(const simulated *s, const mgd_hw_frame *of, size_t sites,
+                                    size_t copy, const uint32_t *sample);
 
 /* Applies a part to the values of a unit. `copy` is that of its states. */
-mgd_status simulated_apply(mgd_context *ctx, const simulated *s, const part *p, size_t unit,
-                           const mgd_hw_frame *f, size_t copy, void *values);
+mgd_status mgd_simulated_apply(mgd_context *ctx, const simulated *s, const part *p, size_t unit,
+                               const mgd_hw_frame *f, size_t copy, void *values);
 
 #define SIMULATED_TILES 8              /* of lanes in a chunk of a batch, at most */
 #define REST_TICKS (UINT64_C(1) << 39) /* events at rest are numbered from here on */
@@ -132,39 +132,39 @@ static inline bool part_acts(const part *p) {
 }
 
 /* Outputs for what is in the arena, by parameters `theta` in the layout of the arrangement. */
-mgd_status simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
-                             const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
-                             const void *theta, void **y);
+mgd_status mgd_simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
+                                 const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
+                                 const void *theta, void **y);
 
-mgd_status simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
-                          mgd_session **out);
+mgd_status mgd_simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
+                              mgd_session **out);
 
 /* devices.c: everything that replicas have of their own. */
-mgd_status simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task_spec *task);
-void simulated_devices_close(simulated *s);
-void simulated_swap(mgd_session *session, size_t a, size_t b);
-void simulated_stop(mgd_session *session, size_t slot, uint64_t step);
-void simulated_go_on(mgd_session *session, size_t slot, uint64_t step);
-void simulated_state_get(const mgd_session *session, size_t slot, double *states);
-void simulated_state_set(mgd_session *session, size_t slot, const double *states);
-mgd_wear simulated_wear(const mgd_session *session, size_t slot);
+mgd_status mgd_simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task_spec *task);
+void mgd_simulated_devices_close(simulated *s);
+void mgd_simulated_swap(mgd_session *session, size_t a, size_t b);
+void mgd_simulated_stop(mgd_session *session, size_t slot, uint64_t step);
+void mgd_simulated_go_on(mgd_session *session, size_t slot, uint64_t step);
+void mgd_simulated_state_get(const mgd_session *session, size_t slot, double *states);
+void mgd_simulated_state_set(mgd_session *session, size_t slot, const double *states);
+mgd_wear mgd_simulated_wear(const mgd_session *session, size_t slot);
 /* Every part of the session, in a fixed order: calls visit(arg, part). */
 typedef mgd_status visit_part(void *arg, part *p);
-mgd_status simulated_each_part(simulated *s, visit_part *visit, void *arg);
+mgd_status mgd_simulated_each_part(simulated *s, visit_part *visit, void *arg);
 
 /* still.c */
-mgd_status simulated_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                              const mgd_view *view, const mgd_tensor *x, const mgd_tensor *y,
-                              double *cost, double *accuracy);
-mgd_status simulated_evaluate_lanes(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                                    size_t units, uint64_t step, const void *theta,
-                                    const mgd_tensor *x, const mgd_tensor *y, double *cost,
-                                    double *accuracy);
-mgd_status simulated_gradient(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                              const mgd_view *view, const mgd_weighted *set, double *gradient,
-                              double *cost);
-mgd_status simulated_saturated(mgd_context *ctx, mgd_session *session, size_t unit, uint64_t step,
-                               const void *theta, const mgd_tensor *x, const mgd_tensor *y,
-                               double *share, size_t *units);
+mgd_status mgd_simulated_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                                  const mgd_view *view, const mgd_tensor *x, const mgd_tensor *y,
+                                  double *cost, double *accuracy);
+mgd_status mgd_simulated_evaluate_lanes(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                                        size_t units, uint64_t step, const void *theta,
+                                        const mgd_tensor *x, const mgd_tensor *y, double *cost,
+                                        double *accuracy);
+mgd_status mgd_simulated_gradient(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                                  const mgd_view *view, const mgd_weighted *set, double *gradient,
+                                  double *cost);
+mgd_status mgd_simulated_saturated(mgd_context *ctx, mgd_session *session, size_t unit,
+                                   uint64_t step, const void *theta, const mgd_tensor *x,
+                                   const mgd_tensor *y, double *share, size_t *units);
 
 #endif

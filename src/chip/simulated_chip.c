@@ -202,7 +202,7 @@ mgd_status mgd_chip_simulated(mgd_context *ctx, mgd_net *net, const mgd_chip_spe
         .caller_only = has_function(spec),
         .in_order = true,
         .resolution = net->dtype == MGD_F32 ? 0x1p-23 : 0x1p-52,
-        .open = simulated_open,
+        .open = mgd_simulated_open,
         .theta = chip_theta,
         .draw = chip_draw,
         .free = chip_free,

@@ -9,7 +9,7 @@
 #include <string.h>
 
 static mgd_hw_frame still_frame(const simulated *s, worker *w, size_t unit, uint64_t step) {
-    mgd_hw_frame f = simulated_parameters(s, w, unit, s->number + unit * s->slots, step);
+    mgd_hw_frame f = mgd_simulated_parameters(s, w, unit, s->number + unit * s->slots, step);
     f.still = true;
     return f;
 }
@@ -17,8 +17,8 @@ static mgd_hw_frame still_frame(const simulated *s, worker *w, size_t unit, uint
 /* Weights as they read and are driven, in place. */
 static mgd_status still_weights(mgd_context *ctx, const simulated *s, size_t unit,
                                 const mgd_hw_frame *f, void *theta) {
-    MGD_TRY(simulated_apply(ctx, s, &s->parts.weight, unit, f, 0, theta));
-    return simulated_apply(ctx, s, &s->parts.drive, unit, f, 0, theta);
+    MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.weight, unit, f, 0, theta));
+    return mgd_simulated_apply(ctx, s, &s->parts.drive, unit, f, 0, theta);
 }
 
 /* Outputs, costs (value) and hits (hit) of the samples that `w` names: in replicas one sample for
@@ -36,7 +36,7 @@ static mgd_status still_pass(mgd_context *ctx, const simulated *s, worker *w, si
         k->gather(mgd_tensor_data(set->y), set->targets, w->index, w->target, s->width);
     }
     w->gathered = NULL;
-    MGD_TRY(simulated_forward(ctx, s, w, unit, f, 0, NULL, theta, &y));
+    MGD_TRY(mgd_simulated_forward(ctx, s, w, unit, f, 0, NULL, theta, &y));
     k->cost(&s->cost, set->steps, set->columns, s->width, y, w->target, w->value);
     k->hits(set->steps, set->columns, s->width, y, w->target, w->hit);
     return MGD_OK;
@@ -107,10 +107,10 @@ static void evaluate_unit(void *arg, size_t unit, size_t at_work) {
         job->failure = ctx;
 }
 
-mgd_status simulated_evaluate_lanes(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                                    size_t units, uint64_t step, const void *theta,
-                                    const mgd_tensor *x, const mgd_tensor *y, double *cost,
-                                    double *accuracy) {
+mgd_status mgd_simulated_evaluate_lanes(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                                        size_t units, uint64_t step, const void *theta,
+                                        const mgd_tensor *x, const mgd_tensor *y, double *cost,
+                                        double *accuracy) {
     const simulated *s = (const simulated *)session;
     mgd_samples set;
     MGD_TRY(mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &set));
@@ -132,9 +132,9 @@ static void place_theta(const simulated *s, const void *theta, void *out) {
         memcpy(out, theta, n * s->real);
 }
 
-mgd_status simulated_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                              const mgd_view *view, const mgd_tensor *x, const mgd_tensor *y,
-                              double *cost, double *accuracy) {
+mgd_status mgd_simulated_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                                  const mgd_view *view, const mgd_tensor *x, const mgd_tensor *y,
+                                  double *cost, double *accuracy) {
     (void)pool;
     const simulated *s = (const simulated *)session;
     worker *w = &s->workers[0];
@@ -172,8 +172,8 @@ static mgd_status watch_reference(mgd_context *ctx, const simulated *s, worker *
         k->spread(x + w->index[0] * set->features * s->real, set->features, arena, s->width);
     else
         k->gather(x, set->features, w->index, arena, s->width);
-    mgd_hw_frame in = simulated_features(s, f, set->features, f->copy, NULL);
-    MGD_TRY(simulated_apply(ctx, s, &s->parts.input, unit, &in, 0, arena));
+    mgd_hw_frame in = mgd_simulated_features(s, f, set->features, f->copy, NULL);
+    MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.input, unit, &in, 0, arena));
     mgd_watch_forward(&w->watch, s->net, &s->net->reference, w->pack, s->replicas, arena, s->width);
     return MGD_OK;
 }
@@ -191,9 +191,9 @@ static mgd_status watch_set(mgd_context *ctx, const simulated *s, worker *w, siz
     return MGD_OK;
 }
 
-mgd_status simulated_saturated(mgd_context *ctx, mgd_session *session, size_t unit, uint64_t step,
-                               const void *theta, const mgd_tensor *x, const mgd_tensor *y,
-                               double *share, size_t *units) {
+mgd_status mgd_simulated_saturated(mgd_context *ctx, mgd_session *session, size_t unit,
+                                   uint64_t step, const void *theta, const mgd_tensor *x,
+                                   const mgd_tensor *y, double *share, size_t *units) {
     const simulated *s = (const simulated *)session;
     const bool bare = s->plan == &s->chip->bare;
     const mgd_plan *plan = bare ? s->plan : &s->net->reference;
@@ -273,7 +273,7 @@ static mgd_status differences(mgd_context *ctx, const simulated *s, worker *w, c
             memcpy(w->pack, w->base, bytes);
             set_all(s, w->pack, i, side ? centre + step : centre - step);
             place[side] = simulated_real(s, w->pack, at);
-            MGD_TRY(simulated_apply(ctx, s, &s->parts.drive, unit, f, 0, w->pack));
+            MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.drive, unit, f, 0, w->pack));
             MGD_TRY(weighted_cost(ctx, s, w, view, f, set, &c[side]));
         }
         gradient[i] = (c[1] - c[0]) / (place[1] - place[0]);
@@ -281,19 +281,19 @@ static mgd_status differences(mgd_context *ctx, const simulated *s, worker *w, c
     return MGD_OK;
 }
 
-mgd_status simulated_gradient(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                              const mgd_view *view, const mgd_weighted *set, double *gradient,
-                              double *cost) {
+mgd_status mgd_simulated_gradient(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                                  const mgd_view *view, const mgd_weighted *set, double *gradient,
+                                  double *cost) {
     const simulated *s = (const simulated *)session;
     worker *w = &s->workers[0];
     size_t unit = view->slot / s->slots, lane = view->slot % s->slots;
     mgd_hw_frame f = still_frame(s, w, unit, view->step);
     place_theta(s, view->theta, w->base);
-    MGD_TRY(simulated_apply(ctx, s, &s->parts.weight, unit, &f, 0, w->base));
+    MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.weight, unit, &f, 0, w->base));
     if (!is_plain(s)) {
         MGD_TRY(differences(ctx, s, w, view, &f, set, gradient));
         memcpy(w->pack, w->base, s->rows * s->row_width * s->real);
-        MGD_TRY(simulated_apply(ctx, s, &s->parts.drive, unit, &f, 0, w->pack));
+        MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.drive, unit, &f, 0, w->pack));
         return cost ? weighted_cost(ctx, s, w, view, &f, set, cost) : MGD_OK;
     }
     for (size_t i = 0; i < s->net->num_parameters && s->replicas; i++) /* this lane as a row */
