@@ -8,7 +8,8 @@
 --
 -- `mgd.plot.history(run.history)` draws the probes of a run. Colours are Okabe and Ito's (2008),
 -- heat maps viridis: eyes of every kind tell them apart, on paper, too. nan and infinities are
--- gaps. Where gnuplot is missing, the numbers are written as CSV.
+-- gaps. Of a million values a picture has those that can be seen; the CSV has all. Where gnuplot is
+-- missing, the numbers are written as CSV.
 -- @module mgd.plot
 
 local csv = require "mgd.plot.csv"
@@ -18,6 +19,9 @@ local naming = require "mgd.naming"
 local options = require "mgd.options"
 local script = require "mgd.plot.script"
 local series = require "mgd.plot.series"
+local finite = require("mgd.plot.text").finite
+local ticks = require "mgd.plot.ticks"
+local xml = require("mgd.text").xml
 
 local M = {}
 
@@ -58,13 +62,19 @@ local Figure = naming.class("mgd.figure", { "title" })
 
 -- ---- making -------------------------------------------------------------------------------------
 
-local function check_ticks(where, name, ticks)
+local function check_ticks(where, name, given)
   local list = {}
-  for i, tick in ipairs(ticks) do
-    list[i] = type(tick) == "number" and { tick, ("%.10g"):format(tick) } or tick
-    if type(list[i]) ~= "table" or type(list[i][1]) ~= "number" or type(list[i][2]) ~= "string" then
-      options.fail(where, "axis '%s': tick %d must be a number or {value, text}", name, i)
+  for i, tick in ipairs(given) do
+    local value, words = tick, ""
+    if type(tick) == "table" then
+      value, words = tick[1], tick[2]
     end
+    if type(value) ~= "number" or type(words) ~= "string" then
+      options.fail(where, "axis '%s': tick %d must be a number or {value, text}", name, i)
+    elseif not finite(value) then
+      options.fail(where, "axis '%s': tick %d is %s: expected a finite number", name, i, value)
+    end
+    list[i] = { value, value == tick and ticks.text(value, 0) or words }
   end
   return list
 end
@@ -73,13 +83,7 @@ local function check_axis(where, name, given)
   local axis = options.check(where .. ": " .. name, M.AXIS,
     type(given) == "string" and { label = given } or given)
   axis.ticks = axis.ticks and check_ticks(where, name, axis.ticks)
-  local range = axis.range
-  if range and not (type(range[1]) == "number" and type(range[2]) == "number"
-    and range[1] < range[2]) then
-    options.fail(where, "axis '%s': range must be {low, high}", name)
-  elseif range and axis.log and range[1] <= 0 then
-    options.fail(where, "axis '%s': a logarithmic range must begin above 0, got %s", name, range[1])
-  end
+  series.check_range(where, ("axis '%s': "):format(name), axis.range, axis.log)
   return axis
 end
 
@@ -220,7 +224,7 @@ function Figure:svg()
   local text = render(where, self, gnuplot.inline)
   local prefix = ("f%d-"):format(inlined)
   local title = self.title or self.panels[1].title or tostring(self):match "^[^:]*"
-  local opening = '<svg role="img" aria-label="' .. title:gsub("[&<>\"]", "") .. '"'
+  local opening = '<svg role="img" aria-label="' .. xml(title):gsub("[&<>\"]", "") .. '"'
   text = opening .. text:gsub("^.-<svg", ""):gsub("<desc>.-</desc>", "")
     :gsub("<title>.-</title>", "")
   text = text:gsub("(%sid=['\"])", "%1" .. prefix):gsub("(url%(#)", "%1" .. prefix)

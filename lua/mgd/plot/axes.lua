@@ -5,6 +5,7 @@
 -- @module mgd.plot.axes
 
 local text = require "mgd.plot.text"
+local ticks = require "mgd.plot.ticks"
 
 local M = {}
 
@@ -65,16 +66,35 @@ local function margin_of(panel, name)
   return margin
 end
 
+local LARGEST, SMALLEST = 1.7976931348623157e308, 5e-324
+local TINY = 1e-300 -- below it numbers have fewer and fewer digits
+
+-- The ends of an axis, apart as far as its digits tell them apart.
+local function widened(low, high, log)
+  local least = 2e-14 * math.max(math.abs(low), math.abs(high))
+  if log then
+    high = math.max(high, TINY)
+  else
+    least = math.max(least, TINY)
+  end
+  if high - low >= least then
+    return low, high
+  end
+  local middle = low / 2 + high / 2
+  return math.max(-LARGEST, middle - least / 2), math.min(LARGEST, middle + least / 2)
+end
+
 local function linear_range(panel, name)
   local low, high = span_of(panel, name)
   if low > high then
     return 0, 1
   elseif low == high then
     local half = low == 0 and 1 or 0.1 * math.abs(low)
-    return low - half, high + half
+    return math.max(-LARGEST, low - half), math.min(LARGEST, high + half)
   end
-  local margin = margin_of(panel, name) * (high - low)
-  local from, to = low - margin, high + margin
+  local share = margin_of(panel, name)
+  local margin = share * high - share * low
+  local from, to = math.max(-LARGEST, low - margin), math.min(LARGEST, high + margin)
   if name == "y" and low >= 0 and low < 0.3 * high then
     from = 0 -- a small foot is not cut off
   end
@@ -83,122 +103,43 @@ end
 
 local function log_range(panel, name)
   local low, high = span_of(panel, name)
+  local factor = 2
   if low > high then
     return 0.1, 10
-  elseif low == high then
-    return low / 2, high * 2
+  elseif low < high then
+    factor = math.exp((math.log(high) - math.log(low)) * margin_of(panel, name))
   end
-  local factor = (high / low) ^ margin_of(panel, name)
-  return low / factor, high * factor
+  return math.max(SMALLEST, low / factor), math.min(LARGEST, high * factor)
 end
 
--- ---- ticks --------------------------------------------------------------------------------------
+-- ---- places -------------------------------------------------------------------------------------
 
-local function log10(value)
-  return math.log(value) / math.log(10)
-end
+local FAR = 1000 -- lengths of the axis, beyond which it does not matter how far away a value is
 
-local function with_minus(digits)
-  return (digits:gsub("^%-", "−"))
-end
-
--- Thousands apart where numbers of five digits stand on the axis.
-local function thousands(digits, apart)
-  local sign, head, tail = digits:match "^(%-?)(%d+)(.*)$"
-  if apart then
-    head = head:reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", "")
+local function position(axis, value)
+  if axis.log then
+    local low = math.log(axis.low)
+    return value <= 0 and -math.huge or (math.log(value) - low) / (math.log(axis.high) - low)
   end
-  return with_minus(sign .. head .. tail)
-end
-
--- 1, 2 or 5 times a power of ten, so that about `count` ticks fit.
-local function distance_of(span, count)
-  local raw = span / count
-  local power = 10 ^ math.floor(log10(raw))
-  for _, factor in ipairs { 1, 2, 5 } do
-    if factor * power >= raw * 0.8 then
-      return factor * power
-    end
+  local span = axis.high - axis.low
+  if span < math.huge then
+    return (value - axis.low) / span
   end
-  return 10 * power
+  return (value / 2 - axis.low / 2) / (axis.high / 2 - axis.low / 2)
 end
 
--- m·10^e, or 10^e where m is 1.
-local function power_text(mantissa, exponent)
-  local power = ("10^{%s}"):format(with_minus(("%d"):format(exponent)))
-  return mantissa == "1" and power or with_minus(mantissa) .. "·" .. power
+--- Where a value lies between the ends of an axis, from 0 to 1; what lies far beyond is as far as
+-- pictures can tell. Infinities lie there, too; nan stays nan.
+function M.fraction(axis, value)
+  local at = position(axis, value)
+  return at ~= at and at or math.max(-FAR, math.min(FAR, at))
 end
 
-local function linear_ticks(low, high, count, least)
-  local distance = math.max(distance_of(high - low, count), least or 0)
-  local most = math.max(math.abs(low), math.abs(high))
-  local exponent = (most >= 1e6 or most < 1e-3) and math.floor(log10(most) + 1e-9) or nil
-  local unit = exponent and 10 ^ exponent or 1
-  local places = math.max(0, -math.floor(log10(distance / unit) + 1e-9)) + 0 -- LuaJIT: never −0
-  local ticks = {}
-  for k = math.ceil(low / distance - 1e-9), math.floor(high / distance + 1e-9) do
-    local digits = ("%." .. places .. "f"):format(k * distance / unit)
-    local label = k == 0 and "0" or exponent and power_text(digits, exponent)
-      or thousands(digits, most >= 1e4)
-    ticks[#ticks + 1] = { k * distance, label }
-  end
-  return ticks
-end
-
-local function plain_number(value, most)
-  return thousands(("%.10g"):format(value), most >= 1e4)
-end
-
--- Decades, some left out where there are many; those between are minor.
-local function decades(first, last, count)
-  local step, ticks = math.ceil((last - first + 1) / count), {}
-  local plain = first >= -3 and last <= 4
-  for k = first - 1, last do
-    local value, named = 10.0 ^ k, k % step == 0
-    if k >= first then
-      ticks[#ticks + 1] = { value, not named and "" or plain and plain_number(value, 10.0 ^ last)
-        or power_text("1", k), minor = not named or nil }
-    end
-    for factor = 2, step == 1 and 9 or 1 do
-      ticks[#ticks + 1] = { factor * value, "", minor = true }
-    end
-  end
-  return ticks
-end
-
--- Ticks at 1 … 9 times powers of ten; those at `factors` are named. And how many these are.
-local function within_decades(low, high, factors)
-  local ticks, named = {}, 0
-  for k = math.floor(log10(low)), math.floor(log10(high) + 1e-9) do
-    for factor = 1, 9 do
-      local value, major, far = factor * 10.0 ^ k, factors[factor], k < -3 or k > 5
-      local label = not major and "" or far and power_text(("%d"):format(factor), k)
-        or plain_number(value, high)
-      ticks[#ticks + 1] = { value, label, minor = not major or nil }
-      named = named + (major and value >= low * 0.999999 and value <= high * 1.000001 and 1 or 0)
-    end
-  end
-  return ticks, named
-end
-
-local function log_ticks(low, high, count)
-  local first, last = math.ceil(log10(low) - 1e-9), math.floor(log10(high) + 1e-9)
-  if last - first >= 2 then
-    return decades(first, last, count)
-  end
-  local ticks, named = within_decades(low, high, { true, true, [5] = true })
-  if named > count + 2 then
-    ticks = within_decades(low, high, { true, [3] = true })
-  end
-  return named >= 2 and ticks or linear_ticks(low, high, count)
-end
-
-local function inside(ticks, low, high)
-  local list, slack = {}, 1e-9 * (high - low)
-  for _, tick in ipairs(ticks) do
-    if tick[1] >= low - slack and tick[1] <= high + slack then
-      list[#list + 1] = tick
-    end
+local function inside(given, axis)
+  local list = {}
+  for _, tick in ipairs(given) do
+    local at = M.fraction(axis, tick[1])
+    list[#list + 1] = at >= -1e-9 and at <= 1 + 1e-9 and tick or nil
   end
   return list
 end
@@ -240,17 +181,20 @@ local function derived(panel, name)
   return #panel.series == 1 and first.label or "value"
 end
 
-local function label_of(panel, name)
-  local axis = panel[name]
-  local label = axis.label or derived(panel, name)
-  return axis.unit and (label and ("%s (%s)"):format(label, axis.unit) or axis.unit) or label
+-- The label, what the texts of ticks leave out, and the unit.
+local function label_of(label, unit, base)
+  if base ~= 0 then
+    label = ("%s %s %s"):format(label or "value", base > 0 and "−" or "+",
+      ticks.text(math.abs(base)))
+  end
+  return unit and (label and ("%s (%s)"):format(label, unit) or unit) or label
 end
 
 -- ---- all of it ----------------------------------------------------------------------------------
 
 -- Texts of categories; numbers are thinned so that they fit.
 local function category_ticks(names, name, pixels)
-  local longest, numeric, ticks = 0, true, {}
+  local longest, numeric, list = 0, true, {}
   for _, label in ipairs(names) do
     longest = math.max(longest, text.length(label))
     numeric = numeric and tonumber(label) ~= nil
@@ -258,9 +202,24 @@ local function category_ticks(names, name, pixels)
   local room = name == "y" and 18 or numeric and 7 * longest + 12 or 24
   local step = math.ceil(#names * room / pixels)
   for i = 1, #names, step do
-    ticks[#ticks + 1] = { i, names[i] }
+    list[#list + 1] = { i, names[i] }
   end
-  return ticks
+  return list
+end
+
+local MOST_LETTERS = 32 -- of the text of a tick
+
+-- Ticks between the ends of an axis, and its label.
+local function complete(axis, given, count, least, label, unit)
+  local list, base = given, 0
+  if not given then
+    list, base = (axis.log and ticks.log or ticks.linear)(axis.low, axis.high, count, least)
+  end
+  axis.ticks, axis.label = inside(list, axis), label_of(label, unit, base)
+  for i, tick in ipairs(axis.ticks) do
+    axis.ticks[i] = { tick[1], text.short(tick[2], MOST_LETTERS), minor = tick.minor }
+  end
+  return axis
 end
 
 --- An axis as it is drawn.
@@ -269,35 +228,27 @@ end
 -- @tparam number pixels along it
 -- @treturn table `low`, `high`, `log`, `label`, `ticks`, `categories`
 function M.resolve(panel, name, pixels)
-  local axis = panel[name]
+  local given = panel[name]
+  local label = given.label or derived(panel, name)
   local names = name == "x" and panel.categories or panel.series[1].kind == "heat"
-    and panel.series[1][name]
+    and panel.series[1].names[name]
   if names then
-    return { low = 0.5, high = #names + 0.5, categories = true, label = label_of(panel, name),
-      ticks = axis.ticks or category_ticks(names, name, pixels) }
+    return complete({ low = 0.5, high = #names + 0.5, categories = true },
+      given.ticks or category_ticks(names, name, pixels), nil, nil, label, given.unit)
   end
-  local low, high = (axis.log and log_range or linear_range)(panel, name)
-  if axis.range then
-    low, high = axis.range[1], axis.range[2]
+  local axis = { log = given.log }
+  if given.range then
+    axis.low, axis.high = widened(given.range[1], given.range[2], given.log)
+  else
+    local low, high = (given.log and log_range or linear_range)(panel, name)
+    axis.low, axis.high = widened(low, high, given.log)
   end
   local count = math.max(2, math.min(8, pixels / (name == "x" and 85 or 50)))
-  local ticks = axis.ticks or (axis.log and log_ticks or linear_ticks)(low, high, count,
-    least_of(panel, name))
-  return { low = low, high = high, log = axis.log, label = label_of(panel, name),
-    ticks = inside(ticks, low, high) }
+  return complete(axis, given.ticks, count, least_of(panel, name), label, given.unit)
 end
 
---- Where a value lies between the ends of an axis, from 0 to 1.
-function M.fraction(axis, value)
-  return axis.log and math.log(value / axis.low) / math.log(axis.high / axis.low)
-    or (value - axis.low) / (axis.high - axis.low)
-end
-
---- The colours of a heat map.
--- @tparam table s the series
--- @tparam number pixels along the scale
--- @treturn table as of an axis
-function M.colours(s, pixels)
+--- The lowest and the highest value of a map that has a colour.
+function M.span_of_map(s)
   local low, high = math.huge, -math.huge
   for _, row in ipairs(s.z) do
     for _, value in ipairs(row) do
@@ -306,15 +257,27 @@ function M.colours(s, pixels)
       end
     end
   end
+  return low, high
+end
+
+--- The colours of a heat map.
+-- @tparam table s the series
+-- @tparam number pixels along the scale
+-- @treturn table as of an axis
+function M.colours(s, pixels)
+  local low, high = M.span_of_map(s)
   if s.range then
     low, high = s.range[1], s.range[2]
+  elseif low > high then -- a logarithm of zeros: nothing has a colour
+    return { low = 0.1, high = 10, log = s.log, ticks = {} }
   elseif low == high then
-    low, high = s.log and low / 2 or low - 0.5, s.log and high * 2 or high + 0.5
+    local half = math.max(0.5, 1e-3 * math.abs(low))
+    low, high = s.log and math.max(SMALLEST, low / 2) or math.max(-LARGEST, low - half),
+      math.min(LARGEST, s.log and high * 2 or high + half)
   end
-  local ticks = (s.log and log_ticks or linear_ticks)(low, high, math.max(2, pixels / 40))
-  local label = s.label or "value"
-  return { low = low, high = high, log = s.log, ticks = inside(ticks, low, high),
-    label = s.unit and ("%s (%s)"):format(label, s.unit) or label }
+  local axis = { log = s.log }
+  axis.low, axis.high = widened(low, high, s.log)
+  return complete(axis, nil, math.max(2, pixels / 40), nil, s.label or "value", s.unit)
 end
 
 return M

@@ -6,7 +6,10 @@
 -- of characters, `font` gives the size of a text; `bars`, `bar` and `pitch` say how many series of
 -- bars there are, which this is, and how far their groups are apart; `bands`, how many there are;
 -- `marked`, whether lines carry points;
--- `x` is the axis of x, and `pixels` how many there are along it.
+-- `x` and `y` are the axes, and `pixels` how many there are along x.
+--
+-- gnuplot gets places, from 0 to 1 along an axis, whose range is [0:1]: its own arithmetic ends far
+-- before that of doubles does.
 -- @module mgd.plot.kinds
 
 local axes = require "mgd.plot.axes"
@@ -16,6 +19,7 @@ local thin = require "mgd.plot.thin"
 local M = {}
 
 local finite, number, quoted = text.finite, text.number, text.quoted
+local fraction = axes.fraction
 
 -- Okabe and Ito (2008), the darker ones first.
 local COLOURS = { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
@@ -30,13 +34,13 @@ local function colour_of(s, how)
   return COLOURS[((s.colour or how.k) - 1) % #COLOURS + 1]
 end
 
--- A block of rows; a row with a gap in it is an empty line, which ends a line on the picture.
+-- A block of rows; a row with a nan in it is an empty line, which ends a line on the picture.
 local function block(name, rows)
   local lines = { "$" .. name .. " << EOD" }
   for _, row in ipairs(rows) do
     local cells, whole = {}, true
     for i, value in ipairs(row) do
-      whole = whole and (type(value) ~= "number" or finite(value))
+      whole = whole and value == value
       cells[i] = type(value) == "number" and number(value) or '"' .. value .. '"'
     end
     lines[#lines + 1] = whole and table.concat(cells, " ") or ""
@@ -60,8 +64,9 @@ local WITH = {
   dashed = { "lines", "linewidth 1.5 dashtype 2" },
   steps = { "lines", "linewidth 1.8" },
   points = { "points", "linewidth 1.3" },
-  both = { "linespoints", "linewidth 1.6" },
+  both = { "lines", "linewidth 1.6" },
 }
+local GAP = 0 / 0
 local BARS, HISTOGRAM = "0.55", "0.45" -- how dense their colour is
 
 local LARGE = 0.55 -- a point
@@ -110,13 +115,20 @@ function M.look(s, k, marked)
   return look
 end
 
--- Rows {x, y, low, high}; of steps also the corners.
-local function rows_of(s)
+-- Places {x, y, low, high}, gaps nan; of steps also the corners. A band that is unknown somewhere
+-- has no width there, one that is infinite goes on beyond the frame.
+local function rows_of(s, how)
   local rows = {}
   for i, y in ipairs(s.y) do
-    local row = { s.x[i], y, s.low and s.low[i] or y, s.high and s.high[i] or y }
+    local known = finite(y) and finite(s.x[i])
+    local at = known and fraction(how.y, y) or GAP
+    local row = { finite(s.x[i]) and fraction(how.x, s.x[i]) or GAP, at, at, at }
+    for k, name in ipairs { "low", "high" } do
+      local place = known and s[name] and fraction(how.y, s[name][i]) or at
+      row[k + 2] = place == place and place or at
+    end
     local before = s.style == "steps" and rows[#rows]
-    if before and finite(before[2]) then
+    if before and before[2] == before[2] then
       rows[#rows + 1] = { row[1], before[2], before[3], before[4] }
     end
     rows[#rows + 1] = row
@@ -124,20 +136,44 @@ local function rows_of(s)
   return rows
 end
 
-local function bar_parts(out, s, how)
-  local width, rows = 0.8 / how.bars, {}
-  for i, row in ipairs(rows_of(s)) do
-    local shift = (how.bar - (how.bars + 1) / 2) * width
-    rows[i] = { row[1] + shift * how.pitch, row[2], row[3], row[4], 0.92 * width * how.pitch }
+-- Rows between gaps, which a line does not show.
+local function alone(rows)
+  local list = {}
+  local function is_gap(row)
+    return not row or row[1] ~= row[1] or row[2] ~= row[2]
   end
-  out(block(how.id, rows))
+  for i, row in ipairs(rows) do
+    if not is_gap(row) and is_gap(rows[i - 1]) and is_gap(rows[i + 1]) then
+      list[#list + 1] = row
+    end
+  end
+  return list
+end
+
+local function error_bars(id, colour)
+  return ("$%s using 1:3:(0):($4 - $3) with vectors nohead linewidth 1.2 linecolor rgb '%s' "
+    .. "notitle"):format(id, colour)
+end
+
+-- Rectangles: x from, x to, y from, y to.
+local RECTANGLES = "$%s using 1:3:1:2:3:4 with boxxyerror "
+
+local function bar_parts(out, s, how)
+  local width, rows, bars = 0.8 / how.bars, thin.line(rows_of(s, how), how.pixels), {}
+  local foot = fraction(how.y, 0)
+  for i, row in ipairs(rows) do
+    local middle = row[1] + (how.bar - (how.bars + 1) / 2) * width * how.pitch
+    local half = 0.46 * width * how.pitch
+    bars[i] = { middle - half, middle + half, foot, row[2] }
+    row[1] = middle
+  end
+  out(block(how.id, bars))
   local colour = colour_of(s, how)
-  local parts = { ("$%s using 1:2:5 with boxes linecolor rgb '%s' fillstyle solid %s border "
-    .. "linecolor rgb '%s' %s"):format(how.id, colour, how.plain and "0" or BARS, colour,
-    title_of(s, how)) }
+  local parts = { (RECTANGLES .. "linecolor rgb '%s' fillstyle solid %s border linecolor rgb '%s' "
+    .. "%s"):format(how.id, colour, how.plain and "0" or BARS, colour, title_of(s, how)) }
   if s.low then
-    parts[2] = ("$%s using 1:3:(0):($4 - $3) with vectors nohead linewidth 1.2 "
-      .. "linecolor rgb '#444444' notitle"):format(how.id)
+    out(block(how.id .. "e", rows))
+    parts[2] = error_bars(how.id .. "e", "#444444")
   end
   return parts
 end
@@ -147,8 +183,8 @@ local function shapes_of(rows, s, how)
   local first = 0.25 * (((s.colour or how.k) - 1) % 4) + 0.1
   local shapes, nearest = {}, {}
   for _, row in ipairs(rows) do
-    if finite(row[1]) and finite(row[2]) then
-      local at = axes.fraction(how.x, row[1]) * SHAPES - first
+    if row[2] == row[2] then
+      local at = row[1] * SHAPES - first
       local k = math.floor(at + 0.5)
       local distance = math.abs(at - k)
       if k >= 0 and k < SHAPES and distance < (nearest[k] or 0.5) then
@@ -168,30 +204,39 @@ function M.line(out, s, how)
     return bar_parts(out, s, how)
   end
   local colour, parts, with = colour_of(s, how), {}, "with " .. table.concat(WITH[s.style], " ")
-  local rows = rows_of(s)
-  local points = s.style == "points" or s.style == "both"
-  out(block(how.id, points and rows or thin(rows, how.x, how.pixels)))
-  if points then
-    with = with .. " " .. point_of(s, how.k, size_of(#rows), how.plain)
+  local rows, dots = rows_of(s, how), s.style == "points"
+  local function add(id, list, how_drawn, title)
+    out(block(id, list))
+    parts[#parts + 1] = ("$%s using 1:2 %s linecolor rgb '%s' %s"):format(id, how_drawn, colour,
+      title)
   end
+  local function points(list, size)
+    return "with points linewidth 1.3 " .. point_of(s, how.k, size or size_of(#list), how.plain)
+  end
+  local spots = thin.points((dots or s.style == "both") and rows or alone(rows), how.pixels)
+  local drawn = dots and spots or thin.line(rows, how.pixels)
   if s.low and how.plain then
     for column = 3, 4 do
       parts[#parts + 1] = ("$%s using 1:%d with points pointtype '.' linecolor rgb '%s' notitle")
         :format(how.id, column, colour)
     end
-  elseif s.low and s.style == "points" then
-    parts[1] = ("$%s using 1:3:(0):($4 - $3) with vectors nohead linewidth 1.2 "
-      .. "linecolor rgb '%s' notitle"):format(how.id, colour)
   elseif s.low then
-    parts.band = ("$%s using 1:3:4 with filledcurves fillcolor rgb '%s' fillstyle transparent "
-      .. "solid %s noborder notitle"):format(how.id, colour, how.bands > 2 and "0.12" or "0.18")
+    if not dots then
+      parts.band = ("$%s using 1:3:4 with filledcurves fillcolor rgb '%s' fillstyle transparent "
+        .. "solid %s noborder notitle"):format(how.id, colour, how.bands > 2 and "0.12" or "0.18")
+    end
+    local barred = dots and spots or alone(rows) -- a band of one row shows nothing
+    if #barred > 0 then
+      out(block(how.id .. "e", barred))
+      parts[#parts + 1] = error_bars(how.id .. "e", colour)
+    end
   end
-  parts[#parts + 1] = ("$%s using 1:2 %s linecolor rgb '%s' %s"):format(how.id, with, colour,
-    title_of(s, how))
+  add(how.id, drawn, dots and points(spots) or with, title_of(s, how))
+  if not dots and #spots > 0 then
+    add(how.id .. "o", spots, points(spots), "notitle")
+  end
   if how.marked and is_marked(s) and not how.plain then
-    out(block(how.id .. "k", shapes_of(rows, s, how)))
-    parts[#parts + 1] = ("$%sk using 1:2 with points %s linecolor rgb '%s' notitle"):format(how.id,
-      point_of(s, how.k, LARGE), colour)
+    add(how.id .. "k", shapes_of(rows, s, how), points(rows, LARGE), "notitle")
   end
   return parts
 end
@@ -199,28 +244,30 @@ end
 -- ---- histograms and boxes -----------------------------------------------------------------------
 
 function M.histogram(out, s, how)
-  local rows, colour = {}, colour_of(s, how)
+  local rows, colour, foot = {}, colour_of(s, how), fraction(how.y, 0)
   for i, y in ipairs(s.y) do
-    rows[i] = { s.x[i], y, s.edges[i + 1] - s.edges[i] }
+    rows[i] = { fraction(how.x, s.edges[i]), fraction(how.x, s.edges[i + 1]), foot,
+      fraction(how.y, y) }
   end
   out(block(how.id, rows))
-  return { ("$%s using 1:2:3 with boxes linewidth 0.8 linecolor rgb '%s' fillstyle transparent "
-    .. "solid %s border linecolor rgb '%s' %s"):format(how.id, colour, HISTOGRAM, colour,
-    title_of(s, how)) }
+  return { (RECTANGLES .. "linewidth 0.8 linecolor rgb '%s' fillstyle transparent solid %s border "
+    .. "linecolor rgb '%s' %s"):format(how.id, colour, HISTOGRAM, colour, title_of(s, how)) }
 end
 
 function M.box(out, s, how)
   local boxes, medians, beyond = {}, {}, {}
   for i, box in ipairs(s.boxes) do
-    boxes[i] = { i, box.q1, box.low, box.high, box.q3 }
-    medians[i] = { i, box.median, box.median, box.median, box.median }
+    local x, median = fraction(how.x, i), fraction(how.y, box.median)
+    boxes[i] = { x, fraction(how.y, box.q1), fraction(how.y, box.low), fraction(how.y, box.high),
+      fraction(how.y, box.q3) }
+    medians[i] = { x, median, median, median, median }
     for _, value in ipairs(box.beyond) do
-      beyond[#beyond + 1] = { i, value }
+      beyond[#beyond + 1] = { x, fraction(how.y, value) }
     end
   end
   out(block(how.id .. "b", boxes))
   out(block(how.id .. "m", medians))
-  out("set boxwidth 0.5")
+  out("set boxwidth " .. number(0.5 / #s.boxes))
   local colour = colour_of(s, how)
   local parts = {
     ("$%sb using 1:2:3:4:5 with candlesticks whiskerbars 0.4 linewidth 1.2 linecolor rgb '%s' "
@@ -230,7 +277,7 @@ function M.box(out, s, how)
       .. "border linecolor rgb '%s' notitle"):format(how.id, colour, colour),
   }
   if #beyond > 0 then
-    out(block(how.id .. "o", beyond))
+    out(block(how.id .. "o", thin.points(beyond, how.pixels)))
     parts[3] = ("$%so using 1:2 with points pointtype 6 pointsize 0.4 linewidth 1 "
       .. "linecolor rgb '%s' notitle"):format(how.id, colour)
   end
@@ -239,18 +286,19 @@ end
 
 -- ---- heat maps ----------------------------------------------------------------------------------
 
+local function has_colour(s, value)
+  return finite(value) and not (s.log and value <= 0)
+end
+
 -- Where a value lies on the scale of colours, from 0 to 1.
 local function place_of(value, colours)
-  local low, high = colours.low, colours.high
-  local at = colours.log and math.log(value / low) / math.log(high / low)
-    or (value - low) / (high - low)
-  return math.max(0, math.min(1, at))
+  return math.max(0, math.min(1, fraction(colours, value)))
 end
 
 local function each_cell(s, visit)
   for j, row in ipairs(s.z) do
     for i, value in ipairs(row) do
-      visit(i, j, value, finite(value) and not (s.log and value <= 0))
+      visit(i, j, value, has_colour(s, value))
     end
   end
 end
@@ -271,7 +319,7 @@ local function cell_texts(out, s, how)
     if known then
       local at = place_of(value, s.colours)
       local list = (how.plain or at > 0.55) and lists.d or lists.l
-      list[#list + 1] = { i, j, s.values and brief(value)
+      list[#list + 1] = { fraction(how.x, i), fraction(how.y, j), s.values and brief(value)
         or SHADES[math.min(5, 1 + math.floor(5 * at))] }
     end
   end)
@@ -289,55 +337,88 @@ end
 local function colour_box(out, s, ticks_text)
   local c = s.colours
   out("set palette defined (" .. VIRIDIS .. ")")
-  out(("set cbrange [%s:%s]\n%s logscale cb"):format(number(c.low), number(c.high),
-    c.log and "set" or "unset"))
-  out("set cbtics scale 0.5 " .. ticks_text(c.ticks))
+  out "set cbrange [0:1]"
+  out("set cbtics scale 0.5 " .. ticks_text(c))
 end
 
--- Lines of one height, found on the grid of the cells' middles.
-local function contours(out, s, how)
-  local rows = {}
-  for j, row in ipairs(s.z) do
+-- Lines of one height, found on the grid of the cells' middles; heights are shares of all.
+local function contours(out, map, id)
+  local low, high = axes.span_of_map(map)
+  local scale, rows, levels = { low = low, high = high }, {}, {}
+  for j, row in ipairs(map.z) do
     for i, value in ipairs(row) do
-      rows[#rows + 1] = { i, j, finite(value) and value or "NaN" }
+      rows[#rows + 1] = { (i - 0.5) / #map.x, (j - 0.5) / #map.y,
+        finite(value) and fraction(scale, value) or "NaN" }
     end
-    rows[#rows + 1] = j < #s.z and { 0 / 0 } or nil
+    rows[#rows + 1] = j < #map.z and { GAP } or nil
   end
-  out((block(how.id .. "z", rows):gsub('"NaN"', "NaN")))
-  local levels = {}
-  for i, level in ipairs(s.contour) do
-    levels[i] = number(level)
+  for _, level in ipairs(low < high and #map.x > 1 and #map.y > 1 and map.contour or {}) do
+    local at = fraction(scale, level)
+    levels[#levels + 1] = at > 0 and at < 1 and number(at) or nil
   end
+  if #levels == 0 then
+    return nil
+  end
+  out((block(id .. "z", rows):gsub('"NaN"', "NaN")))
   out(("set contour base\nset cntrparam levels discrete %s\nunset surface\nset table $%sc\n"
     .. "splot $%sz using 1:2:3 notitle\nunset table\nunset contour\nset surface"):format(
-    table.concat(levels, ", "), how.id, how.id))
+    table.concat(levels, ", "), id, id))
   return ("$%sc using 1:2 with lines linewidth 3 linecolor rgb '#000000' notitle, $%sc using 1:2 "
-    .. "with lines linewidth 1.2 linecolor rgb '#FFFFFF' notitle"):format(how.id, how.id)
+    .. "with lines linewidth 1.2 linecolor rgb '#FFFFFF' notitle"):format(id, id)
+end
+
+-- A map with more cells than a figure shows, as the means of neighbours that have a colour.
+local function coarse(s)
+  local wide, high = thin.cells(#s.x, #s.y)
+  if wide == 1 and high == 1 then
+    return s
+  end
+  local sums, map = {}, setmetatable({ x = {}, y = {}, z = {}, values = false }, { __index = s })
+  each_cell(s, function(i, j, value, known)
+    local column, row = math.ceil(i / wide), math.ceil(j / high)
+    map.x[column], map.y[row] = column, row
+    sums[row] = sums[row] or {}
+    local sum = sums[row][column] or { 0, 0 }
+    sums[row][column] = sum
+    if known then
+      sum[1], sum[2] = sum[1] + (value - sum[1]) / (sum[2] + 1), sum[2] + 1
+    end
+  end)
+  for row, list in ipairs(sums) do
+    map.z[row] = {}
+    for column, mean in ipairs(list) do
+      map.z[row][column] = mean[2] > 0 and mean[1] or GAP
+    end
+  end
+  return map
 end
 
 function M.heat(out, s, how)
   if how.plain then
     return cell_texts(out, s, how)
   end
-  local rows, missing = {}, {}
-  each_cell(s, function(i, j, value, known)
-    local list = known and rows or missing
-    list[#list + 1] = known and { i, j, value } or { i, j }
+  local map, cells, missing = coarse(s), {}, {}
+  local wide, high = 1 / #map.x, 1 / #map.y
+  each_cell(map, function(i, j, value, known)
+    local list = known and cells or missing
+    list[#list + 1] = { (i - 0.5) * wide, (j - 0.5) * high,
+      known and place_of(value, s.colours) or 0 }
   end)
-  out(block(how.id, rows))
   colour_box(out, s, how.ticks_text)
-  -- boxes one by one: no bitmap; a hair wider than a cell, so that no seams shine through
-  local parts = { ("$%s using 1:2:(0.504):(0.504):3 with boxxyerror fillstyle solid 1 noborder "
-    .. "linecolor palette notitle"):format(how.id) }
+  local parts = {}
+  if #cells > 0 then
+    out(block(how.id, cells))
+    -- boxes one by one: no bitmap; a hair wider than a cell, so that no seams shine through
+    parts[1] = ("$%s using 1:2:(%s):(%s):3 with boxxyerror fillstyle solid 1 noborder "
+      .. "linecolor palette notitle"):format(how.id, number(0.504 * wide), number(0.504 * high))
+  end
   if #missing > 0 then
     out(block(how.id .. "n", missing))
-    parts[2] = ("$%sn using 1:2:(0.5):(0.5) with boxxyerror fillstyle solid 1 noborder "
-      .. "linecolor rgb '#E8E8E8' notitle"):format(how.id)
+    parts[#parts + 1] = ("$%sn using 1:2:(%s):(%s) with boxxyerror fillstyle solid 1 noborder "
+      .. "linecolor rgb '#E8E8E8' notitle"):format(how.id, number(0.5 * wide), number(0.5 * high))
   end
-  if s.contour then
-    parts[#parts + 1] = contours(out, s, how)
-  end
-  for _, part in ipairs(s.values and cell_texts(out, s, how) or {}) do
+  parts[#parts + 1] = s.contour and contours(out, map, how.id) or nil
+  for _, part in ipairs(map.values and cell_texts(out, s, how) or {}) do
     parts[#parts + 1] = part
   end
   return parts
@@ -345,16 +426,23 @@ end
 
 -- ---- marks --------------------------------------------------------------------------------------
 
+local MOST_LETTERS = 32
+
 -- A line across, and its text: at the upper edge, or beside the panel.
 function M.mark(out, s, how)
-  local at = number(s.x or s.y)
+  local place = fraction(s.x and how.x or how.y, s.x or s.y)
+  if place < 0 or place > 1 then
+    return {}
+  end
+  local at = number(place)
   local from, to = s.x and at .. ", graph 0" or "graph 0, first " .. at,
     s.x and at .. ", graph 1" or "graph 1, first " .. at
   out(("set arrow from %s to %s nohead back dashtype 2 linewidth 1 linecolor '#777777'"):format(
     from, to))
   if s.label then
-    local label = how.plain and quoted(s.label) .. " noenhanced" or quoted(text.enhanced(s.label))
-    local place = s.x and at .. ", graph 0.97" or "graph 1, first " .. at
+    local label = text.short(s.label, MOST_LETTERS)
+    label = how.plain and quoted(label) .. " noenhanced" or quoted(text.enhanced(label))
+    place = s.x and at .. ", graph 0.97" or "graph 1, first " .. at
     out(("set label %s at %s left offset 0.5,0 textcolor '#666666' %s"):format(label, place,
       how.font(11)))
   end

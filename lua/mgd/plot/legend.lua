@@ -12,19 +12,22 @@ local M = {}
 local LETTER = 7.2 -- pixels of a letter, on average
 local SAMPLE, SPACE = 30, 22 -- of a sample and the gap beside it; between names
 
+local MOST_LETTERS = 40
+
 M.LINE = 20
 
 local number, quoted = text.number, text.quoted
 
 --- The named series of a panel.
--- @treturn table list of {s = series, look = see kinds.look, width = pixels}
+-- @treturn table list of {label =, look = see kinds.look, width = pixels}
 function M.entries(panel)
   local list, k, marked = {}, 0, kinds.marked(panel)
   for _, s in ipairs(panel.series) do
     k = k + (s.kind ~= "mark" and 1 or 0)
     if (s.kind == "line" or s.kind == "histogram") and s.label then
-      list[#list + 1] = { s = s, look = kinds.look(s, k, marked),
-        width = SAMPLE + LETTER * text.length(s.label) }
+      local label = text.short(s.label, MOST_LETTERS)
+      list[#list + 1] = { label = label, look = kinds.look(s, k, marked),
+        width = SAMPLE + LETTER * text.length(label) }
     end
   end
   return list
@@ -86,7 +89,7 @@ function M.draw(out, paper, rows, x, y, centred)
     for _, entry in ipairs(row) do
       sample(out, paper, entry, at_x, at_y)
       out(("set label %s at screen %s,%s left %s textcolor '#222222'"):format(
-        quoted(text.enhanced(entry.s.label)), number((at_x + SAMPLE) / paper.width),
+        quoted(text.enhanced(entry.label)), number((at_x + SAMPLE) / paper.width),
         number(at_y / paper.height), paper.font(13)))
       at_x = at_x + entry.width + SPACE
     end

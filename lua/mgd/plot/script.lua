@@ -1,6 +1,7 @@
 --- The commands for gnuplot that draw a figure.
 -- @module mgd.plot.script
 
+local axes = require "mgd.plot.axes"
 local kinds = require "mgd.plot.kinds"
 local layout = require "mgd.plot.layout"
 local legend = require "mgd.plot.legend"
@@ -32,11 +33,11 @@ local function flat(label)
   return exponent == "0" and mantissa or mantissa .. "e" .. exponent:gsub("−", "-")
 end
 
-local function ticks_text(ticks, plain)
+local function ticks_text(axis, plain)
   local parts = {}
-  for i, tick in ipairs(ticks) do
-    parts[i] = ("%s %s%s"):format(quoted(plain and flat(tick[2]) or text.enhanced(tick[2])),
-      number(tick[1]), tick.minor and " 1" or "")
+  for i, tick in ipairs(axis.ticks) do
+    parts[i] = ("%s %s%s"):format(text.tick(plain and flat(tick[2]) or text.enhanced(tick[2])),
+      number(axes.fraction(axis, tick[1])), tick.minor and " 1" or "")
   end
   return "(" .. table.concat(parts, ", ") .. ")"
 end
@@ -47,8 +48,9 @@ end
 
 -- ---- axes and legends ---------------------------------------------------------------------------
 
--- A text at a place of the figure, in pixels.
-local function put(out, paper, label, x, y, size, how)
+-- A text at a place of the figure, in pixels; so wide.
+local function put(out, paper, label, x, y, room, size, how)
+  label = text.short(label, math.max(8, math.floor(room / (0.62 * size))))
   out(("set label %s at screen %s,%s center %s %s textcolor '#222222'"):format(words(label),
     number(x / paper.width), number(y / paper.height), how or "", paper.font(size)))
 end
@@ -65,22 +67,23 @@ local function set_labels(out, paper, cell)
   local x, y, colours = cell.x.label, cell.y.label, cell.panel.series[1].colours
   if x then
     local turned = cell.turned and cell.bottom - cell.margins.bottom + 12
-    put(out, paper, x, (cell.left + cell.right) / 2, turned or cell.bottom - 40, 13)
+    put(out, paper, x, (cell.left + cell.right) / 2, turned or cell.bottom - 40,
+      cell.width, 13)
   end
   if y then
-    put(out, paper, y, cell.at_x + 12, (cell.bottom + cell.top) / 2, 13, "rotate by 90")
-  end
-  if colours then
-    put(out, paper, colours.label, cell.at_x + cell.width - 12, (cell.bottom + cell.top) / 2, 13,
+    put(out, paper, y, cell.at_x + 12, (cell.bottom + cell.top) / 2, cell.height, 13,
       "rotate by 90")
+  end
+  if colours and colours.label then
+    put(out, paper, colours.label, cell.at_x + cell.width - 12, (cell.bottom + cell.top) / 2,
+      cell.height, 13, "rotate by 90")
   end
 end
 
 local function set_axis(out, name, axis, cell, plain)
-  out(("%s logscale %s\nset %srange [%s:%s] noextend"):format(axis.log and "set" or "unset", name,
-    name, number(axis.low), number(axis.high)))
+  out(("set %srange [0:1] noextend"):format(name))
   local turn = name == "x" and cell.turned and not plain
-  out(("set %stics %s %s"):format(name, ticks_text(axis.ticks, plain),
+  out(("set %stics %s %s"):format(name, ticks_text(axis, plain),
     turn and "rotate by 35 right offset 0,0.2" or plain and "norotate offset 0,0"
       or name == "x" and "norotate offset 0,0.3" or "norotate offset 0.3,0"))
   if axis.categories then
@@ -126,31 +129,34 @@ local function set_title(out, paper, cell)
   elseif not title then
     return
   end
-  put(out, paper, title, (cell.left + cell.right) / 2, cell.at_y + cell.height - 20, 14)
+  put(out, paper, title, (cell.left + cell.right) / 2, cell.at_y + cell.height - 20, cell.width, 14)
 end
 
 -- ---- panels -------------------------------------------------------------------------------------
 
 -- Series of bars stand side by side: how many there are, and the distance of their groups.
-local function bars_of(panel)
+local function bars_of(panel, axis)
   local count, pitch = 0, math.huge
   for _, s in ipairs(panel.series) do
     if s.style == "bars" then
       count = count + 1
       for i = 2, #s.x do
-        pitch = math.min(pitch, math.abs(s.x[i] - s.x[i - 1]))
+        local distance = math.abs(axes.fraction(axis, s.x[i]) - axes.fraction(axis, s.x[i - 1]))
+        pitch = distance > 0 and math.min(pitch, distance) or pitch
       end
     end
   end
-  return count, (pitch == math.huge or pitch == 0) and 1 or pitch
+  local alone = axis.categories and 1 / (axis.high - axis.low) or 1
+  return count, pitch < math.huge and pitch or alone
 end
 
 local function parts_of(out, paper, cell, p)
   local panel = cell.panel
   local bands, parts = {}, {}
   local how = { k = 0, bar = 0, bands = 0, plain = paper.plain, font = paper.font,
-    ticks_text = ticks_text, x = cell.x, pixels = 2 * (cell.right - cell.left) } -- of a PNG
-  how.bars, how.pitch = bars_of(panel)
+    ticks_text = ticks_text, x = cell.x, y = cell.y,
+    pixels = 2 * (cell.right - cell.left) } -- of a PNG
+  how.bars, how.pitch = bars_of(panel, cell.x)
   how.marked = kinds.marked(panel)
   for _, s in ipairs(panel.series) do
     how.bands = how.bands + (s.low and 1 or 0)
@@ -201,7 +207,8 @@ return function(figure, terminal)
   if #figure.panels > 1 then
     out(("set multiplot %s %s"):format(
       paper.plain and ("layout %d,%d"):format(terminal.rows, terminal.columns) or "",
-      figure.title and "title " .. words(figure.title, paper.plain) .. " " .. paper.font(15) or ""))
+      figure.title and "title " .. words(text.short(figure.title, math.floor(paper.width / 8)),
+        paper.plain) .. " " .. paper.font(15) or ""))
   end
   for p, cell in ipairs(layout.of(figure)) do
     draw(out, paper, cell, p)

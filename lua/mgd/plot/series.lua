@@ -1,8 +1,10 @@
 --- Series of a plot: what is given is checked and brought to lists of numbers.
 -- @module mgd.plot.series
 
+local edges_of = require "mgd.plot.bins"
 local options = require "mgd.options"
 local stats = require "mgd.stats"
+local text = require "mgd.text"
 
 local M = {}
 
@@ -34,7 +36,7 @@ M.SCHEMAS = {
   histogram = { KIND, LABEL, COLOUR,
     { "values", type = "any", required = true, doc = "What is counted." },
     { "bins", type = "integer", min = 1, max = 1000,
-      doc = "As many of equal width; by Freedman and Diaconis' rule without." },
+      doc = "As many of equal width; as many as the values ask for without." },
   },
   box = { KIND, COLOUR,
     { "groups", type = "list", required = true, doc = "{{label =, values =}, …}, a box each." },
@@ -83,6 +85,15 @@ local function any_finite(list)
   return false
 end
 
+local function any_point(s)
+  for i, y in ipairs(s.y) do
+    if finite(y) and finite(s.x[i]) then
+      return true
+    end
+  end
+  return false
+end
+
 -- Values on a logarithmic axis are above 0, or gaps.
 local function check_log(where, name, list, axis)
   for i, value in ipairs(axis.log and list or {}) do
@@ -90,6 +101,26 @@ local function check_log(where, name, list, axis)
       options.fail(where, "'%s': element %d is %s, which a logarithmic axis has no place for", name,
         i, value)
     end
+  end
+end
+
+--- Check the ends of an axis or of a scale of colours, which may be nil.
+-- @tparam string where opens messages
+-- @tparam string what is said before "range"
+-- @tparam table range
+-- @tparam boolean log
+function M.check_range(where, what, range, log)
+  if not range then
+    return
+  end
+  local low, high = range[1], range[2]
+  if type(low) ~= "number" or type(high) ~= "number" then
+    options.fail(where, "%srange must be {low, high}, two numbers", what)
+  elseif not (finite(low) and finite(high) and low < high) then
+    options.fail(where, "%srange must be {low, high}, two finite numbers, the lower first, got "
+      .. "{%s, %s}", what, low, high)
+  elseif log and low <= 0 then
+    options.fail(where, "%sa logarithmic range must begin above 0, got %s", what, low)
   end
 end
 
@@ -109,13 +140,13 @@ local function check_categories(where, s, panel)
       panel.x.log and "log" or "range")
   end
   s.x = {}
-  for i, text in ipairs(given) do
+  for i, name in ipairs(given) do
     s.x[i] = i
-    if type(text) ~= "string" then
+    if type(name) ~= "string" then
       options.fail(where, "'x': element %d is %s: expected a text as those before it", i,
-        options.type_name(text))
-    elseif panel.categories and panel.categories[i] ~= text then
-      options.fail(where, "'x': element %d is '%s', in the series before it '%s'", i, text,
+        options.type_name(name))
+    elseif panel.categories and panel.categories[i] ~= name then
+      options.fail(where, "'x': element %d is '%s', in the series before it '%s'", i, name,
         tostring(panel.categories[i]))
     end
   end
@@ -163,8 +194,13 @@ function CHECKS.line(where, s, panel)
     options.fail(where, "'low' and 'high' belong together")
   end
   check_lengths(where, s)
-  if not any_finite(s.y) then
-    options.fail(where, "'y' has no finite value: there is nothing to draw")
+  for _, name in ipairs { "y", "x" } do
+    if not any_finite(s[name]) then
+      options.fail(where, "'%s' has no finite value: there is nothing to draw", name)
+    end
+  end
+  if not any_point(s) then
+    options.fail(where, "no point has a finite 'x' and a finite 'y': there is nothing to draw")
   elseif s.style == "bars" and panel.y.log then
     options.fail(where, "bars begin at 0, which a logarithmic axis has no place for")
   end
@@ -177,21 +213,40 @@ function CHECKS.line(where, s, panel)
   end
 end
 
--- Texts of the cells' rows or columns.
+-- Numbers as texts of as few digits as tell them apart, 3 at least.
+local function brief(list)
+  for digits = 3, 15 do
+    local out, seen, apart = {}, {}, true
+    for i, value in ipairs(list) do
+      out[i] = type(value) == "number" and ("%%.%dg"):format(digits):format(value) or value
+      apart, seen[out[i]] = apart and (seen[out[i]] or value) == value, value
+    end
+    if apart then
+      return out
+    end
+  end
+  return nil
+end
+
+-- Texts of the cells' rows or columns; and as they are shown.
 local function texts(where, name, given)
   local list = options.is_tensor(given) and given:totable() or given
   if type(list) ~= "table" or #list == 0 then
     options.fail(where, "'%s' must be a list of values", name)
   end
-  local out = {}
+  local out, values = {}, {}
   for i, value in ipairs(list) do
-    out[i] = type(value) == "number" and ("%.3g"):format(value) or tostring(value)
+    out[i] = type(value) == "number" and text.number(value) or tostring(value)
+    values[i] = type(value) == "number" and value or out[i]
   end
-  return out
+  return out, brief(values) or out
 end
 
 function CHECKS.heat(where, s)
-  s.x, s.y = texts(where, "x", s.x), texts(where, "y", s.y)
+  s.names = {}
+  s.x, s.names.x = texts(where, "x", s.x)
+  s.y, s.names.y = texts(where, "y", s.y)
+  M.check_range(where, "'range': ", s.range, s.log)
   local shape = s.z.shape
   if s.z.ndim ~= 2 or shape[1] ~= #s.y or shape[2] ~= #s.x then
     options.fail(where, "'z' is %s: expected (%d, %d), rows of y by columns of x",
@@ -295,38 +350,6 @@ end
 
 -- ---- histograms of a panel ----------------------------------------------------------------------
 
--- The width of bins by Freedman and Diaconis (1981): 2·IQR/n^(1/3).
-local function width_of(list)
-  local q = stats.quantile(list, { 0.25, 0.75 })
-  return 2 * (q[2] - q[1]) / (#list) ^ (1 / 3)
-end
-
--- Edges of bins over all values of all histograms, the finest that one of them needs; of equal
--- width, on a logarithmic axis of equal ratio.
-local function edges_of(histograms, log)
-  local low, high, width, bins = math.huge, -math.huge, math.huge, nil
-  for _, s in ipairs(histograms) do
-    local list = {} -- in which bins are of equal width
-    for i, value in ipairs(s.values) do
-      list[i] = log and math.log(value) or value
-      low, high = math.min(low, value), math.max(high, value)
-    end
-    local own = width_of(list)
-    width, bins = own > 0 and math.min(width, own) or width, math.max(bins or 0, s.bins or 0)
-  end
-  local span = log and math.log(high / low) or high - low
-  bins = bins > 0 and bins or math.max(1, math.min(200, math.ceil(span / width)))
-  if low == high then
-    local half = low == 0 and 0.5 or 0.05 * math.abs(low)
-    low, high = low - half, high + half
-  end
-  local edges = {}
-  for b = 0, bins do
-    edges[b + 1] = log and low * (high / low) ^ (b / bins) or low + (high - low) * b / bins
-  end
-  return edges, bins
-end
-
 -- Counts in the bins that all histograms of a panel share.
 local function count(panel)
   local histograms = {}
@@ -336,7 +359,8 @@ local function count(panel)
   if #histograms == 0 then
     return
   end
-  local edges, bins = edges_of(histograms, panel.x.log)
+  local edges = edges_of(histograms, panel.x.log)
+  local bins = #edges - 1
   for _, s in ipairs(histograms) do
     s.x, s.y, s.edges = {}, {}, edges
     for b = 1, bins do

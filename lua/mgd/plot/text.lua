@@ -4,16 +4,48 @@
 -- number carries them; everything else is shown as it was written, `learning_rate` with its line.
 -- @module mgd.plot.text
 
+local exact = require "mgd.text"
+
 local M = {}
+
+M.number = exact.number
 
 local LETTER = "[%z\1-\127\194-\244][\128-\191]*"
 
---- A text in gnuplot's single quotes.
-function M.quoted(text)
-  return "'" .. text:gsub("%c", " "):gsub("'", "''") .. "'"
+-- As they are in a figure: on one line, in UTF-8.
+local function clean(text)
+  return (exact.xml(text):gsub("%c", " "))
 end
 
-M.number = require("mgd.text").number
+--- A text as a string of gnuplot's: what might mean something to it (quotes, macros, backquotes,
+-- which run a command) is written by its number.
+function M.quoted(text)
+  return '"' .. clean(text):gsub("[^%w \128-\255]", function(c)
+    return ("\\0%03o"):format(c:byte()) -- four digits belong to a leading 0
+  end) .. '"'
+end
+
+--- A text at a tick, which gnuplot takes as a format.
+function M.tick(text)
+  return M.quoted((text:gsub("%%", "%%%%")))
+end
+
+--- A text that is no longer than so many letters.
+function M.short(text, most)
+  text = clean(text)
+  if select(2, text:gsub("[^\128-\191]", "")) <= most then
+    return text
+  end
+  local count, cut = 0, #text
+  for at in text:gmatch "()[%z\1-\127\194-\244]" do
+    count = count + 1
+    if count == most then
+      cut = at - 1
+      break
+    end
+  end
+  return text:sub(1, cut) .. "…"
+end
 
 function M.finite(value)
   return value == value and math.abs(value) < math.huge
@@ -53,6 +85,7 @@ end
 
 --- For gnuplot's enhanced text.
 function M.enhanced(text)
+  text = clean(text)
   local parts, from = {}, 1
   while true do
     local at = text:find("[_^]", from)
