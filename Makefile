@@ -112,6 +112,13 @@ $(BUILD)/mgd-lua: $(MAIN_OBJ)
 	$(call run,LD,$(CC) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $^ $(LUA_LIBS) \
 	    $(if $(READLINE),$(shell pkg-config --libs readline)) -lm -lpthread)
 
+# The C API as a program of a user's sees it, called wrongly: spec/c_api_spec.lua runs it.
+MISUSE      := $(BUILD)/spec/misuse
+$(MISUSE): spec/support/misuse.c src/mgd.h $(BUILD)/libmgd.a
+	@mkdir -p $(@D)
+	$(call run,LD,$(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -Isrc -o $@ $< \
+	    $(BUILD)/libmgd.a $(LIBS))
+
 # Rewritten when a setting changes, so that everything is compiled again.
 SETTINGS    := $(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(KERNEL_OPT) $(LDFLAGS) $(LUA_CFLAGS) \
                $(READLINE) $(VERSION)
@@ -171,7 +178,7 @@ paper:
 ## test: run the specs; SPEC=spec/x_spec.lua runs one of them
 test:
 	@scripts/deps
-	@$(SUBMAKE) all
+	@$(SUBMAKE) all $(MISUSE)
 	@$(RUN_SPECS)
 
 ## bench: compare speed with a scalar C loop, and with the peers that scripts/deps --bench installs
@@ -219,7 +226,7 @@ sanitize: override BUILD := $(BUILD)/sanitize
 sanitize:
 	@scripts/deps
 	$(if $(filter spec,$(SPEC)),@$(MAKE) --no-print-directory threads BUILD=$(BUILD))
-	@$(SUBMAKE) all BUILD=$(BUILD) LUAJIT_PC= KERNEL_OPT=-O2 \
+	@$(SUBMAKE) all $(BUILD)/spec/misuse BUILD=$(BUILD) LUAJIT_PC= KERNEL_OPT=-O2 \
 	    CFLAGS='-g -O1 $(SANITIZE) $(WARN_ERROR)'
 	@$(RUN_SPECS)
 

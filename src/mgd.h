@@ -65,8 +65,8 @@ MGD_API mgd_memory mgd_memory_stats(void);
  * called with 0. */
 MGD_API void mgd_memory_fail_from(uint64_t n);
 
-/* Asks every running loop of the library to stop soon; may be called from a signal handler. The
- * loop that answers clears the flag. */
+/* Asks every operation that runs, on whatever thread, to stop soon, or else the next one; may be
+ * called from a signal handler. Each answers once; what begins after an answer is not asked. */
 MGD_API void mgd_interrupt_request(void);
 MGD_API bool mgd_interrupt_pending(void);
 MGD_API void mgd_interrupt_clear(void);

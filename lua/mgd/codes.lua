@@ -8,6 +8,7 @@
 -- @module mgd.codes
 
 local core = require "mgd.core"
+local interrupts = require "mgd.interrupts"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
 local report = require "mgd.code_report"
@@ -233,7 +234,7 @@ local function open_source(where, opt, parameters, seconds, window)
   end
   local slots = core.tensor.zeros { count, parameters }
   for slot = 0, count - 1 do
-    local ok, value = pcall(ask, slot, slot * seconds)
+    local ok, value = interrupts.pcall(ask, slot, slot * seconds)
     if not ok then
       options.fail(where, "slot %d: %s", slot, tostring(value))
     end
@@ -362,7 +363,7 @@ local function pattern_of(where, code, parameters, first, slots, opt)
     local out = core.tensor.zeros { slots, parameters }
     for k = 1, slots do
       local slot = first + k - 1
-      local ok, value = pcall(ask, slot, slot * seconds)
+      local ok, value = interrupts.pcall(ask, slot, slot * seconds)
       if not ok then
         options.fail(where, "slot %d: %s", slot, tostring(value))
       end

@@ -9,6 +9,7 @@
 -- reads on a phone, on paper, by night. Without gnuplot it has tables in place of pictures.
 -- @module mgd.report
 
+local interrupts = require "mgd.interrupts"
 local curves = require "mgd.report.curves"
 local experiment = require "mgd.experiment"
 local figures = require "mgd.figures"
@@ -174,7 +175,7 @@ local function budget_of(e)
   opt.replicas, opt.threads = 1, 1
   local steps = e.summary.time and e.summary.time.median or math.huge
   steps = steps < math.huge and steps or e.experiment:get "steps"
-  local ok, text = pcall(function()
+  local ok, text = interrupts.pcall(function()
     return tostring(train.new_run(train.resolve(opt), true):budget { steps = math.floor(steps) })
   end)
   return ok and html.pre(text) or nil

@@ -11,6 +11,7 @@
 -- The tables are described in docs/store.md.
 -- @module mgd.store
 
+local interrupts = require "mgd.interrupts"
 local Compare = require "mgd.store.compare"
 local core = require "mgd.core"
 local experiment = require "mgd.experiment"
@@ -73,7 +74,7 @@ end
 -- there, so that records that are under way do not notice.
 local function go_to_memory(store, where, reason)
   local db = assert(sqlite.open ":memory:")
-  local ok = store.db and pcall(store.db.backup, store.db, db)
+  local ok = store.db and interrupts.pcall(store.db.backup, store.db, db)
   if store.db then
     store.db:close { checkpoint = false }
     store.db = nil
@@ -121,7 +122,7 @@ local function connect(store, where)
   end
   local log = File.has_log(path)
   local damage, unread
-  local ok, failure = pcall(function()
+  local ok, failure = interrupts.pcall(function()
     if path ~= ":memory:" then
       damage, unread = File.damage(db, path)
     end
@@ -227,7 +228,7 @@ end
 -- @tparam function body
 function Store:in_file(body)
   local before, begun = self.path, false
-  local ok, message = pcall(files.in_folder, function(folder)
+  local ok, message = interrupts.pcall(files.in_folder, function(folder)
     local path = folder .. "/store.db"
     move(self, path)
     begun = true
@@ -256,8 +257,9 @@ end
 --- Connected again, even where Ctrl-C ends the waiting for it.
 -- @raise "interrupted" then
 function Store:connect()
+  local before = interrupts.count()
   local ok, message = pcall(open, self, "store")
-  if not ok and tostring(message):find("interrupted", 1, true) then
+  if not ok and interrupts.count() ~= before then
     open(self, "store")
   end
   if not ok then

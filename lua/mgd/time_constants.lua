@@ -12,6 +12,7 @@
 local core = require "mgd.core"
 local experiment = require "mgd.experiment"
 local grid = require "mgd.grid"
+local interrupts = require "mgd.interrupts"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
 local plot = require "mgd.plot"
@@ -64,7 +65,7 @@ local function points_of(exp, axes)
       for _, tau_theta in ipairs(axes.tau_theta) do
         local point = { ["training.tau_p"] = tau_p, ["training.tau_theta"] = tau_theta,
           ["training.tau_x"] = tau_x }
-        local ok, message = pcall(exp.with, exp, point)
+        local ok, message = interrupts.pcall(exp.with, exp, point)
         if ok then
           points[#points + 1] = point
         else

@@ -455,7 +455,8 @@ local function next_row(step, every, last)
   return math.min((math.floor(step / every) + 1) * every, last)
 end
 
--- Advances to step `target`, in slices where a progress line wants to live; false, why on failure.
+-- Advances to step `target`, in slices where a progress line wants to live; on failure: false, a
+-- message and the kind of failure.
 local function advance(run, target, line)
   local slice = math.huge
   repeat
@@ -463,9 +464,9 @@ local function advance(run, target, line)
     if line then
       slice = math.max(1, math.floor(line:rate() * 0.2))
     end
-    local ok, message = run.core:advance(math.min(target - before, slice))
+    local ok, message, why = run.core:advance(math.min(target - before, slice))
     if not ok then
-      return false, message
+      return false, message, why
     end
     if line then
       line:advanced(run.steps_done - before, core.base.clock() - begin, run.steps_done)
@@ -539,8 +540,8 @@ function Run:run(opts)
   local function go()
     local over = probe()
     while not over and self.steps_done < last do
-      local ok, message = advance(self, next_row(self.steps_done, opt.every, last), line)
-      if not ok and not message:find("^the cost became") then
+      local ok, message, why = advance(self, next_row(self.steps_done, opt.every, last), line)
+      if not ok and why ~= "nonfinite" then
         return message
       end
       over = probe()

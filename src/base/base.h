@@ -7,7 +7,6 @@
 
 #include "../mgd.h"
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -124,12 +123,30 @@ void mgd_pool_run(mgd_pool *pool, mgd_task *task, void *arg, size_t count);
  * number of threads. */
 mgd_status mgd_threads_default(mgd_context *ctx, size_t *out);
 
-/* Set by a signal handler; see mgd_interrupt_request. */
-extern volatile sig_atomic_t mgd_interrupt_flag;
+/* ---- interrupts ------------------------------------------------------------------------------ */
 
-/* For loops to ask now and then: clears the flag and fails with MGD_ERR_INTERRUPT when it is set.
- */
+/* For loops to ask now and then, at least every 50 ms: where a request to stop waits for the
+ * operation that this thread is in, counts it as answered and fails with MGD_ERR_INTERRUPT. */
 mgd_status mgd_interrupt_answer(mgd_context *ctx);
+
+/* Answers for threads that worked for this operation and left their work undone for a request: it
+ * is counted as answered. Fails in any case. */
+mgd_status mgd_interrupted(mgd_context *ctx);
+
+/* How many requests have been answered so far, by anyone. */
+unsigned mgd_interrupt_count(void);
+
+/* Stands first in a function of mgd.h whose loops ask: what it calls belongs to this operation, and
+ * so do the tasks that it gives to a pool. */
+#define MGD_OPERATION                                                                              \
+    __attribute__((cleanup(mgd_operation_end), unused)) const unsigned operation_noted_ =          \
+        mgd_operation_begin()
+
+unsigned mgd_operation_begin(void);
+void mgd_operation_end(const unsigned *noted);
+/* What the operation of this thread noted, for threads that work for it; and what those call. */
+unsigned mgd_operation_noted(void);
+void mgd_operation_join(unsigned noted);
 
 /* ---- instruction sets ------------------------------------------------------------------------ */
 

@@ -39,6 +39,7 @@ struct mgd_pool {
     atomic_size_t running;    /* workers that have not finished this run */
     atomic_bool closing;
     atomic_int caller; /* processor that the caller was on when it last started a run */
+    unsigned noted;    /* by the operation that the tasks belong to */
     mgd_task *task;
     void *arg;
 };
@@ -116,6 +117,7 @@ static void *worker_main(void *arg) {
         await_generation(self, seen);
         if (atomic_load(&pool->closing))
             return NULL;
+        mgd_operation_join(pool->noted);
         run_shares(pool, self->index);
         atomic_fetch_sub_explicit(&pool->running, 1, memory_order_release);
     }
@@ -220,6 +222,7 @@ void mgd_pool_run(mgd_pool *pool, mgd_task *task, void *arg, size_t count) {
     }
     pool->task = task;
     pool->arg = arg;
+    pool->noted = mgd_operation_noted();
     for (size_t i = 0; i < pool->threads; i++) {
         atomic_store_explicit(&pool->shares[i].next, count * i / pool->threads,
                               memory_order_relaxed);

@@ -10,6 +10,8 @@ const char *mgd_version(void) {
 }
 
 mgd_status mgd_fail(mgd_context *ctx, mgd_status code, const char *format, ...) {
+    if (!ctx)
+        return code;
     ctx->status = code;
     va_list arguments;
     va_start(arguments, format);

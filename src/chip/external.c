@@ -59,6 +59,8 @@ mgd_status mgd_chip_external(mgd_context *ctx, size_t num_parameters, const mgd_
     if (num_parameters < 1 || num_parameters >= UINT32_MAX)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "chip: parameters must be from 1 to 2^32 − 2, got %zu", num_parameters);
+    if (!evaluate)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "chip: evaluate: expected a function, got NULL");
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "chip", 1, sizeof(external_chip), &memory));
     external_chip *external = memory;
@@ -94,7 +96,7 @@ void mgd_chip_free(mgd_chip *chip) {
 }
 
 void mgd_chip_advance(mgd_chip *chip, double seconds) {
-    chip->rested += seconds;
+    chip->rested += seconds > 0 ? seconds : 0; /* nan, too */
 }
 
 double mgd_chip_age(const mgd_chip *chip) {

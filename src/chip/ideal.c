@@ -436,10 +436,7 @@ static mgd_status ideal_evaluate_lanes(mgd_context *ctx, mgd_session *session, m
         .session = s, .set = &set, .theta = theta, .cost = cost, .accuracy = accuracy};
     mgd_pool_run(pool, evaluate_unit, &e, units);
     mgd_samples_close(&set);
-    if (!atomic_load(&e.incomplete))
-        return MGD_OK;
-    mgd_interrupt_clear();
-    return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
+    return atomic_load(&e.incomplete) ? mgd_interrupted(ctx) : MGD_OK;
 }
 
 static mgd_status ideal_gradient(mgd_context *ctx, mgd_session *session, mgd_pool *pool,

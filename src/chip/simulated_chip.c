@@ -4,6 +4,8 @@
 
 #include "simulated.h"
 
+#include "../hw/check.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -189,6 +191,9 @@ static bool is_ideal(const mgd_chip_spec *spec) {
 mgd_status mgd_chip_simulated(mgd_context *ctx, mgd_net *net, const mgd_chip_spec *spec,
                               mgd_chip **out) {
     void *memory;
+    MGD_TRY(mgd_hw_models_check(ctx, spec->num_models, spec->models));
+    if (spec->update)
+        MGD_TRY(mgd_hw_update_check(ctx, spec->update));
     if (is_ideal(spec))
         return mgd_chip_ideal(ctx, net, out);
     MGD_TRY(mgd_allocate(ctx, "chip", 1, sizeof(simulated_chip), &memory));

@@ -120,7 +120,7 @@ mgd_status mgd_simulated_evaluate_lanes(mgd_context *ctx, mgd_session *session, 
     mgd_samples_close(&set);
     if (atomic_load(&job.failed))
         return mgd_fail(ctx, job.failure.status, "%s", job.failure.message);
-    return atomic_load(&job.interrupted) ? mgd_interrupt_answer(ctx) : MGD_OK;
+    return atomic_load(&job.interrupted) ? mgd_interrupted(ctx) : MGD_OK;
 }
 
 /* θ (P) of one replica as parameters of its unit: in lanes all of them get it. */
@@ -157,7 +157,7 @@ mgd_status mgd_simulated_evaluate(mgd_context *ctx, mgd_session *session, mgd_po
         *accuracy = means[s->slots + lane];
     }
     mgd_free(memory);
-    return status == MGD_ERR_INTERRUPT ? mgd_interrupt_answer(ctx) : status;
+    return status == MGD_ERR_INTERRUPT ? mgd_interrupted(ctx) : status;
 }
 
 /* ---- saturation ------------------------------------------------------------------------------ */

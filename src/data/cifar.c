@@ -133,6 +133,7 @@ static mgd_status allocate(reader *r, size_t total, mgd_dtype dtype) {
 
 mgd_status mgd_cifar10_read(mgd_context *ctx, size_t files, const char *const *paths,
                             mgd_dtype dtype, mgd_tensor **x, mgd_tensor **y) {
+    MGD_OPERATION;
     size_t total;
     void *memory;
     MGD_TRY(mgd_data_check_float(ctx, "CIFAR-10", dtype));

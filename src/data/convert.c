@@ -77,6 +77,7 @@ static mgd_status scale_pixels(mgd_context *ctx, const unsigned char *in, size_t
 }
 
 mgd_status mgd_data_unit(mgd_context *ctx, const mgd_tensor *t, mgd_dtype dtype, mgd_tensor **out) {
+    MGD_OPERATION;
     MGD_TRY(mgd_data_check_float(ctx, "pixels", dtype));
     if (mgd_tensor_dtype(t) != MGD_U8)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "pixels: expected a u8 tensor, got %s",
@@ -138,6 +139,7 @@ static mgd_status write_rows(mgd_context *ctx, const char *what, const mgd_tenso
 
 mgd_status mgd_data_one_hot(mgd_context *ctx, const char *what, const mgd_tensor *labels, int base,
                             size_t classes, mgd_dtype dtype, mgd_tensor **out) {
+    MGD_OPERATION;
     MGD_TRY(mgd_data_check_float(ctx, what, dtype));
     char shape[192];
     if (mgd_tensor_ndim(labels) != 1)
@@ -175,6 +177,7 @@ static size_t first_nonfinite(const mgd_tensor *t) {
 }
 
 mgd_status mgd_data_check_finite(mgd_context *ctx, const char *what, const mgd_tensor *t) {
+    MGD_OPERATION;
     mgd_tensor *copy;
     const mgd_tensor *in;
     MGD_TRY(contiguous(ctx, t, &copy, &in));
@@ -200,6 +203,7 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
 }
 
 mgd_status mgd_data_hash(mgd_context *ctx, const mgd_tensor *t, uint64_t *hash) {
+    MGD_OPERATION;
     mgd_tensor *copy;
     const mgd_tensor *in;
     MGD_TRY(contiguous(ctx, t, &copy, &in));

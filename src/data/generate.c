@@ -7,6 +7,7 @@
 /* ---- parity ---------------------------------------------------------------------------------- */
 
 mgd_status mgd_data_parity(mgd_context *ctx, size_t bits, mgd_tensor **x, mgd_tensor **y) {
+    MGD_OPERATION;
     if (bits < 1 || bits > MGD_PARITY_MAX_BITS)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "parity: bits must be from 1 to %d, got %zu",
                         MGD_PARITY_MAX_BITS, bits);
@@ -81,6 +82,7 @@ static float *write_variants(float *x, const float image[PIXELS]) {
 }
 
 mgd_status mgd_data_nist7x7(mgd_context *ctx, mgd_tensor **x, mgd_tensor **y) {
+    MGD_OPERATION;
     mgd_tensor *inputs, *targets;
     MGD_TRY(mgd_tensor_new(ctx, MGD_F32, 2, (size_t[]){IMAGES, PIXELS}, &inputs));
     mgd_status status = mgd_tensor_new(ctx, MGD_F32, 2, (size_t[]){IMAGES, LETTERS}, &targets);

@@ -278,6 +278,7 @@ static mgd_status read_file(reader *r, const char *path, mgd_tensor **out) {
 }
 
 mgd_status mgd_idx_read(mgd_context *ctx, const char *path, mgd_tensor **out) {
+    MGD_OPERATION;
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "reading an IDX file", 1, sizeof(reader), &memory));
     reader *r = memory;

@@ -2,6 +2,7 @@
  * devices of one replica.
  */
 
+#include "check.h"
 #include "hw.h"
 
 #include <math.h>
@@ -77,6 +78,15 @@ static mgd_status check_rows(mgd_context *ctx, const mgd_tensor *t, const char *
                     mgd_dtype_name(dtype));
 }
 
+static mgd_status check_conditions(mgd_context *ctx, const mgd_hw_conditions *c) {
+    if (c->step > 0 && c->held >= 0 && isfinite(c->step) && isfinite(c->held) && c->replica >= 1)
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                    "hw: step = %g s, held = %g s and replica %llu: expected step > 0, held ≥ 0, "
+                    "both finite, and replica ≥ 1",
+                    c->step, c->held, (unsigned long long)c->replica);
+}
+
 static mgd_status apply_rows(mgd_context *ctx, const mgd_hw_chain *chains, bench *b,
                              mgd_tensor *t) {
     for (size_t row = 0; row < mgd_tensor_shape(t)[0]; row++) {
@@ -128,9 +138,13 @@ static mgd_status apply_chains(mgd_context *ctx, mgd_hw_chain *chains, const mgd
 mgd_status mgd_hw_apply(mgd_context *ctx, size_t count, const mgd_hw_model *models,
                         const mgd_hw_conditions *conditions, const mgd_tensor *values,
                         mgd_tensor **out) {
+    MGD_OPERATION;
     mgd_hw_chain chains[MGD_HW_PLACE_COUNT] = {{0}};
     mgd_tensor *t = NULL;
     MGD_TRY(check_rows(ctx, values, "a tensor of values"));
+    MGD_TRY(check_conditions(ctx, conditions));
+    MGD_TRY(mgd_hw_models_check(ctx, count, models));
+    MGD_TRY(mgd_hw_places_check(ctx, count, models));
     mgd_status status = mgd_tensor_convert(ctx, values, mgd_tensor_dtype(values), &t);
     bool leaks = false;
     for (size_t i = 0; i < count; i++)
@@ -168,9 +182,12 @@ static mgd_status write_rows(mgd_context *ctx, const mgd_hw_writer *writer,
 mgd_status mgd_hw_write(mgd_context *ctx, const mgd_hw_update *update,
                         const mgd_hw_conditions *conditions, const mgd_tensor *start,
                         const mgd_tensor *changes, mgd_tensor **out) {
+    MGD_OPERATION;
     mgd_isa isa;
     MGD_TRY(mgd_isa_select(ctx, &isa));
     MGD_TRY(check_rows(ctx, changes, "changes"));
+    MGD_TRY(check_conditions(ctx, conditions));
+    MGD_TRY(mgd_hw_update_check(ctx, update));
     mgd_dtype dtype = mgd_tensor_dtype(changes);
     size_t sites = mgd_tensor_shape(changes)[1];
     if (mgd_tensor_size(start) != sites)

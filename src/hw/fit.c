@@ -607,10 +607,28 @@ static mgd_status fit(problem *p, size_t most, mgd_hw_fit *out) {
     return status;
 }
 
+static mgd_status check_given(mgd_context *ctx, const char *name, const mgd_hw_law *start,
+                              size_t curves, const mgd_hw_curve *curve) {
+    if ((unsigned)start->kind >= MGD_HW_LAW_COUNT)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: there is no law %d to fit", name,
+                        (int)start->kind);
+    if (start->kind == MGD_HW_LAW_TABLE && (!start->up || !start->down))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: a table needs two curves, got NULL", name);
+    if (curves > 0 && !curve)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: expected %zu curves, got NULL", name, curves);
+    for (size_t i = 0; i < curves; i++)
+        if (curve[i].count > 0 && (!curve[i].pulse || !curve[i].w))
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                            "%s: curve %zu: expected pulses and weights, got NULL", name, i + 1);
+    return MGD_OK;
+}
+
 mgd_status mgd_hw_fit_device(mgd_context *ctx, const char *name, const mgd_hw_law *start,
                              const bool free[MGD_HW_PARAMETERS], size_t curves,
                              const mgd_hw_curve *curve, double c2c_squared, size_t max_iterations,
                              mgd_hw_fit *out) {
+    MGD_OPERATION;
+    MGD_TRY(check_given(ctx, name, start, curves, curve));
     problem p = {.ctx = ctx,
                  .name = name,
                  .law = *start,

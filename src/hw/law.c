@@ -93,7 +93,7 @@ double mgd_hw_law_step(const mgd_hw_law *law, double w, int direction) {
     case MGD_HW_LAW_TABLE:
         return direction > 0 ? table_step(law->up, law->up_count, w, 1)
                              : table_step(law->down, law->down_count, w, -1);
-    case MGD_HW_LAW_IDEAL: /* knows no pulses */
+    default: /* the ideal one knows no pulses */
         break;
     }
     return 0;
@@ -130,25 +130,30 @@ static const char *const laws[MGD_HW_LAW_COUNT] = {
 };
 
 const char *mgd_hw_law_name(mgd_hw_law_kind kind) {
-    return laws[kind];
+    return (unsigned)kind < MGD_HW_LAW_COUNT ? laws[kind]
+           : kind == MGD_HW_LAW_IDEAL        ? "ideal"
+                                             : "unknown";
 }
 
 const char *mgd_hw_parameter_name(size_t i) {
-    return parameters[i].name;
+    return i < MGD_HW_PARAMETERS ? parameters[i].name : "unknown";
 }
 
 bool mgd_hw_parameter_used(mgd_hw_law_kind kind, size_t i) {
-    return parameters[i].laws >> kind & 1;
+    return i < MGD_HW_PARAMETERS && (unsigned)kind < MGD_HW_LAW_COUNT &&
+           (parameters[i].laws >> kind & 1);
 }
 
 double mgd_hw_parameter_get(const mgd_hw_law *law, size_t i) {
-    double value;
-    memcpy(&value, (const char *)law + parameters[i].offset, sizeof value);
+    double value = NAN;
+    if (i < MGD_HW_PARAMETERS)
+        memcpy(&value, (const char *)law + parameters[i].offset, sizeof value);
     return value;
 }
 
 void mgd_hw_parameter_set(mgd_hw_law *law, size_t i, double value) {
-    memcpy((char *)law + parameters[i].offset, &value, sizeof value);
+    if (i < MGD_HW_PARAMETERS)
+        memcpy((char *)law + parameters[i].offset, &value, sizeof value);
 }
 
 /* ---- what a law can have --------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* l_base.c: versions, memory counts, interrupts, the clock, random streams for specs. */
 
-#include "../base/base.h" /* internal: the interrupt flag, Philox known-answer test, ISA names */
+#include "../base/base.h" /* internal: interrupts, Philox known-answer test, ISA names */
 #include "l_mgd.h"
 
 #include <errno.h>
@@ -54,6 +54,13 @@ static int base_interrupt(lua_State *L) {
     (void)L;
     mgd_interrupt_request();
     return 0;
+}
+
+/* interrupts() → how many requests to stop have been answered: what fails while this grows was
+ * interrupted. */
+static int base_interrupts(lua_State *L) {
+    lua_pushnumber(L, mgd_interrupt_count());
+    return 1;
 }
 
 /* random_words(seed, stream, replica, step, index) → four 32-bit words. */
@@ -188,6 +195,7 @@ static const luaL_Reg functions[] = {
     {"clock", base_clock},
     {"sleep", base_sleep},
     {"interrupt", base_interrupt},
+    {"interrupts", base_interrupts},
     {"random_words", base_random_words},
     {"philox", base_philox},
     {"isa", base_isa},
@@ -205,7 +213,12 @@ static const luaL_Reg functions[] = {
 void l_open_base(lua_State *L) {
     luaL_newlib(L, functions);
     lua_setfield(L, -2, "base");
-    /* The interpreter knows nothing of mgd.h: its signal handler sets this flag. */
-    lua_pushlightuserdata(L, (void *)(uintptr_t)&mgd_interrupt_flag);
-    lua_setfield(L, LUA_REGISTRYINDEX, "mgd.interrupt_flag");
+    /* The interpreter knows nothing of mgd.h: this is how its signal handler asks. */
+    static const struct {
+        void (*request)(void);
+        bool (*pending)(void);
+        void (*clear)(void);
+    } calls = {mgd_interrupt_request, mgd_interrupt_pending, mgd_interrupt_clear};
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&calls);
+    lua_setfield(L, LUA_REGISTRYINDEX, "mgd.interrupts");
 }

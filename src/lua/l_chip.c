@@ -1,5 +1,6 @@
 /* l_chip.c: ideal chips, chips written in Lua, and how the library calls a Lua function. */
 
+#include "../base/base.h" /* internal: how many interrupts were answered */
 #include "l_train.h"
 
 #include <stdio.h>
@@ -53,6 +54,22 @@ mgd_status l_fail(mgd_context *ctx, const char *what, const char *why) {
     return MGD_ERR_CALLBACK;
 }
 
+mgd_status l_protected(lua_State *L, int arguments, int results, mgd_context *ctx,
+                       const char *what) {
+    unsigned answered = mgd_interrupt_count();
+    if (lua_pcall(L, arguments, results, 0) == LUA_OK)
+        return MGD_OK;
+    const char *message = lua_tostring(L, -1);
+    if (mgd_interrupt_count() != answered) { /* Ctrl-C was answered in it: no fault of its own */
+        ctx->status = MGD_ERR_INTERRUPT;
+        snprintf(ctx->message, sizeof ctx->message, "%s", message ? message : "interrupted");
+        return MGD_ERR_INTERRUPT;
+    }
+    if (message && strstr(message, "attempt to yield"))
+        message = "it yielded: expected it to return its result";
+    return l_fail(ctx, what, message ? message : "it raised an error object");
+}
+
 mgd_status l_call_back(const l_callback *callback, mgd_context *ctx, const char *what,
                        const mgd_tensor *a, const mgd_tensor *b, mgd_tensor **tensor,
                        double *number) {
@@ -64,13 +81,7 @@ mgd_status l_call_back(const l_callback *callback, mgd_context *ctx, const char 
     lua_pushcfunction(L, protected_call);
     lua_pushvalue(L, callback->function);
     lua_pushlightuserdata(L, &c);
-    mgd_status status = MGD_OK;
-    if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
-        const char *message = lua_tostring(L, -1);
-        if (message && strstr(message, "attempt to yield"))
-            message = "it yielded: expected it to return its result";
-        status = l_fail(ctx, what, message ? message : "it raised an error object");
-    }
+    mgd_status status = l_protected(L, 2, 0, ctx, what);
     lua_settop(L, top);
     return status;
 }
@@ -84,16 +95,22 @@ l_chip *l_check_chip(lua_State *L, int index) {
     return box;
 }
 
+void l_chip_serves(l_chip *chip, l_net *net) {
+    chip->net = net;
+    net->users++;
+}
+
 /* ideal(network) → chip; keeps the network alive */
 static int chip_ideal(lua_State *L) {
     mgd_context ctx = {0};
-    mgd_net *net = l_check_net(L, 1);
+    l_net *net = l_check_net_box(L, 1);
     l_chip *box = l_push_box(L, sizeof *box, L_CHIP);
     lua_createtable(L, 1, 0);
     lua_pushvalue(L, 1);
     lua_rawseti(L, -2, 1);
     l_set_user_value(L, -2);
-    l_check(L, mgd_chip_ideal(&ctx, net, &box->chip), &ctx);
+    l_check(L, mgd_chip_ideal(&ctx, net->net, &box->chip), &ctx);
+    l_chip_serves(box, net);
     return 1;
 }
 
@@ -139,8 +156,13 @@ static int chip_num_nodes(lua_State *L) {
 
 static int chip_gc(lua_State *L) {
     l_chip *box = luaL_checkudata(L, 1, L_CHIP);
+    if (box->users > 0)
+        l_error(L, "chip: a run uses it");
     mgd_chip_free(box->chip);
+    if (box->net)
+        box->net->users--;
     box->chip = NULL;
+    box->net = NULL;
     return 0;
 }
 

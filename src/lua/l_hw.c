@@ -226,13 +226,7 @@ static mgd_status call_function(void *user, mgd_context *ctx, const mgd_tensor *
     lua_rawgeti(L, f->callback->function - 1, f->slot + 1);
     lua_rawgeti(L, f->callback->function - 1, f->slot);
     lua_pushlightuserdata(L, &c);
-    mgd_status status = MGD_OK;
-    if (lua_pcall(L, 3, 0, 0) != LUA_OK) {
-        const char *message = lua_tostring(L, -1);
-        if (message && strstr(message, "attempt to yield"))
-            message = "it yielded: expected it to return its result";
-        status = l_fail(ctx, f->name, message ? message : "it raised an error object");
-    }
+    mgd_status status = l_protected(L, 3, 0, ctx, f->name);
     f->current->event = outer.event;
     f->current->number = outer.number;
     lua_settop(L, top);
@@ -278,9 +272,9 @@ static void read_model(lua_State *L, int index, int anchor, const l_callback *ca
     m->stochastic = flag(L, index, "stochastic");
     m->uniform = flag(L, index, "uniform");
     m->pcm_nu = flag(L, index, "pcm_nu");
-    m->management = (int)l_number_field(L, index, "management", 0);
-    m->compensation = (int)l_number_field(L, index, "compensation", 0);
-    m->poles = (size_t)l_number_field(L, index, "poles", 1);
+    m->management = (int)l_count_field(L, index, "management", 0, INT32_MAX);
+    m->compensation = (int)l_count_field(L, index, "compensation", 0, INT32_MAX);
+    m->poles = (size_t)l_count_field(L, index, "poles", 1, UINT32_MAX);
     numbers(L, index, "c", m->c, 3);
     numbers(L, index, "fraction", m->fraction, 3);
     read_mapping(L, index, &m->mapping);
@@ -328,7 +322,7 @@ static void read_update(lua_State *L, int index, int anchor, mgd_hw_update *u) {
     read_fields(L, index, update_fields, sizeof update_fields / sizeof *update_fields, u);
     u->accumulate = flag(L, index, "accumulate");
     u->stochastic = flag(L, index, "stochastic");
-    u->max_pulses = (size_t)l_number_field(L, index, "max_pulses", 31);
+    u->max_pulses = (size_t)l_count_field(L, index, "max_pulses", 31, UINT32_MAX);
     u->up = list(L, index, "up", anchor, &u->up_size);
     u->down = list(L, index, "down", anchor, &u->down_size);
 }
@@ -336,8 +330,8 @@ static void read_update(lua_State *L, int index, int anchor, mgd_hw_update *u) {
 static void read_conditions(lua_State *L, int index, mgd_hw_conditions *c) {
     c->step = l_number_field(L, index, "dt", 1);
     c->held = l_number_field(L, index, "held", 0);
-    c->seed = (uint64_t)(int64_t)l_number_field(L, index, "seed", 1);
-    c->replica = (uint64_t)l_number_field(L, index, "replica", 1);
+    c->seed = l_seed_field(L, index, "seed");
+    c->replica = l_count_field(L, index, "replica", 1, 0x1p53);
     c->still = flag(L, index, "still");
 }
 
@@ -362,12 +356,12 @@ static int hw_apply(lua_State *L) {
     mgd_hw_conditions conditions;
     size_t count;
     read_conditions(L, 2, &conditions);
-    const mgd_tensor *values = l_check_tensor(L, 3, "hw: values");
     lua_settop(L, 3);
+    const mgd_tensor *values = l_hold_tensor(L, 3, "hw: values");
     lua_newtable(L);
     lua_pushnil(L);
-    l_callback callback = {L, 5}; /* functions lie in the table below */
-    mgd_hw_model *models = read_models(L, 1, 4, &callback, &count);
+    l_callback callback = {L, 6}; /* functions lie in the table below */
+    mgd_hw_model *models = read_models(L, 1, 5, &callback, &count);
     mgd_tensor **rows = l_push_tensor_box(L);
     l_check(L, as_rows(&ctx, values, rows), &ctx);
     mgd_tensor **out = l_push_tensor_box(L);
@@ -400,9 +394,10 @@ static int hw_write(lua_State *L) {
 /* chip(network, models, update or nil, seed) → chip; keeps the network and functions alive */
 static int hw_chip(lua_State *L) {
     mgd_context ctx = {0};
-    mgd_net *net = l_check_net(L, 1);
+    l_net *net = l_check_net_box(L, 1);
     mgd_hw_update update;
-    mgd_chip_spec spec = {.seed = (uint64_t)(int64_t)luaL_checknumber(L, 4)};
+    mgd_chip_spec spec = {
+        .seed = (uint64_t)l_integer(L, 4, "chip: seed", -(INT64_C(1) << 53), INT64_C(1) << 53)};
     lua_settop(L, 4);
     l_chip *box = l_push_box(L, sizeof *box, L_CHIP);
     lua_newtable(L);
@@ -414,7 +409,8 @@ static int hw_chip(lua_State *L) {
         spec.update = &update;
     }
     l_set_user_value(L, 5);
-    l_check(L, mgd_chip_simulated(&ctx, net, &spec, &box->chip), &ctx);
+    l_check(L, mgd_chip_simulated(&ctx, net->net, &spec, &box->chip), &ctx);
+    l_chip_serves(box, net);
     return 1;
 }
 

@@ -63,6 +63,9 @@ mgd_tensor *l_test_tensor(lua_State *L, int index);
 mgd_tensor *l_take_tensor(lua_State *L, int index);
 /* The same, or an error "WHAT: expected a tensor, got …". */
 mgd_tensor *l_check_tensor(lua_State *L, int index, const char *what);
+/* The same through a view that is left on the stack: for calls in which functions of the user's
+ * run, which may do anything to the tensor itself. */
+mgd_tensor *l_hold_tensor(lua_State *L, int index, const char *what);
 
 /* Each fills the module table on top of the stack with its functions. */
 void l_open_base(lua_State *L);

@@ -3,13 +3,18 @@
 #include "l_mgd.h"
 #include "l_train.h"
 
+#include <math.h>
 #include <string.h>
 
-mgd_net *l_check_net(lua_State *L, int index) {
-    mgd_net **box = luaL_checkudata(L, index, L_NET);
-    if (!*box)
+l_net *l_check_net_box(lua_State *L, int index) {
+    l_net *box = luaL_checkudata(L, index, L_NET);
+    if (!box->net)
         l_error(L, "network: already freed");
-    return *box;
+    return box;
+}
+
+mgd_net *l_check_net(lua_State *L, int index) {
+    return l_check_net_box(L, index)->net;
 }
 
 void l_cost(lua_State *L, int index, mgd_cost *cost) {
@@ -34,8 +39,8 @@ void l_init(lua_State *L, int index, mgd_init *init) {
     init->high = l_number_field(L, index, "high", 1);
     init->mean = l_number_field(L, index, "mean", 0);
     init->std = l_number_field(L, index, "std", 1);
-    init->seed = (uint64_t)(int64_t)l_number_field(L, index, "seed", 1);
-    init->replica = (uint64_t)l_number_field(L, index, "replica", 1);
+    init->seed = l_seed_field(L, index, "seed");
+    init->replica = l_count_field(L, index, "replica", 1, 0x1p53);
 }
 
 double l_number_field(lua_State *L, int index, const char *name, double otherwise) {
@@ -43,6 +48,23 @@ double l_number_field(lua_State *L, int index, const char *name, double otherwis
     double value = lua_isnil(L, -1) ? otherwise : lua_tonumber(L, -1);
     lua_pop(L, 1);
     return value;
+}
+
+static double whole_field(lua_State *L, int index, const char *name, double otherwise, double least,
+                          double most) {
+    double value = l_number_field(L, index, name, otherwise);
+    if (!(value >= least && value <= most && value == floor(value)))
+        l_error(L, "%s: expected an integer from %.17g to %.17g, got %.17g", name, least, most,
+                value);
+    return value;
+}
+
+uint64_t l_count_field(lua_State *L, int index, const char *name, double otherwise, double most) {
+    return (uint64_t)whole_field(L, index, name, otherwise, 0, most);
+}
+
+uint64_t l_seed_field(lua_State *L, int index, const char *name) {
+    return (uint64_t)(int64_t)whole_field(L, index, name, 1, -0x1p53, 0x1p53);
 }
 
 /* The size_t at t[i] of the table at `index`. */
@@ -91,7 +113,7 @@ static mgd_layer layer_at(lua_State *L, int index, int i, size_t most, size_t *s
     layer.kind = (mgd_layer_kind)kind;
     lua_pop(L, 1);
     double outputs = l_number_field(L, -1, "outputs", 0); /* what is too many is told by the core */
-    layer.outputs = outputs < 0x1p53 ? (size_t)outputs : SIZE_MAX;
+    layer.outputs = outputs >= 0 && outputs < 0x1p53 ? (size_t)outputs : SIZE_MAX;
     sizes_field(L, "kernel", 2, layer.kernel);
     sizes_field(L, "stride", 2, layer.stride);
     sizes_field(L, "padding", 2, layer.padding);
@@ -136,7 +158,7 @@ static int net_new(lua_State *L) {
     for (size_t i = 0; i < ndim; i++)
         shape[i] = size_at(L, 2, (int)i + 1, "network: input");
     size_t left = count_sources(L, 3, count);
-    mgd_net **box = l_push_box(L, sizeof *box, L_NET);
+    l_net *box = l_push_box(L, sizeof *box, L_NET);
     mgd_layer *layers = lua_newuserdatauv(L, (count + 1) * sizeof *layers, 1);
     size_t *sources = lua_newuserdatauv(L, (left + 1) * sizeof *sources, 1);
     for (size_t i = 0; i < count; i++) {
@@ -145,8 +167,8 @@ static int net_new(lua_State *L) {
         left -= layers[i].num_sources;
     }
     mgd_context ctx = {0};
-    l_check(L, mgd_net_new(&ctx, dtype, ndim, shape, count, layers, box), &ctx);
-    l_byte_debt(L, mgd_net_num_parameters(*box) * mgd_dtype_size(dtype));
+    l_check(L, mgd_net_new(&ctx, dtype, ndim, shape, count, layers, &box->net), &ctx);
+    l_byte_debt(L, mgd_net_num_parameters(box->net) * mgd_dtype_size(dtype));
     lua_pop(L, 2);
     return 1;
 }
@@ -192,8 +214,8 @@ static int net_plan_time(lua_State *L) {
     size_t count = mgd_net_plan_size(net), lanes;
     lua_getfield(L, 2, "private");
     bool private = lua_toboolean(L, -1);
-    size_t tiles = (size_t)l_number_field(L, 2, "tiles", 1);
-    size_t rounds = (size_t)l_number_field(L, 2, "rounds", 1);
+    size_t tiles = (size_t)l_count_field(L, 2, "tiles", 1, UINT32_MAX);
+    size_t rounds = (size_t)l_count_field(L, 2, "rounds", 1, UINT32_MAX);
     double *seconds = lua_newuserdatauv(L, count * sizeof *seconds, 1);
     l_check(L, mgd_net_plan_time(&ctx, net, tiles, private, rounds, seconds, &lanes), &ctx);
     lua_createtable(L, (int)count, 0);
@@ -206,9 +228,11 @@ static int net_plan_time(lua_State *L) {
 }
 
 static int net_gc(lua_State *L) {
-    mgd_net **box = luaL_checkudata(L, 1, L_NET);
-    mgd_net_free(*box);
-    *box = NULL;
+    l_net *box = luaL_checkudata(L, 1, L_NET);
+    if (box->users > 0)
+        l_error(L, "network: a chip uses it");
+    mgd_net_free(box->net);
+    box->net = NULL;
     return 0;
 }
 

@@ -25,12 +25,18 @@ typedef struct {
     int busy; /* the library works on it: a callback must not enter again */
 } l_run;
 
-static l_run *check_run(lua_State *L) {
+/* The run of a call that may change or free it. */
+static l_run *check_idle(lua_State *L) {
     l_run *box = luaL_checkudata(L, 1, L_RUN);
-    if (!box->run)
-        l_error(L, "run: already freed");
     if (box->busy)
         l_error(L, "run: it is running already: a function that it calls must not use it");
+    return box;
+}
+
+static l_run *check_run(lua_State *L) {
+    l_run *box = check_idle(L);
+    if (!box->run)
+        l_error(L, "run: already freed");
     return box;
 }
 
@@ -44,16 +50,12 @@ static mgd_status schedule_function(void *user, mgd_context *ctx, uint64_t step,
     snprintf(what, sizeof what, "train: %s", schedule->name);
     lua_pushvalue(L, schedule->callback.function);
     lua_pushinteger(L, (lua_Integer)step);
-    mgd_status status = MGD_OK;
-    if (lua_pcall(L, 1, 1, 0) != LUA_OK)
-        status = l_fail(ctx, what,
-                        lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
-                                                       : "it raised an error object");
-    else if (lua_type(L, -1) != LUA_TNUMBER) {
+    mgd_status status = l_protected(L, 1, 1, ctx, what);
+    if (status == MGD_OK && lua_type(L, -1) != LUA_TNUMBER) {
         snprintf(why, sizeof why, "the function returned %s%s at step %llu: expected a number",
                  lua_isnil(L, -1) ? "" : "a ", luaL_typename(L, -1), (unsigned long long)step);
         status = l_fail(ctx, what, why);
-    } else
+    } else if (status == MGD_OK)
         *value = lua_tonumber(L, -1);
     lua_settop(L, top);
     return status;
@@ -99,15 +101,9 @@ static mgd_status pattern_function(void *user, mgd_context *ctx, uint64_t slot, 
     lua_pushcfunction(L, protected_pattern);
     lua_pushvalue(L, box->pattern.function);
     lua_pushlightuserdata(L, &call);
-    mgd_status status = MGD_OK;
-    if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
-        char what[64];
-        const char *message = lua_tostring(L, -1);
-        if (message && strstr(message, "attempt to yield"))
-            message = "it yielded: expected it to return its tensor, or a coroutine instead of it";
-        snprintf(what, sizeof what, "perturbation: slot %llu", (unsigned long long)slot);
-        status = l_fail(ctx, what, message ? message : "it raised an error object");
-    }
+    char what[64];
+    snprintf(what, sizeof what, "perturbation: slot %llu", (unsigned long long)slot);
+    mgd_status status = l_protected(L, 2, 0, ctx, what);
     lua_settop(L, top);
     return status;
 }
@@ -146,7 +142,11 @@ static void leave(l_run *box, l_callback outer) {
 /* ---- making ---------------------------------------------------------------------------------- */
 
 static uint64_t count_field(lua_State *L, const char *name, double otherwise) {
-    return (uint64_t)l_number_field(L, 2, name, otherwise);
+    return l_count_field(L, 2, name, otherwise, 0x1p53);
+}
+
+static unsigned small_field(lua_State *L, const char *name, double otherwise) {
+    return (unsigned)l_count_field(L, 2, name, otherwise, UINT32_MAX);
 }
 
 static bool flag_field(lua_State *L, const char *name) {
@@ -209,13 +209,13 @@ static void code_fields(lua_State *L, mgd_train *train) {
     train->high = l_number_field(L, 2, "high", 0);
     schedule_field(L, 2, "tau_p", &train->tau_p);
     schedule_field(L, 2, "tau_theta", &train->tau_theta);
-    train->length = (unsigned)count_field(L, "length", train->length);
-    train->bits = (unsigned)count_field(L, "bits", 0);
+    train->length = small_field(L, "length", train->length);
+    train->bits = small_field(L, "bits", 0);
     train->balanced = flag_field(L, "balanced");
     train->amplitudes = tensor_field(L, "amplitudes");
     train->amplitude_spread = l_number_field(L, 2, "amplitude_spread", 0);
     train->energy = tensor_field(L, "energy");
-    train->seed = (uint64_t)(int64_t)l_number_field(L, 2, "seed", 1);
+    train->seed = l_seed_field(L, 2, "seed");
     train->replica = count_field(L, "replica", 1);
 }
 
@@ -340,20 +340,24 @@ static int run_new(lua_State *L) {
     keep_alive(L, box, &train);
     size_t before = mgd_memory_stats().live_bytes;
     l_check(L, mgd_run_new(&ctx, chip->chip, &train, &box->run), &ctx);
+    chip->users++;
     l_byte_debt(L, mgd_memory_stats().live_bytes - before);
     return 1;
 }
 
 static int run_gc(lua_State *L) {
-    l_run *box = luaL_checkudata(L, 1, L_RUN);
+    l_run *box = check_idle(L);
+    if (!box->run)
+        return 0;
     mgd_run_free(box->run);
     box->run = NULL;
+    box->chip->users--;
     return 0;
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-/* advance(steps) → whether all went well, the message when not */
+/* advance(steps) → whether all went well; when not, the message and the kind of failure */
 static int run_advance(lua_State *L) {
     mgd_context ctx = {0};
     l_run *box = check_run(L);
@@ -363,7 +367,10 @@ static int run_advance(lua_State *L) {
     leave(box, outer);
     lua_pushboolean(L, status == MGD_OK);
     lua_pushstring(L, ctx.message);
-    return 2;
+    lua_pushstring(L, status == MGD_ERR_INTERRUPT   ? "interrupt"
+                      : status == MGD_ERR_NONFINITE ? "nonfinite"
+                                                    : "");
+    return 3;
 }
 
 /* Pushes a table of R numbers. */
@@ -397,8 +404,9 @@ static bool known_value(lua_State *L, int index, size_t r, double *value) {
 static int run_evaluate(lua_State *L) {
     mgd_context ctx = {0};
     l_run *box = check_run(L);
-    mgd_tensor *x = l_check_tensor(L, 2, "evaluate: x");
-    mgd_tensor *y = l_check_tensor(L, 3, "evaluate: y");
+    lua_settop(L, 5);
+    mgd_tensor *x = l_hold_tensor(L, 2, "evaluate: x");
+    mgd_tensor *y = l_hold_tensor(L, 3, "evaluate: y");
     double *cost = new_values(L, box), *accuracy = new_values(L, box);
     bool *known = lua_newuserdatauv(L, mgd_run_replicas(box->run) * sizeof(bool), 1);
     for (size_t r = 0; r < mgd_run_replicas(box->run); r++)
@@ -454,8 +462,9 @@ static int run_update_norm(lua_State *L) {
 static int run_saturated(lua_State *L) {
     mgd_context ctx = {0};
     l_run *box = check_run(L);
-    mgd_tensor *x = l_check_tensor(L, 2, "saturated: x");
-    mgd_tensor *y = l_check_tensor(L, 3, "saturated: y");
+    lua_settop(L, 3);
+    mgd_tensor *x = l_hold_tensor(L, 2, "saturated: x");
+    mgd_tensor *y = l_hold_tensor(L, 3, "saturated: y");
     double *share = new_values(L, box);
     size_t units = 0;
     l_callback outer = enter(L, box);

@@ -55,6 +55,14 @@ mgd_tensor *l_check_tensor(lua_State *L, int index, const char *what) {
     return t;
 }
 
+mgd_tensor *l_hold_tensor(lua_State *L, int index, const char *what) {
+    mgd_context ctx = {0};
+    const mgd_tensor *t = l_check_tensor(L, index, what);
+    mgd_tensor **view = l_push_tensor_box(L);
+    l_check(L, mgd_tensor_view(&ctx, t, view), &ctx);
+    return *view;
+}
+
 static int tensor_gc(lua_State *L) {
     mgd_tensor **box = luaL_checkudata(L, 1, L_TENSOR);
     mgd_tensor *t = *box;

@@ -10,9 +10,21 @@
 #define L_CHIP "mgd.chip"
 #define L_RUN "mgd.run"
 
+/* Networks serve chips, and chips serve runs: `users` counts whom, and a run's is whether it is at
+ * work. Nobody can free what has users: the collector never tries, for users keep it alive. */
+typedef struct {
+    mgd_net *net;
+    int users;
+} l_net;
+
+l_net *l_check_net_box(lua_State *L, int index);
 mgd_net *l_check_net(lua_State *L, int index);
 
 double l_number_field(lua_State *L, int index, const char *name, double otherwise);
+/* A field that becomes an integer of C: raises where it is none from 0 to `most`; and a seed, any
+ * whole number that a double holds exactly. */
+uint64_t l_count_field(lua_State *L, int index, const char *name, double otherwise, double most);
+uint64_t l_seed_field(lua_State *L, int index, const char *name);
 /* Reads {cost =, label_smoothing =}; a cost that is a Lua function leaves function and user NULL.
  */
 void l_cost(lua_State *L, int index, mgd_cost *cost);
@@ -32,14 +44,23 @@ mgd_status l_call_back(const l_callback *callback, mgd_context *ctx, const char 
                        const mgd_tensor *a, const mgd_tensor *b, mgd_tensor **tensor,
                        double *number);
 
+/* lua_pcall of a function of the user's, with its failure told in `ctx`: MGD_ERR_CALLBACK, or
+ * MGD_ERR_INTERRUPT where it was Ctrl-C that ended it. */
+mgd_status l_protected(lua_State *L, int arguments, int results, mgd_context *ctx,
+                       const char *what);
+
 /* Records that a function of the user's failed. */
 mgd_status l_fail(mgd_context *ctx, const char *what, const char *why);
 
 typedef struct {
     mgd_chip *chip;
+    l_net *net; /* that it serves; NULL: none */
+    int users;
     l_callback evaluate; /* of an external chip; its function is the box's user value */
 } l_chip;
 
 l_chip *l_check_chip(lua_State *L, int index);
+/* Notes that a chip that was made uses the network. */
+void l_chip_serves(l_chip *chip, l_net *net);
 
 #endif

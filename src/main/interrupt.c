@@ -7,12 +7,12 @@
  * date, hand a hook on that came too late for the coroutine that it was set on, and interrupt the
  * resumer in turn when a coroutine died of the interrupt.
  *
- * The flag is this file's own until the runtime is loaded, and the runtime's from then on: its
- * loops poll it, clear it and fail with "interrupted". Whoever clears the flag has answered: a
- * hook that finds it cleared does nothing.
+ * Requests are this file's own until the runtime is loaded, and the runtime's from then on: its
+ * loops see them, and fail with "interrupted". Whoever clears one has answered: a hook that finds
+ * it cleared does nothing.
  *
- * The first Ctrl-C asks. A second, while nothing has answered yet (string.rep, a long pattern
- * match), restores the default action, so that a third ends the process.
+ * The first Ctrl-C asks, and restores the default action, as in `lua`: a second one ends the
+ * process, whatever the first was caught by. The next line of a session begins anew.
  */
 
 #include "main.h"
@@ -24,21 +24,42 @@
 #include <stddef.h>
 
 #define RUNTIME "mgd.core"
-#define RUNTIME_FLAG "mgd.interrupt_flag" /* registry: set by the runtime when it is loaded */
+#define RUNTIME_CALLS "mgd.interrupts" /* registry: set by the runtime when it is loaded */
 
-typedef volatile sig_atomic_t interrupt_flag;
+/* How to ask, whether somebody has, and how to answer; safe in a signal handler. The runtime's have
+ * these types, too. */
+typedef struct {
+    void (*request)(void);
+    bool (*pending)(void);
+    void (*clear)(void);
+} interrupt_calls;
+
+static volatile sig_atomic_t asked;
+
+static void own_request(void) {
+    asked = 1;
+}
+
+static bool own_pending(void) {
+    return asked != 0;
+}
+
+static void own_clear(void) {
+    asked = 0;
+}
+
+static const interrupt_calls own_calls = {own_request, own_pending, own_clear};
 
 /* A signal handler has no argument for context: the one static of the interpreter that refers to
  * a state, and only while that state runs. */
 static struct {
-    lua_State *volatile running;   /* NULL: at the prompt, or before and after everything */
-    interrupt_flag *volatile flag; /* asked, not yet answered */
-    interrupt_flag own_flag;
-    interrupt_flag happened;
+    lua_State *volatile running; /* NULL: at the prompt, or before and after everything */
+    const interrupt_calls *volatile calls;
+    volatile sig_atomic_t happened;
     lua_State *died; /* the coroutine in which the error was raised, until its resumer knows */
     pthread_t thread;
     bool ignored; /* the process was started with SIGINT ignored: so it stays */
-} self = {.flag = &self.own_flag};
+} self = {.calls = &own_calls};
 
 static void on_signal(int number);
 
@@ -55,10 +76,9 @@ static void set_action(void (*action)(int)) {
 static void on_hook(lua_State *L, lua_Debug *ar) {
     (void)ar;
     lua_sethook(L, NULL, 0, 0);
-    set_action(on_signal);
-    if (!*self.flag)
+    if (!self.calls->pending())
         return;
-    *self.flag = 0;
+    self.calls->clear();
     self.died = L;
     luaL_where(L, 0); /* of the code that runs; of its caller where that is a C function */
     if (lua_rawlen(L, -1) == 0)
@@ -79,13 +99,11 @@ static void on_signal(int number) {
     }
     int saved = errno;
     lua_State *L = self.running;
-    if (L && *self.flag) {
+    self.calls->request();
+    self.happened = 1;
+    if (L) {
         set_action(SIG_DFL);
-    } else {
-        *self.flag = 1;
-        self.happened = 1;
-        if (L)
-            set_hook(L);
+        set_hook(L);
     }
     errno = saved;
 }
@@ -109,7 +127,7 @@ static int resume(lua_State *L, lua_State *co, int arguments, bool raises) {
     lua_xmove(L, co, arguments);
     lua_State *resumer = self.running ? L : NULL;
     self.running = resumer ? co : NULL;
-    if (resumer && *self.flag)
+    if (resumer && self.calls->pending())
         set_hook(co);
     int results = 0;
     int status = lua_resume(co, L, arguments, &results);
@@ -119,7 +137,7 @@ static int resume(lua_State *L, lua_State *co, int arguments, bool raises) {
     if (self.died == co)
         self.died = died && raises ? L : NULL;
     if (died && !raises)
-        *self.flag = 1;
+        self.calls->request();
     if (lua_gethook(co) == on_hook || (died && !raises)) {
         lua_sethook(co, NULL, 0, 0);
         set_hook(L);
@@ -185,10 +203,11 @@ static int coroutine_wrap(lua_State *L) {
     return 1;
 }
 
-/* ---- the runtime's flag ---------------------------------------------------------------------- */
+/* ---- the runtime's requests --------------------------------------------------------------------
+ */
 
 /* package.preload["mgd.core"]: loads the module as `require` (upvalue 1) would without this entry,
- * then adopts its flag. */
+ * then adopts its requests. */
 static int load_runtime(lua_State *L) {
     lua_settop(L, 0);
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
@@ -202,8 +221,11 @@ static int load_runtime(lua_State *L) {
     lua_setfield(L, 1, RUNTIME);
     if (status != LUA_OK)
         return lua_error(L);
-    if (lua_getfield(L, LUA_REGISTRYINDEX, RUNTIME_FLAG) == LUA_TLIGHTUSERDATA)
-        self.flag = lua_touserdata(L, -1);
+    if (lua_getfield(L, LUA_REGISTRYINDEX, RUNTIME_CALLS) == LUA_TLIGHTUSERDATA) {
+        const interrupt_calls *calls = lua_touserdata(L, -1);
+        calls->pending(); /* takes what memory this thread needs for it, before a handler asks */
+        self.calls = calls;
+    }
     lua_pop(L, 1);
     return 1;
 }
@@ -232,11 +254,11 @@ void interrupt_open(lua_State *L) {
 void interrupt_close(void) {
     set_action(SIG_DFL);
     self.running = NULL;
-    self.flag = &self.own_flag;
+    self.calls = &own_calls;
 }
 
 void interrupt_watch(lua_State *L) {
-    *self.flag = 0;
+    self.calls->clear();
     self.happened = 0;
     self.died = NULL;
     self.running = L;
@@ -248,13 +270,14 @@ void interrupt_unwatch(void) {
     self.running = NULL;
     if (L && lua_gethook(L) == on_hook)
         lua_sethook(L, NULL, 0, 0);
-    *self.flag = 0;
+    self.calls->clear();
+    set_action(on_signal); /* a prompt takes signals, too */
 }
 
 bool interrupt_take(void) {
-    bool asked = *self.flag != 0;
-    *self.flag = 0;
-    return asked;
+    bool taken = self.calls->pending();
+    self.calls->clear();
+    return taken;
 }
 
 bool interrupt_happened(void) {

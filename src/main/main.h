@@ -1,7 +1,7 @@
 /* main.h: what the files of the interpreter share.
  *
  * This folder uses Lua alone: neither mgd.h nor the library is linked. The interpreter knows the
- * runtime as a module that `require` finds, and its interrupt flag as a registry entry.
+ * runtime as a module that `require` finds, and its requests to stop as a registry entry.
  */
 #ifndef MGD_MAIN_H
 #define MGD_MAIN_H

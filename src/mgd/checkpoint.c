@@ -173,6 +173,7 @@ static mgd_status put_all(sink *s, const char *text, size_t text_length, size_t 
 mgd_status mgd_checkpoint_write(mgd_context *ctx, const char *path, const char *text,
                                 size_t text_length, size_t count, const char *const *names,
                                 const mgd_tensor *const *tensors) {
+    MGD_OPERATION;
     MGD_TRY(check_names(ctx, count, names));
     sink s = {.sum = 0};
     MGD_TRY(mgd_writer_open(ctx, path, &s.writer));
@@ -328,6 +329,7 @@ static mgd_status get_all(source *s, mgd_checkpoint *c) {
 }
 
 mgd_status mgd_checkpoint_read(mgd_context *ctx, const char *path, mgd_checkpoint **out) {
+    MGD_OPERATION;
     source s = {.ctx = ctx, .path = path, .file = fopen(path, "rb")};
     if (!s.file)
         return mgd_fail(ctx, MGD_ERR_IO, "cannot read " MGD_FILE_PATH ": %s", path,
@@ -369,9 +371,9 @@ size_t mgd_checkpoint_count(const mgd_checkpoint *checkpoint) {
 }
 
 const char *mgd_checkpoint_name(const mgd_checkpoint *checkpoint, size_t i) {
-    return checkpoint->entries[i].name;
+    return i < checkpoint->count ? checkpoint->entries[i].name : NULL;
 }
 
 const mgd_tensor *mgd_checkpoint_tensor(const mgd_checkpoint *checkpoint, size_t i) {
-    return checkpoint->entries[i].tensor;
+    return i < checkpoint->count ? checkpoint->entries[i].tensor : NULL;
 }

@@ -546,6 +546,7 @@ mgd_pattern mgd_code_signs(const mgd_code *code, mgd_code_cache *cache,
 
 mgd_status mgd_code_pattern(mgd_context *ctx, const mgd_train *train, size_t parameters,
                             uint64_t first, size_t slots, mgd_tensor **out) {
+    MGD_OPERATION;
     mgd_isa isa;
     mgd_code code;
     mgd_tensor *t = NULL;

@@ -22,6 +22,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MOST_STEPS (UINT64_C(1) << 53) /* of one call; exact as doubles, in which they are saved   \
+                                        */
 #define SEGMENT_SECONDS                                                                            \
     2e-3 /* how long the engine works between two looks at the interrupt flag                      \
           */
@@ -412,6 +414,11 @@ static mgd_status advance_to(mgd_context *ctx, segment *s, uint64_t target) {
 }
 
 mgd_status mgd_run_advance(mgd_context *ctx, mgd_run *run, uint64_t steps) {
+    MGD_OPERATION;
+    if (steps > MOST_STEPS)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "run: %llu steps: expected at most 2^53, up to which steps are counted",
+                        (unsigned long long)steps);
     segment s = {.run = run};
     s.ctx = mgd_calloc(run->units, sizeof(mgd_context));
     s.status = mgd_calloc(run->units, sizeof(mgd_status));

@@ -21,11 +21,13 @@ static mgd_status rows_tensor(mgd_context *ctx, const mgd_run *run, const char *
 }
 
 mgd_status mgd_run_theta(mgd_context *ctx, mgd_run *run, mgd_tensor **out) {
+    MGD_OPERATION;
     mgd_run_settle(run);
     return rows_tensor(ctx, run, run->theta, out);
 }
 
 mgd_status mgd_run_gradient(mgd_context *ctx, const mgd_run *run, mgd_tensor **out) {
+    MGD_OPERATION;
     return rows_tensor(ctx, run, run->window_gradient, out);
 }
 
@@ -69,6 +71,7 @@ static mgd_status evaluate_lanes(mgd_context *ctx, mgd_run *run, const mgd_tenso
 mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
                             const mgd_tensor *y, const bool *known, double *cost,
                             double *accuracy) {
+    MGD_OPERATION;
     mgd_run_settle(run);
     size_t first = 0; /* of the slots whose replicas are evaluated one by one */
     void *row;
@@ -210,6 +213,7 @@ static mgd_status angle_of(mgd_context *ctx, mgd_run *run, size_t r, bool whole_
 
 mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set, double *angle, double *snr,
                          double *error) {
+    MGD_OPERATION;
     const size_t replicas = run->train.replicas;
     for (size_t r = 0; r < replicas; r++)
         angle[r] = snr[r] = NAN;
@@ -275,6 +279,7 @@ uint64_t mgd_run_signal(const mgd_run *run, bool mean, double *c, double *c_tild
 
 mgd_status mgd_run_saturated(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
                              const mgd_tensor *y, double *share, size_t *units) {
+    MGD_OPERATION;
     if (!run->session->saturated)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "saturated: this chip answers with outputs alone and shows no activations: "

@@ -125,6 +125,11 @@ static mgd_status check_each(mgd_context *ctx, const char *name, const mgd_tenso
 }
 
 static mgd_status check_train(mgd_context *ctx, const mgd_train *t) {
+    if (!t->x || !t->y)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: %s is missing: expected a tensor",
+                        t->x ? "y" : "x");
+    if (mgd_tensor_ndim(t->x) < 1 || mgd_tensor_shape(t->x)[0] < 1)
+        return mgd_fail(ctx, MGD_ERR_SHAPE, "train: x holds no samples: expected (N, …)");
     MGD_TRY(check_schedules(ctx, t));
     MGD_TRY(need_positive(ctx, "batch", t->batch));
     MGD_TRY(need_positive(ctx, "replicas", t->replicas));
@@ -143,6 +148,11 @@ static mgd_status check_train(mgd_context *ctx, const mgd_train *t) {
     MGD_TRY(need_range(ctx, "clip_norm", t->clip_norm, 0, INFINITY));
     MGD_TRY(need_range(ctx, "threshold", t->threshold, 0, INFINITY));
     MGD_TRY(need_range(ctx, "weight_decay", t->weight_decay, 0, INFINITY));
+    if ((unsigned)t->integrator > MGD_INTEGRATOR_MSBDF || (unsigned)t->code > MGD_CODE_FUNCTION ||
+        (unsigned)t->cost.kind > MGD_COST_FUNCTION)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: unknown integrator, code or cost");
+    if (t->cost.kind == MGD_COST_FUNCTION && !t->cost.function)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "cost: function: expected one, got NULL");
     if ((unsigned)t->engine > MGD_ENGINE_BACKPROP || (unsigned)t->baseline > MGD_BASELINE_NONE ||
         (unsigned)t->convention > MGD_CONVENTION_PUBLISHED ||
         (unsigned)t->optimizer > MGD_OPTIMIZER_SIGN || (unsigned)t->perturb > MGD_PERTURB_NODES)
@@ -382,6 +392,9 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
 }
 
 mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *train, mgd_run **out) {
+    MGD_OPERATION;
+    if (!chip || !train)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: expected a chip and options, got NULL");
     MGD_TRY(check_train(ctx, train));
     MGD_TRY(mgd_ode_check(ctx, train, chip));
     void *memory;
@@ -527,14 +540,17 @@ size_t mgd_run_units(const mgd_run *run, size_t *active) {
 }
 
 void mgd_run_stop(mgd_run *run, size_t r) {
-    size_t slot = run->slot[r];
-    if (run->alive[slot] == 0)
+    if (r >= run->train.replicas || run->alive[run->slot[r]] == 0)
         return;
+    size_t slot = run->slot[r];
     run->alive[slot] = 0;
     mgd_run_stopped_at(run, slot, run->step);
 }
 
 uint64_t mgd_run_stopped(const mgd_run *run, size_t r, bool *finite) {
+    *finite = false;
+    if (r >= run->train.replicas)
+        return UINT64_MAX;
     size_t slot = run->slot[r];
     *finite = run->finite[slot] != 0;
     return isnan(run->stopped[slot]) ? UINT64_MAX : (uint64_t)run->stopped[slot];

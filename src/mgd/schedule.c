@@ -48,7 +48,9 @@ mgd_status mgd_schedule_check(mgd_context *ctx, const char *name, const mgd_sche
     if ((unsigned)s->kind > MGD_SCHEDULE_FUNCTION)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: unknown schedule %d", name, (int)s->kind);
     if (s->kind == MGD_SCHEDULE_FUNCTION)
-        return MGD_OK;
+        return s->function
+                   ? MGD_OK
+                   : mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: function: expected one, got NULL", name);
     if (!allowed(sign ? fabs(s->value) : s->value, kind))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s must be %s, got %g", name, expected(kind),
                         s->value);

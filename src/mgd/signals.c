@@ -43,6 +43,9 @@ static mgd_status check_listeners(mgd_context *ctx, const mgd_train *t, size_t p
 mgd_status mgd_signals_check(mgd_context *ctx, const mgd_train *t, size_t parameters) {
     if (t->num_listeners == 0)
         return MGD_OK;
+    if (!t->listeners)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: expected %zu listeners, got NULL",
+                        t->num_listeners);
     if (t->cost.kind != MGD_COST_MSE)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: signals need a cost that is a sum over outputs: expected mse");

@@ -131,7 +131,7 @@ static mgd_status add_all(mgd_context *ctx, mgd_backward *b, mgd_pool *pool, con
              .groups = blocks < GROUPS ? blocks : GROUPS};
     mgd_pool_run(pool, add_group, &j, j.groups);
     if (atomic_load(&j.incomplete))
-        return mgd_interrupt_answer(ctx);
+        return mgd_interrupted(ctx);
     memset(gradient, 0, parameters * sizeof(double));
     double sum = 0;
     for (size_t group = 0; group < j.groups; group++) {
@@ -175,6 +175,7 @@ static mgd_status gradient_tensor(mgd_context *ctx, const mgd_net *net, const do
 mgd_status mgd_net_gradient(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
                             const mgd_tensor *target, const mgd_cost *cost, mgd_tensor **gradient,
                             double *value) {
+    MGD_OPERATION;
     if (cost->kind == MGD_COST_FUNCTION)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "gradient: back-propagation needs mse, cross_entropy or l2, not a "

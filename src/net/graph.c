@@ -368,6 +368,9 @@ static mgd_status add_layer(const builder *b, value *out) {
     if ((unsigned)layer->kind >= MGD_LAYER_COUNT)
         return mgd_fail(b->ctx, MGD_ERR_ARGUMENT, "network: layer %zu has an unknown kind %d",
                         b->at + 1, (int)layer->kind);
+    if (layer->num_sources > 0 && !layer->sources)
+        return fail_layer(b, MGD_ERR_ARGUMENT, "expected %zu sources, got NULL",
+                          layer->num_sources);
     if (layer->kind == MGD_LAYER_ADD || layer->kind == MGD_LAYER_CONCAT)
         return join(b, out);
     if (layer->num_sources > 1)

@@ -27,7 +27,7 @@ const char *mgd_layer_name(mgd_layer_kind kind) {
     static const char *const names[MGD_LAYER_COUNT] = {
         "dense",     "identity", "sigmoid", "tanh", "relu",   "softplus", "conv2d", "maxpool2d",
         "avgpool2d", "affine",   "reshape", "add",  "concat", "mzi_mesh", "elman",  "ssm"};
-    return names[kind];
+    return (unsigned)kind < MGD_LAYER_COUNT ? names[kind] : "unknown";
 }
 
 #define START_PARTS (UINT64_C(1) << 32) /* draws for layers that know what to begin with */
@@ -69,6 +69,8 @@ mgd_status mgd_net_new(mgd_context *ctx, mgd_dtype dtype, size_t input_ndim,
                         "network: expected an input of 1 to %d dimensions and at least one layer, "
                         "got %zu and %zu",
                         MGD_MAX_DIMS - 1, input_ndim, num_layers);
+    if (!input_shape || !layers)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "network: expected a shape and layers, got NULL");
     mgd_isa isa;
     MGD_TRY(mgd_isa_select(ctx, &isa));
     void *memory;
@@ -276,5 +278,6 @@ mgd_status mgd_net_draw(mgd_context *ctx, const mgd_net *net, const mgd_init *in
 }
 
 mgd_status mgd_net_init(mgd_context *ctx, mgd_net *net, const mgd_init *init) {
+    MGD_OPERATION;
     return mgd_net_draw(ctx, net, init, net->theta);
 }

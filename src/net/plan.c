@@ -343,6 +343,8 @@ size_t mgd_net_plan_arena(const mgd_net *net) {
 }
 
 mgd_plan_entry mgd_net_plan_entry(const mgd_net *net, size_t i) {
+    if (i >= net->plan.num_ops)
+        return (mgd_plan_entry){.kernel = "none"};
     const mgd_op *op = &net->plan.ops[i];
     bool sequence = op->node.steps > 1; /* of steps, and not of a single one */
     mgd_plan_entry entry = {.ndim = op->out.ndim + sequence,
@@ -386,14 +388,16 @@ static void fill_small(mgd_dtype dtype, void *values, size_t n) {
 mgd_status mgd_net_plan_time(mgd_context *ctx, const mgd_net *net, size_t tiles,
                              bool private_parameters, size_t rounds, double *seconds,
                              size_t *lanes) {
+    MGD_OPERATION;
     const mgd_plan *plan = &net->plan;
     size_t width = tiles * net->kernels->lanes, real = mgd_dtype_size(net->dtype);
     size_t each = private_parameters ? width : 1;
     char *arena = NULL, *theta = NULL;
     double *times = NULL;
     mgd_status status = MGD_OK;
-    if (tiles < 1 || rounds < 1)
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "plan: tiles and rounds must be at least 1");
+    if (tiles < 1 || rounds < 1 || tiles > UINT32_MAX || rounds > UINT32_MAX)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "plan: tiles and rounds must be at least 1, and less than 2^32");
     if (!mgd_take(&arena, plan->arena, width * real) ||
         !mgd_take(&theta, net->num_parameters, each * real) ||
         !mgd_take(&times, plan->num_ops, rounds * sizeof(double)))

@@ -94,7 +94,9 @@ mgd_status mgd_cost_check(mgd_context *ctx, const mgd_cost *cost, const mgd_exte
     if ((unsigned)cost->kind > MGD_COST_FUNCTION)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "cost: unknown kind %d", (int)cost->kind);
     if (cost->kind == MGD_COST_FUNCTION)
-        return MGD_OK;
+        return cost->function
+                   ? MGD_OK
+                   : mgd_fail(ctx, MGD_ERR_ARGUMENT, "cost: function: expected one, got NULL");
     if (!(cost->label_smoothing >= 0 && cost->label_smoothing < 1))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "cost: label smoothing must be in [0, 1), got %g",
                         cost->label_smoothing);
@@ -218,6 +220,7 @@ mgd_status mgd_net_forward_at(mgd_context *ctx, const mgd_net *net, const void *
 
 mgd_status mgd_net_forward(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
                            mgd_tensor **y) {
+    MGD_OPERATION;
     return mgd_net_forward_at(ctx, net, net->theta, x, y);
 }
 
@@ -259,10 +262,8 @@ static mgd_status evaluate_all(mgd_context *ctx, evaluation *e, mgd_pool *pool, 
                                double *accuracy) {
     size_t n = e->samples->samples, width = e->blocks[0].width;
     mgd_pool_run(pool, evaluate_block, e, (n + width - 1) / width);
-    if (atomic_load(&e->incomplete)) {
-        mgd_interrupt_clear();
-        return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
-    }
+    if (atomic_load(&e->incomplete))
+        return mgd_interrupted(ctx);
     double cost = 0, hit = 0;
     for (size_t i = 0; i < n; i++) {
         cost += e->cost_of_set[i];

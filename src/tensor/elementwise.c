@@ -122,11 +122,23 @@ static const struct {
 };
 
 const char *mgd_binary_name(mgd_binary op) {
-    return binaries[op].name;
+    return (unsigned)op < MGD_BINARY_COUNT ? binaries[op].name : "unknown";
 }
 
 const char *mgd_unary_name(mgd_unary op) {
-    return unaries[op].name;
+    return (unsigned)op < MGD_UNARY_COUNT ? unaries[op].name : "unknown";
+}
+
+static mgd_status check_binary(mgd_context *ctx, mgd_binary op) {
+    if ((unsigned)op < MGD_BINARY_COUNT)
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_ARGUMENT, "tensor: unknown operation %d", (int)op);
+}
+
+static mgd_status check_unary(mgd_context *ctx, mgd_unary op) {
+    if ((unsigned)op < MGD_UNARY_COUNT)
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_ARGUMENT, "tensor: unknown function %d", (int)op);
 }
 
 /* ---- types of results ------------------------------------------------------------------------ */
@@ -141,7 +153,8 @@ mgd_dtype mgd_dtype_promote(mgd_dtype a, mgd_dtype b) {
 
 mgd_dtype mgd_binary_dtype(mgd_binary op, mgd_dtype a, mgd_dtype b) {
     mgd_dtype dtype = mgd_dtype_promote(a, b);
-    return binaries[op].fractional && mgd_dtype_is_integer(dtype) ? MGD_F64 : dtype;
+    bool fractional = (unsigned)op < MGD_BINARY_COUNT && binaries[op].fractional;
+    return fractional && mgd_dtype_is_integer(dtype) ? MGD_F64 : dtype;
 }
 
 static mgd_dtype binary_number_dtype(mgd_binary op, mgd_dtype dtype, double value) {
@@ -256,7 +269,9 @@ static job unary_job(mgd_unary op, const mgd_tensor *a) {
 
 mgd_status mgd_tensor_binary(mgd_context *ctx, mgd_binary op, const mgd_tensor *a,
                              const mgd_tensor *b, mgd_tensor **out) {
+    MGD_OPERATION;
     size_t ndim, shape[MGD_MAX_DIMS];
+    MGD_TRY(check_binary(ctx, op));
     MGD_TRY(broadcast_shape(ctx, op, a, b, &ndim, shape));
     job j = binary_job(op, a, b);
     return run_fresh(ctx, &j, mgd_binary_dtype(op, a->dtype, b->dtype), ndim, shape, out);
@@ -264,18 +279,23 @@ mgd_status mgd_tensor_binary(mgd_context *ctx, mgd_binary op, const mgd_tensor *
 
 mgd_status mgd_tensor_binary_number(mgd_context *ctx, mgd_binary op, const mgd_tensor *t,
                                     double value, bool number_first, mgd_tensor **out) {
+    MGD_OPERATION;
+    MGD_TRY(check_binary(ctx, op));
     mgd_tensor number = mgd_tensor_borrow_number(&value);
     job j = number_first ? binary_job(op, &number, t) : binary_job(op, t, &number);
     return run_fresh(ctx, &j, binary_number_dtype(op, t->dtype, value), t->ndim, t->shape, out);
 }
 
 mgd_status mgd_tensor_unary(mgd_context *ctx, mgd_unary op, const mgd_tensor *t, mgd_tensor **out) {
+    MGD_OPERATION;
+    MGD_TRY(check_unary(ctx, op));
     job j = unary_job(op, t);
     mgd_dtype dtype = unaries[op].fractional && mgd_dtype_is_integer(t->dtype) ? MGD_F64 : t->dtype;
     return run_fresh(ctx, &j, dtype, t->ndim, t->shape, out);
 }
 
 mgd_status mgd_tensor_update(mgd_context *ctx, mgd_binary op, mgd_tensor *t, const mgd_tensor *b) {
+    MGD_TRY(check_binary(ctx, op));
     if (!mgd_shape_broadcasts(b, t->ndim, t->shape)) {
         char from[MGD_SHAPE_TEXT], to[MGD_SHAPE_TEXT];
         return mgd_fail(ctx, MGD_ERR_SHAPE,
@@ -288,12 +308,14 @@ mgd_status mgd_tensor_update(mgd_context *ctx, mgd_binary op, mgd_tensor *t, con
 }
 
 mgd_status mgd_tensor_update_number(mgd_context *ctx, mgd_binary op, mgd_tensor *t, double value) {
+    MGD_TRY(check_binary(ctx, op));
     mgd_tensor number = mgd_tensor_borrow_number(&value);
     job j = binary_job(op, t, &number);
     return run_in_place(ctx, &j, t);
 }
 
 mgd_status mgd_tensor_apply(mgd_context *ctx, mgd_unary op, mgd_tensor *t) {
+    MGD_TRY(check_unary(ctx, op));
     job j = unary_job(op, t);
     return run_in_place(ctx, &j, t);
 }

@@ -179,6 +179,7 @@ static mgd_status allocate_packs(mgd_context *ctx, product *p) {
 
 mgd_status mgd_tensor_matmul(mgd_context *ctx, const mgd_tensor *a, const mgd_tensor *b,
                              mgd_tensor **out) {
+    MGD_OPERATION;
     MGD_TRY(check_shapes(ctx, a, b));
     mgd_dtype dtype = mgd_dtype_promote(a->dtype, b->dtype);
     product p = {.arithmetic = dtype == MGD_F32 ? MGD_F32 : MGD_F64,

@@ -239,6 +239,7 @@ static mgd_status read_file(source *s, mgd_tensor **out) {
 }
 
 mgd_status mgd_tensor_load(mgd_context *ctx, const char *path, mgd_tensor **out) {
+    MGD_OPERATION;
     source s = {.ctx = ctx, .path = path, .file = fopen(path, "rb")};
     if (!s.file)
         return mgd_fail(ctx, MGD_ERR_IO, "cannot read " MGD_NPY_PATH ": %s", path, strerror(errno));
@@ -250,6 +251,7 @@ mgd_status mgd_tensor_load(mgd_context *ctx, const char *path, mgd_tensor **out)
 /* ---- writing --------------------------------------------------------------------------------- */
 
 mgd_status mgd_tensor_save(mgd_context *ctx, const mgd_tensor *t, const char *path) {
+    MGD_OPERATION;
     if (!mgd_tensor_contiguous(t)) {
         mgd_tensor *copy;
         MGD_TRY(mgd_tensor_convert(ctx, t, t->dtype, &copy));

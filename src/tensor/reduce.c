@@ -20,7 +20,13 @@ static const char *const names[MGD_REDUCTION_COUNT] = {
     [MGD_MAX] = "max", [MGD_ARGMIN] = "argmin", [MGD_ARGMAX] = "argmax"};
 
 const char *mgd_reduction_name(mgd_reduction op) {
-    return names[op];
+    return (unsigned)op < MGD_REDUCTION_COUNT ? names[op] : "unknown";
+}
+
+static mgd_status check_reduction(mgd_context *ctx, mgd_reduction op) {
+    if ((unsigned)op < MGD_REDUCTION_COUNT)
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_ARGUMENT, "tensor: unknown reduction %d", (int)op);
 }
 
 /* ---- the tree -------------------------------------------------------------------------------- */
@@ -187,6 +193,8 @@ static mgd_status norm(mgd_context *ctx, const mgd_tensor *t, double *out) {
 
 mgd_status mgd_tensor_reduce(mgd_context *ctx, mgd_reduction op, const mgd_tensor *t, size_t ddof,
                              double *out) {
+    MGD_OPERATION;
+    MGD_TRY(check_reduction(ctx, op));
     if (t->size == 0 && op != MGD_SUM && op != MGD_NORM)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: a tensor without elements has none", names[op]);
     double value = 0, position = 0;
@@ -255,6 +263,8 @@ static mgd_status reduce_lines(mgd_context *ctx, mgd_reduction op, const mgd_ten
 
 mgd_status mgd_tensor_reduce_axis(mgd_context *ctx, mgd_reduction op, const mgd_tensor *t,
                                   size_t axis, size_t ddof, mgd_tensor **out) {
+    MGD_OPERATION;
+    MGD_TRY(check_reduction(ctx, op));
     if (axis >= t->ndim)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: axis %zu of a tensor of %zu dimensions",
                         names[op], axis, t->ndim);
@@ -278,6 +288,7 @@ mgd_status mgd_tensor_reduce_axis(mgd_context *ctx, mgd_reduction op, const mgd_
 /* ---- two tensors ----------------------------------------------------------------------------- */
 
 mgd_status mgd_tensor_dot(mgd_context *ctx, const mgd_tensor *a, const mgd_tensor *b, double *out) {
+    MGD_OPERATION;
     bool alike = a->ndim == b->ndim;
     for (size_t i = 0; i < a->ndim && alike; i++)
         alike = a->shape[i] == b->shape[i];
@@ -312,6 +323,7 @@ static bool close_enough(double a, double b, double rtol, double atol) {
 
 mgd_status mgd_tensor_allclose(mgd_context *ctx, const mgd_tensor *a, const mgd_tensor *b,
                                double rtol, double atol, bool *out) {
+    MGD_OPERATION;
     bool close = b->ndim == 0 || mgd_shape_equal(a, b);
     if (!close) {
         *out = false;
@@ -338,6 +350,7 @@ mgd_status mgd_tensor_allclose(mgd_context *ctx, const mgd_tensor *a, const mgd_
 
 mgd_status mgd_tensor_allclose_number(mgd_context *ctx, const mgd_tensor *a, double value,
                                       double rtol, double atol, bool *out) {
+    MGD_OPERATION;
     mgd_tensor number = mgd_tensor_borrow_number(&value);
     return mgd_tensor_allclose(ctx, a, &number, rtol, atol, out);
 }

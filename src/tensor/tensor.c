@@ -13,12 +13,16 @@ static const struct {
 } dtypes[MGD_DTYPE_COUNT] = {
     [MGD_F64] = {"f64", 8}, [MGD_F32] = {"f32", 4}, [MGD_I32] = {"i32", 4}, [MGD_U8] = {"u8", 1}};
 
+static bool is_dtype(mgd_dtype dtype) {
+    return (unsigned)dtype < MGD_DTYPE_COUNT;
+}
+
 size_t mgd_dtype_size(mgd_dtype dtype) {
-    return dtypes[dtype].size;
+    return is_dtype(dtype) ? dtypes[dtype].size : 0;
 }
 
 const char *mgd_dtype_name(mgd_dtype dtype) {
-    return dtypes[dtype].name;
+    return is_dtype(dtype) ? dtypes[dtype].name : "unknown";
 }
 
 bool mgd_dtype_parse(const char *name, mgd_dtype *out) {
@@ -36,6 +40,8 @@ bool mgd_dtype_is_integer(mgd_dtype dtype) {
 
 mgd_status mgd_shape_size(mgd_context *ctx, const char *what, mgd_dtype dtype, size_t ndim,
                           const size_t *shape, size_t *out) {
+    if (!is_dtype(dtype))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: unknown dtype %d", what, (int)dtype);
     if (ndim > MGD_MAX_DIMS)
         return mgd_fail(ctx, MGD_ERR_SHAPE, "%s: %zu dimensions, at most %d are supported", what,
                         ndim, MGD_MAX_DIMS);
@@ -306,6 +312,7 @@ static mgd_status resolve_shape(mgd_context *ctx, const mgd_tensor *t, size_t nd
 
 mgd_status mgd_tensor_reshape(mgd_context *ctx, const mgd_tensor *t, size_t ndim,
                               const size_t *shape, mgd_tensor **out) {
+    MGD_OPERATION;
     size_t resolved[MGD_MAX_DIMS] = {0};
     MGD_TRY(resolve_shape(ctx, t, ndim, shape, resolved));
     mgd_tensor *result;

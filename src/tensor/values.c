@@ -48,10 +48,12 @@ static mgd_status fresh_copy(mgd_context *ctx, const char *what, mgd_store_mode 
 
 mgd_status mgd_tensor_convert(mgd_context *ctx, const mgd_tensor *t, mgd_dtype dtype,
                               mgd_tensor **out) {
+    MGD_OPERATION;
     return fresh_copy(ctx, "to", MGD_STORE_ROUND, t, dtype, out);
 }
 
 mgd_status mgd_tensor_copy(mgd_context *ctx, mgd_tensor *t, const mgd_tensor *source) {
+    MGD_OPERATION;
     if (!mgd_shape_broadcasts(source, t->ndim, t->shape)) {
         char from[MGD_SHAPE_TEXT], to[MGD_SHAPE_TEXT];
         return mgd_fail(ctx, MGD_ERR_SHAPE, "copy: shape %s cannot be written into shape %s",
@@ -140,6 +142,7 @@ static void arange_values(const void *plan, size_t start, size_t n, double *valu
 
 mgd_status mgd_tensor_arange(mgd_context *ctx, mgd_dtype dtype, double first, double step, size_t n,
                              mgd_tensor **out) {
+    MGD_OPERATION;
     progression plan = {.first = first, .step = step};
     return generate(ctx, "arange", dtype, 1, &n, arange_values, &plan, out);
 }
@@ -156,6 +159,7 @@ static void linspace_values(const void *plan, size_t start, size_t n, double *va
 
 mgd_status mgd_tensor_linspace(mgd_context *ctx, mgd_dtype dtype, double first, double last,
                                size_t n, mgd_tensor **out) {
+    MGD_OPERATION;
     if (!isfinite(first) || !isfinite(last))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "linspace: from %g to %g: expected finite ends",
                         first, last);
@@ -219,10 +223,12 @@ static mgd_status random_tensor(mgd_context *ctx, const char *what, bool normal,
 
 mgd_status mgd_tensor_rand(mgd_context *ctx, mgd_dtype dtype, size_t ndim, const size_t *shape,
                            uint64_t seed, mgd_tensor **out) {
+    MGD_OPERATION;
     return random_tensor(ctx, "rand", false, dtype, ndim, shape, seed, out);
 }
 
 mgd_status mgd_tensor_randn(mgd_context *ctx, mgd_dtype dtype, size_t ndim, const size_t *shape,
                             uint64_t seed, mgd_tensor **out) {
+    MGD_OPERATION;
     return random_tensor(ctx, "randn", true, dtype, ndim, shape, seed, out);
 }

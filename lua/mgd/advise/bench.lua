@@ -43,11 +43,11 @@ end
 -- @tparam integer steps
 -- @tparam[opt] function each called after each step
 -- @treturn boolean false when the cost was not finite
--- @raise when the chip does not answer
+-- @raise when the chip does not answer, or Ctrl-C was pressed
 function Bench:advance(run, steps, each)
-  local ok, message = true, nil
+  local ok, message, why = true, nil, nil
   for _ = 1, each and steps or 1 do
-    ok, message = run.core:advance(each and 1 or steps)
+    ok, message, why = run.core:advance(each and 1 or steps)
     if not ok then
       break
     end
@@ -56,7 +56,9 @@ function Bench:advance(run, steps, each)
     end
   end
   self.spent = self.spent + run:counters().evaluations
-  if not ok and not message:find "^the cost became" then
+  if why == "interrupt" then
+    options.fail("mgd.advise", "%s", message)
+  elseif not ok and why ~= "nonfinite" then
     options.fail("mgd.advise", "the chip does not answer: %s", message)
   end
   return ok

@@ -2,6 +2,7 @@
 -- @module mgd.experiment.files
 
 local files = require "mgd.files"
+local interrupts = require "mgd.interrupts"
 local json = require "mgd.json"
 local options = require "mgd.options"
 
@@ -76,7 +77,7 @@ local function run(where, path, text)
   if not chunk then
     options.fail(where, "%s", why)
   end
-  local ok, result = pcall(chunk)
+  local ok, result = interrupts.pcall(chunk)
   return ok and result or options.fail(where, "%s", ok and path .. " returns nothing"
     or tostring(result))
 end

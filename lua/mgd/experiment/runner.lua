@@ -6,6 +6,7 @@
 
 local core = require "mgd.core"
 local files = require "mgd.files"
+local interrupts = require "mgd.interrupts"
 local layers = require "mgd.layers"
 local options = require "mgd.options"
 local parts = require "mgd.experiment.parts"
@@ -112,10 +113,10 @@ local function make_run(slots, opt, owns_checkpoint)
   if not (opt.checkpoint and files.exists(opt.checkpoint)) then
     return run
   end
-  local ok, saved, differs = pcall(saved_run, slots, opt, made, run)
+  local ok, saved, differs = interrupts.pcall(saved_run, slots, opt, made, run)
   if ok and not differs then
     return saved
-  elseif not ok and not (owns_checkpoint and not tostring(saved):find("interrupted", 1, true)) then
+  elseif not ok and not owns_checkpoint then
     error(saved, 0)
   elseif owns_checkpoint then -- left by something else that had its name
     return run
@@ -188,10 +189,8 @@ local function saver(run, opt, record)
     if record and not record:flush(true) then
       return -- nothing that the checkpoint takes for done may be missing
     end
-    local ok, message = pcall(run.save, run, opt.checkpoint)
-    if not ok and tostring(message):find("interrupted", 1, true) then
-      error(message, 0)
-    elseif not ok and not reported then
+    local ok, message = interrupts.pcall(run.save, run, opt.checkpoint)
+    if not ok and not reported then
       reported = true
       io.stderr:write(("mgd: warning: %s; the run goes on without a checkpoint of it\n"):format(
         (tostring(message):gsub("^[^\n]-:%d+: ", "", 1))))

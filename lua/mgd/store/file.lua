@@ -4,6 +4,7 @@
 
 local core = require "mgd.core"
 local files = require "mgd.files"
+local interrupts = require "mgd.interrupts"
 local schema = require "mgd.store.schema"
 
 local sqlite = core.sqlite
@@ -92,7 +93,7 @@ function M.damage(db, path)
   if size_of(path) > CHECKED_BYTES then
     return nil
   end
-  local ok, damage, unread = pcall(M.check, db, "quick_check")
+  local ok, damage, unread = interrupts.pcall(M.check, db, "quick_check")
   if ok then
     return damage, unread
   elseif db:failure() ~= "busy" then
@@ -160,7 +161,7 @@ function M.in_memory(path)
   end
   for _, read in ipairs { read_in_place, read_a_copy } do
     local ok
-    ok, message = pcall(read, path, db)
+    ok, message = interrupts.pcall(read, path, db)
     if ok then
       return db
     end

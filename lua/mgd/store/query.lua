@@ -4,6 +4,7 @@
 
 local core = require "mgd.core"
 local experiment = require "mgd.experiment"
+local interrupts = require "mgd.interrupts"
 local json = require "mgd.json"
 local listing = require "mgd.listing"
 local naming = require "mgd.naming"
@@ -45,7 +46,7 @@ local function path_of(store, where, path)
   elseif known_path(store, path) then
     return path
   end
-  local ok, words = pcall(paths.resolve, { chip = {} }, where, path)
+  local ok, words = interrupts.pcall(paths.resolve, { chip = {} }, where, path)
   local canonical = ok and table.concat(words, ".")
   if canonical and known_path(store, canonical) then
     return canonical
@@ -398,7 +399,7 @@ end
 function Query:sql(text, ...)
   self:need_open "store:sql"
   local rows, values, n = {}, { ... }, select("#", ...)
-  local ok, message = pcall(function()
+  local ok, message = interrupts.pcall(function()
     for row in self:prepare(text):rows(unpack(values, 1, n)) do
       rows[#rows + 1] = row
     end

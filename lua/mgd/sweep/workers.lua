@@ -8,6 +8,7 @@
 local core = require "mgd.core"
 local files = require "mgd.files"
 local runner = require "mgd.experiment.runner"
+local interrupts = require "mgd.interrupts"
 local stores = require "mgd.store"
 
 local process = core.process
@@ -64,10 +65,8 @@ local function try_batch(ledger, number, opt)
     return false
   end
   if ledger:is_open(number) then -- it may have been done since the list was read
-    local ok, message = pcall(run_batch, ledger, number, opt)
-    if not ok and tostring(message):find("interrupted", 1, true) then
-      error(message, 0)
-    elseif not ok then
+    local ok, message = interrupts.pcall(run_batch, ledger, number, opt)
+    if not ok then
       ledger:failed(number, tostring(message))
     end
   end
@@ -100,6 +99,7 @@ end
 -- In the child: works with a connection of its own, and leaves. The first one reports a lock that
 -- all of them wait for.
 local function child(ledger, opt, number)
+  local before = interrupts.count()
   local ok, message = pcall(function()
     local patience = number == 1 and ledger.store.patience or math.huge
     local store = stores.open { path = ledger.store.path, patience = patience }
@@ -107,7 +107,7 @@ local function child(ledger, opt, number)
       temporary = opt.temporary, leave_disk = true })
     store:close()
   end)
-  if not ok and not tostring(message):find("interrupted", 1, true) then
+  if not ok and interrupts.count() == before then
     io.stderr:write("mgd: worker: ", tostring(message), "\n")
   end
   process.leave(ok and 0 or 1)
