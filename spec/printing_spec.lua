@@ -102,6 +102,27 @@ describe("what comes out of a run prints", function()
     says(net:plan()[1], "call\n", "  kernel      dense")
   end)
 
+  it("what runs, chips, models, codes and experiments were made of", function()
+    local exp = mgd.experiment { name = "xor", network = { 2, 2, 1 }, data = "xor", steps = 20 }
+    local model = mgd.hw.levels { bits = 3 }
+    local chip = mgd.chip { net = net, weights = model }
+    says(one.options, "options\n", "  engine        discrete")
+    says(chip:describe(), "description\n", "  weights  ")
+    says(model:describe(), "description\n", "  name    levels")
+    says(exp:resolved(), "resolved\n", "  steps     20")
+    says(exp:parameters(), "parameters\n", "  training.eta ")
+    says(mgd.codes.check("walsh", 3).energy, "energy\n", "  least")
+    local tiny = { x = { { 1 } }, y = { { 1 } } }
+    says(mgd.data.from { x = tiny.x, y = tiny.y, test = tiny }.test, "test\n", "  x  tensor 1×1")
+    local function again(changed_chip) -- they may stand for options
+      return mgd.experiment { name = "again", network = { 2, 2, 1 }, data = "xor", steps = 20,
+        chip = changed_chip }
+    end
+    again(chip:describe())
+    again { weights = model:describe() }
+    mgd.chip { net = net, clock = chip:describe().clock }
+  end)
+
   it("modules", function()
     assert.equal("module mgd.nn", tostring(mgd.nn))
     assert.equal("module mgd", tostring(mgd))

@@ -8,6 +8,7 @@
 
 local bench = require "mgd.advise.bench"
 local chips = require "mgd.chip"
+local listing = require "mgd.listing"
 local measure = require "mgd.advise.measure"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
@@ -399,7 +400,9 @@ local function finish(d, m, b)
       label_smoothing = opt.label_smoothing, threads = opt.threads },
     train = setmetatable(d.settings, TRAIN), steps = d.steps, eta = d.eta,
     measured = measured_of(m),
-    reasons = d.reasons, flags = d.flags, trials = d.trials, works = works,
+    reasons = d.reasons, flags = listing(d.flags, { "name", "text" }, "mgd.flag"),
+    trials = listing(d.trials, { "eta", "seed", "steps", "before", "after" }, "mgd.trial"),
+    works = works,
     evaluations = math.floor(b.spent), budget = opt.evaluations,
   }, Advice)
 end

@@ -6,6 +6,7 @@ local core = require "mgd.core"
 local hw = require "mgd.hw"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
+local record = require "mgd.record"
 
 local Chip = naming.class("mgd.chip", { "net" })
 
@@ -41,6 +42,14 @@ local SCHEMA = {
     doc = "function(theta, x) → y: outputs (B, O) for parameters (P) and samples (B, …), f64." },
   { "theta", type = "tensor", doc = "Present parameters (P) of a chip in Lua; zeros without." },
 }
+
+local description_of = record.kind("mgd.chip.description", (function()
+  local names = {}
+  for i, entry in ipairs(hw.STAGES) do
+    names[i] = entry[1]
+  end
+  return names
+end)())
 
 -- The names of hw.STAGES that are given.
 local function stages_of(opt)
@@ -116,7 +125,7 @@ end
 -- `seed` and `clock`.
 -- @treturn table
 function Chip:describe()
-  local plain = { seed = self.seed, clock = self.clock }
+  local plain = description_of { seed = self.seed, clock = self.clock }
   for stage, models in pairs(self.stages) do
     plain[stage] = {}
     for i, model in ipairs(models) do

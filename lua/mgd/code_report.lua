@@ -7,13 +7,19 @@
 -- @module mgd.code_report
 
 local core = require "mgd.core"
+local listing = require "mgd.listing"
 local naming = require "mgd.naming"
+local record = require "mgd.record"
 
 local tensor = core.tensor
 local report = {}
 
 local Report = naming.class("mgd.codes.report", { "period", "still", "mean", "correlation",
   "cosine", "angle", "bias", "spectrum" })
+
+local energy_of = record.kind "mgd.codes.energy"
+local mean_of = record.kind "mgd.codes.mean"
+local correlation_of = record.kind "mgd.codes.correlation"
 
 local MOST_PAIRED = 256 -- parameters whose correlations are worked out
 local MOST_SPECTRA = 64
@@ -165,7 +171,7 @@ function report.new(given)
     amplitude = given.norm / math.sqrt(self.energies:sum())
   end
   local scale = amplitude * amplitude
-  self.energy = { least = found:min() * scale, mean = found:mean() * scale,
+  self.energy = energy_of { least = found:min() * scale, mean = found:mean() * scale,
     most = found:max() * scale }
   self.still = self.energies:min() <= 0 and self.energies:argmin() or nil
   if self.still then -- nothing to divide by
@@ -173,11 +179,13 @@ function report.new(given)
   end
   local mean
   self.mean, mean = means_of(slots, found:maximum(TINY), given.whole and period)
+  mean_of(self.mean)
   self.mean.value = self.mean.value * amplitude
   self.correlation, self.cosine = correlations_of(slots, found, self.energies)
+  correlation_of(self.correlation)
   self.angle = math.deg(math.acos(math.max(-1, math.min(1, self.cosine))))
   self.bias = (mean / self.energies):norm() / amplitude
-  self.spectrum = spectrum_of(slots)
+  self.spectrum = listing(spectrum_of(slots), { "low", "high", "share" }, "mgd.codes.band")
   return setmetatable(self, Report)
 end
 

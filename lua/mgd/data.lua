@@ -14,6 +14,7 @@
 local core = require "mgd.core"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
+local record = require "mgd.record"
 local sequences = require "mgd.sequences"
 
 local data = {}
@@ -27,6 +28,8 @@ local DTYPE = {
 }
 
 -- ---- the data set object ----------------------------------------------------------------------
+
+local test_of = record.kind "mgd.data.test"
 
 local Dataset = naming.class("mgd.dataset", { "test", "recipe" })
 
@@ -471,7 +474,8 @@ local function checked_test(where, given, set, classes)
   check_same_sample(where, "x", test.x, set.x)
   test.y = targets(where, "test.y", test.y, classes, set.y.dtype)
   check_same_sample(where, "y", test.y, set.y)
-  return { x = as_float(as(test.x, set.x.dtype)), y = as_float(as(test.y, set.y.dtype)) }
+  return test_of { x = as_float(as(test.x, set.x.dtype)),
+    y = as_float(as(test.y, set.y.dtype)) }
 end
 
 -- What mgd.data.from and mgd.data.sequences have in common.

@@ -22,6 +22,7 @@ local options = require "mgd.options"
 local parts = require "mgd.experiment.parts"
 local paths = require "mgd.experiment.paths"
 local probes = require "mgd.probes"
+local record = require "mgd.record"
 local schedules = require "mgd.schedules"
 local show = require "mgd.experiment.show"
 local train = require "mgd.train"
@@ -30,6 +31,9 @@ local values = require "mgd.experiment.values"
 local M = {}
 
 local WHERE = "mgd.experiment"
+
+local parameters_of = record.kind "mgd.parameters"
+local resolved_of = record.kind("mgd.resolved", { "network", "stop" })
 
 M.SCHEMA = {
   { "name", type = "string", required = true, doc = "What it is called in stores and reports." },
@@ -243,7 +247,7 @@ end
 -- @treturn table `name`, `network`, `chip`, `data`, `training`, `steps`, `every`, `probes`, `stop`,
 --   `seeds`; functions are left out
 function Experiment:resolved()
-  return parts.copy(self.plain)
+  return resolved_of(parts.copy(self.plain))
 end
 
 function Experiment.__newindex(_, name)
@@ -260,7 +264,7 @@ end
 -- @treturn table path → number, string or boolean; lists as JSON
 -- @usage exp:parameters()["training.eta"]
 function Experiment:parameters()
-  return values.parameters(self.plain)
+  return parameters_of(values.parameters(self.plain))
 end
 
 --- The canonical path of a parameter; see mgd.experiment.paths for the short forms.

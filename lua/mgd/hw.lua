@@ -45,6 +45,8 @@ local Model = naming.class("mgd.hw.model")
 local definition_of = record.kind("mgd.hw.model", { "params", "doc", "equation", "source", "check",
   "compile", "apply", "stages", "page" })
 
+local description_of = record.kind "mgd.hw.description"
+
 local definitions = {}
 
 --- Whether a value is a model.
@@ -92,7 +94,7 @@ function Model:describe()
   for key, value in pairs(self.params) do
     plain.params[key] = value
   end
-  return plain
+  return description_of(plain)
 end
 
 -- What a user gave, in tables of the model's own; tensors become lists.

@@ -187,6 +187,14 @@ function naming.kind(value)
   return meta and kinds[meta] or nil
 end
 
+--- Whether a value is a plain table: without a metatable, or with that of a mere record.
+-- @param value anything
+-- @treturn boolean
+function naming.is_plain(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  return meta == nil or type(meta) == "table" and meta.is_record == true
+end
+
 local function guard_method(class, noun, name, f)
   return describe(function(self, ...)
     if getmetatable(self) ~= class then

@@ -126,6 +126,12 @@ M.SCHEMA = {
   { "threads", type = "integer", min = 1, doc = "MGD_THREADS, or all processors, without." },
 }
 
+local names = {}
+for i, entry in ipairs(M.SCHEMA) do
+  names[i] = entry[1]
+end
+local options_of = record.kind("mgd.train.options", names)
+
 --- Optimizers: what each does to θ when it is written, the reals that every parameter has to
 -- remember besides θ and G, and whether a circuit at the parameter can do it by itself.
 M.OPTIMIZERS = {
@@ -321,7 +327,7 @@ end
 
 --- A run from resolved options; how train and resume make one. A quiet one repeats no warnings.
 function M.new_run(opt, quiet)
-  local run = { options = opt, wall_before = 0, diverged = 0 }
+  local run = { options = options_of(opt), wall_before = 0, diverged = 0 }
   for _, warning in ipairs(quiet and {} or hw.check_time(opt.chip.compiled, opt.dt)) do
     io.stderr:write("mgd: warning: ", warning, "\n")
   end

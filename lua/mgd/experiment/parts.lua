@@ -30,9 +30,7 @@ local WHERE = "mgd.experiment"
 M.ELSEWHERE = { net = "network", chip = "chip", data = "data", replicas = "seeds",
   replica = "seeds", threads = "run" }
 
-local function is_plain(value)
-  return type(value) == "table" and getmetatable(value) == nil
-end
+local is_plain = naming.is_plain
 
 --- A copy of a spec or a part of it, tensors too; tables with a metatable and functions are shared.
 function M.copy(value)
