@@ -114,20 +114,25 @@ local function child(ledger, opt, number)
 end
 
 -- Starts workers, whose numbers are added to `pids`. A connection must not be shared with a child:
--- it is closed while children are made. Where a later one cannot be made, those that there are do
--- all.
+-- it is closed while children are made, and open again afterwards even where Ctrl-C fell into that.
+-- Where a later one cannot be made, those that there are do all.
 local function start(ledger, opt, count, pids)
   collectgarbage()
   collectgarbage() -- what is the parent's to finalise shall not be a child's as well
   ledger.store:disconnect()
-  for number = 1, count do
-    local ok, pid = pcall(process.fork)
-    if ok and pid == 0 then
-      child(ledger, opt, number)
+  local made, message = pcall(function()
+    for number = 1, count do
+      local ok, pid = pcall(process.fork)
+      if ok and pid == 0 then
+        child(ledger, opt, number)
+      end
+      pids[#pids + 1] = ok and pid or nil
     end
-    pids[#pids + 1] = ok and pid or nil
-  end
+  end)
   ledger.store:connect()
+  if not made then
+    error(message, 0)
+  end
 end
 
 local function remove(pids, gone)
