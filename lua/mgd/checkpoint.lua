@@ -15,6 +15,7 @@ local chips = require "mgd.chip"
 local core = require "mgd.core"
 local data = require "mgd.data"
 local hw = require "mgd.hw"
+local interrupts = require "mgd.interrupts"
 local json = require "mgd.json"
 local layers = require "mgd.layers"
 local nn = require "mgd.nn"
@@ -242,9 +243,22 @@ local function check_saved(saved, path)
   end
 end
 
+-- A text may ask for any amount of memory: what it says is compared with the tensors that the file
+-- holds before anything is made of it.
+local function check_shapes(saved, tensors, path)
+  local theta, replicas = tensors["run.theta"], saved.options.replicas
+  local shape = theta and theta.shape or {}
+  replicas = replicas == nil and 1 or replicas
+  if shape[1] ~= replicas or shape[2] ~= saved.chip.parameters or #shape ~= 2 then
+    options.fail("mgd.resume", "%s: state: theta is %s of %s: expected %sx%d", path,
+      theta and table.concat(shape, "x") or "missing", theta and theta.dtype or "nothing",
+      type(replicas) == "number" and ("%.14g"):format(replicas) or tostring(replicas),
+      saved.chip.parameters)
+  end
+end
+
 -- The text of a file as a table, and its tensors by name.
-local function read(path)
-  local text, entries = core.checkpoint.read(path)
+local function parse(path, text, entries)
   local saved, tensors = json.decode(text, function(at)
     options.fail("mgd.resume", "%s: not the text of a checkpoint, at byte %d of it", path, at)
   end), {}
@@ -252,6 +266,7 @@ local function read(path)
   for _, entry in ipairs(entries) do
     tensors[entry[1]] = entry[2]
   end
+  check_shapes(saved, tensors, path)
   return saved, tensors
 end
 
@@ -277,23 +292,27 @@ local function restore_state(run, tensors, path)
   run.core:set_state(state)
 end
 
---- Continue a saved run: `mgd.resume` is this.
---
--- The run that comes back is where the saved one was, in every bit, and goes on as that would have,
--- with any number of threads. Its network is a new one: `run.options.chip.net`.
--- @tparam string path
--- @tparam[opt] table given  what takes the place of what was saved: `chip` (or `net`), `cost`,
---   `eta`, `tau_p`, `tau_theta`, `tau_x`, `amplitude`, `norm` and `perturbation`, which are needed
---   where they were functions; `data`, the same data set from elsewhere; `threads`
--- @treturn run
--- @raise on a file that is missing, damaged, or no checkpoint; on functions that were not given; on
---   a chip with another number of parameters; on another data set, or one that is missing here
--- @usage local run = mgd.resume "x.ckpt"
--- @usage local run = mgd.resume("x.ckpt", {eta = function(step) return 0.5 / (1 + step) end})
-function M.resume(path, given)
-  check_path("mgd.resume", path)
-  local opt = options.check("mgd.resume", SCHEMA, given)
-  local saved, tensors = read(path)
+-- What `make` returns. Whatever goes wrong in it is reported with the file's name: errors of the
+-- library stand at the user's line; all others come of a text that run:save has not written.
+local function made_of(path, make)
+  local ok, made = interrupts.pcall(make)
+  if ok then
+    return made
+  end
+  local message, _, here = tostring(made), pcall(core.fail, "")
+  local expected = message:sub(1, #here) == here
+  local text = expected and message:sub(#here + 1) or message:gsub("^.-:%d+: ", "")
+  if not expected then
+    options.fail("mgd.resume", "%s: it is damaged, or not of this library: %s", path, text)
+  elseif text:sub(1, 10) == "mgd.resume" or text:find(path, 1, true) then
+    error(message, 0)
+  end
+  options.fail("mgd.resume", "%s: %s", path, text)
+end
+
+-- A run from a file, with options that take the place of what was saved.
+local function resume(path, opt, text, entries)
+  local saved, tensors = parse(path, text, entries)
   check_given(saved, opt, path)
   check_parameters(saved, opt, path)
   local resolved = saved.options
@@ -324,6 +343,28 @@ function M.resume(path, given)
   restore_state(run, tensors, path)
   run.wall_before = tonumber(saved.wall) or 0
   return run
+end
+
+--- Continue a saved run: `mgd.resume` is this.
+--
+-- The run that comes back is where the saved one was, in every bit, and goes on as that would have,
+-- with any number of threads. Its network is a new one: `run.options.chip.net`.
+-- @tparam string path
+-- @tparam[opt] table given  what takes the place of what was saved: `chip` (or `net`), `cost`,
+--   `eta`, `tau_p`, `tau_theta`, `tau_x`, `amplitude`, `norm` and `perturbation`, which are needed
+--   where they were functions; `data`, the same data set from elsewhere; `threads`
+-- @treturn run
+-- @raise on a file that is missing, damaged, or no checkpoint; on functions that were not given; on
+--   a chip with another number of parameters; on another data set, or one that is missing here
+-- @usage local run = mgd.resume "x.ckpt"
+-- @usage local run = mgd.resume("x.ckpt", {eta = function(step) return 0.5 / (1 + step) end})
+function M.resume(path, given)
+  check_path("mgd.resume", path)
+  local opt = options.check("mgd.resume", SCHEMA, given)
+  local text, entries = core.checkpoint.read(path)
+  return made_of(path, function()
+    return resume(path, opt, text, entries)
+  end)
 end
 
 return M

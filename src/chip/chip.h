@@ -173,6 +173,8 @@ struct mgd_session {
     void (*go_on)(mgd_session *session, size_t slot, uint64_t step);
     size_t num_states;
     void (*state_get)(const mgd_session *session, size_t slot, double *states);
+    /* Whether these can be a replica's states; then they may be set. */
+    bool (*state_fits)(const mgd_session *session, size_t slot, const double *states);
     void (*state_set)(mgd_session *session, size_t slot, const double *states);
     mgd_wear (*wear)(const mgd_session *session, size_t slot);
     void (*close)(mgd_session *session);

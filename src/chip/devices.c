@@ -4,6 +4,9 @@
 
 #include "simulated.h"
 
+#include "../base/number.h"
+
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -309,6 +312,22 @@ static void read_state(void *arg, void *value, size_t real, bool integer) {
         *(*to)++ = real == sizeof(float) ? (double)*(float *)value : *(double *)value;
 }
 
+/* Numbers that reals and counts can hold: what does not fit is undefined to convert. */
+typedef struct {
+    const double *from;
+    bool fits;
+} fitting;
+
+static void fit_state(void *arg, void *value, size_t real, bool integer) {
+    (void)value;
+    fitting *f = arg;
+    double number = *f->from++;
+    if (integer)
+        f->fits &= mgd_is_count(number, real == sizeof(float) ? INT32_MAX : 0x1p53);
+    else if (real == sizeof(float)) /* a model that went astray may have left anything else */
+        f->fits &= !isfinite(number) || fabs(number) <= FLT_MAX;
+}
+
 static void write_state(void *arg, void *value, size_t real, bool integer) {
     const double **from = arg;
     double number = *(*from)++;
@@ -335,6 +354,17 @@ void mgd_simulated_state_get(const mgd_session *session, size_t slot, double *st
     states[ORIGIN] = s->origin;
     states[RESTS] = (double)s->rests;
     walk_states(s, slot, read_state, &to);
+}
+
+bool mgd_simulated_state_fits(const mgd_session *session, size_t slot, const double *states) {
+    const simulated *s = (const simulated *)session;
+    fitting f = {states + HEAD, true};
+    if (!(states[PULSES] >= 0) || !mgd_is_count(states[FROM], 0x1p53) ||
+        !(states[STOOD] == -1 || mgd_is_count(states[STOOD], 0x1p53)) ||
+        !isfinite(states[ORIGIN]) || !mgd_is_count(states[RESTS], 0x1p53))
+        return false;
+    walk_states(s, slot, fit_state, &f);
+    return f.fits;
 }
 
 void mgd_simulated_state_set(mgd_session *session, size_t slot, const double *states) {

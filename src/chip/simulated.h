@@ -146,6 +146,7 @@ void mgd_simulated_swap(mgd_session *session, size_t a, size_t b);
 void mgd_simulated_stop(mgd_session *session, size_t slot, uint64_t step);
 void mgd_simulated_go_on(mgd_session *session, size_t slot, uint64_t step);
 void mgd_simulated_state_get(const mgd_session *session, size_t slot, double *states);
+bool mgd_simulated_state_fits(const mgd_session *session, size_t slot, const double *states);
 void mgd_simulated_state_set(mgd_session *session, size_t slot, const double *states);
 mgd_wear mgd_simulated_wear(const mgd_session *session, size_t slot);
 /* Every part of the session, in a fixed order: calls visit(arg, part). */

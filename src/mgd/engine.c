@@ -22,8 +22,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MOST_STEPS (UINT64_C(1) << 53) /* of one call; exact as doubles, in which they are saved   \
-                                        */
+#define MOST_STEPS                                                                                 \
+    (UINT64_C(1) << 53) /* of one call; exact as doubles, in which they are saved                  \
+                         */
 #define SEGMENT_SECONDS                                                                            \
     2e-3 /* how long the engine works between two looks at the interrupt flag                      \
           */

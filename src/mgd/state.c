@@ -4,6 +4,8 @@
 
 #include "run.h"
 
+#include "../base/number.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -60,6 +62,8 @@ const char *mgd_run_state_name(const mgd_run *run, size_t i) {
     const char *names[6];
     char *arrays[6];
     size_t count = list_arrays(run, names, arrays);
+    if (i >= mgd_run_state_count(run))
+        return NULL;
     return i < count                             ? names[i]
            : i == count                          ? "replicas"
            : i == count + 1 && run->channels > 1 ? "signals"
@@ -161,9 +165,13 @@ static mgd_status chip_states(mgd_context *ctx, const mgd_run *run, mgd_tensor *
 }
 
 mgd_status mgd_run_state_get(mgd_context *ctx, mgd_run *run, size_t i, mgd_tensor **out) {
+    MGD_OPERATION;
     const char *names[6];
     char *arrays[6];
     size_t count = list_arrays(run, names, arrays), replicas = run->train.replicas;
+    if (i >= mgd_run_state_count(run))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "state: there is no tensor %zu of %zu", i,
+                        mgd_run_state_count(run));
     mgd_run_settle(run);
     if (i == count + 1 && run->channels > 1) {
         MGD_TRY(
@@ -200,7 +208,7 @@ static mgd_status check_tensor(mgd_context *ctx, const mgd_run *run, const char 
 }
 
 static bool is_step(double value) {
-    return value >= 0 && value <= 0x1p53 && value == floor(value);
+    return mgd_is_count(value, 0x1p53);
 }
 
 /* Periods that cannot be: they have no length, or begin after the present step. */
@@ -225,6 +233,7 @@ static mgd_status check_columns(mgd_context *ctx, const mgd_run *run, const doub
 }
 
 mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *tensors) {
+    MGD_OPERATION;
     const char *names[6];
     char *arrays[6];
     size_t count = list_arrays(run, names, arrays);
@@ -238,6 +247,11 @@ mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *
         MGD_TRY(check_tensor(ctx, run, "signals", signals, MGD_F64, 3 * (run->channels - 1)));
     if (states > 0)
         MGD_TRY(check_tensor(ctx, run, "chip", tensors[next], MGD_F64, states));
+    for (size_t r = 0; r < run->train.replicas && states > 0; r++)
+        if (!run->session->state_fits(run->session, run->slot[r],
+                                      (const double *)mgd_tensor_data(tensors[next]) + r * states))
+            return mgd_fail(ctx, MGD_ERR_FORMAT,
+                            "state: the devices of replica %zu are in no possible state", r + 1);
     for (size_t i = 0; i < count; i++)
         for (size_t r = 0; r < run->train.replicas; r++)
             mgd_run_row_set(run, arrays[i], r,
