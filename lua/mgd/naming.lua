@@ -141,8 +141,8 @@ end
 
 -- How a call with a first argument is written: run:run{…}, run:theta(), net:forward(…).
 local function call_text(name, count, first)
-  if count == 0 then
-    return name .. "()"
+  if count ~= 1 then
+    return name .. (count == 0 and "()" or "(…)")
   end
   local plain = type(first) == "table" and getmetatable(first) == nil
   return name .. (plain and "{…}" or type(first) == "string" and " \"…\"" or "(…)")
