@@ -192,7 +192,7 @@ end
 -- @treturn boolean
 function naming.is_plain(value)
   local meta = type(value) == "table" and getmetatable(value)
-  return meta == nil or type(meta) == "table" and meta.is_record == true
+  return meta == nil or type(meta) == "table" and meta.__is_record == true
 end
 
 local function guard_method(class, noun, name, f)
@@ -258,7 +258,7 @@ local function guard_function(name, f)
   local owner = name:match "^(.*)%."
   return describe(function(...)
     if owner and modules[(...)] == owner then
-      core.fail(("%s: call it with a dot, %s"):format(name:gsub("%.(%w+)$", ":%1"),
+      core.fail(("%s: call it with a dot, %s"):format(name:gsub("%.([%w_]+)$", ":%1"),
         call_text(name, select("#", ...) - 1, (select(2, ...)))))
     end
     return f(...)

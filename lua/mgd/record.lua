@@ -47,7 +47,7 @@ function brief(value, depth)
     return "–"
   elseif type(value) == "number" then
     return figures.number(value)
-  elseif type(value) == "table" and (not meta or not meta.__tostring or meta.is_record) then
+  elseif type(value) == "table" and (not meta or not meta.__tostring or meta.__is_record) then
     return depth < 2 and inside(value, depth) or "{…}"
   end
   local text = tostring(value)
@@ -96,7 +96,7 @@ core.set_show(record.show)
 -- @treturn function(fields) → the same table, which is such a record now
 function record.kind(name, optional)
   local class = naming.class(name, optional, nil, true)
-  class.is_record = true
+  class.__is_record = true
   local noun = name:match "[^.]+$"
   function class:__tostring()
     return text_of(noun, self)
