@@ -450,3 +450,30 @@ describe("bad schedules are refused:", function()
     told({"nil"}, function() mgd.schedule() end)
   end)
 end)
+
+describe("constant schedules of time constants", function()
+  local function theta(changes)
+    local o = reference.options(with(SMALL, changes))
+    if o.engine == "backprop" then
+      o.perturbation, o.tau_p, o.tau_theta = nil, nil, nil
+    end
+    local run = mgd.train(o)
+    run:run{steps = 75}
+    return run:theta():totable()
+  end
+
+  for name, changes in pairs {
+    discrete = {},
+    ["discrete, of sines"] = {perturbation = {code = "sine", amplitude = 0.05}},
+    nodes = {perturb = "nodes"},
+    backprop = {engine = "backprop"},
+  } do
+    it("are rounded as those that change are, by every part of an engine: " .. name, function()
+      local function times(x, p, window)
+        return theta(with(changes, {tau_x = x, tau_p = p, tau_theta = window}))
+      end
+      assert.same(times(2, 1, 60), times({"constant", 2.4}, {"constant", 1.4}, {"constant", 59.5}))
+      assert.same(times(2, 3, 60), times(function() return 2.4 end, {"constant", 2.6}, 60))
+    end)
+  end
+end)

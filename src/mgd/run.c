@@ -124,13 +124,18 @@ static mgd_status check_each(mgd_context *ctx, const char *name, const mgd_tenso
     return MGD_OK;
 }
 
-static mgd_status check_train(mgd_context *ctx, const mgd_train *t) {
+/* And makes numbers of steps whole. */
+static mgd_status check_train(mgd_context *ctx, mgd_train *t) {
     if (!t->x || !t->y)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: %s is missing: expected a tensor",
                         t->x ? "y" : "x");
     if (mgd_tensor_ndim(t->x) < 1 || mgd_tensor_shape(t->x)[0] < 1)
         return mgd_fail(ctx, MGD_ERR_SHAPE, "train: x holds no samples: expected (N, …)");
     MGD_TRY(check_schedules(ctx, t));
+    mgd_schedule_round(&t->tau_p);
+    mgd_schedule_round(&t->tau_x);
+    if (t->engine != MGD_ENGINE_ANALOG) /* whose low-pass takes any time */
+        mgd_schedule_round(&t->tau_theta);
     MGD_TRY(need_positive(ctx, "batch", t->batch));
     MGD_TRY(need_positive(ctx, "replicas", t->replicas));
     MGD_TRY(need_positive(ctx, "replica", t->replica));
@@ -348,7 +353,7 @@ static void start_schedules(mgd_run *run) {
     const mgd_schedule *tau[] = {&t->tau_p, &t->tau_theta, &t->tau_x};
     mgd_timer *timers[] = {&run->slots, &run->windows, &run->shows};
     for (size_t i = 0; i < 3; i++) {
-        timers[i]->tau = mgd_schedule_constant(tau[i]) ? (uint64_t)floor(tau[i]->value + 0.5) : 1;
+        timers[i]->tau = mgd_schedule_constant(tau[i]) ? (uint64_t)tau[i]->value : 1;
         if (tau[i] == &t->tau_theta && t->engine != MGD_ENGINE_DISCRETE)
             timers[i]->tau = 1; /* θ is written at every step */
     }
@@ -391,10 +396,11 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
     return fill_theta(ctx, run);
 }
 
-mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *train, mgd_run **out) {
+mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *given, mgd_run **out) {
     MGD_OPERATION;
-    if (!chip || !train)
+    if (!chip || !given)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: expected a chip and options, got NULL");
+    mgd_train whole = *given, *train = &whole;
     MGD_TRY(check_train(ctx, train));
     MGD_TRY(mgd_ode_check(ctx, train, chip));
     void *memory;

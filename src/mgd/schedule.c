@@ -30,6 +30,16 @@ double mgd_schedule_at(const mgd_schedule *s, uint64_t step) {
     }
 }
 
+/* Halves go up; unlike floor(v + ½), not the numbers just below them. */
+static double whole_steps(double value) {
+    return round(value);
+}
+
+void mgd_schedule_round(mgd_schedule *s) {
+    if (mgd_schedule_constant(s))
+        s->value = whole_steps(s->value);
+}
+
 static const char *expected(mgd_value_kind kind) {
     return kind == MGD_VALUE_STEPS      ? "a number of steps, at least 1"
            : kind == MGD_VALUE_POSITIVE ? "a positive number"
@@ -86,6 +96,6 @@ mgd_status mgd_schedule_ask(mgd_context *ctx, const char *name, const mgd_schedu
     if (!allowed(v, kind))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: the schedule gave %s at step %llu: expected %s",
                         name, got, (unsigned long long)step, expected(kind));
-    *value = kind == MGD_VALUE_STEPS ? floor(v + 0.5) : v;
+    *value = kind == MGD_VALUE_STEPS ? whole_steps(v) : v;
     return MGD_OK;
 }

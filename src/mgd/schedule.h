@@ -56,6 +56,10 @@ mgd_status mgd_schedule_check(mgd_context *ctx, const char *name, const mgd_sche
 mgd_status mgd_schedule_ask(mgd_context *ctx, const char *name, const mgd_schedule *schedule,
                             uint64_t step, mgd_value_kind kind, double *value);
 
+/* Time constants as all engines take them: constant numbers of steps become whole, by the rounding
+ * that schedules get at every step. */
+void mgd_schedule_round(mgd_schedule *schedule);
+
 /* The same bits everywhere, which the C library does not promise. */
 double mgd_power(double base, double exponent);
 
