@@ -390,6 +390,21 @@ describe("a fit refuses", function()
     near(2 / 3, found.parameters.dw_min, 1e-9)
   end)
 
+  it("nothing of what spreadsheets make of it", function()
+    local german = "sep=;\r\n" .. GOOD:gsub(",", ";"):gsub("\n", ";;\r\n")
+    german = "\239\187\191" .. german:gsub("(%d)(;;)", "%1,5%2"):gsub("a;up", '"a";up') .. ";;;\r\n"
+    local found = fit_update(files.write(german), { law = "constant" })
+    near(2 / 3, found.parameters.dw_min, 1e-9)
+    local doubled = GOOD:gsub("a,", '"5"" A",') .. GOOD:sub(#HEADER + 1):gsub("a,", '"5"" B",')
+    found = fit_update(files.write(doubled), { law = "constant" })
+    assert.is_truthy(tostring(found):find("2 devices, 16 points", 1, true))
+  end)
+
+  it("a head whose name for a column has a line break, naming what would map it", function()
+    refused((GOOD:gsub("conductance", '"conductance\n(uS)"')),
+      'Then columns = {conductance = "conductance\\n(uS)"}')
+  end)
+
   it("a file that is not there, and a path that is no string", function()
     for path, wanted in pairs { ["/nonexistent/p.csv"] = "/nonexistent/p.csv: No such file",
       ["/tmp"] = "/tmp: Is a directory", [3] = "must be a string, got number" } do
@@ -427,6 +442,11 @@ describe("a fit refuses", function()
     refused(changed(3, "a,up,1e9,2"), "FILE:3: pulse: 1000000000 is no whole number up to 1000000")
     refused(changed(3, "a,sideways,1,2"), "FILE:3: direction: 'sideways' is none; up and down are")
     refused(changed(3, "a,up,1"), "FILE:3: 3 cells, where the header has 4")
+    refused(changed(3, "a,up,1,1,5"), "FILE:3: 5 cells, where the header has 4 (decimal commas "
+      .. "need columns that ';' or tabs separate; a text with a comma stands in quotes)")
+    refused(changed(3, 'a,up,1,"1,5"'), "FILE:3: conductance: '1,5': decimal commas need columns")
+    refused(changed(3, 'a,up,1,"4""2"'), "FILE:3: conductance: '4\"2' is no finite number")
+    refused(changed(3, "a,up,1,0x1F"), "FILE:3: conductance: '0x1F' is no finite number")
     refused(changed(3, "a,up,0,2"), "FILE:3: device 'a' has pulse 0 up already in line 2")
   end)
 

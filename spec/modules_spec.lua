@@ -43,7 +43,8 @@ end
 
 describe("mgd-lua in a folder of others", function()
   it("takes the library's modules from the library, whichever comes first", function()
-    for _, name in ipairs { "mgd", "mgd.core", "mgd.json", "mgd.experiment.paths", "mgd.options" } do
+    for _, name in ipairs { "mgd", "mgd.core", "mgd.json", "mgd.options",
+      "mgd.experiment.paths" } do
       assert.equal("table\n", ours(("print(type(require %q)) require 'mgd'"):format(name)))
     end
     assert.equal("0.1\n", run({ absolute, "-l", "mgd", "-e", "print(mgd.version:sub(1, 3))" }))

@@ -1,6 +1,7 @@
 --- Measured pulses from a CSV file, checked row by row, for `mgd.fit`.
 -- @module mgd.fit_csv
 
+local csv = require "mgd.csv"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
 
@@ -8,49 +9,13 @@ local LEAST_POINTS = 3
 local MOST_PULSES = 1e6
 
 local COLUMNS = { "device", "cycle", "direction", "pulse", "conductance" }
+local IN_LUA = { ["\n"] = "\\n", ['"'] = '\\"', ["\\"] = "\\\\" } -- within quotes
 local OPTIONAL = { device = "1", cycle = "1" } -- what stands in a column that is not there
 
 local DIRECTIONS = {
   up = 1, ["+1"] = 1, ["1"] = 1, potentiation = 1, ltp = 1, set = 1,
   down = -1, ["-1"] = -1, ["−1"] = -1, depression = -1, ltd = -1, reset = -1,
 }
-
--- The cells of a line; quotes keep separators.
-local function split(line, separator)
-  local cells, at = {}, 1
-  while true do
-    local quoted, after = line:match('^%s*"([^"]*)"%s*()', at)
-    local stop = line:find(separator, quoted and after or at, true)
-    local cell = quoted or line:sub(at, (stop or 0) - 1)
-    cells[#cells + 1] = cell:match "^%s*(.-)%s*$"
-    if not stop then
-      return cells
-    end
-    at = stop + 1
-  end
-end
-
--- The lines that hold something, each with its number.
-local function lines_of(where, path)
-  local file, message = io.open(path, "rb")
-  if not file then
-    options.fail(where, "%s", message)
-  end
-  local text, reason = file:read "*a"
-  file:close()
-  if not text then
-    options.fail(where, "%s: %s", path, reason)
-  end
-  local out, number = {}, 0
-  text = text:gsub("^\239\187\191", ""):gsub("\r\n?", "\n")
-  for line in (text .. "\n"):gmatch "(.-)\n" do
-    number = number + 1
-    if line:find "%S" and not line:find "^%s*#" then
-      out[#out + 1] = { number = number, text = line }
-    end
-  end
-  return out
-end
 
 local function check_mapping(where, columns)
   for key, value in pairs(columns) do
@@ -69,13 +34,15 @@ local function check_mapping(where, columns)
 end
 
 -- Where each column stands: name → index; nil for optional ones that are not there.
-local function find_columns(where, path, header, separator, mapping)
-  local cells, places = split(header.text, separator), {}
-  for i, cell in ipairs(cells) do
+local function find_columns(where, path, header, mapping)
+  local names, places = {}, {}
+  for i, cell in ipairs(header) do
     if places[cell] then
-      options.fail(where, "%s:%d: two columns are called '%s'", path, header.number, cell)
+      options.fail(where, "%s:%d: two columns are called '%s'", path, header.line, cell)
+    elseif cell ~= "" then
+      places[cell] = i
+      names[#names + 1] = cell
     end
-    places[cell] = i
   end
   local out, missing, nearest = {}, {}, nil
   for _, name in ipairs(COLUMNS) do
@@ -83,27 +50,43 @@ local function find_columns(where, path, header, separator, mapping)
     out[name] = places[wanted]
     if not out[name] and (mapping[name] or not OPTIONAL[name]) then
       missing[#missing + 1] = "'" .. wanted .. "'"
-      local near = naming.nearest(wanted, cells)
-      nearest = nearest or near and ("is '%s' the %s? Then columns = {%s = \"%s\"}"):format(near,
-        name, name, near)
+      local near = naming.nearest(wanted, names)
+      local text = near and near:gsub('[\n"\\]', IN_LUA)
+      nearest = nearest or near and ("is '%s' the %s? Then columns = {%s = \"%s\"}"):format(text,
+        name, name, text)
     end
   end
   if #missing > 0 then
-    options.fail(where, "%s:%d: no column %s; there are '%s' (%s)", path, header.number,
-      table.concat(missing, ", "), table.concat(cells, "', '"),
+    options.fail(where, "%s:%d: no column %s; there are '%s' (%s)", path, header.line,
+      table.concat(missing, ", "), (table.concat(names, "', '"):gsub("\n", "\\n")),
       nearest or "the option 'columns' maps other names")
   end
-  return out, #cells
+  return out
 end
 
-local function number_in(where, place, name, cell)
-  local value = tonumber(cell)
-  if not value or value - value ~= 0 then
+local function number_in(where, place, name, rows, cell)
+  local value, reason = rows:number(cell)
+  if reason then
+    options.fail(where, "%s: %s: '%s': %s", place, name, cell, reason)
+  elseif not value or value - value ~= 0 then
     options.fail(where, "%s: %s: '%s' is no finite number", place, name, cell)
   elseif value < 0 then
     options.fail(where, "%s: %s: %s is negative", place, name, cell)
   end
   return value
+end
+
+-- As many cells as names; empty ones behind them, which spreadsheets write, do not count.
+local function check_width(where, place, cells, header, separator)
+  local count = #cells
+  while count > #header and cells[count] == "" do
+    count = count - 1
+  end
+  if count ~= #header then
+    options.fail(where, "%s: %d cells, where the header has %d%s", place, count, #header,
+      count > #header and separator == "," and " (decimal commas need columns that ';' or tabs "
+        .. "separate; a text with a comma stands in quotes)" or "")
+  end
 end
 
 local function check_pulse(where, place, pulse)
@@ -113,11 +96,9 @@ local function check_pulse(where, place, pulse)
 end
 
 -- One row as {device, cycle, direction, pulse, g}.
-local function parse(where, path, line, separator, columns, width)
-  local cells, place = split(line.text, separator), ("%s:%d"):format(path, line.number)
-  if #cells ~= width then
-    options.fail(where, "%s: %d cells, where the header has %d", place, #cells, width)
-  end
+local function parse(where, path, rows, cells, columns)
+  local place = ("%s:%d"):format(path, cells.line)
+  check_width(where, place, cells, rows[1], rows.separator)
   local direction = DIRECTIONS[cells[columns.direction]:lower()]
   if not direction then
     options.fail(where, "%s: direction: '%s' is none; up and down are (or +1 and -1, potentiation "
@@ -127,9 +108,9 @@ local function parse(where, path, line, separator, columns, width)
     device = columns.device and cells[columns.device] or OPTIONAL.device,
     cycle = columns.cycle and cells[columns.cycle] or OPTIONAL.cycle,
     direction = direction,
-    pulse = number_in(where, place, "pulse", cells[columns.pulse]),
-    g = number_in(where, place, "conductance", cells[columns.conductance]),
-    line = line.number,
+    pulse = number_in(where, place, "pulse", rows, cells[columns.pulse]),
+    g = number_in(where, place, "conductance", rows, cells[columns.conductance]),
+    line = cells.line,
   }
   check_pulse(where, place, out.pulse)
   return out
@@ -201,21 +182,19 @@ end
 -- @raise on a file that is not as `mgd.fit` describes it, naming the line
 return function(where, path, mapping)
   check_mapping(where, mapping)
-  local lines = lines_of(where, path)
-  if #lines == 0 then
+  local rows = csv.read(where, path)
+  if #rows == 0 then
     options.fail(where, "%s: no data: a line of column names and a row per point are expected",
       path)
   end
-  local separator = lines[1].text:match "[,;\t]" or ","
-  local columns, width = find_columns(where, path, lines[1], separator, mapping)
-  if #lines == 1 then
-    options.fail(where, "%s:%d: no data below the column names", path, lines[1].number)
+  local columns, points = find_columns(where, path, rows[1], mapping), {}
+  if #rows == 1 then
+    options.fail(where, "%s:%d: no data below the column names", path, rows[1].line)
   end
-  local rows = {}
-  for i = 2, #lines do
-    rows[i - 1] = parse(where, path, lines[i], separator, columns, width)
+  for i = 2, #rows do
+    points[i - 1] = parse(where, path, rows, rows[i], columns)
   end
-  local curves = group(where, path, rows)
+  local curves = group(where, path, points)
   check_curves(where, path, curves)
   return curves
 end

@@ -1,8 +1,8 @@
---- Where the library's own modules are: beside this file, and never in the present folder, which may
--- be anybody's. `mgd.core` comes from the absolute places of package.cpath.
+--- Where the library's own modules are: beside this file, and never in the present folder, which
+-- may be anybody's. `mgd.core` comes from the absolute places of package.cpath.
 --
--- The interpreter runs this file by its path as it starts, and `mgd/init.lua` does so in others: the
--- searcher that it adds stands before those of package.path, which begin there with `./` or end so.
+-- The interpreter runs this file by its path as it starts, `mgd/init.lua` does so in others. The
+-- searcher that it adds stands before those of package.path, to which `./` belongs.
 
 local SOURCE = debug.getinfo(1, "S").source
 local FOLDER = SOURCE:match "^@(.*)searcher%.lua$"
