@@ -52,7 +52,7 @@ describe("an experiment in a file", function()
   end)
 
   after_each(function()
-    for _, ending in ipairs { "", ".lua", ".json", ".lua.part", ".json.part" } do
+    for _, ending in ipairs { "", ".lua", ".json" } do
       os.remove(path .. ending)
     end
   end)
@@ -78,6 +78,61 @@ describe("an experiment in a file", function()
       end
     end)
   end
+
+  -- The file of an experiment, changed by f.
+  local function altered(ending, f)
+    base():save(path .. ending)
+    local file = assert(io.open(path .. ending, "rb"))
+    local text = f(file:read "*a")
+    file:close()
+    file = assert(io.open(path .. ending, "wb"))
+    file:write(text)
+    file:close()
+    return path .. ending
+  end
+
+  it("may begin with a byte order mark, and have line ends of all kinds", function()
+    for _, ending in ipairs { ".lua", ".json" } do
+      local file = altered(ending, function(text)
+        return "\239\187\191" .. text:gsub("\n", "\r\n")
+      end)
+      assert.is_true(mgd.experiment.load(file) == base())
+    end
+  end)
+
+  it("may begin with a line for the shell, in Lua", function()
+    assert.is_true(mgd.experiment.load(altered(".lua", function(text)
+      return "\239\187\191#!/usr/bin/env mgd-lua\n" .. text
+    end)) == base())
+    fails(path .. ".lua:2:", mgd.experiment.load, write "#!/bin/lua\nreturn {")
+  end)
+
+  it("is UTF-8", function()
+    for _, ending in ipairs { ".lua", ".json" } do
+      fails(path .. ending .. ": this is UTF-16 text: save it as UTF-8", mgd.experiment.load,
+        altered(ending, function(text)
+          return "\255\254" .. text:gsub(".", "%0\0")
+        end))
+    end
+  end)
+
+  it("has its name as it was written, beyond U+FFFF too", function()
+    local names = {}
+    for i, escape in ipairs { "\\ud83d\\udd2c", "\\ud83d\\ude80" } do
+      names[i] = mgd.experiment.load(altered(".json", function(text)
+        local name = '\n  "name": "xor"'
+        local at, stop = text:find(name, 1, true)
+        return text:sub(1, at - 1) .. '\n  "name": "lab ' .. escape .. '"' .. text:sub(stop + 1)
+      end)).name
+    end
+    assert.same({ "lab \240\159\148\172", "lab \240\159\154\128" }, names)
+  end)
+
+  it("says in which line it is no JSON, and why", function()
+    fails(path .. ".json:3: no JSON, at byte ", mgd.experiment.load, altered(".json", function()
+      return '{\n"name": "x",\n"steps": 0x10}\n'
+    end))
+  end)
 
   it("is JSON by the letter: no words but true, false and null", function()
     base(SAVED["chips with infinities and tables"]):save(path .. ".json")

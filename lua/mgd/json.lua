@@ -110,67 +110,104 @@ local NULL = {}
 
 local decode_value
 
+-- Raises, or lets the caller of `decode` raise: what is no JSON, and where.
+local function damaged(s, at, why)
+  if s.report then
+    s.report(at, why)
+  end
+  options.fail("mgd.json", "this is no JSON, at byte %d of it: %s", at, why)
+end
+
 -- The next character that is no space.
 local function peek(s)
-  s.at = s.text:find("%S", s.at) or #s.text + 1
+  s.at = s.text:find("[^ \t\r\n]", s.at) or #s.text + 1
   return s.text:sub(s.at, s.at)
 end
 
--- Takes `character`; answers whether it was there.
+-- Takes `character`; returns whether it was there.
 local function take(s, character)
   local there = peek(s) == character
   s.at = there and s.at + 1 or s.at
   return there
 end
 
--- A code point as UTF-8; halves of pairs, which are no code points, become U+FFFD.
-local function utf8_of(code)
-  if code >= 0xD800 and code < 0xE000 then
-    code = 0xFFFD
+local function need(s, character, after)
+  if not take(s, character) then
+    damaged(s, s.at, ("expected '%s' after %s"):format(character, after))
   end
+end
+
+-- ---- strings ------------------------------------------------------------------------------------
+
+-- A code point as UTF-8.
+local function utf8_of(code)
   if code < 0x80 then
     return string.char(code)
   elseif code < 0x800 then
     return string.char(0xC0 + math.floor(code / 64), 0x80 + code % 64)
+  elseif code < 0x10000 then
+    return string.char(0xE0 + math.floor(code / 4096), 0x80 + math.floor(code / 64) % 64,
+      0x80 + code % 64)
   end
-  return string.char(0xE0 + math.floor(code / 4096), 0x80 + math.floor(code / 64) % 64,
-    0x80 + code % 64)
+  return string.char(0xF0 + math.floor(code / 262144), 0x80 + math.floor(code / 4096) % 64,
+    0x80 + math.floor(code / 64) % 64, 0x80 + code % 64)
+end
+
+local NO_CHARACTER = 0xFFFD -- what stands for half of a pair, which is none
+
+-- The code point of an escape "\uXXXX" at a place, and its length. Those beyond U+FFFF are written
+-- as a pair: a high half (D800 to DBFF) and a low one (DC00 to DFFF).
+local function code_at(s, at)
+  local digits = s.text:match("^\\u(%x%x%x%x)", at)
+    or damaged(s, at, "four hexadecimal digits follow \\u")
+  local high = tonumber(digits, 16)
+  local low = high >= 0xD800 and high < 0xDC00
+    and tonumber(s.text:match("^\\u([dD][c-fC-F]%x%x)", at + 6) or "0", 16) or 0
+  if low > 0 then
+    return 0x10000 + (high - 0xD800) * 1024 + low - 0xDC00, 12
+  end
+  return high >= 0xD800 and high < 0xE000 and NO_CHARACTER or high, 6
 end
 
 local function decode_string(s)
-  local parts = {}
+  local parts, opened = {}, s.at
   s.at = s.at + 1
   while true do
-    local stop = s.text:find('["\\]', s.at) or s.damaged(s.at)
+    local stop = s.text:find('[%c"\\]', s.at) or damaged(s, opened, "this text has no end")
     parts[#parts + 1] = s.text:sub(s.at, stop - 1)
-    if s.text:sub(stop, stop) == '"' then
+    local mark, letter, length = s.text:sub(stop, stop), s.text:sub(stop + 1, stop + 1), 2
+    if mark == '"' then
       s.at = stop + 1
       return table.concat(parts)
-    end
-    local letter = s.text:sub(stop + 1, stop + 1)
-    local digits = letter == "u" and s.text:match("^%x%x%x%x", stop + 2)
-    if letter == "u" then
-      parts[#parts + 1] = utf8_of(tonumber(digits or s.damaged(stop), 16))
+    elseif mark == "\127" then
+      parts[#parts + 1], length = mark, 1
+    elseif mark ~= "\\" then
+      damaged(s, stop, "a control character in a text is written as an escape, such as \\n")
+    elseif letter == "u" then
+      local code
+      code, length = code_at(s, stop)
+      parts[#parts + 1] = utf8_of(code)
     else
-      parts[#parts + 1] = ESCAPES[letter] or letter:match '^["\\/]$' or s.damaged(stop)
+      parts[#parts + 1] = ESCAPES[letter] or letter:match '^["\\/]$'
+        or damaged(s, stop, "there is no such escape")
     end
-    s.at = stop + (digits and 6 or 2)
+    s.at = stop + length
   end
 end
+
+-- ---- values -------------------------------------------------------------------------------------
 
 -- Elements up to `close`, each read by `element`.
 local function decode_list(s, close, element)
   s.at, s.depth = s.at + 1, s.depth + 1
   if s.depth > MAX_DEPTH then
-    s.damaged(s.at)
+    damaged(s, s.at, ("it is deeper than %d"):format(MAX_DEPTH))
   end
   if not take(s, close) then
     repeat
       element()
     until not take(s, ",")
-    if not take(s, close) then
-      s.damaged(s.at)
-    end
+    need(s, close, "an element")
   end
   s.depth = s.depth - 1
 end
@@ -180,7 +217,10 @@ local function decode_array(s)
   decode_list(s, "]", function()
     n = n + 1
     local value = decode_value(s)
-    array[n] = value ~= NULL and value or 0 / 0
+    if value == NULL then
+      value = 0 / 0
+    end
+    array[n] = value
   end)
   return array
 end
@@ -188,10 +228,15 @@ end
 local function decode_object(s)
   local object = {}
   decode_list(s, "}", function()
-    local key = peek(s) == '"' and decode_string(s) or s.damaged(s.at)
-    if not take(s, ":") then
-      s.damaged(s.at)
+    if peek(s) ~= '"' then
+      damaged(s, s.at, "expected a key in double quotes")
     end
+    local at = s.at
+    local key = decode_string(s)
+    if object[key] ~= nil then
+      damaged(s, at, ("the key '%s' stands there twice"):format(key))
+    end
+    need(s, ":", "a key")
     local value = decode_value(s)
     if value ~= NULL then
       object[key] = value
@@ -201,6 +246,16 @@ local function decode_object(s)
 end
 
 local DECODERS = { ['"'] = decode_string, ["["] = decode_array, ["{"] = decode_object }
+
+-- A number as JSON has it: neither hexadecimal nor with a plus, with digits around its point.
+local function number_of(word)
+  local whole, rest = word:match "^%-?(%d+)(.*)$"
+  if not whole or whole:find "^0%d" then
+    return nil
+  end
+  rest = rest:gsub("^%.%d+", "")
+  return rest:gsub("^[eE][+-]?%d+", "") == "" and tonumber(word) or nil
+end
 
 function decode_value(s)
   local decoder = DECODERS[peek(s)]
@@ -212,25 +267,24 @@ function decode_value(s)
   if word == "null" then
     value = NULL
   elseif value == nil then
-    value = tonumber(word) or s.damaged(s.at)
+    value = number_of(word) or damaged(s, s.at, word == "" and "expected a value"
+      or ("'%s' is neither a number nor true, false or null"):format(word:sub(1, 40)))
   end
   s.at = s.at + #word
   return value
 end
 
 --- Text as plain data. A null is nan in an array, and no entry in an object.
--- @tparam string text
--- @tparam[opt] function damaged called with the byte where it is no such text; it has to raise
+-- @tparam string text with or without a byte order mark
+-- @tparam[opt] function report called with the byte where it is no such text and what is wrong
+--   there, to raise an error of its own
 -- @return the value
 -- @raise on anything else
-function M.decode(text, damaged)
-  local s = { text = text, at = 1, depth = 0 }
-  s.damaged = damaged or function(at)
-    options.fail("mgd.json", "this is no JSON, at byte %d of it", at)
-  end
+function M.decode(text, report)
+  local s = { text = text, at = text:find "^\239\187\191" and 4 or 1, depth = 0, report = report }
   local value = decode_value(s)
   if peek(s) ~= "" then
-    s.damaged(s.at)
+    damaged(s, s.at, "something follows the value")
   end
   if value == NULL then
     return nil

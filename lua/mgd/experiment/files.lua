@@ -71,9 +71,10 @@ end
 
 -- ---- reading ------------------------------------------------------------------------------------
 
--- What a chunk with nothing around it returns.
+-- What a chunk with nothing around it returns; a first line that begins with # is a comment, as it is
+-- for loadfile.
 local function run(where, path, text)
-  local chunk, why = load(text, "=" .. path, "t", {})
+  local chunk, why = load((text:gsub("^#[^\n]*", "--", 1)), "=" .. path, "t", {})
   if not chunk then
     options.fail(where, "%s", why)
   end
@@ -88,8 +89,9 @@ function M.read(where, path, format)
   local text = files.read(where, path)
   local content
   if format == "json" then
-    content = json.decode(text, function(at)
-      options.fail(where, "%s: no JSON, at byte %d", path, at)
+    content = json.decode(text, function(at, why)
+      local _, breaks = text:sub(1, at - 1):gsub("\n", "")
+      options.fail(where, "%s:%d: no JSON, at byte %d: %s", path, breaks + 1, at, why)
     end)
   else
     content = run(where, path, text)
