@@ -71,8 +71,8 @@ end
 
 -- ---- reading ------------------------------------------------------------------------------------
 
--- What a chunk with nothing around it returns; a first line that begins with # is a comment, as it is
--- for loadfile.
+-- What a chunk with nothing around it returns; a first line that begins with # is a comment, as it
+-- is for loadfile.
 local function run(where, path, text)
   local chunk, why = load((text:gsub("^#[^\n]*", "--", 1)), "=" .. path, "t", {})
   if not chunk then
