@@ -294,8 +294,8 @@ describe("levels, shares, time constants", function()
     fails("levels", {}, "expected one of bits, levels and table, got 0 of them")
     fails("levels", { bits = 2, levels = 3 },
       "expected one of bits, levels and table, got 2 of them")
-    fails("stuck", { low = 0.6, high = 0.3, random = 0.2 },
-      "the shares low, high and random add up to 1.1: expected at most 1")
+    fails("stuck", { low = 0.5, high = 0.5, random = 0.25 },
+      "the shares low, high and random add up to 1.25: expected at most 1")
     fails("path", { lowpass = -1 }, "option 'lowpass' must be a time constant ≥ 0 s, got -1")
     fails("path", { highpass = 0 }, "option 'highpass' must be a time constant > 0 s, got 0")
     fails("path", { lowpass = 1, bandwidth = 1 },
@@ -372,7 +372,7 @@ describe("trying out", function()
         return out
       end)
     end
-    assert.equal("hw.noise: apply: expected a tensor of values, got table", applying({ 1 }))
+    assert.equal("hw.noise: apply: expected a tensor of values, got string", applying("1"))
     assert.truthy(applying(values, { hold = 1 }):find("did you mean 'held'", 1, true))
     assert.truthy(applying(values, { dt = 0 }):find("option 'dt' must be a number > 0", 1, true))
     assert.equal("hw.noise: apply: unknown stage 'neuron' (did you mean 'neurons'?)",
@@ -390,7 +390,7 @@ describe("trying out", function()
       end))
     assert.equal("hw.write: write: expected tensors: weights (n), and changes (T, n)",
       message_of(function()
-        local out = hw.write():write({ 0 }, values)
+        local out = hw.write():write("0", values)
         return out
       end))
     assert.truthy(message_of(function()
