@@ -101,7 +101,7 @@ describe("a report", function()
     has(section, "training.eta")
     assert.is_nil(section:find("tau_theta", 1, true))
     local cells = {}
-    for cell in section:match "<td>training%.eta.-</tr>":gmatch "<td>(.-)</td>" do
+    for cell in section:match "<td>training%.eta.-</tr>":gmatch "<td[^>]*>(.-)</td>" do
       cells[#cells + 1] = cell
     end
     assert.same({ "1", "2" }, { cells[2], cells[3] }) -- by name: < comes first
@@ -201,6 +201,90 @@ describe("a report", function()
     has(html, "No pictures: gnuplot is not installed (apt install gnuplot-nox)",
       "step cost: lower median upper 0 ")
     assert.is_true(select(2, html:gsub("<tr>", "")) < 120) -- some of 101 rows
+  end)
+end)
+
+describe("a report of a sweep", function()
+  in_a_folder()
+
+  local swept = mgd.store()
+  mgd.sweep { name = "s", base = experiment { steps = 500, seeds = 2 }, store = swept, seeds = 2,
+    grid = { eta = { 1, 2 }, ["cost.noise"] = { 0, 0.1, 0.2 } } }:run { workers = 1 }
+
+  -- The cells of the table of results, row by row.
+  local function results(html)
+    local rows = {}
+    for row in html:match("<h2>Results.-</table>"):gmatch "<tr>(.-)</tr>" do
+      local cells = {}
+      for cell in row:gmatch "<t[hd][^>]*>(.-)</t[hd]>" do
+        cells[#cells + 1] = cell
+      end
+      rows[#rows + 1] = cells
+    end
+    return rows
+  end
+
+  it("names what was varied beside what came of it", function()
+    local rows = results(page { store = swept })
+    assert.same({ "experiment", "cost.noise.sigma", "eta", "runs" },
+      { rows[1][1], rows[1][2], rows[1][3], rows[1][4] })
+    assert.same({ "s/0004", "0.1", "2", "2" },
+      { rows[5][1], rows[5][2], rows[5][3], rows[5][4] })
+    assert.equal("runs", results(page { store = swept, experiments = { "s/0001" } })[1][2])
+  end)
+
+  it("has a heat map where two parameters vary", function()
+    if not has_gnuplot then
+      pending "gnuplot-nox is not here"
+    end
+    local title = 'aria-label="success by cost.noise.sigma and eta"'
+    assert.is_truthy(page({ store = swept }):find(title, 1, true))
+    local one = { "s/0001", "s/0003", "s/0005" } -- in which eta is 1
+    assert.is_nil(page({ store = swept, experiments = one }):find(title, 1, true))
+  end)
+
+  it("breaks no interval over lines", function()
+    local html = page { store = swept }
+    assert.is_truthy(html:find(".number { white-space: nowrap; }", 1, true))
+    local count = 0
+    for class, cell in html:gmatch "<td([^>]*)>([^<]*…[^<]*)</td>" do
+      if cell:find "%(" then
+        assert.equal(' class="number"', class, cell)
+        count = count + 1
+      end
+    end
+    assert.equal(12, count)
+  end)
+end)
+
+describe("a report with figures", function()
+  in_a_folder()
+
+  it("shows them and what has a plot(), with titles and texts that are no markup", function()
+    if not has_gnuplot then
+      pending "gnuplot-nox is not here"
+    end
+    local figure = mgd.plot { title = "Mine", { x = { 1, 2 }, y = { 1, 2 }, label = "<b>" } }
+    local map = mgd.tolerance { experiment = experiment { steps = 500 }, seeds = 2, workers = 1,
+      vary = { ["cost.noise"] = { 0, 0.1 } } }
+    local given = { figure, { figure = map, title = HOSTILE, text = HOSTILE } }
+    local html = page { experiments = { "walsh" }, figures = given }
+    assert.equal(3 + 2, select(2, html:gsub("<svg ", "")))
+    has(html, "Figures", HOSTILE)
+    assert.is_nil(html:find("<script", 1, true))
+    assert.is_nil(html:find("<b>", 1, true))
+    assert.equal(figure, given[1]) -- what was given stays as it was
+  end)
+
+  it("refuses what is none", function()
+    local function refused(wanted, list)
+      fails(wanted, mgd.report, { store = store, path = folder .. "/a.html", figures = list })
+    end
+    refused("figures: element 1: expected a figure or {figure = …}, got number", { 3 })
+    refused("figures: element 1: option 'figure' is missing", { { title = "a" } })
+    refused("option 'figure' must be a figure, or have a plot(), got string", { { figure = "a" } })
+    refused("unknown option 'titel' (did you mean 'title'?)",
+      { { figure = mgd.plot { { y = { 1, 2 } } }, titel = "a" } })
   end)
 end)
 

@@ -111,6 +111,11 @@ local function set_size(figure, opt)
   figure.height = opt.height or (single and 420 or 330 * figure.rows)
 end
 
+--- Whether a value is a figure.
+function M.is_figure(value)
+  return type(value) == "table" and getmetatable(value) == Figure
+end
+
 --- Make a figure.
 -- @tparam table opts see `M.SCHEMA`; series in its array part, or in each of `panels`. A series is
 --   {x =, y =, label =, style =}, with low = and high = a band or error bars; y may be (T, R), of

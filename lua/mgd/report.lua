@@ -3,10 +3,11 @@
 --     mgd.report{store = store, path = "report.html"}
 --     mgd.report{store = "runs.db", experiments = {"walsh", "random"}, "codes.html"}
 --
--- It has what came of each experiment, where they differ, curves of every metric (median and
--- quartiles over the seeds) and of the share that has solved, resolved parameters, budget and
--- environment. Pictures are inline SVG; nothing is loaded from elsewhere and no script runs. It
--- reads on a phone, on paper, by night. Without gnuplot it has tables in place of pictures.
+-- It has what came of each experiment beside the parameters that vary, a heat map where two do,
+-- curves of every metric (median and quartiles over the seeds) and of the share that has solved,
+-- figures of the user's own, resolved parameters, budget and environment. Pictures are inline SVG;
+-- nothing is loaded from elsewhere and no script runs. It reads on a phone, on paper, by night.
+-- Without gnuplot it has tables in place of pictures.
 -- @module mgd.report
 
 local interrupts = require "mgd.interrupts"
@@ -14,9 +15,11 @@ local curves = require "mgd.report.curves"
 local experiment = require "mgd.experiment"
 local figures = require "mgd.figures"
 local files = require "mgd.files"
+local heat = require "mgd.report.heat"
 local html = require "mgd.report.html"
 local number_text = require("mgd.text").number
 local options = require "mgd.options"
+local own = require "mgd.report.own"
 local stores = require "mgd.store"
 local train = require "mgd.train"
 
@@ -28,6 +31,7 @@ local WHERE = "mgd.report"
 local MOST_CURVES = 8     -- experiments in one panel
 local MOST_DETAILS = 24   -- experiments with curves of their own
 local MOST_COLUMNS = 12   -- experiments side by side in a table
+local MOST_VARIED = 6     -- parameters beside results
 
 M.SCHEMA = {
   positional = { type = "string" },
@@ -36,6 +40,9 @@ M.SCHEMA = {
   { "path", type = "string", doc = "The file that is written; or the string in the array part." },
   { "title", type = "string", doc = "Of the page; the names of the experiments without." },
   { "text", type = "string", doc = "A paragraph below the title." },
+  { "figures", type = "list",
+    doc = "Figures of yours, or what has a plot(), such as a tolerance map; or {figure =, title =, "
+      .. "text =} with one of them." },
 }
 
 -- ---- what is shown ------------------------------------------------------------------------------
@@ -93,25 +100,19 @@ local function time(t)
     figures.count(t.high))
 end
 
-local function results_of(entries)
-  local rows = {}
-  for i, e in ipairs(entries) do
-    local s = e.summary
-    rows[i] = { e.name, ("%d"):format(s.runs), share(s.success), time(s.time),
-      ("%d"):format(s.diverged), number(s.cost), number(s.accuracy) }
-  end
-  return html.table({ "experiment", "runs", "success (95 %)", "steps to solution (95 %)",
-    "diverged", "median cost", "median accuracy" }, rows)
-end
-
 local function value_text(value)
   return value == nil and "–" or type(value) == "number" and number_text(value)
     or tostring(value)
 end
 
--- Parameters by which the experiments differ: rows of a path and their values.
+-- A path as a column's name: what options of mgd.train and stages of a chip are called.
+local function short_name(path)
+  return (path:gsub("^training%.", ""):gsub("^chip%.", ""))
+end
+
+-- Parameters by which the experiments differ: list of {path =, name =, values =, texts =} in order.
 local function differences_of(entries)
-  local all, paths, rows = {}, {}, {}
+  local all, paths, list, count = {}, {}, {}, {}
   for i, e in ipairs(entries) do
     all[i] = e.experiment:parameters()
     for path in pairs(all[i]) do
@@ -119,22 +120,56 @@ local function differences_of(entries)
     end
   end
   for path in pairs(paths) do
-    local row, differs = { path }, false
+    local entry, differs = { path = path, values = {}, texts = {} }, false
     for i = 1, #entries do
       differs = differs or all[i][path] ~= all[1][path]
-      row[i + 1] = value_text(all[i][path])
+      entry.values[i], entry.texts[i] = all[i][path], value_text(all[i][path])
     end
-    rows[#rows + 1] = differs and row or nil
+    if differs then
+      entry.name = short_name(path)
+      list[#list + 1], count[entry.name] = entry, (count[entry.name] or 0) + 1
+    end
   end
-  table.sort(rows, function(a, b)
-    return a[1] < b[1]
+  table.sort(list, function(a, b)
+    return a.path < b.path
   end)
-  return rows
+  for _, entry in ipairs(list) do
+    entry.name = count[entry.name] == 1 and entry.name or entry.path
+  end
+  return list
+end
+
+-- What came of each experiment, beside what was varied.
+local function results_of(entries, varied)
+  local head, rows = { "experiment" }, {}
+  local shown = math.min(#varied, MOST_VARIED)
+  for k = 1, shown do
+    head[k + 1] = varied[k].name
+  end
+  for _, name in ipairs { "runs", "success (95 %)", "steps to solution (95 %)", "diverged",
+    "median cost", "median accuracy" } do
+    head[#head + 1] = name
+  end
+  for i, e in ipairs(entries) do
+    local s, row = e.summary, { e.name }
+    for k = 1, shown do
+      row[k + 1] = varied[k].texts[i]
+    end
+    for _, text in ipairs { ("%d"):format(s.runs), share(s.success), time(s.time),
+      ("%d"):format(s.diverged), number(s.cost), number(s.accuracy) } do
+      row[#row + 1] = text
+    end
+    rows[i] = row
+  end
+  return html.table(head, rows)
 end
 
 -- As a table with a column for each experiment; where these are many, with a row for each.
-local function differences_table(entries)
-  local rows, names = differences_of(entries), {}
+local function differences_table(entries, varied)
+  local rows, names = {}, {}
+  for k, entry in ipairs(varied) do
+    rows[k] = { entry.path, unpack(entry.texts) }
+  end
   for i, e in ipairs(entries) do
     names[i] = e.name
   end
@@ -237,11 +272,12 @@ end
 local function page_of(store, entries, opt)
   local title = opt.title or #entries <= 3 and table.concat(names_of(store, entries), ", ")
     or ("%d experiments"):format(#entries)
-  local many = #entries > 1
+  local many, varied = #entries > 1, differences_of(entries)
   local parts = { html.heading(title), opt.text and html.paragraph(opt.text) or "",
-    html.section("Results", { results_of(entries), many and #entries <= MOST_CURVES
-      and curves.of(store, entries, true) or nil }) }
-  local differences = many and differences_table(entries)
+    html.section("Results", { results_of(entries, varied), heat.of(entries, varied) or "",
+      many and #entries <= MOST_CURVES and curves.of(store, entries, true) or nil }) }
+  parts[#parts + 1] = own.section(opt.figures)
+  local differences = many and differences_table(entries, varied)
   if differences then
     parts[#parts + 1] = html.section("Where they differ", { differences })
   end
@@ -291,6 +327,7 @@ function M.write(opts)
     options.fail(WHERE, "the file is given twice: '%s' and '%s'", opt.path, opt[1])
   end
   check_experiments(opt.experiments)
+  opt.figures = own.check(WHERE, opt.figures)
   local store, opened = store_of(opt.store)
   local text = page_of(store, entries_of(store, names_of(store, opt.experiments)), opt)
   if opened then

@@ -18,6 +18,7 @@ body { margin: 0 auto; max-width: 72rem; padding: 1.2rem 1rem 3rem; background: 
 h1 { font-size: 1.7rem; line-height: 1.25; margin: .4rem 0 1rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; padding-top: .8rem;
   border-top: 1px solid var(--line); overflow-wrap: anywhere; }
+h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; overflow-wrap: anywhere; }
 p, figcaption { max-width: 46rem; overflow-wrap: anywhere; }
 p { margin: .4rem 0 .8rem; }
 .scroll { overflow-x: auto; margin: .6rem 0 1rem; }
@@ -25,6 +26,7 @@ table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabu
 th, td { text-align: left; padding: .28rem .8rem .28rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
 th { color: var(--soft); font-weight: 600; }
+.number { white-space: nowrap; }
 td:first-child { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
   font-size: .92em; }
 figure { margin: .8rem 0 1rem; }
@@ -32,6 +34,9 @@ figure { margin: .8rem 0 1rem; }
   padding: .5rem; display: grid; gap: .5rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
 .pictures svg { display: block; width: 100%; max-width: 32rem; height: auto; margin: 0 auto; }
+.wide { background: #ffffff; border: 1px solid var(--line); border-radius: .5rem;
+  padding: .5rem; overflow-x: auto; }
+.wide svg { display: block; height: auto; margin: 0 auto; }
 figcaption, .note { color: var(--soft); font-size: .85rem; margin: .5rem 0 0; }
 details { margin: .5rem 0; }
 summary { cursor: pointer; color: var(--accent); }
@@ -63,6 +68,10 @@ function M.heading(text)
   return "<h1>" .. M.escape(text) .. "</h1>"
 end
 
+function M.subheading(text)
+  return "<h3>" .. M.escape(text) .. "</h3>"
+end
+
 function M.paragraph(text)
   return "<p>" .. M.escape(text) .. "</p>"
 end
@@ -83,13 +92,29 @@ function M.figure(pictures, caption)
     .. "</figure>"
 end
 
+--- One picture of any width: as wide as it was made, narrower where the page is, but never so
+-- narrow that its words cannot be read: then it scrolls by itself.
+function M.wide_figure(picture)
+  local width = tonumber(picture:match '^<svg[^>]-%swidth=["\'](%d+)') or 640
+  local sized = picture:gsub("^<svg", ('<svg style="width:100%%%%;min-width:%dpx;max-width:%dpx"')
+    :format(math.min(width, math.max(300, math.floor(0.75 * width))), width), 1)
+  return '<figure><div class="wide scroll">' .. sized .. "</div></figure>"
+end
+
+-- Whether a cell holds numbers, which are not to be torn apart at a line's end: an interval, a
+-- number with its unit.
+local function is_number(text)
+  return text:gsub("∞", "0"):find "^[-+(]?%d" and not text:find "%a%a%a"
+end
+
 --- A table, which scrolls by itself where the page is narrow.
 function M.table(head, rows)
   local lines = {}
   local function line(cells, tag)
     local parts = {}
     for i, cell in ipairs(cells) do
-      parts[i] = ("<%s>%s</%s>"):format(tag, M.escape(cell), tag)
+      parts[i] = ("<%s%s>%s</%s>"):format(tag, is_number(cell) and ' class="number"' or "",
+        M.escape(cell), tag)
     end
     lines[#lines + 1] = "<tr>" .. table.concat(parts) .. "</tr>"
   end
