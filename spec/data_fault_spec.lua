@@ -128,13 +128,24 @@ describe("a faulty IDX file", function()
     contains(read_failure(files.gzip "hello world"), "not an IDX file")
   end)
 
-  it("is refused with a type that is not read", function()
-    for _, kind in ipairs { 0, 9, 0x0B, 0xFF } do
+  it("is refused with a type that the format does not have", function()
+    for _, kind in ipairs { 0, 7, 0x0A, 0x0F, 0xFF } do
       contains(
         read_failure(files.header(kind, { 1 }) .. "\0\0\0\0\0\0\0\0"),
-        string.format("IDX type 0x%02x is not read here", kind)
+        string.format("IDX has no type 0x%02x", kind)
       )
     end
+  end)
+
+  it("is refused when integers that are widened are cut short, or too many", function()
+    for kind, bytes in pairs { [0x09] = 1, [0x0B] = 2 } do
+      local whole = files.header(kind, { 3 }) .. ("\1"):rep(3 * bytes)
+      contains(read_failure(whole:sub(1, -2)), "cut short")
+      contains(read_failure(files.gzip(whole:sub(1, -2))), "cut short")
+      contains(read_failure(whole .. "\1"), "bytes follow")
+    end
+    -- four times as much memory as the file: not before the file is known to be that long
+    contains(read_failure(files.header(0x09, { 65535, 65535 }) .. "\1"), "cut short")
   end)
 
   it("is refused with no dimension, with five, or with an empty one", function()
@@ -168,6 +179,22 @@ describe("a faulty IDX file", function()
       end),
       "/train-images-idx3-ubyte: File name too long"
     )
+  end)
+end)
+
+describe("a faulty MNIST", function()
+  after_each(files.clean)
+
+  it("says how to bring it where it is missing, and what a folder lacks", function()
+    local message = failure(function()
+      mgd.data.mnist { path = "/nonexistent" }
+    end)
+    contains(message, "mgd.data.mnist: the data set is not here. `scripts/fetch-data mnist`")
+    contains(message, "https://ossci-datasets.s3.amazonaws.com/mnist/")
+    local folder = files.fashion { ["t10k-labels-idx1-ubyte"] = false }
+    contains(failure(function()
+      mgd.data.mnist { path = folder }
+    end), folder .. ", which lacks t10k-labels-idx1-ubyte")
   end)
 end)
 

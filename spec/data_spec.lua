@@ -133,6 +133,50 @@ describe("mgd.data.nist7x7", function()
   end)
 end)
 
+describe("MNIST's four files", function()
+  after_each(files.clean)
+
+  -- The same files under other names: `name` of a file's usual one, below a folder.
+  local function renamed(name)
+    local from, folder = files.fashion(), files.folder()
+    for _, usual in ipairs { "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+      "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte" } do
+      local to = folder .. "/" .. name(usual)
+      assert(os.execute(("mkdir -p '%s' && gzip -dc '%s/%s.gz' > '%s'"):format(to:match "^(.*)/",
+        from, usual, to)))
+      if to:find "%.gz$" then
+        assert(os.execute(("mv '%s' '%s' && gzip '%s'"):format(to, to:sub(1, -4), to:sub(1, -4))))
+      end
+    end
+    return folder
+  end
+
+  it("are read under each of their names, gzipped or not, wherever unpackers put them", function()
+    local wanted = mgd.data.fashion_mnist { path = files.fashion() }
+    local names = {
+      function(usual) return usual end,
+      function(usual) return usual .. ".gz" end,
+      function(usual) return (usual:gsub("%-idx", ".idx")) end,
+      function(usual) return usual:gsub("%-idx", ".idx") .. ".gz" end,
+      function(usual) return usual .. "/" .. usual end,
+      function(usual) return "raw/" .. usual end,
+    }
+    for _, name in ipairs(names) do
+      local folder = renamed(name)
+      for _, set in ipairs { mgd.data.mnist { path = folder },
+        mgd.data.fashion_mnist { path = folder } } do
+        assert.same(wanted:fingerprint(), set:fingerprint())
+      end
+      os.execute("rm -r " .. folder)
+    end
+    local folder = renamed(function(usual) return "MNIST/raw/" .. usual end) -- as torchvision does
+    local set = mgd.data.mnist { path = folder, dtype = "f64" }
+    assert.equal("data set mnist: 5 samples of 1×28×28, targets 10, test 2", tostring(set))
+    assert.equal(set:fingerprint(), mgd.data.restore(set.recipe):fingerprint())
+    os.execute("rm -r " .. folder)
+  end)
+end)
+
 describe("mgd.data.fashion_mnist", function()
   after_each(files.clean)
 

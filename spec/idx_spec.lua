@@ -49,6 +49,26 @@ describe("mgd.data.read_idx", function()
     end
   end)
 
+  it("widens short integers, gzipped and more than a buffer of them", function()
+    local bytes = {}
+    for i = 1, 70000 do
+      bytes[i] = string.char(i % 256, i * 7 % 256)
+    end
+    bytes = table.concat(bytes)
+    for _, content in ipairs { files.header(0x0B, { 70000 }) .. bytes,
+      files.gzip(files.header(0x09, { 2, 70000 }) .. bytes) } do
+      local t = mgd.data.read_idx(files.write(content))
+      local width = t.ndim == 1 and 2 or 1
+      local flat = t:reshape { t.size }
+      for _, i in ipairs { 1, 2, 3, 32767, 65536, 69999, t.size } do
+        local a, b = bytes:byte((i - 1) * width + 1, i * width)
+        local value = b and a * 256 + b or a
+        local sign = 256 ^ width / 2
+        assert.equal(value >= sign and value - 2 * sign or value, flat[i])
+      end
+    end
+  end)
+
   it("reads big-endian integers and floats", function()
     local function read(kind, shape, bytes)
       return mgd.data.read_idx(files.write(files.header(kind, shape) .. bytes))
@@ -56,6 +76,12 @@ describe("mgd.data.read_idx", function()
     local i32 = read(0x0C, { 2 }, "\0\0\1\2\255\255\255\254")
     assert.equal("i32", i32.dtype)
     assert.same({ 258, -2 }, i32:totable())
+    local i8 = read(0x09, { 5 }, "\0\1\127\128\255")
+    assert.equal("i32", i8.dtype)
+    assert.same({ 0, 1, 127, -128, -1 }, i8:totable())
+    local i16 = read(0x0B, { 2, 2 }, "\1\2\127\255\128\0\255\254")
+    assert.equal("i32", i16.dtype)
+    assert.same({ { 258, 32767 }, { -32768, -2 } }, i16:totable())
     local f32 = read(0x0D, { 1 }, "\63\192\0\0")
     assert.equal("f32", f32.dtype)
     assert.equal(1.5, f32[1])

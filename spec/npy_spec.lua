@@ -126,6 +126,31 @@ describe("load", function()
     fails("fits neither", npy(dictionary(">i8", "(1,)"), "\127" .. ("\255"):rep(7)))
   end)
 
+  it("knows types by their other names", function()
+    local bytes = ("\1\0\0\0\0\0\0\0")
+    for name, wanted in pairs { ["?"] = "u8", ["|?"] = "u8", bool = "u8", B = "u8", uint8 = "u8",
+      b = "i32", h = "i32", H = "i32", i = "i32", I = "i32", l = "i32", q = "i32", L = "i32",
+      Q = "i32", int16 = "i32", ["=i4"] = "i32", i8 = "i32", ["|i1"] = "i32", ["<q"] = "i32" } do
+      local width = ({ h = 2, H = 2, int16 = 2, i = 4, I = 4, ["=i4"] = 4, l = 8, q = 8, L = 8,
+        Q = 8, i8 = 8, ["<q"] = 8 })[name] or 1
+      local t = load(dictionary(name, "(1,)"), bytes:sub(1, width))
+      assert.equal(wanted, t.dtype, name)
+      assert.same({ 1 }, t:totable(), name)
+    end
+    assert.same({ 1.5 }, load(dictionary("d", "(1,)"), "\0\0\0\0\0\0\248\63"):totable())
+    assert.same({ 1.5 }, load(dictionary("=f8", "(1,)"), "\0\0\0\0\0\0\248\63"):totable())
+    assert.same({ 1.5 }, load(dictionary(">f", "(1,)"), "\63\192\0\0"):totable())
+    assert.same({ 1 }, load(dictionary("float16", "(1,)"), "\0\60"):totable())
+    assert.same({ -2 }, load(dictionary(">h", "(1,)"), "\255\254"):totable())
+  end)
+
+  it("says what a file is that holds no single array", function()
+    fails("not an NPY file (it is a ZIP of arrays, NPZ: unzip it and load the .npy files",
+      "PK\3\4" .. ("\0"):rep(40))
+    fails("not an NPY file (it is gzipped: gunzip it first)", "\31\139\8" .. ("\0"):rep(40))
+    fails("not an NPY file (wrong first bytes)", ("\0"):rep(40))
+  end)
+
   it("reads bool into u8 and f2 into f32", function()
     local flags = load(dictionary("|b1", "(2,)"), "\0\1")
     assert.equal("u8", flags.dtype)

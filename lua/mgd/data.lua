@@ -166,26 +166,53 @@ end
 
 local ENOENT, ENOTDIR = 2, 20
 
--- Whether a file can be opened; where it cannot, but is not simply absent, the reason.
+-- Whether a file can be opened; where it cannot, but is not simply absent, the reason; and whether
+-- it is something that cannot be read, as a folder, which opens, too.
 local function exists(path)
   local file, message, code = io.open(path, "rb")
-  if file then
-    return file:close()
+  if not file then
+    return false, code ~= ENOENT and code ~= ENOTDIR and message:sub(#path + 3) or nil
   end
-  return false, code ~= ENOENT and code ~= ENOTDIR and message:sub(#path + 3) or nil
+  local bytes, reason = file:read(1)
+  file:close()
+  return true, nil, bytes == nil and reason ~= nil
+end
+
+-- The names that a file of a source goes by: gzipped or not; with a dot before "idx", as older
+-- unpackers make it; in a folder of its own name, as archives of many folders hold it.
+local function names_of(source, name)
+  if not source.idx then
+    return { name }
+  end
+  local dotted, names = name:gsub("%-idx", ".idx"), {}
+  for _, form in ipairs { name, dotted, name .. "/" .. name, dotted .. "/" .. dotted } do
+    names[#names + 1] = form .. ".gz"
+    names[#names + 1] = form
+  end
+  return names
+end
+
+-- The path of a source's file in a folder; or nil and why it cannot be opened.
+local function file_in(folder, source, name)
+  local unread, why
+  for _, form in ipairs(names_of(source, name)) do
+    local path = folder .. "/" .. form
+    local here, reason, unreadable = exists(path)
+    if here and not unreadable then
+      return path
+    end
+    unread, why = unread or here and path or nil, why or reason
+  end
+  return unread, why -- what reads it says why it cannot
 end
 
 -- The paths of a source's files in `folder`; or nil and the names of those that are missing.
 local function files_in(folder, source)
   local found, missing = {}, {}
   for _, name in ipairs(source.names) do
-    local path = folder .. "/" .. name
-    local here, reason = exists(path)
-    if source.gzipped and exists(path .. ".gz") then
-      found[#found + 1] = path .. ".gz"
-    elseif here then
-      found[#found + 1] = path
-    else
+    local path, reason = file_in(folder, source, name)
+    found[#found + 1] = path
+    if not path then
       missing[#missing + 1] = reason and name .. " (" .. reason .. ")" or name
     end
   end
@@ -212,7 +239,9 @@ local function folders_of(source, path)
   local folders = {}
   for _, place in ipairs(places) do
     folders[#folders + 1] = place
-    folders[#folders + 1] = source.subfolder and place .. "/" .. source.subfolder
+    for _, inner in ipairs(source.subfolders) do
+      folders[#folders + 1] = place .. "/" .. inner
+    end
   end
   return folders
 end
@@ -227,6 +256,9 @@ end
 
 -- The paths of a source's files, all of them from the first folder that has all.
 local function find_files(where, source, path)
+  if path and path:find("\0", 1, true) then
+    options.fail(where, "the path holds a zero byte")
+  end
   local folders, searched = folders_of(source, path), {}
   local begun, first = false, nil -- begun: some folder has some of them
   for i, folder in ipairs(folders) do
@@ -251,18 +283,30 @@ local function find_files(where, source, path)
   )
 end
 
--- ---- Fashion-MNIST ----------------------------------------------------------------------------
+-- ---- MNIST and Fashion-MNIST ------------------------------------------------------------------
+
+local IDX_NAMES = {
+  "train-images-idx3-ubyte",
+  "train-labels-idx1-ubyte",
+  "t10k-images-idx3-ubyte",
+  "t10k-labels-idx1-ubyte",
+}
+
+local MNIST = {
+  folder = "mnist",
+  subfolders = { "raw", "MNIST/raw" }, -- as torchvision keeps it
+  names = IDX_NAMES,
+  idx = true,
+  bring = "`scripts/fetch-data mnist` brings it; or put the four files of "
+    .. "https://ossci-datasets.s3.amazonaws.com/mnist/ into a folder named here",
+}
 
 local FASHION = {
   folder = "fashion-mnist",
+  subfolders = { "raw", "FashionMNIST/raw" },
   system = "/usr/share/datasets/fashion-mnist",
-  names = {
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-  },
-  gzipped = true,
+  names = IDX_NAMES,
+  idx = true,
   bring = "`apt install dataset-fashion-mnist` or `scripts/fetch-data fashion-mnist` brings it",
 }
 
@@ -279,37 +323,61 @@ local function load_pair(where, images, labels, dtype)
   return x:reshape { shape[1], 1, 28, 28 }, y
 end
 
+-- A loader of four IDX files.
+local function idx_loader(name, source)
+  local where = "mgd.data." .. name
+  return function(opts)
+    local opt = options.check(where, {
+      { "path", type = "string", doc = "Folder that holds the four IDX files." },
+      DTYPE,
+    }, opts)
+    local files = find_files(where, source, opt.path)
+    local test = {}
+    test.x, test.y = load_pair(where, files[3], files[4], opt.dtype)
+    local x, y = load_pair(where, files[1], files[2], opt.dtype)
+    return make(name, copy(opts), { x = x, y = y, test = test })
+  end
+end
+
+--- MNIST (LeCun, Cortes and Burges 1998): 28×28 grey images of handwritten digits, ten classes.
+-- x (60000, 1, 28, 28) in [0, 1]; y (60000, 10), one-hot, the digit 0 first; test: 10,000 more.
+--
+-- The four IDX files, gzipped or plain, `train-images-idx3-ubyte` or `train-images.idx3-ubyte`, are
+-- taken from the first of these folders that has them, or from its subfolder `raw` or `MNIST/raw`:
+-- `path` (then no other); `$MGD_DATA/mnist`; `data/mnist`; `$XDG_DATA_HOME/mgd-lua/mnist`
+-- (`~/.local/share` where that is unset), which is where `scripts/fetch-data mnist` puts them.
+-- @function mnist
+-- @tparam[opt] table opts
+-- @tparam[opt] string opts.path  folder that holds the four files
+-- @tparam[opt="f32"] string opts.dtype  "f32" or "f64"
+-- @treturn dataset
+-- @raise when the files are missing (with what brings them), cut short, corrupt, or do not go
+-- together
+data.mnist = idx_loader("mnist", MNIST)
+
 --- Fashion-MNIST (Xiao, Rasul and Vollgraf 2017): 28×28 grey images of clothes, ten classes.
 -- x (60000, 1, 28, 28) in [0, 1]; y (60000, 10), one-hot; test: 10,000 more. A network with
 -- `input = {28, 28}` takes the images as sequences: a row is a step of 28 features; one with
 -- `input = {784, 1}` pixel by pixel.
 --
--- The four IDX files, gzipped or plain, are taken from the first of these folders that has them:
--- `path` (then no other); `$MGD_DATA/fashion-mnist`; `data/fashion-mnist`;
--- `$XDG_DATA_HOME/mgd-lua/fashion-mnist` (`~/.local/share` where that is unset), which is where
--- `scripts/fetch-data` puts them; `/usr/share/datasets/fashion-mnist` (Debian).
+-- The four IDX files, under the names of MNIST's, are taken from the first of these folders that
+-- has them, or from its subfolder `raw` or `FashionMNIST/raw`: `path` (then no other);
+-- `$MGD_DATA/fashion-mnist`; `data/fashion-mnist`; `$XDG_DATA_HOME/mgd-lua/fashion-mnist`
+-- (`~/.local/share` where that is unset), which is where `scripts/fetch-data` puts them;
+-- `/usr/share/datasets/fashion-mnist` (Debian).
+-- @function fashion_mnist
 -- @tparam[opt] table opts
 -- @tparam[opt] string opts.path  folder that holds the four files
 -- @tparam[opt="f32"] string opts.dtype  "f32" or "f64"
 -- @treturn dataset
 -- @raise when the files are missing (with the commands that bring them), cut short, corrupt, or do
 -- not go together
-function data.fashion_mnist(opts)
-  local where = "mgd.data.fashion_mnist"
-  local opt = options.check(where, {
-    { "path", type = "string", doc = "Folder that holds the four IDX files." },
-    DTYPE,
-  }, opts)
-  local files = find_files(where, FASHION, opt.path)
-  local test = {}
-  test.x, test.y = load_pair(where, files[3], files[4], opt.dtype)
-  local x, y = load_pair(where, files[1], files[2], opt.dtype)
-  return make("fashion_mnist", copy(opts), { x = x, y = y, test = test })
-end
+data.fashion_mnist = idx_loader("fashion_mnist", FASHION)
 
 --- Read an IDX file, plain or gzipped, as it is.
 -- @tparam string path
--- @treturn tensor u8, i32, f32 or f64, with one to four dimensions
+-- @treturn tensor u8, i32 (from signed integers of 8, 16 and 32 bits), f32 or f64, with one to four
+-- dimensions
 -- @raise on a file that is missing, cut short, corrupt or longer than its header says
 function data.read_idx(path)
   return core.data.idx_read(path)
@@ -319,7 +387,7 @@ end
 
 local CIFAR10 = {
   folder = "cifar10",
-  subfolder = "cifar-10-batches-bin", -- as the official archive unpacks
+  subfolders = { "cifar-10-batches-bin" }, -- as the official archive unpacks
   names = {
     "data_batch_1.bin",
     "data_batch_2.bin",
@@ -564,6 +632,7 @@ local makers = {
   xor = data.xor,
   parity = data.parity,
   nist7x7 = data.nist7x7,
+  mnist = data.mnist,
   fashion_mnist = data.fashion_mnist,
   cifar10 = data.cifar10,
 }

@@ -36,10 +36,11 @@ typedef struct {
 } reader;
 
 typedef struct {
-    mgd_dtype dtype;
+    mgd_dtype dtype; /* of the tensor */
+    size_t width;    /* bytes of an element in the file; smaller than dtype's where it is widened */
     size_t ndim;
     size_t shape[IDX_MAX_DIMS];
-    size_t bytes;
+    size_t bytes; /* of all elements in the file */
 } idx_header;
 
 static void *zlib_allocate(void *opaque, uInt count, uInt size) {
@@ -158,26 +159,25 @@ static size_t big_endian(const unsigned char *b) {
     return (size_t)b[0] << 24 | (size_t)b[1] << 16 | (size_t)b[2] << 8 | (size_t)b[3];
 }
 
-static mgd_status parse_type(reader *r, unsigned char code, mgd_dtype *dtype) {
-    switch (code) {
-    case 0x08:
-        *dtype = MGD_U8;
-        return MGD_OK;
-    case 0x0C:
-        *dtype = MGD_I32;
-        return MGD_OK;
-    case 0x0D:
-        *dtype = MGD_F32;
-        return MGD_OK;
-    case 0x0E:
-        *dtype = MGD_F64;
-        return MGD_OK;
-    default:
-        return mgd_fail(r->ctx, MGD_ERR_FORMAT,
-                        "%s: IDX type 0x%02x is not read here; 0x08 (u8), 0x0c (i32), 0x0d (f32) "
-                        "and 0x0e (f64) are",
-                        r->path, code);
-    }
+static mgd_status parse_type(reader *r, unsigned char code, idx_header *h) {
+    static const struct {
+        unsigned char code;
+        mgd_dtype dtype;
+        size_t width;
+    } types[] = {
+        {0x08, MGD_U8, 1},  {0x09, MGD_I32, 1}, {0x0B, MGD_I32, 2},
+        {0x0C, MGD_I32, 4}, {0x0D, MGD_F32, 4}, {0x0E, MGD_F64, 8},
+    };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].code == code) {
+            h->dtype = types[i].dtype;
+            h->width = types[i].width;
+            return MGD_OK;
+        }
+    return mgd_fail(r->ctx, MGD_ERR_FORMAT,
+                    "%s: IDX has no type 0x%02x; it has 0x08 (u8), 0x09 (i8), 0x0b (i16), "
+                    "0x0c (i32), 0x0d (f32) and 0x0e (f64)",
+                    r->path, code);
 }
 
 /* Refuses a header that promises more than the file can hold, before memory is asked for. */
@@ -210,7 +210,7 @@ static mgd_status read_header(reader *r, idx_header *h) {
                         "%s: not an IDX file: it starts with the bytes %02x %02x %02x %02x; "
                         "00 00 08 03 would open a stack of images",
                         r->path, b[0], b[1], b[2], b[3]);
-    MGD_TRY(parse_type(r, b[2], &h->dtype));
+    MGD_TRY(parse_type(r, b[2], h));
     h->ndim = b[3];
     if (h->ndim < 1 || h->ndim > IDX_MAX_DIMS)
         return mgd_fail(r->ctx, MGD_ERR_FORMAT, "%s: %zu dimensions; 1 to %d can be read", r->path,
@@ -219,7 +219,7 @@ static mgd_status read_header(reader *r, idx_header *h) {
     if (got < 4 * h->ndim)
         return mgd_fail(r->ctx, MGD_ERR_FORMAT, "%s: cut short within its header of %zu bytes",
                         r->path, 4 + 4 * h->ndim);
-    h->bytes = mgd_dtype_size(h->dtype);
+    h->bytes = h->width;
     for (size_t i = 0; i < h->ndim; i++) {
         h->shape[i] = big_endian(b + 4 * i);
         if (h->shape[i] == 0)
@@ -244,11 +244,22 @@ static void swap_bytes(unsigned char *data, size_t bytes, size_t width) {
 #endif
 }
 
+/* Signed integers of `width` bytes, big-endian, to i32. They lie at the end of the tensor's memory
+ * and are taken from its front on, so that none is overwritten before it has been read. */
+static void widen(unsigned char *data, size_t count, size_t width) {
+    const unsigned char *from = data + count * (4 - width);
+    for (size_t i = 0; i < count; i++, from += width) {
+        int32_t value = width == 1 ? (int8_t)from[0] : (int16_t)(from[0] << 8 | from[1]);
+        memcpy(data + 4 * i, &value, 4);
+    }
+}
+
 static mgd_status read_values(reader *r, const idx_header *h, mgd_tensor *t) {
     size_t got, more;
-    unsigned char one;
+    unsigned char one, *data = mgd_tensor_data(t);
     char shape[96];
-    MGD_TRY(read_bytes(r, mgd_tensor_data(t), h->bytes, &got));
+    size_t whole = mgd_tensor_size(t) * mgd_dtype_size(h->dtype);
+    MGD_TRY(read_bytes(r, data + (whole - h->bytes), h->bytes, &got));
     mgd_shape_format(shape, sizeof shape, h->ndim, h->shape);
     if (got < h->bytes)
         return mgd_fail(r->ctx, MGD_ERR_FORMAT,
@@ -259,7 +270,10 @@ static mgd_status read_values(reader *r, const idx_header *h, mgd_tensor *t) {
         return mgd_fail(r->ctx, MGD_ERR_FORMAT,
                         "%s: bytes follow the %zu that its header promises (%s)", r->path, h->bytes,
                         shape);
-    swap_bytes(mgd_tensor_data(t), h->bytes, mgd_dtype_size(h->dtype));
+    if (h->bytes < whole)
+        widen(data, mgd_tensor_size(t), h->width);
+    else
+        swap_bytes(data, h->bytes, h->width);
     return MGD_OK;
 }
 

@@ -73,6 +73,15 @@ static mgd_status read_bytes(const source *s, void *to, size_t n) {
                     ferror(s->file) ? strerror(errno) : "the file ends too early");
 }
 
+/* What a file that is no NPY file seems to be, by its first bytes. */
+static const char *kind_of(const unsigned char *first) {
+    if (memcmp(first, "PK\3\4", 4) == 0 || memcmp(first, "PK\5\6", 4) == 0)
+        return "it is a ZIP of arrays, NPZ: unzip it and load the .npy files that it holds";
+    if (memcmp(first, "\x1f\x8b", 2) == 0)
+        return "it is gzipped: gunzip it first";
+    return "wrong first bytes";
+}
+
 /* Magic, version, and the dictionary; `offset` receives where the data begin. */
 static mgd_status read_header(const source *s, mgd_npy_header *h, size_t *offset) {
     unsigned char fixed[12];
@@ -83,8 +92,8 @@ static mgd_status read_header(const source *s, mgd_npy_header *h, size_t *offset
     MGD_TRY(read_bytes(s, fixed, 8));
     if (memcmp(fixed, "\x93NUMPY", 6) != 0)
         return mgd_fail(s->ctx, MGD_ERR_FORMAT,
-                        "cannot read " MGD_NPY_PATH ": not an NPY file (wrong first bytes)",
-                        s->path);
+                        "cannot read " MGD_NPY_PATH ": not an NPY file (%s)", s->path,
+                        kind_of(fixed));
     if (fixed[6] < 1 || fixed[6] > 3 || fixed[7] != 0)
         return mgd_fail(s->ctx, MGD_ERR_FORMAT,
                         "cannot read " MGD_NPY_PATH ": NPY version %d.%d; 1.0, 2.0 and 3.0 are "

@@ -114,6 +114,23 @@ static bool host_is_big(void) {
     return *(const unsigned char *)&(const uint16_t){1} == 0;
 }
 
+/* Other names of NumPy's for the types that are read: its characters (l and L as on this kind of
+ * machine, with 64 bits) and its words. */
+static const char *usual_name(const char *type) {
+    static const char *const names[][2] = {
+        {"?", "b1"},       {"bool", "b1"},    {"b", "i1"},     {"int8", "i1"},    {"B", "u1"},
+        {"uint8", "u1"},   {"h", "i2"},       {"int16", "i2"}, {"H", "u2"},       {"uint16", "u2"},
+        {"i", "i4"},       {"int32", "i4"},   {"I", "u4"},     {"uint32", "u4"},  {"l", "i8"},
+        {"q", "i8"},       {"int64", "i8"},   {"L", "u8"},     {"Q", "u8"},       {"uint64", "u8"},
+        {"e", "f2"},       {"float16", "f2"}, {"f", "f4"},     {"float32", "f4"}, {"d", "f8"},
+        {"float64", "f8"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(type, names[i][0]) == 0)
+            return names[i][1];
+    return type;
+}
+
 /* "<f8", "|u1", "=i4", "f4", …: byte order, kind, bytes. */
 static mgd_status parse_descr(cursor *c, mgd_npy_header *h) {
     skip_space(c);
@@ -130,6 +147,7 @@ static mgd_status parse_descr(cursor *c, mgd_npy_header *h) {
     }
     static const char *const supported[] = {"f8", "f4", "f2", "i8", "i4", "i2",
                                             "i1", "u8", "u4", "u2", "u1", "b1"};
+    type = usual_name(type);
     for (size_t i = 0; i < sizeof supported / sizeof *supported; i++)
         if (strcmp(type, supported[i]) == 0) {
             h->kind = type[0];
