@@ -81,8 +81,27 @@ INLINE vec seconds_at(const mgd_hw_frame *f, size_t lane, size_t at) {
     return held;
 }
 
+/* `v`, or `x` in the lanes where that is a NaN: comparisons would make a number of it. */
+INLINE vec unless_nan(vec x, vec v) {
+#if defined(MGD_KERNEL_AVX512) && MGD_REAL_BITS == 32
+    return (vec)_mm512_mask_mov_ps(
+        (__m512)v, _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_UNORD_Q), (__m512)x);
+#elif defined(MGD_KERNEL_AVX512)
+    return (vec)_mm512_mask_mov_pd(
+        (__m512d)v, _mm512_cmp_pd_mask((__m512d)x, (__m512d)x, _CMP_UNORD_Q), (__m512d)x);
+#else
+    return pick(x != x, x, v);
+#endif
+}
+
+/* A chip that diverged must be seen to diverge: no model makes a number of a NaN. */
 INLINE vec clamped(vec v, vec low, vec high) {
-    return minimum(maximum(v, low), high);
+    return unless_nan(v, minimum(maximum(v, low), high));
+}
+
+/* The same for nothing, where the sign of a zero that is a bound does not matter. */
+INLINE vec within(vec v, vec low, vec high) {
+    return minimum(high, maximum(low, v));
 }
 
 INLINE vec tanh_of(vec x) {

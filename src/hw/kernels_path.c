@@ -124,7 +124,7 @@ void HW_KERNEL(slew)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_h
     const vec most = splat((real)(op->model.strength * f->step * f->ticks / MGD_HW_TICKS));
     real *v = values, *s = state;
     EACH_VALUE(f) {
-        vec before = load(s + at), next = before + clamped(load(v + at) - before, -most, most);
+        vec before = load(s + at), next = before + within(load(v + at) - before, -most, most);
         store(s + at, if_alive(f, lane, next, before));
         store(v + at, next);
     }
@@ -155,17 +155,17 @@ INLINE vec drift_exponent(const mgd_hw_model *m, vec g, vec z) {
     vec mean = splat((real)m->nu), spread = splat((real)m->nu_spread);
     if (m->pcm_nu) {
         vec l = hw_log(maximum(r, splat((real)1e-9)));
-        mean = clamped(fma_vec(splat((real)-0.0155), l, splat((real)0.0244)), splat((real)0.049),
-                       splat((real)0.1));
-        spread = clamped(fma_vec(splat((real)-0.0125), l, splat((real)-0.0059)), splat((real)0.008),
-                         splat((real)0.045));
+        mean = within(fma_vec(splat((real)-0.0155), l, splat((real)0.0244)), splat((real)0.049),
+                      splat((real)0.1));
+        spread = within(fma_vec(splat((real)-0.0125), l, splat((real)-0.0059)), splat((real)0.008),
+                        splat((real)0.045));
     } else if (table) { /* rows of g, mean, spread; straight lines between, flat outside */
         mean = splat((real)table[1]);
         spread = splat((real)table[2]);
         for (size_t k = 1; k < m->table_size; k++) {
             const double *a = table + 3 * (k - 1), *b = table + 3 * k;
             vec x = (g - splat((real)a[0])) * splat((real)(1 / (b[0] - a[0])));
-            x = clamped(x, splat(0), splat(1));
+            x = within(x, splat(0), splat(1));
             vec between = fma_vec(x, splat((real)(b[1] - a[1])), splat((real)a[1]));
             vec width = fma_vec(x, splat((real)(b[2] - a[2])), splat((real)a[2]));
             mean = pick(g > splat((real)a[0]), between, mean);
@@ -188,8 +188,8 @@ INLINE vec drifted_weight(const mgd_hw_model *m, vec w, vec log_time, vec z1, ve
         vec g = fma_vec(k, w - splat((real)map->w_min), least);
         return fma_vec(drifted(m, g, log_time, z1) - least, per_g, splat((real)map->w_min));
     }
-    vec plus = fma_vec(k, maximum(w, splat(0)), least);
-    vec minus = fma_vec(k, maximum(-w, splat(0)), least);
+    vec plus = fma_vec(k, maximum(splat(0), w), least); /* a NaN stays one */
+    vec minus = fma_vec(k, maximum(splat(0), -w), least);
     return (drifted(m, plus, log_time, z1) - drifted(m, minus, log_time, z2)) * per_g;
 }
 

@@ -264,6 +264,7 @@ INLINE void write_vector(const writing *c, size_t i, size_t lane, size_t at, vec
         asked += load((const real *)c->kept[MGD_HW_RESIDUE] + at);
     vec_int may = allowed(&c->writer->model, &c->d, c->f, c->kept, i, lane, at, asked);
     vec now = written_by(c, &here, may, before, asked, z, u, &rest, &written, &sent);
+    now = unless_nan(asked, now);
     keep(c->f, c->kept, lane, at, written, rest);
     store(w + at, if_alive(c->f, lane, now, before));
     store(change + at, pick(written, splat(1), splat(0)));

@@ -85,7 +85,7 @@ static void round_at_random(const mgd_hw_op *op, const mgd_hw_frame *f, real *v)
     vec z[GROUP];
     draws d = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, 0, 1);
     EACH_DRAWN(&d, true, z) {
-        vec place = clamped((load(v + at) - origin) * per_step, first, last);
+        vec place = within((load(v + at) - origin) * per_step, first, last);
         store(v + at, fma_vec(floor_vec(place + z[k]), step, origin));
     }
 }
@@ -121,7 +121,7 @@ static void quantise_managed(const mgd_hw_model *m, const mgd_hw_frame *f, real 
                 factor = pick(largest > bound * factor, factor + factor, factor);
         for (size_t i = 0; i < f->rows; i++) {
             real *at = v + i * f->width + lane;
-            vec place = clamped(load(at) / factor * per_step, first, last);
+            vec place = within(load(at) / factor * per_step, first, last);
             store(at, floor_vec(place + half) * step * factor);
         }
     }
@@ -144,7 +144,7 @@ void HW_KERNEL(quantise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const m
     const vec first = splat((real)m->low), last = splat((real)m->high);
     real *v = values;
     EACH_VALUE(f) {
-        vec place = clamped((load(v + at) - origin) * per_step, first, last);
+        vec place = within((load(v + at) - origin) * per_step, first, last);
         store(v + at, fma_vec(floor_vec(place + half), step, origin));
     }
 }
@@ -160,7 +160,7 @@ void HW_KERNEL(levels)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd
             const vec between = splat((real)(0.5 * (table[k - 1] + table[k])));
             nearest = pick(x >= between, splat((real)table[k]), nearest);
         }
-        store(v + at, nearest);
+        store(v + at, unless_nan(x, nearest));
     }
 }
 

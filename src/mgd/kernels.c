@@ -351,11 +351,12 @@ static void sign(void *thetas, const void *gs, const void *etas, double threshol
                  size_t width) {
     real *theta = thetas;
     const real *g = gs, *eta = etas;
-    const vec most = splat((real)threshold), zero = splat(0), one = splat(1);
+    const vec most = splat((real)threshold), one = splat(1);
     for (size_t i = 0; i < count * width; i += width)
         for (size_t lane = 0; lane < width; lane += VEC_LANES) {
             vec slope = load(g + i + lane);
-            vec step = pick(slope > most, one, pick(slope < -most, -one, zero));
+            vec still = slope - slope; /* 0, or NaN */
+            vec step = pick(slope > most, one, pick(slope < -most, -one, still));
             store(theta + i + lane, stepped(load(theta + i + lane), load(eta + lane), step));
         }
 }

@@ -2,6 +2,7 @@
 
 #include "run.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -141,14 +142,33 @@ static bool window_weights(const mgd_run *run, size_t slot, uint64_t first, uint
     return true;
 }
 
+/* Whether a sum of squares has neither overflowed nor lost digits. */
+static bool is_ordinary(double squares) {
+    return squares >= DBL_MIN / DBL_EPSILON && squares <= DBL_MAX;
+}
+
+/* The power of 2 that brings `largest` to 1 … 2; 1 where there is none. */
+static double scale_for(double largest) {
+    return largest >= DBL_MIN && largest <= DBL_MAX ? ldexp(1, -ilogb(largest)) : 1;
+}
+
 /* Degrees between a row of reals and a vector; NaN when one of them is zero. */
 static double angle_between(const mgd_run *run, const void *row, const double *vector) {
-    double dot = 0, a = 0, b = 0;
-    for (size_t i = 0; i < run->parameters; i++) {
-        double x = mgd_run_real(run, row, i);
-        dot += x * vector[i];
-        a += x * x;
-        b += vector[i] * vector[i];
+    double dot, a, b, scale[2] = {1, 1}, largest[2] = {0};
+    for (int pass = 0; pass < 2; pass++) {
+        dot = a = b = 0;
+        for (size_t i = 0; i < run->parameters; i++) {
+            double x = scale[0] * mgd_run_real(run, row, i), y = scale[1] * vector[i];
+            dot += x * y;
+            a += x * x;
+            b += y * y;
+            largest[0] = fmax(largest[0], fabs(x));
+            largest[1] = fmax(largest[1], fabs(y));
+        }
+        if (is_ordinary(a) && is_ordinary(b))
+            break;
+        for (int k = 0; k < 2; k++)
+            scale[k] = scale_for(largest[k]);
     }
     double cosine = dot / (sqrt(a) * sqrt(b));
     return acos(fmax(-1, fmin(1, cosine))) * (180 / acos(-1)) + (isnan(cosine) ? NAN : 0);
@@ -173,15 +193,22 @@ static bool last_window(const mgd_run *run, size_t r, uint64_t *first, uint64_t 
 /* |g|²/|G − g|², and G − g where it is wanted; published sums are made means. */
 static double compare(const mgd_run *run, const void *row, const double *truth, double steps,
                       double *error) {
-    double factor = 1, signal = 0, noise = 0;
+    double factor = 1, signal, noise, scale = 1, largest = 0;
     if (run->train.convention == MGD_CONVENTION_PUBLISHED)
         factor = (double)run->parameters / steps;
-    for (size_t i = 0; i < run->parameters; i++) {
-        double off = factor * mgd_run_real(run, row, i) - truth[i];
-        signal += truth[i] * truth[i];
-        noise += off * off;
-        if (error)
-            error[i] = off;
+    for (int pass = 0; pass < 2; pass++) {
+        signal = noise = 0;
+        for (size_t i = 0; i < run->parameters; i++) {
+            double off = factor * mgd_run_real(run, row, i) - truth[i];
+            signal += truth[i] * scale * (truth[i] * scale);
+            noise += off * scale * (off * scale);
+            largest = fmax(largest, fmax(fabs(truth[i]), fabs(off)));
+            if (error)
+                error[i] = off;
+        }
+        if (is_ordinary(signal) && is_ordinary(noise))
+            break;
+        scale = scale_for(largest);
     }
     return signal / noise;
 }

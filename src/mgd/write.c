@@ -39,21 +39,29 @@ void mgd_step_keep_window(mgd_run *run, size_t unit, uint64_t step) {
 
 /* ---- limits on G ----------------------------------------------------------------------------- */
 
-/* G of each replica becomes at most `most` long, summed in the order of parameters. */
+/* The length of a lane's G, summed in the order of parameters; `scale` it is by a power of 2 where
+ * its squares would overflow. */
+static double length_of(const mgd_run *run, const char *g, size_t lane, double scale) {
+    size_t stride = run->in_lanes ? run->width : 1;
+    double sum = 0;
+    for (size_t i = 0; i < run->parameters; i++) {
+        double value = mgd_run_real(run, g, i * stride + lane) * scale;
+        sum += value * value;
+    }
+    return isinf(sum) && scale == 1 ? length_of(run, g, lane, 0x1p-600) : sqrt(sum) / scale;
+}
+
+/* G of each replica becomes at most `most` long. */
 static void limit_norm(mgd_run *run, size_t unit, double most) {
     char *g = run->gradient + unit * mgd_run_unit_bytes(run);
     size_t stride = run->in_lanes ? run->width : 1;
     for (size_t lane = 0; lane < run->lanes; lane++) {
-        double sum = 0;
-        for (size_t i = 0; i < run->parameters; i++) {
-            double value = mgd_run_real(run, g, i * stride + lane);
-            sum += value * value;
-        }
-        if (!(sqrt(sum) > most) || run->alive[unit * run->lanes + lane] == 0)
+        double length = length_of(run, g, lane, 1);
+        if (!(length > most) || run->alive[unit * run->lanes + lane] == 0)
             continue;
         for (size_t i = 0; i < run->parameters; i++) {
             size_t at = i * stride + lane;
-            mgd_run_real_set(run, g, at, mgd_run_real(run, g, at) * (most / sqrt(sum)));
+            mgd_run_real_set(run, g, at, mgd_run_real(run, g, at) * (most / length));
         }
     }
 }
