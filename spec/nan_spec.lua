@@ -3,7 +3,7 @@
 
 local support = require "spec.support.train"
 
--- Prints a line for each nan that became a number, and for each number that a nan elsewhere changed.
+-- A line for each nan that became a number, and for each number that a nan elsewhere changed.
 local SCRIPT = [==[
 local mgd = require "mgd"
 local hw, nn, nan = mgd.hw, mgd.nn, 0 / 0
@@ -38,20 +38,23 @@ local function check(what, expected, made, alone)
 end
 
 local MODELS = {
-  hw.dac(), hw.dac { bits = 3, stochastic = true }, hw.adc(), hw.adc { bits = 3, stochastic = true },
+  hw.dac(), hw.dac { bits = 3, stochastic = true },
+  hw.adc(), hw.adc { bits = 3, stochastic = true },
   hw.clamp { low = 0, high = 1 }, hw.clamp { low = -1, high = 0 }, hw.conductance(),
-  hw.conductance { levels = 4 }, hw.drift(), hw.drift { law = "pcm" }, hw.leak { tau = 1 },
+  hw.conductance { levels = 4 }, hw.drift { nu = 0.1 }, hw.drift { law = "pcm" },
+  hw.leak { tau = 1 },
   hw.drift { law = "table", table = { { 0, 0.1, 0 }, { 25, 0.05, 0 } } },
   hw.levels { bits = 2 }, hw.levels { table = { -1, 0, 1 } }, hw.diffusion { sigma = 0.1 },
-  hw.programming_noise(), hw.read_noise(), hw.ir_drop { ratio = 0.1 },
+  hw.programming_noise(), hw.read_noise { sigma = 0.1, law = "proportional" },
+  hw.ir_drop { ratio = 0.1 },
   hw.s_shape { strength = 1 }, hw.saturation { limit = 1 }, hw.gain { gain = 2 },
   hw.noise { sigma = 0.1 }, hw.flicker { sigma = 0.1, f_low = 0.01, f_high = 0.1 },
-  hw.neuron_spread { gain = 0.1 }, hw.amplitude(), hw.path { clamp = { 0, 1 } },
+  hw.neuron_spread { sigma = 0.1 }, hw.amplitude(), hw.path { clamp = { 0, 1 } },
   hw.path { bits = 3, range = { -1, 1 } }, hw.path { slew = 0.1 }, hw.path { lowpass = 3 },
   hw.path { highpass = 3 }, hw.path { ringing = { frequency = 0.1, damping = 0.5 } },
 }
 local TOGETHER = { hw.crosstalk { k = 0.1 }, hw.dac { management = "noise" },
-  hw.dac { management = "bound" } }
+  hw.adc { bits = 4, management = "bound" } }
 local LAWS = {
   hw.constant_step(), hw.linear_step(), hw.soft_bounds(), hw.exponential_step(), hw.power_step(),
   hw.ltp_ltd(), hw.pulse_table { up = { -1, 0, 0.5, 1 }, down = { 1, 0, -0.5, -1 } }, hw.write(),
@@ -83,10 +86,11 @@ local function networks(dtype)
   local list = {}
   for _, kind in ipairs { "identity", "sigmoid", "tanh", "relu", "softplus" } do
     list[kind] = nn.mlp { 4, 3, 2, activation = kind, output = kind, dtype = dtype }
-    list[kind .. " alone"] = nn.sequential { input = 4, nn[kind](), dtype = dtype }
+    list[kind .. " alone"] = nn.sequential { input = 4, nn.residual { nn.dense(4) }, nn[kind](),
+      dtype = dtype }
   end
   for _, pool in ipairs { "maxpool2d", "avgpool2d" } do
-    list[pool] = nn.sequential { input = { 1, 2, 2 }, nn[pool](2), nn.flatten(), dtype = dtype }
+    list[pool] = nn.sequential { input = { 1, 2, 2 }, nn.affine(), nn[pool](2), dtype = dtype }
     list["relu and " .. pool] = nn.sequential { input = { 1, 4, 1 }, dtype = dtype,
       nn.conv2d { 2, kernel = { 1, 1 } }, nn.relu(), nn[pool] { kernel = { 2, 1 } }, nn.dense(2) }
   end
@@ -94,17 +98,15 @@ local function networks(dtype)
     nn.sigmoid(), dtype = dtype }
   list.affine = nn.sequential { input = { 1, 2, 2 }, nn.affine(), nn.relu(), nn.dense(1),
     dtype = dtype }
-  list.rnn = nn.sequential { input = { 2, 2 }, nn.rnn { 3 }, nn.dense(2), dtype = dtype }
+  list.elman = nn.sequential { input = { 2, 2 }, nn.elman { 3 }, nn.dense(2), dtype = dtype }
   return list
 end
 
 for _, dtype in ipairs { "f32", "f64" } do
   for name, net in pairs(networks(dtype)) do
-    if net.num_parameters > 0 then
-      net:init { scheme = "uniform", low = 0.5, high = 1, seed = 3 }
-    end
+    net:init { scheme = "uniform", low = 0.5, high = 1, seed = 3 }
     local shape = net.inputs == 4 and (name:find "pool" or name == "affine") and
-      (name:find "^relu" and { N, 1, 4, 1 } or { N, 1, 2, 2 }) or name == "rnn" and { N, 2, 2 }
+      (name:find "^relu" and { N, 1, 4, 1 } or { N, 1, 2, 2 }) or name == "elman" and { N, 2, 2 }
       or { N, 4 }
     local x = mgd.rand(shape, { dtype = dtype })
     local spoilt = x:clone()

@@ -534,7 +534,7 @@ describe("a run by an integrator", function()
   end)
 
   it("that runs away stops with a finite θ", function()
-    local run = chip_run(nil, {eta = -50})
+    local run = chip_run(function(theta) return -(theta - 2) ^ 2 end, {eta = 50})
     assert.is_truthy(failure(run, 5000):find("the cost became", 1, true))
     assert.is_true(math.abs(run:theta()[1]) < math.huge)
   end)

@@ -83,7 +83,7 @@ describe("bad options of mgd.train", function()
     {"no threads", "option 'threads' must be an integer ≥ 1, got 0", {threads = 0}},
     {"too many threads", {"threads", "1024", "5000"}, {threads = 5000}},
     {"eta of the wrong type",
-      "option 'eta' must be a number, a schedule or a tensor, got string", {eta = "0.1"}},
+      "option 'eta' must be a number ≥ 0, a schedule or a tensor, got string", {eta = "0.1"}},
     {"eta NaN", "got NaN", {eta = nan}},
     {"an unknown baseline", "(did you mean 'two-sided'?)", {baseline = "two_sided"}},
     {"an unknown convention", "(did you mean 'published'?)", {convention = "publishd"}},

@@ -143,8 +143,13 @@ local function check_costs(run, opt)
   for name, value in pairs(options.check("run:budget: energy", chips.ENERGY, opt.energy)) do
     energy[name] = opt.energy[name] and value or clock.energy[name]
   end
-  local costs = { dt = opt.dt or run.options.dt, cost_bits = opt.cost_bits, energy = energy,
-                  power = opt.power or clock.power }
+  local timed = opt.dt ~= nil or run.options.dt_known
+  if opt.power and opt.power > 0 and not timed then
+    options.fail("run:budget", "option 'power' needs 'dt', the seconds of a step, which neither "
+      .. "mgd.train nor the chip's clock were given")
+  end
+  local costs = { dt = opt.dt or run.options.dt, timed = timed, cost_bits = opt.cost_bits,
+                  energy = energy, power = timed and (opt.power or clock.power) or 0 }
   costs.known = costs.power > 0
   for _, value in pairs(energy) do
     costs.known = costs.known or value > 0
@@ -265,7 +270,8 @@ local function rows_of(budget)
     { "bits", ("broadcast, %d bit a cost"):format(costs.cost_bits), bits_of },
     { "bits_received", ("  received by P = %s"):format(
       figures.count(o.chip.num_parameters)), bits_of },
-    { "time", ("hardware time, dt = %s"):format(figures.si(costs.dt, "s")), seconds_of },
+    { "time", ("hardware time, dt = %s"):format(figures.si(costs.dt, "s")), seconds_of,
+      when = costs.timed },
   }
   for _, kind in ipairs(M.HARDWARE) do
     rows[#rows + 1] = { kind[1], ("  %s, %s a step"):format(kind[3], figures.si(kind[2], "s")),
@@ -305,6 +311,9 @@ local function notes_of(budget)
       notes[#notes + 1] = ("target: not reached within %s steps, by the rows of the history; "
         .. "nothing is extrapolated"):format(steps)
     end
+  end
+  if not budget.costs.timed then
+    notes[#notes + 1] = "hardware time: not known; dt = seconds of a step"
   end
   if not budget.costs.known then
     notes[#notes + 1] = "energy: not known; energy = {evaluation =, write =, pulse =} in joules"

@@ -116,6 +116,7 @@ function M.save(run, path)
   check_path("run:save", path)
   local opt = run.options
   local plain, functions = train.describe(opt)
+  plain.dt = opt.dt_known and plain.dt or nil
   local names, tensors = collect_tensors(run)
   core.checkpoint.write(path, json.encode({
     format = FORMAT,

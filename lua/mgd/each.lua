@@ -11,11 +11,11 @@ local options = require "mgd.options"
 local M = {}
 
 local WHERE = "mgd.train"
-local EXPECTED = { eta = "a number", replica = "a whole number of at least 1" }
+local EXPECTED = { eta = "a number of at least 0", replica = "a whole number of at least 1" }
 
 local function fits(name, value)
   return type(value) == "number" and math.abs(value) < math.huge
-    and (name ~= "replica" or value >= 1 and value == math.floor(value))
+    and (name == "eta" and value >= 0 or value >= 1 and value == math.floor(value))
 end
 
 -- A copy of a list that holds what it should.

@@ -44,8 +44,9 @@ M.SCHEMA = {
   { "data", type = { "dataset", "any" }, required = true,
     doc = "A name (\"xor\"), {name, options …}, or a data set." },
   { "training", type = "table", default = {},
-    doc = "Options of mgd.train, but for the chip, the data, replicas and threads. Parameters are "
-      .. "always drawn: init is {scheme = \"uniform\"} without." },
+    doc = "Options of mgd.train, but for the chip, the data, replicas and threads. A network is "
+      .. "made anew for each run and has no θ to begin with, so parameters are always drawn: init "
+      .. "is {scheme = \"uniform\"} without." },
   { "steps", type = "integer", required = true, min = 1, doc = "Steps of a run." },
   { "every", type = { "integer", "string" }, min = 1, unit = "steps", choices = { "powers", "log" },
     doc = "Rows of the history; see run:run. A hundredth of the steps without." },

@@ -60,7 +60,7 @@ end
 --   which each replica fulfilled the stop conditions, `diverged` (R), the step at which its cost
 --   was not finite, NaN for those that did not; `names`
 function Rows:finish(run)
-  local result = { names = { "step", "time", "wall" } }
+  local result = { names = { "step", "time", "wall" }, timed = run.options.dt_known }
   for _, name in ipairs(self.names) do
     result.names[#result.names + 1] = name
   end
@@ -256,7 +256,8 @@ end
 -- @raise when it has none
 -- @usage print(history:at_powers().accuracy)
 function History:at_powers()
-  local out = { names = self.names, stopped = self.stopped, diverged = self.diverged }
+  local out = { names = self.names, timed = self.timed, stopped = self.stopped,
+    diverged = self.diverged }
   local rows, power = {}, 1
   for t, step in ipairs(self.step:totable()) do
     while power < step do
@@ -297,7 +298,9 @@ local function shown_columns(history)
   end
   for _, name in ipairs(history.names) do
     local column = history[name]
-    if column.ndim == 1 then
+    if name == "time" and not history.timed then -- seconds that nobody spoke of
+      column = nil
+    elseif column.ndim == 1 then
       add(name, name == "step" and 15 or 5, function(t)
         return column[t]
       end)
@@ -313,7 +316,7 @@ local function shown_columns(history)
 end
 
 -- What the run had asked of the chip when the history ended; of an ensemble, medians.
-local function counters_line(counters)
+local function counters_line(counters, timed)
   local function value(name)
     local is = counters[name]
     return quantile_of(sorted_values(values_of(is)), 0.5)
@@ -331,7 +334,9 @@ local function counters_line(counters)
   if value "energy" > 0 then
     parts[#parts + 1] = ("%.4g J"):format(value "energy")
   end
-  parts[#parts + 1] = ("%.4g s of hardware time"):format(value "time")
+  if timed then
+    parts[#parts + 1] = ("%.4g s of hardware time"):format(value "time")
+  end
   return "so far: " .. table.concat(parts, ", ")
 end
 
@@ -364,7 +369,7 @@ function History:__tostring()
   local lines = grid.lines(texts, { right = right, gap = 0 })
   table.insert(lines, 1, ("history of %d rows%s"):format(rows, self.stopped.size > 1
     and (", quantiles of %d replicas"):format(self.stopped.size) or ""))
-  lines[#lines + 1] = self.counters and counters_line(self.counters) or nil
+  lines[#lines + 1] = self.counters and counters_line(self.counters, self.timed) or nil
   return table.concat(lines, "\n")
 end
 

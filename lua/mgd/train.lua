@@ -35,7 +35,8 @@ M.SCHEMA = {
     doc = "mse, cross_entropy, l2, or function(y, target) → number, of (B, O) and (B, K)." },
   { "label_smoothing", type = "number", default = 0, min = 0, only = { "cost", "cross_entropy" },
     doc = "cross_entropy: in [0, 1)." },
-  { "batch", type = "integer", default = 1, min = 1, doc = "Samples shown at once." },
+  { "batch", type = "integer", default = 1, min = 1,
+    doc = "Samples shown at once; a batch larger than the set goes round it." },
   { "shuffle", type = "boolean", default = true,
     doc = "Each epoch in an order of its own, by replica; false: 1, 2, …, N, 1, …" },
   { "engine", type = "string", default = "discrete",
@@ -88,7 +89,7 @@ M.SCHEMA = {
     doc = "pulses: what one pulse changes θ by." },
   { "threshold", type = "number", default = 0, min = 0, only = { "optimizer", "pulses" },
     doc = "pulses: none where |G| is at most this." },
-  { "eta", type = { "number", "schedule", "tensor" }, default = 0.1,
+  { "eta", type = { "number", "schedule", "tensor" }, default = 0.1, min = 0,
     only = { "optimizer", "sgd", "momentum", "nesterov", "adam", "sign" },
     doc = "Learning rate η, or a schedule, asked at each write of θ; or a tensor (R) or list of a "
       .. "constant for each replica." },
@@ -122,7 +123,8 @@ M.SCHEMA = {
   { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
     doc = "Seed of everything random in the run." },
   { "dt", type = "number", above = 0, unit = "s",
-    doc = "Time that a step stands for; the chip's clock.dt, or else 1, without." },
+    doc = "Time that a step stands for; the chip's clock.dt without. Where neither is given steps "
+      .. "are of 1 s for models with time constants, and no hardware time is told." },
   { "threads", type = "integer", min = 1, doc = "MGD_THREADS, or all processors, without." },
 }
 
@@ -154,13 +156,45 @@ local function check_chip(opt)
   return opt.chip or chips { net = opt.net }
 end
 
--- The step of the engine, which may be the chip's own.
+-- The step of the engine, which may be the chip's own, and whether anybody said what it is.
 local function check_dt(opt)
   local own = opt.chip.clock.dt
   if own and opt.dt and own ~= opt.dt then
     options.fail("mgd.train", "option 'dt' is %s s, but the chip's clock says %s s", opt.dt, own)
   end
-  return opt.dt or own or 1
+  return opt.dt or own or 1, (opt.dt or own) ~= nil
+end
+
+local told = {} -- what was said once
+
+local function tell_once(format, ...)
+  local warning = format:format(...)
+  if not told[warning] then
+    told[warning] = true
+    io.stderr:write("mgd: warning: ", warning, "\n")
+  end
+end
+
+-- A batch goes round the samples, however large it is.
+local function check_batch(opt)
+  local samples = opt.data.x.shape[1]
+  if opt.batch > samples then
+    tell_once("a batch of %d shows some of the %d samples more than once; batch = %d shows each "
+      .. "once", opt.batch, samples, samples)
+  end
+end
+
+local BOUNDED = { sigmoid = true, tanh = true }
+
+-- A cost of logits behind an activation that bounds them never comes near 0.
+local function check_logits(opt)
+  local layers = opt.cost == "cross_entropy" and opt.chip.net and opt.chip.net.layers or {}
+  local last = layers[#layers]
+  if last and BOUNDED[last.kind] then
+    tell_once("the cost cross_entropy takes logits, of which it takes the softmax itself, but the "
+      .. "network ends with %s, which keeps them within ±1: expected no activation at the end "
+      .. "(output = \"identity\"), or the cost mse", last.kind)
+  end
 end
 
 -- Schedules, their bounds, and what only an engine asks for.
@@ -184,7 +218,7 @@ end
 function M.resolve(given)
   local opt = options.check("mgd.train", M.SCHEMA, given)
   opt.chip, opt.net = check_chip(opt), nil
-  opt.dt = check_dt(opt)
+  opt.dt, opt.dt_known = check_dt(opt)
   if type(opt.cost) == "string" then
     options.check("mgd.train", { { "cost", type = "string",
       choices = { "mse", "cross_entropy", "l2" } } }, { cost = opt.cost })
@@ -201,6 +235,8 @@ function M.resolve(given)
   opt.signals = opt.signals and mimo.resolve(opt.chip, opt.signals)
   opt.init = opt.init and options.check("mgd.train: init", nn.INIT_SCHEMA, opt.init)
   opt.data = data.is_dataset(opt.data) and opt.data or data.from(opt.data)
+  check_batch(opt)
+  check_logits(opt)
   return opt
 end
 
@@ -515,6 +551,10 @@ end
 -- @usage run:run{steps = 1e5, every = 1000, probes = {"cost", "angle"}, stop = {accuracy = 0.95}}
 function Run:run(opts)
   local opt = options.check("run:run", M.RUN_SCHEMA, opts)
+  if self.running then
+    options.fail("run:run", "it is running already: what it calls meanwhile (on_row, stop, …) may "
+      .. "look at it and train other runs, but not go on with this one")
+  end
   opt.every = opt.every or opt.stop and math.max(1, math.floor(opt.steps / 100))
   if not opt.keep_stopped then
     self.core:go_on()
@@ -544,6 +584,7 @@ function Run:run(opts)
 
   -- To the last step or a stop; nil, or why the core could not go on.
   local function go()
+    self.running = true
     local over = probe()
     while not over and self.steps_done < last do
       local ok, message, why = advance(self, next_row(self.steps_done, opt.every, last), line)
@@ -560,6 +601,7 @@ function Run:run(opts)
 
   -- Whatever happens, an interrupt at any place too, the rows are kept.
   local went, message = pcall(go)
+  self.running = nil
   if line then
     line:finish()
   end

@@ -142,7 +142,7 @@ static mgd_status check_train(mgd_context *ctx, mgd_train *t) {
     MGD_TRY(need_range(ctx, "batch", (double)t->batch, 1, 0x1p32));
     MGD_TRY(need_range(ctx, "replica", (double)t->replica + (double)t->replicas, 1, 0x1p47));
     MGD_TRY(check_each(ctx, "number", t->numbers, t->replicas, 1, 0x1p47));
-    MGD_TRY(check_each(ctx, "eta", t->eta_factors, t->replicas, -DBL_MAX, DBL_MAX));
+    MGD_TRY(check_each(ctx, "eta", t->eta_factors, t->replicas, 0, DBL_MAX));
     MGD_TRY(need_range(ctx, "momentum", t->momentum, 0, 1));
     MGD_TRY(need_range(ctx, "beta1", t->beta1, 0, 1));
     MGD_TRY(need_range(ctx, "beta2", t->beta2, 0, 1));

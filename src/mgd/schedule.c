@@ -54,14 +54,13 @@ static bool allowed(double value, mgd_value_kind kind) {
 
 mgd_status mgd_schedule_check(mgd_context *ctx, const char *name, const mgd_schedule *s,
                               mgd_value_kind kind) {
-    bool sign = kind == MGD_VALUE_ANY && mgd_schedule_constant(s);
     if ((unsigned)s->kind > MGD_SCHEDULE_FUNCTION)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: unknown schedule %d", name, (int)s->kind);
     if (s->kind == MGD_SCHEDULE_FUNCTION)
         return s->function
                    ? MGD_OK
                    : mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: function: expected one, got NULL", name);
-    if (!allowed(sign ? fabs(s->value) : s->value, kind))
+    if (!allowed(s->value, kind))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s must be %s, got %g", name, expected(kind),
                         s->value);
     if (mgd_schedule_constant(s))

@@ -49,7 +49,7 @@ typedef enum {
     MGD_VALUE_STEPS     /* rounded to an integer ≥ 1 */
 } mgd_value_kind;
 
-/* Checks the fields of a schedule called `name`; a constant η may be negative. */
+/* Checks the fields of a schedule called `name`. */
 mgd_status mgd_schedule_check(mgd_context *ctx, const char *name, const mgd_schedule *schedule,
                               mgd_value_kind kind);
 /* The value at a step, checked. */

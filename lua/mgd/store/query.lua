@@ -69,11 +69,23 @@ local RANGE = {
   { "max", type = "number", infinite = true, doc = "At most." },
 }
 
+-- A value that something can be equal to.
+local function check_wanted(where, label, value)
+  local kind = type(value)
+  if value ~= value then
+    options.fail(where, "%s is nan, which nothing is equal to", label)
+  elseif kind ~= "number" and kind ~= "string" and kind ~= "boolean" then
+    options.fail(where, "%s is %s: expected a value, a list, or {min =, max =}", label,
+      options.type_name(value))
+  end
+end
+
 -- SQL for a condition on an expression; adds its values to a list.
 local function condition(where, name, expression, wanted, values)
   local parts = {}
   if type(wanted) == "table" and #wanted > 0 then
     for i, value in ipairs(wanted) do
+      check_wanted(where, ("'%s': element %d"):format(name, i), value)
       parts[i], values[#values + 1] = "?", value
     end
     return expression .. " IN (" .. table.concat(parts, ", ") .. ")"
@@ -89,10 +101,8 @@ local function condition(where, name, expression, wanted, values)
       end
     end
     return table.concat(parts, " AND ")
-  elseif type(wanted) ~= "number" and type(wanted) ~= "string" and type(wanted) ~= "boolean" then
-    options.fail(where, "'%s' is %s: expected a value, a list, or {min =, max =}", name,
-      options.type_name(wanted))
   end
+  check_wanted(where, ("'%s'"):format(name), wanted)
   values[#values + 1] = wanted
   return expression .. " = ?"
 end
