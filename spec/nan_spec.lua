@@ -49,7 +49,7 @@ local MODELS = {
   hw.ir_drop { ratio = 0.1 },
   hw.s_shape { strength = 1 }, hw.saturation { limit = 1 }, hw.gain { gain = 2 },
   hw.noise { sigma = 0.1 }, hw.flicker { sigma = 0.1, f_low = 0.01, f_high = 0.1 },
-  hw.neuron_spread { sigma = 0.1 }, hw.amplitude(), hw.path { clamp = { 0, 1 } },
+  hw.amplitude(), hw.path { clamp = { 0, 1 } },
   hw.path { bits = 3, range = { -1, 1 } }, hw.path { slew = 0.1 }, hw.path { lowpass = 3 },
   hw.path { highpass = 3 }, hw.path { ringing = { frequency = 0.1, damping = 0.5 } },
 }
