@@ -31,7 +31,7 @@ static mgd_status external_draw(mgd_context *ctx, const mgd_chip *chip, const mg
                         "init: this chip shows no layers, which glorot and he schemes need: "
                         "expected uniform, normal or zeros");
     mgd_init_flat(init, chip->num_parameters, out);
-    return MGD_OK;
+    return mgd_interrupt_answer(ctx);
 }
 
 static void external_free(mgd_chip *chip) {

@@ -1,5 +1,6 @@
 /* l_core.c: luaopen_mgd_core, the table of modules, and the helpers every binding shares. */
 
+#include "../base/base.h" /* internal: interrupts */
 #include "l_mgd.h"
 
 #include <math.h>
@@ -46,6 +47,11 @@ int l_error(lua_State *L, const char *format, ...) {
 void l_check(lua_State *L, mgd_status status, const mgd_context *ctx) {
     if (status != MGD_OK)
         l_error(L, "%s", ctx->message);
+}
+
+void l_answer(lua_State *L) {
+    mgd_context ctx = {0};
+    l_check(L, mgd_interrupt_answer(&ctx), &ctx);
 }
 
 int64_t l_integer(lua_State *L, int index, const char *what, int64_t low, int64_t high) {

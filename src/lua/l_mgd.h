@@ -35,6 +35,10 @@ int l_error(lua_State *L, const char *format, ...) __attribute__((format(printf,
 /* The one site: returns when `status` is MGD_OK, raises ctx->message otherwise. */
 void l_check(lua_State *L, mgd_status status, const mgd_context *ctx);
 
+/* For long loops of bindings, every so many rounds: raises where an interrupt is to be answered. */
+#define L_PIECE 65536
+void l_answer(lua_State *L);
+
 /* A number that must be an integer in [low, high]; `what` names it in the message, e.g.
  * "mgd.arange: n". Accepts floats with integer values. */
 int64_t l_integer(lua_State *L, int index, const char *what, int64_t low, int64_t high);

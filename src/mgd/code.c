@@ -173,6 +173,8 @@ static uint32_t taps_of(unsigned bits) {
     return mask;
 }
 
+#define POLL_BITS ((uint64_t)1 << 20) /* drawn between two looks for an interrupt */
+
 /* b_n = ⊕ b_{n−t} over the taps t, from m ones on: what the last stage of the register shows. */
 static mgd_status draw_sequence(mgd_context *ctx, unsigned bits, mgd_code *code) {
     uint64_t cycle = ((uint64_t)1 << bits) - 1, total = cycle + code->parameters;
@@ -182,6 +184,10 @@ static mgd_status draw_sequence(mgd_context *ctx, unsigned bits, mgd_code *code)
                          sizeof(uint32_t), &memory));
     uint32_t *sequence = memory, state = (uint32_t)cycle; /* stage t, b_{n−t}, is bit t − 1 */
     for (uint64_t n = 0; n < total; n++) {
+        if (n % POLL_BITS == POLL_BITS - 1 && mgd_interrupt_pending()) {
+            mgd_free(memory);
+            return mgd_interrupted(ctx);
+        }
         sequence[n / 32] |= (state >> (bits - 1)) << n % 32;
         state = (state << 1 | (uint32_t)__builtin_parity(state & taps)) & (uint32_t)cycle;
     }
@@ -561,7 +567,9 @@ mgd_status mgd_code_pattern(mgd_context *ctx, const mgd_train *train, size_t par
     if (status == MGD_OK)
         status = mgd_code_cache_open(ctx, &code, 1, 1, &cache);
     for (size_t k = 0; k < slots && status == MGD_OK; k++) {
-        status = mgd_code_fetch(ctx, &code, first + k, first + k);
+        status = mgd_interrupt_answer(ctx);
+        if (status == MGD_OK)
+            status = mgd_code_fetch(ctx, &code, first + k, first + k);
         if (status != MGD_OK)
             break;
         mgd_pattern signs =

@@ -155,12 +155,16 @@ mgd_status mgd_init_check(mgd_context *ctx, const mgd_init *init) {
     return MGD_OK;
 }
 
+#define POLL_DRAWS ((size_t)1 << 17) /* between two looks for an interrupt */
+
 /* `count` draws into out: uniform on centre ± half, or normal with mean centre and deviation half.
  * Each layer (`part`) has draws of its own, whatever the shapes of the others. */
 static void draw(const mgd_init *init, uint64_t part, bool normal, double centre, double half,
                  size_t count, double *out) {
     for (size_t i = 0; i < count; i++) {
         double pair[2];
+        if (i % POLL_DRAWS == POLL_DRAWS - 1 && mgd_interrupt_pending())
+            return; /* answered by whoever draws */
         if (i % 2 == 0) {
             uint32_t index = (uint32_t)(i / 2);
             if (normal)
@@ -267,7 +271,9 @@ mgd_status mgd_net_draw(mgd_context *ctx, const mgd_net *net, const mgd_init *in
         mgd_allocate(ctx, "initial parameters", net->num_parameters, 2 * sizeof(double), &memory));
     double *values = memory;
     draw_nodes(net, init, values + net->num_parameters, values);
-    mgd_status status = check_drawn(ctx, net, values);
+    mgd_status status = net->num_parameters >= POLL_DRAWS ? mgd_interrupt_answer(ctx) : MGD_OK;
+    if (status == MGD_OK)
+        status = check_drawn(ctx, net, values);
     for (size_t i = 0; i < net->num_parameters && status == MGD_OK; i++)
         if (net->dtype == MGD_F32)
             ((float *)out)[i] = (float)values[i];

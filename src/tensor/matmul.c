@@ -80,12 +80,14 @@ static void pack(const product *p, const matrix *m, size_t row, size_t column, p
     }
 }
 
-static void pack_strips(const product *p) {
+static mgd_status pack_strips(mgd_context *ctx, const product *p) {
     size_t size = mgd_dtype_size(p->arithmetic);
     for (size_t i = 0; i < p->a.rows; i++) {
+        MGD_TRY(mgd_interrupt_answer(ctx));
         size_t place = i / STRIP * p->depth * STRIP + i % STRIP;
         pack(p, &p->a, i, 0, p->a.column_stride, p->depth, p->strips + place * size, STRIP);
     }
+    return MGD_OK;
 }
 
 /* Columns beyond N keep what an earlier panel left there; their sums are thrown away. */
@@ -113,7 +115,7 @@ static mgd_status store_tile(mgd_context *ctx, const product *p, size_t row, siz
 
 static mgd_status multiply(mgd_context *ctx, const product *p) {
     size_t size = mgd_dtype_size(p->arithmetic);
-    pack_strips(p);
+    MGD_TRY(pack_strips(ctx, p));
     for (size_t column = 0; column < p->b.columns; column += p->panel_columns) {
         pack_panel(p, column);
         for (size_t row = 0; row < p->a.rows; row += STRIP) {

@@ -9,22 +9,33 @@
 
 /* ---- conversion and copying ------------------------------------------------------------------ */
 
-/* Writes `source`, which broadcasts to the shape of `t` and does not overlap it, into `t`. */
-static mgd_status write_values(mgd_context *ctx, const char *what, mgd_store_mode mode,
+#define PIECE ((size_t)1 << 20) /* elements written between two looks for an interrupt */
+
+/* Writes `source`, which broadcasts to the shape of `t` and does not overlap it, into `t`. Answers
+ * interrupts in large tensors where `t` is `fresh`: others are never left half done. */
+static mgd_status write_values(mgd_context *ctx, const char *what, mgd_store_mode mode, bool fresh,
                                mgd_tensor *t, const mgd_tensor *source) {
+    size_t since = 0;
     ptrdiff_t size = (ptrdiff_t)mgd_dtype_size(t->dtype);
     mgd_walk walk;
     mgd_walk_begin(&walk, t->ndim, t->shape, 2, (const mgd_tensor *const[]){t, source});
     for (; walk.rows > 0; mgd_walk_next(&walk)) {
-        if (t->dtype == source->dtype && walk.step[0] == size && walk.step[1] == size) {
-            memcpy(walk.row[0], walk.row[1], walk.length * (size_t)size);
-            continue;
-        }
-        for (size_t done = 0; done < walk.length; done += MGD_BLOCK) {
-            size_t n = walk.length - done < MGD_BLOCK ? walk.length - done : MGD_BLOCK;
+        bool same = t->dtype == source->dtype && walk.step[0] == size && walk.step[1] == size;
+        size_t most = same ? PIECE : MGD_BLOCK;
+        for (size_t done = 0, n; done < walk.length; done += n) {
+            n = walk.length - done < most ? walk.length - done : most;
             double buffer[MGD_BLOCK];
             const char *from = walk.row[1] + (ptrdiff_t)done * walk.step[1];
             char *to = walk.row[0] + (ptrdiff_t)done * walk.step[0];
+            since += n;
+            if (fresh && since > PIECE) {
+                since = 0;
+                MGD_TRY(mgd_interrupt_answer(ctx));
+            }
+            if (same) {
+                memcpy(to, from, n * (size_t)size);
+                continue;
+            }
             const double *values = mgd_block_load(source->dtype, from, walk.step[1], n, buffer);
             MGD_TRY(mgd_block_store(ctx, what, mode, t->dtype, to, walk.step[0], n, values));
         }
@@ -37,7 +48,7 @@ static mgd_status fresh_copy(mgd_context *ctx, const char *what, mgd_store_mode 
                              const mgd_tensor *t, mgd_dtype dtype, mgd_tensor **out) {
     mgd_tensor *copy;
     MGD_TRY(mgd_tensor_new(ctx, dtype, t->ndim, t->shape, &copy));
-    mgd_status status = write_values(ctx, what, mode, copy, t);
+    mgd_status status = write_values(ctx, what, mode, true, copy, t);
     if (status != MGD_OK) {
         mgd_tensor_free(copy);
         return status;
@@ -62,11 +73,11 @@ mgd_status mgd_tensor_copy(mgd_context *ctx, mgd_tensor *t, const mgd_tensor *so
     }
     bool may_fail = mgd_dtype_is_integer(t->dtype) && source->dtype != t->dtype;
     if (!may_fail && !mgd_tensor_overlaps(t, source))
-        return write_values(ctx, "copy", MGD_STORE_EXACT, t, source);
+        return write_values(ctx, "copy", MGD_STORE_EXACT, false, t, source);
     /* Convert aside first: `t` stays as it is on failure, and an overlap does no harm. */
     mgd_tensor *aside;
     MGD_TRY(fresh_copy(ctx, "copy", MGD_STORE_EXACT, source, t->dtype, &aside));
-    mgd_status status = write_values(ctx, "copy", MGD_STORE_EXACT, t, aside);
+    mgd_status status = write_values(ctx, "copy", MGD_STORE_EXACT, false, t, aside);
     mgd_tensor_free(aside);
     return status;
 }
@@ -76,7 +87,7 @@ mgd_status mgd_tensor_fill(mgd_context *ctx, mgd_tensor *t, double value) {
         return MGD_OK;
     /* Only the first element can fail, and then nothing is written. */
     mgd_tensor number = mgd_tensor_borrow_number(&value);
-    return write_values(ctx, "fill", MGD_STORE_EXACT, t, &number);
+    return write_values(ctx, "fill", MGD_STORE_EXACT, false, t, &number);
 }
 
 /* ---- single elements ------------------------------------------------------------------------- */
