@@ -422,7 +422,7 @@ describe("faulty tensors", function()
   end
 
   it("are refused when they are none", function()
-    from_failure({ x = { 1, 2 }, y = y }, "option 'x' must be a tensor, got table")
+    from_failure({ x = "1, 2", y = y }, "option 'x' must be a tensor, got string")
     from_failure({ x = x }, "option 'y' is missing: it must be a tensor")
     from_failure({ x = x, y = y, test = { x = x } }, "test: option 'y' is missing")
     from_failure({ x = x, y = y, clases = 2 }, "did you mean 'classes'?")

@@ -590,7 +590,7 @@ end
 
 -- A list of numbers or of lists is one tensor, a list of tensors is stacked.
 local function as_one(value)
-  local list = type(value) == "table" and not options.is_tensor(value[1])
+  local list = type(value) == "table" and #value > 0 and not options.is_tensor(value[1])
   return list and options.tensor(value) or value
 end
 
