@@ -497,6 +497,8 @@ typedef struct {
     mgd_status (*draw)(mgd_context *ctx, const void *event, bool uniform, uint64_t k,
                        mgd_tensor **out);
     const void *event;
+    size_t device; /* the replica's place among those of the run, from 0, where there is one; … */
+    size_t chain;  /* … and which of the chip's places this is */
 } mgd_hw_event;
 typedef mgd_status mgd_hw_function(void *user, mgd_context *ctx, const mgd_tensor *values,
                                    const mgd_hw_event *event, mgd_tensor **out);
@@ -505,6 +507,11 @@ typedef struct {
     mgd_hw_kind kind;
     mgd_hw_place place;
     char stream[64]; /* names its random draws: unlike in one chip */
+    /* A function with a memory is called once for each replica and evaluation, its lanes being the
+     * samples shown, in order. `keep` (or NULL) is called before a request that may fail, for what
+     * a replica remembers to be put aside, and with `undo` when it has failed. */
+    bool memory;
+    mgd_status (*keep)(void *user, mgd_context *ctx, size_t device, bool undo);
     double gain, gain_spread, offset, offset_spread;
     double low, high, step;
     bool stochastic;
@@ -798,7 +805,8 @@ MGD_API void mgd_run_free(mgd_run *run);
 
 /* Does `steps` more steps. MGD_ERR_INTERRUPT: stopped early, at a step boundary. When a cost turns
  * non-finite its replica stops with its last finite θ (see mgd_run_stopped) and the others go on;
- * MGD_ERR_NONFINITE once none is left. */
+ * MGD_ERR_NONFINITE once none is left. Returns earlier, soon after a replica has diverged, where
+ * mgd_run_watch asked for that: mgd_run_steps_done tells. */
 MGD_API mgd_status mgd_run_advance(mgd_context *ctx, mgd_run *run, uint64_t steps);
 MGD_API uint64_t mgd_run_steps_done(const mgd_run *run);
 MGD_API size_t mgd_run_replicas(const mgd_run *run);
@@ -807,7 +815,17 @@ MGD_API size_t mgd_run_units(const mgd_run *run, size_t *active);
 
 /* Stops replica index r (0-based) where it stands: nothing of it changes any more. */
 MGD_API void mgd_run_stop(mgd_run *run, size_t r);
-/* Lets all stopped replicas go on from where they stand, but those whose cost was not finite. */
+/* From now on a replica diverges, too, at a step whose |C| exceeds `factor` (> 1) times the largest
+ * of its first window: the steps before θ is written for the first time, or τ_θ steps of the analog
+ * engine. That largest counts as a thousandth of the mean square of the targets at least. `ends`:
+ * it stops there, as with a cost that is not finite, with θ as it was; and a run of which none is
+ * left is no error. */
+MGD_API mgd_status mgd_run_watch(mgd_context *ctx, mgd_run *run, double factor, bool ends);
+/* The step at which replica r diverged, or UINT64_MAX; the cost there; and what it is compared
+ * with.
+ */
+MGD_API uint64_t mgd_run_diverged(const mgd_run *run, size_t r, double *cost, double *reference);
+/* Lets all stopped replicas go on from where they stand, but those that have diverged. */
 MGD_API void mgd_run_go_on(mgd_run *run);
 /* The step at which replica r stopped, or UINT64_MAX while it runs; *finite tells why. */
 MGD_API uint64_t mgd_run_stopped(const mgd_run *run, size_t r, bool *finite);
@@ -815,6 +833,12 @@ MGD_API uint64_t mgd_run_stopped(const mgd_run *run, size_t r, bool *finite);
 /* Keeps G of each completed window, and the θ it was measured at, from the next write of θ on: for
  * the two probes of G below. */
 MGD_API mgd_status mgd_run_keep_gradient(mgd_context *ctx, mgd_run *run);
+
+/* Outputs of the chip as it stands, settled: without noise where `draw` is 0, else with the noise
+ * of that number. x (B, …); out (B, O), or (B, T, O), with R in front for an ensemble. Nothing of
+ * the run changes. */
+MGD_API mgd_status mgd_run_predict(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
+                                   uint64_t draw, mgd_tensor **out);
 
 /* Copies of θ, (P) for one replica, (R, P) for an ensemble; and of G of the last window: zeros
  * before one has ended. */
@@ -923,6 +947,12 @@ MGD_API mgd_status mgd_data_unit(mgd_context *ctx, const mgd_tensor *t, mgd_dtyp
  * `what` opens the message about a label out of range. */
 MGD_API mgd_status mgd_data_one_hot(mgd_context *ctx, const char *what, const mgd_tensor *labels,
                                     int base, size_t classes, mgd_dtype dtype, mgd_tensor **out);
+
+/* The numbers 1 … n in a random order, (n) i32; and rows of a contiguous tensor by such numbers. */
+MGD_API mgd_status mgd_data_permutation(mgd_context *ctx, size_t n, uint64_t seed,
+                                        mgd_tensor **out);
+MGD_API mgd_status mgd_data_rows(mgd_context *ctx, const mgd_tensor *t, const mgd_tensor *index,
+                                 mgd_tensor **out);
 
 /* Fails when a value of `t` is NaN or infinite, naming `what` and the position of the first. */
 MGD_API mgd_status mgd_data_check_finite(mgd_context *ctx, const char *what, const mgd_tensor *t);

@@ -7,8 +7,9 @@
 --
 -- What it holds: the options of `mgd.train`; the network of an ideal chip, with its present
 -- parameters; the recipe and the fingerprint of the data set, or its tensors where it has no
--- recipe; and the state of the run: parameters, G, the optimizer's moments, the step. Functions (a
--- chip in Lua, `eta`, `cost`) cannot be saved and are given again to `mgd.resume`.
+-- recipe; the state of the run: parameters, G, the optimizer's moments, the step; and what models
+-- of the user's remember. Functions (a chip in Lua, `eta`, `cost`) cannot be saved and are given
+-- again to `mgd.resume`.
 -- @module mgd.checkpoint
 
 local chips = require "mgd.chip"
@@ -18,6 +19,7 @@ local hw = require "mgd.hw"
 local interrupts = require "mgd.interrupts"
 local json = require "mgd.json"
 local layers = require "mgd.layers"
+local memories = require "mgd.memory"
 local nn = require "mgd.nn"
 local options = require "mgd.options"
 local schedules = require "mgd.schedules"
@@ -25,7 +27,7 @@ local train = require "mgd.train"
 
 local M = {}
 
-local FORMAT = 2 -- of the text; that of the file around it is the core's
+local FORMAT = 3 -- of the text; that of the file around it is the core's
 
 -- ---- networks -----------------------------------------------------------------------------------
 
@@ -111,13 +113,20 @@ end
 -- failure, Ctrl-C or a power cut leaves the older file as it was.
 -- @tparam run run  at any step, with stopped replicas too
 -- @tparam string path
--- @raise when the file cannot be written, or the run is running
+-- @raise when the file cannot be written, or the run is running; when a model of yours remembers
+--   what is no plain data, naming it
 function M.save(run, path)
   check_path("run:save", path)
   local opt = run.options
   local plain, functions = train.describe(opt)
   plain.dt = opt.dt_known and plain.dt or nil
   local names, tensors = collect_tensors(run)
+  local memory, remembered = run.memory:encode(function(r)
+    return run:number(r)
+  end)
+  for i, tensor in ipairs(remembered) do
+    names[#names + 1], tensors[#tensors + 1] = "memory." .. i, tensor
+  end
   core.checkpoint.write(path, json.encode({
     format = FORMAT,
     mgd = core.base.version(),
@@ -126,6 +135,7 @@ function M.save(run, path)
     chip = describe_chip(opt.chip),
     data = { name = opt.data.name, fingerprint = opt.data:fingerprint(), recipe = opt.data.recipe },
     wall = run.wall_before,
+    memory = memory,
   }, { where = "run:save" }), names, tensors)
 end
 
@@ -342,6 +352,10 @@ local function resume(path, opt, text, entries)
   resolved.data = find_data(saved, opt.data, tensors, path)
   local run = train.new_run(train.resolve(resolved))
   restore_state(run, tensors, path)
+  if saved.memory ~= nil and not run.memory:decode(saved.memory, memories.tensors_of(tensors),
+    run.options.replicas) then
+    options.fail("mgd.resume", "%s: not the checkpoint of such a run: its 'memory' is none", path)
+  end
   run.wall_before = tonumber(saved.wall) or 0
   return run
 end

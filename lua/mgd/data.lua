@@ -6,7 +6,7 @@
 -- - `name`, `x`, `y`, and `test` (`{x =, y =}` or nil);
 -- - `recipe`: from which `mgd.data.restore` makes it again; nil for tensors of the user's own;
 -- - `#set`, the number of samples (`#set.x` under LuaJIT);
--- - `set:fingerprint()`, `set:subset{first =, last =}`.
+-- - `set:fingerprint()`, `set:subset{first =, last =}`, `set:split{test = 0.2}`, `set:normalise()`.
 --
 -- Tensors are f32 unless f64 is asked for, or given to `mgd.data.from`.
 -- @module mgd.data
@@ -32,6 +32,12 @@ local DTYPE = {
 local test_of = record.kind "mgd.data.test"
 
 local Dataset = naming.class("mgd.dataset", { "test", "recipe" })
+
+local ROUNDING = 1e-12 -- of the largest value: what deviates less is constant
+
+local function contiguous(t)
+  return core.data.is_contiguous(t) and t or t:clone()
+end
 
 local function times(shape, first)
   return #shape < first and "1" or table.concat(shape, "×", first)
@@ -87,7 +93,108 @@ function Dataset:subset(opts)
     x = self.x[range],
     y = self.y[range],
     test = self.test,
+    normalisation = self.normalisation,
     recipe = recipe,
+  }, Dataset)
+end
+
+-- ---- training and test ------------------------------------------------------------------------
+
+local SPLIT = {
+  { "test", type = "number", required = true, above = 0,
+    doc = "Share of the samples that become the test set, below 1." },
+  { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
+    doc = "Of the order in which samples are dealt out." },
+}
+
+--- Deal the samples out, in a random order, to a training set and a test set.
+--
+-- The first ⌊N·test + ½⌋ of the order are the test set, at least one sample; at least one is left
+-- to be trained on. The order follows from the seed and N alone.
+-- @tparam table opts
+-- @tparam number opts.test  share, in (0, 1)
+-- @tparam[opt=1] integer opts.seed
+-- @treturn dataset with `test`; tensors of its own
+-- @raise where there is a test set already, where the share is none, or with a single sample
+-- @usage local set = mgd.data.from{x = x, y = y}:split{test = 0.2, seed = 1}
+function Dataset:split(opts)
+  local where, n = "split", #self.x
+  local opt = options.check(where, SPLIT, opts)
+  if opt.test >= 1 then
+    options.fail(where, "option 'test' must be a share of the samples between 0 and 1, got %.17g",
+      opt.test)
+  elseif self.test then
+    options.fail(where, "the data set has a test set already, of %d samples", #self.test.x)
+  elseif n < 2 then
+    options.fail(where, "a single sample cannot be both trained on and tested with")
+  end
+  local order = core.data.permutation(n, opt.seed)
+  local count = math.min(math.max(math.floor(n * opt.test + 0.5), 1), n - 1)
+  local function part(first, last)
+    local numbers = order[{ { first, last } }]:clone()
+    return { x = core.data.rows(contiguous(self.x), numbers),
+      y = core.data.rows(contiguous(self.y), numbers) }
+  end
+  local set, recipe = part(count + 1, n), self.recipe
+  set.name, set.test = self.name, part(1, count)
+  set.normalisation = self.normalisation
+  set.recipe = recipe
+    and { name = "split", options = { of = recipe, test = opt.test, seed = opt.seed } }
+  return setmetatable(set, Dataset)
+end
+
+local NORMALISE = {
+  { "per", type = "string", default = "feature", choices = { "feature", "set" },
+    doc = "A mean and a deviation for each feature, or one of each for all." },
+}
+
+-- (x − mean)/std of a tensor, in its own type.
+local function scaled(x, mean, std)
+  local type_of = x.dtype
+  return ((x:to "f64" - mean) / std):to(type_of)
+end
+
+--- Inputs of mean 0 and standard deviation 1 over the training set; the test set goes by the same
+-- figures.
+--
+-- A feature that is constant over the training set becomes 0 there: its deviation counts as 1.
+-- @tparam[opt] table opts
+-- @tparam[opt="feature"] string opts.per  "feature": each by itself; "set": one mean and one
+--   deviation
+-- @treturn dataset with `normalisation`: {mean =, std =, per =}, tensors of a sample's shape, or
+--   numbers; tensors of its own, f64 figures
+-- @usage local set = mgd.data.from{x = x, y = y}:split{test = 0.2}:normalise()
+function Dataset:normalise(opts)
+  local opt = options.check("normalise", NORMALISE, opts)
+  local x = self.x:to "f64"
+  local n, shape = x.shape[1], x.shape
+  local size = x.size / n
+  local flat = opt.per == "feature" and x:reshape { n, size } or x:reshape { x.size, 1 }
+  local mean = flat:mean(1)
+  local centred = flat - mean
+  local std = (centred * centred):mean(1):sqrt():totable()
+  local largest = flat:abs():max(1):totable()
+  for i, value in ipairs(std) do
+    std[i] = value > ROUNDING * largest[i] and value or 1
+  end
+  std = core.tensor.tensor(std, { dtype = "f64" })
+  if opt.per == "set" then
+    mean, std = mean[1], std[1]
+  else
+    local sample = {}
+    for i = 2, #shape do
+      sample[i - 1] = shape[i]
+    end
+    mean, std = mean:reshape(sample), std:reshape(sample)
+  end
+  return setmetatable({
+    name = self.name,
+    x = scaled(self.x, mean, std),
+    y = self.y,
+    test = self.test and { x = scaled(self.test.x, mean, std), y = self.test.y },
+    normalisation = { mean = mean, std = std, per = opt.per },
+    recipe = self.recipe
+      and { name = "normalised", options = { of = self.recipe, per = opt.per } },
   }, Dataset)
 end
 
@@ -449,18 +556,19 @@ local function check_inputs(where, name, x)
   core.data.check_finite(where .. ": " .. name, x)
 end
 
--- The targets as (N, K) or (N, T, K) floats; labels 1 … classes become one-hot rows.
-local function targets(where, name, y, classes, dtype)
+-- The targets as (N, K) or (N, T, K) floats; labels from … become one-hot rows.
+local function targets(where, name, y, classes, from, dtype)
   if y.ndim == 1 then
     if not classes and is_float(y) then
       options.fail(
         where,
         "%s has one dimension: targets have the shape (N, K); "
-          .. "for class labels 1 … K say classes = K",
-        name
+          .. "for class labels %d … say classes = K",
+        name,
+        from
       )
     end
-    return core.data.one_hot(where .. ": " .. name, y, classes, dtype)
+    return core.data.one_hot(where .. ": " .. name, y, classes, dtype, from)
   end
   if y.ndim ~= 2 and y.ndim ~= 3 then
     options.fail(where, "%s must have the shape (N, K), or (N, T, K) with an answer for every "
@@ -509,6 +617,8 @@ local FROM = {
     doc = "Targets (N, K) or (N, T, K), or class labels 1 … K (N)." },
   { "test", type = "table", doc = "A test set {x =, y =} of the same kind." },
   { "classes", type = "integer", min = 1, doc = "K, where y holds class labels." },
+  { "classes_from", type = "integer", default = 1, min = 0, max = 1,
+    doc = "The first label: 1, or 0 for labels 0 … K − 1." },
   { "name", type = "string", default = "from tensors", doc = "Shown when printed." },
 }
 
@@ -532,15 +642,15 @@ local function count_classes(opt)
   end
   local largest = opt.y:max()
   largest = type(largest) == "number" and largest or largest:item()
-  return math.max(largest, 1)
+  return math.max(largest + 1 - opt.classes_from, 1)
 end
 
-local function checked_test(where, given, set, classes)
+local function checked_test(where, given, set, classes, from)
   local test = options.check(where .. ": test", FROM_TEST, given)
   check_inputs(where, "test.x", test.x)
   check_length(where, "test.x", test.x, "test.y", test.y)
   check_same_sample(where, "x", test.x, set.x)
-  test.y = targets(where, "test.y", test.y, classes, set.y.dtype)
+  test.y = targets(where, "test.y", test.y, classes, from, set.y.dtype)
   check_same_sample(where, "y", test.y, set.y)
   return test_of { x = as_float(as(test.x, set.x.dtype)),
     y = as_float(as(test.y, set.y.dtype)) }
@@ -552,9 +662,9 @@ local function from_tensors(where, opt)
   check_length(where, "x", opt.x, "y", opt.y)
   local classes = count_classes(opt)
   local x = as_float(opt.x)
-  local y = targets(where, "y", opt.y, classes, x.dtype)
+  local y = targets(where, "y", opt.y, classes, opt.classes_from, x.dtype)
   local set = { name = opt.name, x = x, y = as_float(y) }
-  set.test = opt.test and checked_test(where, opt.test, set, classes)
+  set.test = opt.test and checked_test(where, opt.test, set, classes, opt.classes_from)
   return setmetatable(set, Dataset)
 end
 
@@ -566,7 +676,10 @@ end
 -- @tparam tensor opts.y  targets, shape (N, K); or (N, T, K), an answer for every step of a
 -- sequence; or class labels 1 … K, shape (N), which become one-hot rows
 -- @tparam[opt] table opts.test  `{x =, y =}`, of the same shapes but for the number of samples
--- @tparam[opt] integer opts.classes  K, where y holds labels (default: the largest, for i32 and u8)
+-- @tparam[opt] integer opts.classes  K, where y holds labels (default: as many as the largest, for
+--   i32
+-- and u8)
+-- @tparam[opt=1] integer opts.classes_from  the first label: 0 where they are 0 … K − 1
 -- @tparam[opt="from tensors"] string opts.name  shown when printed
 -- @treturn dataset
 -- @raise on values that are not finite, labels out of range, shapes that do not go together
@@ -610,7 +723,7 @@ end
 -- @param opts.y  targets (N, K), an answer at the end; or (N, T, K) or a list of N tensors (T, K),
 -- one for every step; or class labels 1 … K, shape (N)
 -- @tparam[opt] table opts.test  `{x =, y =}` of the same kind
--- @tparam[opt] integer opts.classes  as for mgd.data.from, and so is `name`
+-- @tparam[opt] integer opts.classes  as for mgd.data.from, and so are `classes_from` and `name`
 -- @treturn dataset x (N, T, F)
 -- @raise on sequences of unlike lengths or features, naming the first such, and as mgd.data.from
 -- @usage local set = mgd.data.sequences{x = {mgd.rand{28, 3}, mgd.rand{28, 3}}, y = mgd.eye(2)}
@@ -642,6 +755,17 @@ data.makers = makers
 function makers.subset(opt)
   return data.restore(opt.of):subset { first = opt.first, last = opt.last }
 end
+
+function makers.split(opt)
+  return data.restore(opt.of):split { test = opt.test, seed = opt.seed }
+end
+
+function makers.normalised(opt)
+  return data.restore(opt.of):normalise { per = opt.per }
+end
+
+--- Makers that are asked of another set.
+data.derived = { subset = true, split = true, normalised = true }
 
 --- Make a data set again from its recipe, as checkpoints do.
 -- @tparam table recipe  the field of that name of a data set: `{name =, options =}`

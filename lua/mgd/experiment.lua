@@ -51,7 +51,9 @@ M.SCHEMA = {
   { "every", type = { "integer", "string" }, min = 1, unit = "steps", choices = { "powers", "log" },
     doc = "Rows of the history; see run:run. A hundredth of the steps without." },
   { "probes", type = "table", default = { "cost", "accuracy" }, doc = "See run:run." },
-  { "stop", type = "table", doc = "{accuracy = at least, cost = at most, …}: solved, per seed." },
+  { "stop", type = "table",
+    doc = "{accuracy = at least, cost = at most, …}: solved, per seed; and {diverged = factor}, "
+      .. "see run:run." },
   { "seeds", type = { "integer", "table" }, default = 1, min = 1,
     doc = "n: replicas 1 … n; or {first =, count =}." },
 }
@@ -96,7 +98,7 @@ function M.with_stop(where, value)
   if not M.is_experiment(value) then
     options.fail(where, "option 'experiment' must be an experiment, got %s",
       options.type_name(value))
-  elseif not value:get "stop" then
+  elseif not probes.has_conditions(value:get "stop") then
     options.fail(where, "the experiment has no 'stop', which says what a solution is")
   end
   return value
@@ -123,7 +125,7 @@ local function spec_of(given)
   opt.training = parts.training(opt.training)
   opt.every = opt.every or math.max(1, math.floor(opt.steps / 100))
   opt.probes = probes.list(WHERE, opt.probes)
-  opt.stop = opt.stop and options.check(WHERE .. ": stop", probes.STOP, opt.stop)
+  opt.stop = opt.stop and probes.check_stop(WHERE .. ": stop", opt.stop)
   opt.stop = opt.stop and next(opt.stop) and opt.stop or nil
   opt.seeds = parts.seeds(opt.seeds)
   return opt
@@ -158,7 +160,7 @@ local function plain_data(set)
   local plain = parts.copy(set.recipe)
   if not plain then
     return { name = set.name, dtype = set.x.dtype, fingerprint = set:fingerprint() }
-  elseif plain.name ~= "subset" then
+  elseif not data.derived[plain.name] then
     plain.options.dtype = set.x.dtype -- the default, where it was not said
   end
   return plain
@@ -374,7 +376,7 @@ end
 --- Run the experiment; see mgd.experiment.runner.
 -- @tparam[opt] table opts `store`, `log`, `progress`, `threads`, `checkpoint`
 -- @treturn result `experiment`, `run`, `history`, `solved` and `diverged`: tensors (R) of the step
---   at which a seed fulfilled `stop`, and at which its cost was not finite; nan where neither
+--   at which a seed fulfilled `stop`, and at which it diverged; nan where neither
 function Experiment:run(opts)
   return require("mgd.experiment.runner").run(self, opts)
 end

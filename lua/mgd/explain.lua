@@ -114,9 +114,10 @@ end
 
 -- How replicas stand: how many run, fulfilled `stop`, diverged; the first that diverged.
 local function measure_replicas(run, f)
-  f.stopped, f.diverged = 0, 0
+  f.stopped, f.diverged, f.blown_up = 0, 0, 0
   for r = 1, run.options.replicas do
     local step, finite = run.core:stopped(r)
+    f.blown_up = f.blown_up + ((not step or finite) and run.core:diverged(r) and 1 or 0)
     if step and finite then
       f.stopped = f.stopped + 1
     elseif step then
@@ -309,6 +310,12 @@ HINTS[#HINTS + 1] = function(run, f)
 end
 
 HINTS[#HINTS + 1] = function(run, f)
+  return f.blown_up > 0 and ("the cost of %s of %s has blown up, far beyond that of the first "
+    .. "window: a smaller η, and stop = {diverged = 1e6} ends such runs"):format(count(f.blown_up),
+    count(run.options.replicas))
+end
+
+HINTS[#HINTS + 1] = function(run, f)
   local first = run.history and run.history.cost and run.history:quantile("cost", 0.5)[1]
   return known(first) and f.cost > 1.1 * first and ("the cost has risen from %.4g to %.4g: η is "
     .. "too large, or G points nowhere"):format(first, f.cost)
@@ -317,7 +324,9 @@ end
 HINTS[#HINTS + 1] = function(run, f)
   local p = run.options.perturbation
   local size = p.norm or p.amplitude
-  if run.warning then
+  if f.blown_up + f.diverged > 0 then -- whatever its C̃ is, it is not for want of amplitude
+    return
+  elseif run.warning then
     return run.warning
   elseif run.steps_done == 0 or run.options.baseline == "none" then
     return

@@ -58,7 +58,8 @@ end
 -- @tparam run run whose replicas may have stopped
 -- @treturn history `step`, `time`, `wall` (T); each probe (T) or (T, R); `stopped` (R), the step at
 --   which each replica fulfilled the stop conditions, `diverged` (R), the step at which its cost
---   was not finite, NaN for those that did not; `names`
+--   ended it: not finite or, as `stop.diverged` says, too large, NaN for those that did not;
+--   `names`
 function Rows:finish(run)
   local result = { names = { "step", "time", "wall" }, timed = run.options.dt_known }
   for _, name in ipairs(self.names) do
@@ -222,7 +223,8 @@ end
 --- How long a solution took, by the rows of this history; nothing is read between them.
 --
 -- The first crossing is the earliest row that fulfils the target. The last crossing is the earliest
--- row from which on every row does: the run had solved the task and never lost it again. A replica
+-- row from which on every row does: the run had solved the task and never lost it again, which a
+-- replica that has diverged did. A replica
 -- without such a row is censored, NaN: it may or may not have come later. Where the history's own
 -- first row fulfils the target already, the crossing was there or before.
 -- @tparam table target conditions as in `stop`, all of which must hold: accuracies at least, all
@@ -241,6 +243,7 @@ function History:time_to_solution(target)
   local replicas = self.stopped.size
   for r = 1, replicas do
     local first, last = crossings(columns, conditions, #step, r)
+    last = self.diverged[r] ~= self.diverged[r] and last or nil
     out.first[r], out.first_time[r] = step[first] or 0 / 0, time[first] or 0 / 0
     out.last[r], out.last_time[r] = step[last] or 0 / 0, time[last] or 0 / 0
   end

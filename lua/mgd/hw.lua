@@ -15,6 +15,7 @@
 
 local core = require "mgd.core"
 local listing = require "mgd.listing"
+local memories = require "mgd.memory"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
 local record = require "mgd.record"
@@ -301,7 +302,7 @@ function Model:apply(values, opts)
   if compiled.update then
     options.fail(where, "an update law is tried out by write(start, changes)")
   end
-  return core.hw.apply(compiled.models, opt, tensor)
+  return core.hw.apply(compiled.models, opt, tensor, memories.new())
 end
 
 --- What devices make of changes of their weights, one after the other.
@@ -336,18 +337,72 @@ local DEFINE = {
   { "params", type = "table", default = {}, doc = "Schema of its parameters; see mgd.options." },
   { "apply", type = "function", required = true,
     doc = "function(values, ctx) → values: a tensor (L, n), n values in each of L lanes." },
+  { "memory", type = "boolean",
+    doc = "Whether it remembers, in ctx.memory; without, whether `apply` names that." },
   { "doc", type = "string", default = "A model of the user's.", doc = "One line for hw.models()." },
 }
 
+-- What the core calls: a model that has no memory, …
+local function forgetting(opt, params)
+  local without = {
+    __index = function(_, key)
+      if key == "memory" then
+        options.fail("hw." .. opt.name, "it uses ctx.memory, which nothing in 'apply' itself says: "
+          .. "expected memory = true in hw.define")
+      end
+    end,
+  }
+  return function(values, ctx)
+    ctx.params = params
+    return opt.apply(values, setmetatable(ctx, without))
+  end
+end
+
+-- … and one that has, with the run's memory, the place on the chip and the replica.
+local function remembering(opt, params, stream)
+  local name = "hw." .. opt.name
+  return function(values, ctx, memory, chain, replica)
+    local place = ("%s, %d"):format(stream, chain)
+    local own = memory:of(name, place, replica, ctx.still)
+    ctx.params, ctx.memory = params, own
+    local out = opt.apply(values, ctx)
+    if ctx.memory ~= own and not ctx.still then
+      if type(ctx.memory) ~= "table" then
+        options.fail(name, "ctx.memory became %s: expected a table", options.type_name(ctx.memory))
+      end
+      memory:set(place, replica, ctx.memory)
+    end
+    return out
+  end
+end
+
 --- Define a model in Lua.
 --
--- `apply(values, ctx)` gets a tensor (L, n), f64: n values (parameters, features, …) of L replicas
--- or samples, and returns one of the same shape. ctx has `params`, `step`, `time` (s), `dt` (s),
--- `still` (a probe looks: no noise), `replicas` (the number of each lane's),
--- `memory` (a table that stays with the model on its chip), and `randn(k)`, `rand(k)`: tensors
--- (L, n) of standard normal or uniform numbers, the k-th of this event, the same for any threads
--- and packing; when still all 0 or ½.
--- @tparam table opts name, stage (one or a list), params (a schema), apply
+-- `apply(values, ctx)` gets a tensor (L, n), f64: n values (parameters, features, …) in each of L
+-- lanes, and returns one of the same shape. ctx has
+--
+-- - `params`: the model's, checked;
+-- - `lanes`: L; `replicas`: the number of the replica in each lane, a list;
+-- - `step`; `time`: the chip's age (s); `dt`: how long the values have been held (s);
+-- - `still`: a probe looks, at a chip that is settled and without noise;
+-- - `rand(k)`, `randn(k)`: tensors (L, n) of uniform numbers on (0, 1), or standard normal ones:
+--   the k-th of this evaluation (1 without k). What a value gets depends on seed, replica, step,
+--   place in the batch and k, and not on threads or on what stands in the other lanes. When still
+--   all ½ or 0;
+-- - `memory`: a table of this replica's at this place of the chip, empty at first.
+--
+-- A model without a memory is called for many lanes at once, which are replicas, or samples, as the
+-- engine packs them, and some may be there to fill up: it must treat each lane by itself. A model
+-- that uses `ctx.memory` is called once for each replica and evaluation; its lanes are the samples
+-- shown, in their order, and no others (parameters and costs have one lane). So replica r of an
+-- ensemble remembers what the single run r does. A probe shows its set in parts, and gets a copy of
+-- the memory, which is forgotten. Plain data (numbers, strings, booleans, tensors, tables of them)
+-- in it are saved and resumed with the run; of models in stage `neurons` each layer has a memory of
+-- its own.
+--
+-- Whether a model has a memory is read off `apply`: whether it names `memory`. Where another
+-- function does so on its behalf, say `memory = true`.
+-- @tparam table opts name, stage (one or a list), params (a schema), apply, memory
 -- @treturn function constructor: called with parameters it gives a model
 -- @usage
 -- local squash = hw.define{name = "squash", stage = "output",
@@ -381,13 +436,14 @@ function hw.define(opts)
     name = opt.name, stages = stages, doc = opt.doc, source = "user", params = opt.params,
     apply = opt.apply,
     compile = function(p, emit, context)
-      local memory = {}
+      local remembers = opt.memory
+      if remembers == nil then
+        remembers = memories.named_in(opt.apply)
+      end
       emit("function", {
         name = "hw." .. opt.name,
-        call = function(values, ctx)
-          ctx.params, ctx.memory = p, memory
-          return opt.apply(values, ctx)
-        end,
+        memory = remembers,
+        call = (remembers and remembering or forgetting)(opt, p, context.stream),
       }, context.stage == "weights" and "drive" or nil)
     end,
   }

@@ -4,6 +4,7 @@
 --
 --     {"event":"start","step":0,"date":…,"version":…,"chip":…,"data":…,"options":{…},"replicas":…}
 --     {"event":"row","step":100,"time":…,"wall":…,"cost":0.21,"accuracy":0.5}
+--     {"event":"diverged","step":64,"replica":3,"cost":5.1e12,"reference":0.31}
 --     {"event":"stopped","step":100,"replica":3,"finite":true}
 --     {"event":"warning","step":128,"message":…}
 --     {"event":"end","step":1000,"wall":…,"message":…}
@@ -49,6 +50,16 @@ function Log:row(row)
     self.warned = true
     write(self, { event = "warning", message = self.run.warning })
   end
+end
+
+--- Says that a replica has diverged, soon after it has.
+-- @tparam integer r
+-- @tparam integer step
+-- @tparam number cost at that step
+-- @tparam number reference what its first window costs
+function Log:diverged(r, step, cost, reference)
+  write(self, { event = "diverged", step = step, replica = self.run:number(r), cost = cost,
+    reference = reference })
 end
 
 --- The last line; closes the file.

@@ -134,6 +134,43 @@ end
 
 M.STOP = STOP
 
+-- ---- divergence ---------------------------------------------------------------------------------
+
+--- A replica has diverged whose cost exceeds this many times the largest of its first window, where
+-- `stop.diverged` says no other.
+M.DIVERGED = 1e6
+
+local DIVERGED = { "diverged", type = { "number", "boolean" }, above = 1,
+  doc = "End a replica whose cost exceeds this many times the largest of its first window." }
+
+--- What `stop` may hold: conditions, and when a replica has diverged.
+M.STOP_OPTIONS = { DIVERGED }
+for i, entry in ipairs(STOP) do
+  M.STOP_OPTIONS[i + 1] = entry
+end
+
+--- Check a table of stop conditions.
+-- @tparam string where opens messages
+-- @tparam table stop
+-- @treturn table checked
+function M.check_stop(where, stop)
+  local checked = options.check(where, M.STOP_OPTIONS, stop)
+  if checked.diverged == true then
+    options.fail(where, "option 'diverged' must be a number > 1, or false, got true")
+  end
+  return checked
+end
+
+--- Whether a table of stop conditions says what a solution is.
+function M.has_conditions(stop)
+  for name in pairs(stop or {}) do
+    if name ~= "diverged" then
+      return true
+    end
+  end
+  return false
+end
+
 local NAMES = {}
 for i, name in ipairs(M.names) do
   NAMES[i] = { name, type = "boolean" }
@@ -176,7 +213,10 @@ Probes.__index = Probes
 -- @tparam table|function|nil stop probes it names are taken too
 function M.prepare(run, names, stop)
   local wanted = check_names("run:run", names)
-  local conditions = type(stop) == "table" and options.check("run:run: stop", STOP, stop) or {}
+  local conditions = type(stop) == "table" and M.check_stop("run:run: stop", stop) or {}
+  local factor = conditions.diverged
+  conditions.diverged = nil
+  run.core:watch(factor or M.DIVERGED, factor and true or false)
   for name in pairs(conditions) do
     wanted[name] = true
   end

@@ -19,6 +19,7 @@ local naming = require "mgd.naming"
 local options = require "mgd.options"
 local paths = require "mgd.experiment.paths"
 local points = require "mgd.sweep.points"
+local probes = require "mgd.probes"
 local progress = require "mgd.progress"
 local results = require "mgd.sweep.result"
 local stores = require "mgd.store"
@@ -93,12 +94,31 @@ local function canonical(base, list)
   return changed
 end
 
+-- The experiment, with what tells a diverged run where it does not say so itself.
+local function guarded(base)
+  local stop = base:get "stop"
+  return stop and stop.diverged ~= nil and base
+    or base:with { ["stop.diverged"] = probes.DIVERGED }
+end
+
+-- A point's value; one of the whole section `stop` has the base's limit where it does not say one.
+local function value_for(base, path, value)
+  if path ~= "stop" or type(value) ~= "table" or value.diverged ~= nil then
+    return value
+  end
+  local copy = { diverged = base:get "stop.diverged" }
+  for key, element in pairs(value) do
+    copy[key] = element
+  end
+  return copy
+end
+
 local function experiments_of(base, name, list)
   local exps = {}
   for i, point in ipairs(list) do
     local changes = { name = ("%s/%04d"):format(name, i) }
     for path, value in pairs(point) do
-      changes[path] = value
+      changes[path] = value_for(base, path, value)
     end
     exps[i] = base:with(changes)
   end
@@ -116,6 +136,7 @@ function M.new(opts)
     options.fail(WHERE, "option 'base' must be an experiment, got %s", options.type_name(base))
   end
   base:need_plain(WHERE)
+  base = guarded(base)
   local self = setmetatable({ name = opt.name or base.name, base = base }, Sweep)
   self.points = points_of(opt)
   self.paths = canonical(base, self.points)

@@ -12,6 +12,7 @@ local each = require "mgd.each"
 local history = require "mgd.history"
 local logs = require "mgd.log"
 local hw = require "mgd.hw"
+local memory = require "mgd.memory"
 local mimo = require "mgd.mimo"
 local naming = require "mgd.naming"
 local nn = require "mgd.nn"
@@ -280,7 +281,7 @@ local PROPERTIES = {
     return run.core:steps_done()
   end,
   warning = function(run)
-    return run.core:warning()
+    return rawget(run, "divergence") or run.core:warning()
   end,
 }
 
@@ -363,11 +364,14 @@ end
 
 --- A run from resolved options; how train and resume make one. A quiet one repeats no warnings.
 function M.new_run(opt, quiet)
-  local run = { options = options_of(opt), wall_before = 0, diverged = 0 }
+  local run = { options = options_of(opt), wall_before = 0, diverged = 0, known_diverged = {} }
   for _, warning in ipairs(quiet and {} or hw.check_time(opt.chip.compiled, opt.dt)) do
     io.stderr:write("mgd: warning: ", warning, "\n")
   end
-  run.core = core.run.new(opt.chip.core, core_options(opt), opt.data.x, opt.data.y)
+  local flat = core_options(opt)
+  run.memory = memory.new()
+  flat.memory = run.memory
+  run.core = core.run.new(opt.chip.core, flat, opt.data.x, opt.data.y)
   return setmetatable(run, Run)
 end
 
@@ -411,6 +415,26 @@ function Run:evaluate(set)
   end
   return evaluation_of { cost = core.tensor.tensor(cost),
     accuracy = core.tensor.tensor(accuracy) }
+end
+
+--- Outputs of the chip as it is trained so far, with all that is wrong with its devices: settled,
+-- and without noise unless that is asked for. The run goes on to the same bits afterwards.
+-- @tparam tensor x inputs (B, …)
+-- @tparam[opt] table opts `noise` (false): with the chip's noise, drawn anew at each call
+-- @treturn tensor (B, O), or (B, T, O) with an answer for every step; (R, B, O) for an ensemble
+-- @raise on inputs of another shape than the chip's, or that are not finite
+-- @usage local y = run:predict(mgd.tensor{{0, 1}})
+function Run:predict(x, opts)
+  return require("mgd.predictions").predict(self, x, opts)
+end
+
+--- Which classes are taken for which, over a data set.
+-- @tparam[opt] table set a data set or {x =, y =}; the test set, or else the training set, without
+-- @treturn tensor (K, K) i32: rows are true classes, columns the chip's answers; (R, K, K) for an
+--   ensemble. One output has two classes: up to ½, and above.
+-- @usage print(run:confusion())
+function Run:confusion(set)
+  return require("mgd.predictions").confusion(self, set)
 end
 
 --- What the run has asked of the chip so far.
@@ -469,7 +493,9 @@ M.RUN_SCHEMA = {
   { "probes", type = "table", default = { "cost", "accuracy" },
     doc = "Names: " .. table.concat(probes.names, ", ") .. "." },
   { "stop", type = { "function", "table" },
-    doc = "{accuracy = at least, cost = at most, …}, per replica, or function(row) → true." },
+    doc = "{accuracy = at least, cost = at most, …}, per replica, or function(row) → true; "
+      .. "{diverged = 1e6} ends a replica whose cost exceeds so many times the largest of its "
+      .. "first window." },
   { "progress", type = "boolean", default = false,
     doc = "A line on the terminal (stderr); elsewhere one every 10 s." },
   { "log", type = "string",
@@ -497,9 +523,28 @@ local function next_row(step, every, last)
   return math.min((math.floor(step / every) + 1) * every, last)
 end
 
+-- Says at once that replicas have diverged: all of them in the log, the first one on stderr.
+local function tell_diverged(run, log)
+  for r = 1, run.options.replicas do
+    local step, cost, reference = run.core:diverged(r)
+    if step and not run.known_diverged[r] then
+      run.known_diverged[r] = true
+      if log then
+        log:diverged(r, step, cost, reference)
+      end
+      if not run.divergence and cost - cost == 0 then
+        run.divergence = ("replica %d (seed %d) diverges: its cost is %.3g at step %d, and was at "
+          .. "most %.3g in its first window; a smaller eta may help"):format(run:number(r),
+          run.options.seed, cost, step, reference)
+        io.stderr:write("mgd: warning: ", run.divergence, "\n")
+      end
+    end
+  end
+end
+
 -- Advances to step `target`, in slices where a progress line wants to live; on failure: false, a
 -- message and the kind of failure.
-local function advance(run, target, line)
+local function advance(run, target, line, log)
   local slice = math.huge
   repeat
     local before, begin = run.steps_done, core.base.clock()
@@ -507,6 +552,7 @@ local function advance(run, target, line)
       slice = math.max(1, math.floor(line:rate() * 0.2))
     end
     local ok, message, why = run.core:advance(math.min(target - before, slice))
+    tell_diverged(run, log)
     if not ok then
       return false, message, why
     end
@@ -519,8 +565,9 @@ end
 
 -- What a user should know after a run, on stderr: a warning that is new, replicas that diverged.
 local function tell(run, warned)
-  if run.warning and not warned then
-    io.stderr:write("mgd: warning: ", run.warning, "\n")
+  local warning = run.core:warning()
+  if warning and not warned then
+    io.stderr:write("mgd: warning: ", warning, "\n")
   end
   local count, first = 0, nil
   for r = 1, run.options.replicas do
@@ -530,9 +577,10 @@ local function tell(run, warned)
       first = first or ("replica %d at step %d"):format(run:number(r), step)
     end
   end
-  if count > run.diverged and count < run.options.replicas then
-    io.stderr:write(("mgd: warning: the cost of %d of %d replicas became infinite or nan "
-      .. "(first: %s, seed %d); they keep their last finite θ\n")
+  local named = run.divergence and count == 1
+  if count > run.diverged and count < run.options.replicas and not named then
+    io.stderr:write(("mgd: warning: %d of %d replicas diverged (first: %s, seed %d); they keep the "
+      .. "θ that they had\n")
       :format(count, run.options.replicas, first, run.options.seed))
   end
   run.diverged = count
@@ -563,7 +611,7 @@ function Run:run(opts)
   local rows = history.new(taken.names, self.options.replicas)
   local line = opt.progress and progress.new(self, opt.steps)
   local begin, last = core.base.clock(), self.steps_done + opt.steps
-  local warned = self.warning
+  local warned = self.core:warning()
   local log = opt.log and logs.open(self, opt.log, (M.describe(self.options)))
 
   local function probe()
@@ -587,7 +635,8 @@ function Run:run(opts)
     self.running = true
     local over = probe()
     while not over and self.steps_done < last do
-      local ok, message, why = advance(self, next_row(self.steps_done, opt.every, last), line)
+      local ok, message, why = advance(self, next_row(self.steps_done, opt.every, last), line,
+        log)
       if not ok and why ~= "nonfinite" then
         return message
       end

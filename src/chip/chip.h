@@ -150,6 +150,10 @@ struct mgd_session {
                                  size_t units, uint64_t step, const void *theta,
                                  const mgd_tensor *x, const mgd_tensor *y, double *cost,
                                  double *accuracy);
+    /* Outputs (B, O), or (B, T, O), for samples x (B, …), settled; with noise, where the chip has
+     * some, of draw number `draw` unless that is 0. */
+    mgd_status (*predict)(mgd_context *ctx, mgd_session *session, const mgd_view *view,
+                          const mgd_tensor *x, uint64_t draw, mgd_tensor **y);
     /* Σ weight·∂C/∂θ (P) over some training samples, as exactly as the chip can tell; and Σ
      * weight·C, unless `cost` is NULL. The pool may be NULL. Not for two at a time. */
     mgd_status (*gradient)(mgd_context *ctx, mgd_session *session, mgd_pool *pool,

@@ -73,6 +73,7 @@ static mgd_status open_part(const opening *o, mgd_hw_place place, part_kind kind
                                       : s->chunks;
     MGD_TRY(mgd_hw_chain_open(o->ctx, spec->models, spec->num_models, place, s->dt, seed,
                               o->task->seed, dtype, &p->chain));
+    p->chain.number = s->num_chains++;
     p->chain.geometry = (mgd_hw_geometry){s->chip->distance, s->chip->joined};
     place_part(s, p);
     return MGD_OK;
@@ -158,6 +159,7 @@ typedef struct {
     size_t unit;
     const uint64_t *replica;
     void *row;
+    uint32_t *place; /* (W) samples: of the batch, in each lane */
 } drawing;
 
 static mgd_hw_frame draw_frame(const drawing *d, const part *p) {
@@ -192,15 +194,14 @@ static mgd_status draw_part(void *arg, part *p) {
     else
         mgd_hw_chain_draw(&p->chain, &f, coefs);
     size_t copy_bytes = p->chain.num_states * state_size(s, p) * mgd_dtype_size(p->chain.dtype);
-    uint32_t place[SIMULATED_TILES * MGD_ALIGNMENT / sizeof(float)];
     for (size_t copy = 0; copy < p->copies; copy++) {
         if (p->kind == ON_FEATURES) {
             f = mgd_simulated_features(s, &f, p->sites, copy, NULL);
             for (size_t lane = 0; lane < s->width && !s->replicas; lane++) {
                 size_t b = copy * s->width + lane;
-                place[lane] = (uint32_t)(b < s->batch ? b : s->batch - 1);
+                d->place[lane] = (uint32_t)(b < s->batch ? b : s->batch - 1);
             }
-            f.sample = s->replicas ? NULL : place;
+            f.sample = s->replicas ? NULL : d->place;
         }
         mgd_hw_chain_start(&p->chain, &f, states + copy * copy_bytes);
     }
@@ -226,7 +227,8 @@ static mgd_status draw_units(mgd_context *ctx, simulated *s, const mgd_task_spec
     for (size_t slot = 0; slot < s->units * s->slots; slot++)
         s->stood[slot] = UINT64_MAX;
     mgd_status status = MGD_OK;
-    if (!mgd_take(&d.row, most + MGD_ALIGNMENT, sizeof(double)))
+    if (!mgd_take(&d.row, most + MGD_ALIGNMENT, sizeof(double)) ||
+        !mgd_take(&d.place, s->width, sizeof(uint32_t)))
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: devices of %zu parameters", most);
     for (size_t unit = 0; unit < s->units && status == MGD_OK; unit++) {
         for (size_t lane = 0; lane < s->slots; lane++) {
@@ -242,6 +244,7 @@ static mgd_status draw_units(mgd_context *ctx, simulated *s, const mgd_task_spec
         status = mgd_interrupt_answer(ctx);
     }
     mgd_free(d.row);
+    mgd_free(d.place);
     return status;
 }
 

@@ -572,6 +572,14 @@ static mgd_status prepare(mgd_context *ctx, ideal_session *s, const mgd_task_spe
                : MGD_OK;
 }
 
+static mgd_status ideal_predict(mgd_context *ctx, mgd_session *session, const mgd_view *view,
+                                const mgd_tensor *x, uint64_t draw, mgd_tensor **y) {
+    (void)draw; /* it has no noise */
+    const mgd_net *net = ((const ideal_session *)session)->net;
+    MGD_TRY(mgd_net_check_input(ctx, net, "predict", x));
+    return mgd_net_forward_at(ctx, net, view->theta, x, y);
+}
+
 /* The network as a responder, for costs that only Lua can compute. */
 static mgd_status respond(void *user, mgd_context *ctx, const mgd_tensor *theta,
                           const mgd_tensor *x, mgd_tensor **y) {
@@ -593,6 +601,7 @@ static mgd_status ideal_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_sp
                                .measure_nodes = task->nodes ? ideal_measure_nodes : NULL,
                                .evaluate = ideal_evaluate,
                                .evaluate_lanes = task->width ? ideal_evaluate_lanes : NULL,
+                               .predict = ideal_predict,
                                .gradient = ideal_gradient,
                                .saturated = ideal_saturated,
                                .close = ideal_close};

@@ -190,6 +190,66 @@ static mgd_status evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *poo
     return status;
 }
 
+/* Rows first … of the outputs, which get their shape from the first that come. */
+static mgd_status take_rows(mgd_context *ctx, const responder *s, const mgd_tensor *raw,
+                            size_t first, size_t n, size_t samples, mgd_tensor **out) {
+    char shape[128];
+    size_t ndim = mgd_tensor_ndim(raw), sides[MGD_MAX_DIMS];
+    const size_t *size = mgd_tensor_shape(raw);
+    bool fits = ndim >= 2 && size[0] == n && mgd_tensor_size(raw) > 0;
+    if (fits && *out)
+        fits = mgd_tensor_size(raw) / n == mgd_tensor_size(*out) / samples;
+    if (!fits)
+        return mgd_fail(ctx, MGD_ERR_SHAPE,
+                        "chip: evaluate returned y of shape %s: expected (B, O) with B = %zu, as "
+                        "before",
+                        mgd_shape_format(shape, sizeof shape, ndim, size), n);
+    if (!*out) {
+        memcpy(sides, size, ndim * sizeof *sides);
+        sides[0] = samples;
+        MGD_TRY(mgd_tensor_new(ctx, s->dtype, ndim, sides, out));
+    }
+    mgd_tensor *y;
+    MGD_TRY(mgd_tensor_convert(ctx, raw, s->dtype, &y));
+    size_t row = mgd_tensor_size(y) / n * mgd_dtype_size(s->dtype);
+    memcpy((char *)mgd_tensor_data(*out) + first * row, mgd_tensor_data(y), n * row);
+    mgd_tensor_free(y);
+    return MGD_OK;
+}
+
+static mgd_status predict(mgd_context *ctx, mgd_session *session, const mgd_view *view,
+                          const mgd_tensor *x, uint64_t draw, mgd_tensor **y) {
+    (void)draw; /* its noise is its own */
+    const responder *s = (const responder *)session;
+    size_t samples = mgd_tensor_ndim(x) > 0 ? mgd_tensor_shape(x)[0] : 0;
+    mgd_tensor *rows, *out = NULL;
+    if (samples < 1 || mgd_tensor_ndim(x) < 2)
+        return mgd_fail(ctx, MGD_ERR_SHAPE, "predict: x must have the shape (B, …) with B ≥ 1");
+    MGD_TRY(mgd_tensor_convert(ctx, x, s->dtype, &rows));
+    memcpy(mgd_tensor_data(s->theta), view->theta,
+           mgd_tensor_size(s->theta) * mgd_dtype_size(s->dtype));
+    mgd_status status = MGD_OK;
+    for (size_t first = 0; first < samples && status == MGD_OK; first += EVALUATE_ROWS) {
+        size_t n = samples - first < EVALUATE_ROWS ? samples - first : EVALUATE_ROWS;
+        mgd_tensor *part = NULL, *raw = NULL;
+        status = rows_of(ctx, rows, first, n, &part);
+        if (status == MGD_OK)
+            status = s->respond(s->user, ctx, s->theta, part, &raw);
+        if (status == MGD_OK)
+            status = take_rows(ctx, s, raw, first, n, samples, &out);
+        mgd_tensor_free(part);
+        mgd_tensor_free(raw);
+        if (status == MGD_OK)
+            status = mgd_interrupt_answer(ctx);
+    }
+    mgd_tensor_free(rows);
+    if (status == MGD_OK)
+        *y = out;
+    else
+        mgd_tensor_free(out);
+    return status;
+}
+
 /* Σ weight·C over some training samples at s->theta, sample by sample. */
 static mgd_status weighted_cost(mgd_context *ctx, const responder *s, const mgd_weighted *set,
                                 double *sum) {
@@ -278,8 +338,11 @@ mgd_status mgd_responder_open(mgd_context *ctx, const mgd_chip *chip, mgd_respon
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(responder), &memory));
     responder *s = memory;
-    s->session = (mgd_session){
-        .measure = measure, .evaluate = evaluate, .gradient = gradient, .close = close_session};
+    s->session = (mgd_session){.measure = measure,
+                               .evaluate = evaluate,
+                               .predict = predict,
+                               .gradient = gradient,
+                               .close = close_session};
     s->respond = respond;
     s->user = user;
     s->dtype = chip->dtype;

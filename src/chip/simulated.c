@@ -38,6 +38,7 @@ mgd_hw_frame mgd_simulated_parameters(const simulated *s, worker *w, size_t unit
                       .sites = s->net->num_parameters,
                       .row = !s->replicas,
                       .replica = replica,
+                      .device = unit,
                       .tick = step * MGD_HW_TICKS,
                       .ticks = MGD_HW_TICKS,
                       .step = s->dt,
@@ -247,6 +248,8 @@ static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
     const simulated *s = job->s;
     worker *w = &s->workers[job->r->pool && !s->calls ? pool_worker : job->r->worker];
     void *y;
+    mgd_hw_frame f = *job->frame;
+    f.used = s->batch - chunk * s->width < s->width ? s->batch - chunk * s->width : s->width;
     for (size_t lane = 0; lane < s->width; lane++) {
         size_t b = chunk * s->width + lane;
         w->copy[lane] = (uint32_t)(b < s->batch ? b : s->batch - 1);
@@ -254,8 +257,8 @@ static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
     }
     w->gathered = NULL;
     gather(s, w, w->index);
-    mgd_status status = mgd_simulated_forward(job->ctx, s, w, job->r->unit, job->frame, chunk,
-                                              w->copy, job->theta, &y);
+    mgd_status status =
+        mgd_simulated_forward(job->ctx, s, w, job->r->unit, &f, chunk, w->copy, job->theta, &y);
     if (status != MGD_OK)
         job->status = status; /* only functions of the user's fail, and then there is one thread */
     for (size_t c = 0; c < s->channels && status == MGD_OK; c++) {
@@ -322,6 +325,16 @@ static mgd_status measure_points(mgd_context *ctx, const simulated *s, const mgd
     return MGD_OK;
 }
 
+/* What a replica's models of the user's remember is put aside, or back. They share one place. */
+static mgd_status keep_memory(mgd_context *ctx, const simulated *s, size_t device, bool undo) {
+    for (size_t i = 0; i < s->chip->spec.num_models && s->remembers; i++) {
+        const mgd_hw_model *m = &s->chip->spec.models[i];
+        if (m->memory && m->keep)
+            return m->keep(m->user, ctx, device, undo);
+    }
+    return MGD_OK;
+}
+
 static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
     const simulated *s = (const simulated *)session;
     char *states = s->states + r->unit * s->state_bytes;
@@ -329,10 +342,14 @@ static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_requ
         return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
     if (!s->calls)
         return measure_points(ctx, s, r);
+    MGD_TRY(keep_memory(ctx, s, r->unit, false));
     memcpy(s->workers[r->worker].undo, states, s->state_bytes);
     mgd_status status = measure_points(ctx, s, r);
-    if (status != MGD_OK)
+    if (status != MGD_OK) {
+        mgd_context unused = {0};
         memcpy(states, s->workers[r->worker].undo, s->state_bytes);
+        keep_memory(&unused, s, r->unit, true);
+    }
     return status;
 }
 
@@ -452,6 +469,7 @@ static void arrange(simulated *s, const mgd_task_spec *task) {
         s->chunks = (tiles + most - 1) / most;
         if (s->chunks < task->workers)
             s->chunks = task->workers < tiles ? task->workers : tiles;
+        s->chunks = s->remembers ? 1 : s->chunks;
         s->width = (tiles + s->chunks - 1) / s->chunks * lanes;
         s->chunks = (task->batch + s->width - 1) / s->width;
         s->row_width = lanes;
@@ -530,6 +548,7 @@ mgd_status mgd_simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_s
     s->session = (mgd_session){.measure = measure,
                                .evaluate = mgd_simulated_evaluate,
                                .evaluate_lanes = task->width ? mgd_simulated_evaluate_lanes : NULL,
+                               .predict = mgd_simulated_predict,
                                .gradient = mgd_simulated_gradient,
                                .saturated = mgd_simulated_saturated,
                                .rest = rest,
@@ -547,6 +566,8 @@ mgd_status mgd_simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_s
     s->cost = task->cost;
     s->channels = task->num_shares + 1;
     s->shares = task->shares;
+    for (size_t i = 0; i < c->spec.num_models; i++)
+        s->remembers = s->remembers || c->spec.models[i].memory;
     s->batch = task->batch;
     s->units = task->units;
     s->num_workers = task->workers;

@@ -55,6 +55,7 @@ typedef struct {
     double *hit, *moves;        /* (W); moves: 0 where the replica has stopped */
     char *held;                 /* (W) reals: see mgd_hw_frame */
     uint32_t *index, *copy;     /* (W) samples in the set, and their places in the batch */
+    size_t used;                /* samples: lanes of a probe that hold some */
     char *undo;                 /* a unit's states, where a function of the user's may fail */
     const uint32_t *gathered;
     mgd_watch watch; /* of probes that look at activations */
@@ -67,7 +68,8 @@ typedef struct {
     const mgd_plan *plan;
     const mgd_hw_kernels *hw;
     bool replicas;  /* the arrangement */
-    bool calls;     /* functions of the user's */
+    bool calls;     /* functions of the user's, … */
+    bool remembers; /* … some of which have a memory */
     bool times;     /* for how long θ has been held matters */
     bool writes;    /* θ does not just become what is asked for */
     uint64_t rests; /* times at rest so far */
@@ -81,6 +83,7 @@ typedef struct {
     mgd_samples samples;
     double dt, origin; /* seconds of a step; age of the chip at step 0 */
     parts parts;
+    size_t num_chains; /* of all parts */
     mgd_hw_writer writer;
     size_t law;                     /* its coefficients, bytes in a unit's memory */
     size_t kept[MGD_HW_KEPT];       /* its states likewise, SIZE_MAX where there are none */
@@ -111,7 +114,8 @@ mgd_status mgd_simulated_apply(mgd_context *ctx, const simulated *s, const part 
                                const mgd_hw_frame *f, size_t copy, void *values);
 
 #define SIMULATED_TILES 8              /* of lanes in a chunk of a batch, at most */
-#define REST_TICKS (UINT64_C(1) << 39) /* events at rest are numbered from here on */
+#define REST_TICKS (UINT64_C(1) << 39) /* events at rest are numbered from here on, … */
+#define DRAW_TICKS (UINT64_C(1) << 38) /* … and noise of predictions */
 
 /* Value `at` of an array of reals, as a double. */
 static inline double simulated_real(const simulated *s, const void *values, size_t at) {
@@ -154,6 +158,8 @@ typedef mgd_status visit_part(void *arg, part *p);
 mgd_status mgd_simulated_each_part(simulated *s, visit_part *visit, void *arg);
 
 /* still.c */
+mgd_status mgd_simulated_predict(mgd_context *ctx, mgd_session *session, const mgd_view *view,
+                                 const mgd_tensor *x, uint64_t draw, mgd_tensor **y);
 mgd_status mgd_simulated_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
                                   const mgd_view *view, const mgd_tensor *x, const mgd_tensor *y,
                                   double *cost, double *accuracy);

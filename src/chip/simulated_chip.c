@@ -168,6 +168,13 @@ static bool has_function(const mgd_chip_spec *spec) {
     return false;
 }
 
+static bool remembers(const mgd_chip_spec *spec) {
+    for (size_t i = 0; i < spec->num_models; i++)
+        if (spec->models[i].memory)
+            return true;
+    return false;
+}
+
 static mgd_status chip_prepare(mgd_context *ctx, simulated_chip *c, const mgd_chip_spec *spec) {
     size_t parameters = c->net->num_parameters;
     MGD_TRY(check_neurons(ctx, c->net, spec));
@@ -203,7 +210,7 @@ mgd_status mgd_chip_simulated(mgd_context *ctx, mgd_net *net, const mgd_chip_spe
         .dtype = net->dtype,
         .num_parameters = net->num_parameters,
         .no_nodes = "node perturbation is there for ideal chips, and this one has imperfections",
-        .lanes = net->kernels->lanes,
+        .lanes = remembers(spec) ? 0 : net->kernels->lanes, /* one replica after the other */
         .caller_only = has_function(spec),
         .in_order = true,
         .resolution = net->dtype == MGD_F32 ? 0x1p-23 : 0x1p-52,

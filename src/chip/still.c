@@ -21,22 +21,37 @@ static mgd_status still_weights(mgd_context *ctx, const simulated *s, size_t uni
     return mgd_simulated_apply(ctx, s, &s->parts.drive, unit, f, 0, theta);
 }
 
-/* Outputs, costs (value) and hits (hit) of the samples that `w` names: in replicas one sample for
- * all lanes, in samples one for each lane. */
+/* Rows (… × n) of the samples that `w` names into lanes (n × W): in replicas one sample for all, in
+ * samples one for each. */
+static void load(const simulated *s, const worker *w, const mgd_tensor *rows, size_t n, void *out) {
+    const mgd_net_kernels *k = s->net->kernels;
+    const char *from = mgd_tensor_data(rows);
+    if (s->replicas)
+        k->spread(from + w->index[0] * n * s->real, n, out, s->width);
+    else
+        k->gather(from, n, w->index, out, s->width);
+}
+
+/* Outputs of the samples that `w` names. */
+static mgd_status still_outputs(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
+                                const mgd_hw_frame *f, const mgd_tensor *x, const void *theta,
+                                void **y) {
+    mgd_hw_frame g = *f;
+    g.used = w->used;
+    g.copy = w->index[0]; /* tells draws of its noise apart, which there may be: see predict */
+    load(s, w, x, s->samples.features, w->arena);
+    w->gathered = NULL;
+    return mgd_simulated_forward(ctx, s, w, unit, &g, 0, f->noisy && !s->replicas ? w->index : NULL,
+                                 theta, y);
+}
+
+/* Outputs, costs (value) and hits (hit) of the samples that `w` names. */
 static mgd_status still_pass(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
                              const mgd_hw_frame *f, const mgd_samples *set, const void *theta) {
     const mgd_net_kernels *k = s->net->kernels;
     void *y;
-    if (s->replicas) {
-        const char *x = mgd_tensor_data(set->x), *t = mgd_tensor_data(set->y);
-        k->spread(x + w->index[0] * set->features * s->real, set->features, w->arena, s->width);
-        k->spread(t + w->index[0] * set->targets * s->real, set->targets, w->target, s->width);
-    } else {
-        k->gather(mgd_tensor_data(set->x), set->features, w->index, w->arena, s->width);
-        k->gather(mgd_tensor_data(set->y), set->targets, w->index, w->target, s->width);
-    }
-    w->gathered = NULL;
-    MGD_TRY(mgd_simulated_forward(ctx, s, w, unit, f, 0, NULL, theta, &y));
+    load(s, w, set->y, set->targets, w->target);
+    MGD_TRY(still_outputs(ctx, s, w, unit, f, set->x, theta, &y));
     k->cost(&s->cost, set->steps, set->columns, s->width, y, w->target, w->value);
     k->hits(set->steps, set->columns, s->width, y, w->target, w->hit);
     return MGD_OK;
@@ -51,6 +66,7 @@ static size_t take(const simulated *s, worker *w, const uint32_t *index, size_t 
         size_t at = first + (lane < used ? lane : used - 1);
         w->index[lane] = index ? index[at] : (uint32_t)at;
     }
+    w->used = used;
     return used;
 }
 
@@ -158,6 +174,58 @@ mgd_status mgd_simulated_evaluate(mgd_context *ctx, mgd_session *session, mgd_po
     }
     mgd_free(memory);
     return status == MGD_ERR_INTERRUPT ? mgd_interrupted(ctx) : status;
+}
+
+/* ---- predicting ------------------------------------------------------------------------------ */
+
+/* Outputs (O × W) of `used` samples from number `first` on into rows (… × O): those of one lane in
+ * replicas. */
+static void store_outputs(const simulated *s, size_t first, size_t used, size_t lane,
+                          const char *from, char *to) {
+    size_t n = s->net->outputs;
+    for (size_t k = 0; k < used; k++)
+        for (size_t o = 0; o < n; o++)
+            memcpy(to + ((first + k) * n + o) * s->real,
+                   from + (o * s->width + (s->replicas ? lane : k)) * s->real, s->real);
+}
+
+static mgd_status predict_rows(mgd_context *ctx, const simulated *s, const mgd_view *view,
+                               uint64_t draw, const mgd_tensor *x, mgd_tensor *out) {
+    worker *w = &s->workers[0];
+    size_t unit = view->slot / s->slots, lane = view->slot % s->slots;
+    size_t samples = mgd_tensor_shape(x)[0];
+    mgd_hw_frame f = still_frame(s, w, unit, view->step);
+    f.noisy = draw > 0;
+    f.at_step = view->step;
+    f.tick = f.noisy ? DRAW_TICKS + draw : f.tick;
+    place_theta(s, view->theta, w->pack);
+    MGD_TRY(still_weights(ctx, s, unit, &f, w->pack));
+    for (size_t i = 0, used; i < samples; i += used) {
+        void *y;
+        MGD_TRY(mgd_interrupt_answer(ctx));
+        used = take(s, w, NULL, i, samples);
+        MGD_TRY(still_outputs(ctx, s, w, unit, &f, x, w->pack, &y));
+        store_outputs(s, i, used, lane, y, mgd_tensor_data(out));
+    }
+    return MGD_OK;
+}
+
+mgd_status mgd_simulated_predict(mgd_context *ctx, mgd_session *session, const mgd_view *view,
+                                 const mgd_tensor *x, uint64_t draw, mgd_tensor **y) {
+    const simulated *s = (const simulated *)session;
+    mgd_tensor *rows = NULL, *out = NULL;
+    MGD_TRY(mgd_net_check_input(ctx, s->net, "predict", x));
+    mgd_status status = mgd_tensor_convert(ctx, x, s->net->dtype, &rows);
+    if (status == MGD_OK)
+        status = mgd_net_outputs_new(ctx, s->net, mgd_tensor_shape(x)[0], &out);
+    if (status == MGD_OK)
+        status = predict_rows(ctx, s, view, draw, rows, out);
+    mgd_tensor_free(rows);
+    if (status == MGD_OK)
+        *y = out;
+    else
+        mgd_tensor_free(out);
+    return status;
 }
 
 /* ---- saturation ------------------------------------------------------------------------------ */

@@ -124,6 +124,7 @@ static mgd_status apply_chains(mgd_context *ctx, mgd_hw_chain *chains, const mgd
     coefs = states = 0;
     for (size_t place = 0; place < MGD_HW_PLACE_COUNT; place++) {
         mgd_hw_chain *chain = &chains[place];
+        chain->number = place;
         chain->geometry = (mgd_hw_geometry){b.distance, b.joined};
         mgd_hw_chain_draw(chain, &b.frame, b.coefs + coefs * b.padded * b.real);
         mgd_hw_chain_start(chain, &b.frame, b.states + states * b.padded * b.real);

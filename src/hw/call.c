@@ -44,7 +44,7 @@ static mgd_status draw(mgd_context *ctx, const void *event, bool uniform, uint64
                        mgd_tensor **out) {
     const call *c = event;
     void *memory;
-    if (c->frame->still) { /* probes see what is in the middle */
+    if (c->frame->still && !c->frame->noisy) { /* probes see what is in the middle */
         size_t shape[2] = {c->lanes, c->sites};
         MGD_TRY(mgd_tensor_new(ctx, MGD_F64, 2, shape, out));
         return mgd_tensor_fill(ctx, *out, uniform ? 0.5 : 0);
@@ -88,18 +88,21 @@ static mgd_status replicas(mgd_context *ctx, const call *c, uint64_t **out) {
 
 mgd_status mgd_hw_call(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw_op *op,
                        const mgd_hw_frame *f, void *values) {
-    call c = {chain, op, f, f->row ? 1 : f->width, f->sites};
+    size_t lanes = f->row ? 1 : op->model.memory && f->used > 0 ? f->used : f->width;
+    call c = {chain, op, f, lanes, f->sites};
     double seconds = f->step / MGD_HW_TICKS;
     uint64_t *replica;
     MGD_TRY(replicas(ctx, &c, &replica));
     mgd_hw_event event = {.replica = replica,
                           .lanes = c.lanes,
                           .sites = c.sites,
-                          .step = f->tick / MGD_HW_TICKS,
+                          .step = f->noisy ? f->at_step : f->tick / MGD_HW_TICKS,
                           .time = f->time,
                           .dt = seconds * (double)f->ticks,
                           .still = f->still,
                           .draw = draw,
+                          .device = f->device,
+                          .chain = chain->number,
                           .event = &c};
     mgd_tensor *given = NULL, *made = NULL, *result = NULL;
     mgd_status status = to_tensor(ctx, &c, values, &given);

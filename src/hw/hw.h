@@ -52,6 +52,8 @@ typedef struct {
     size_t sites;            /* n: rows, but in a row padded to tiles */
     bool row;                /* value (i, lane) is site i·width + lane of one replica */
     bool shared;             /* coefficients (n): the same for all lanes */
+    size_t used;             /* shared: lanes that hold samples; 0: all */
+    size_t device;           /* row and shared: the replica's place among those of the run */
     const uint64_t *replica; /* (width) numbers; row and shared: one for all */
     const uint32_t *sample;  /* (width) place of the lane's sample in the batch; NULL: `copy` */
     uint32_t copy;
@@ -63,7 +65,9 @@ typedef struct {
     const void *since;      /* (rows × width) seconds since each device was programmed; NULL: 0 */
     const void *alive;      /* (width) 0: the lane's states stay as they are; NULL: all move */
     double time;            /* seconds since the chip was made */
-    bool still;             /* settled and without noise: what probes see */
+    bool still;             /* settled and without noise: what probes see; … */
+    bool noisy;             /* … or with noise, as predictions may be: of draw `tick`, … */
+    uint64_t at_step;       /* … at this step */
     bool keeping; /* time passes for what is stored, `held` of it: leak and diffusion act */
 } mgd_hw_frame;
 
@@ -144,6 +148,7 @@ struct mgd_hw_chain {
     size_t num_coefs, num_states; /* arrays of them */
     bool timed;                   /* what it does to held values changes with time */
     bool calls;                   /* some of its models are functions of the user's */
+    size_t number;                /* among the chains of a chip */
     mgd_hw_geometry geometry;
 };
 

@@ -67,7 +67,7 @@ void HW_KERNEL(noise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_
                       const void *coef, void *state, void *values) {
     (void)chain, (void)coef, (void)state;
     const mgd_hw_model *m = &op->model;
-    if (f->still)
+    if (f->still && !f->noisy)
         return;
     draws d = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, 0, 1);
     vec z[GROUP];
@@ -90,7 +90,7 @@ void HW_KERNEL(noise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_
 /* A sum of independent normal terms σ·x_i·z_i, and one for the bias, is normal itself. */
 void HW_KERNEL(product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *xs, size_t inputs,
                         void *ys) {
-    if (f->still)
+    if (f->still && !f->noisy)
         return;
     const vec sigma = splat((real)op->model.sigma);
     const real *x = xs;
@@ -133,12 +133,21 @@ void HW_KERNEL(diffusion)(const mgd_hw_chain *chain, const mgd_hw_op *op, const 
 
 /* Relaxation r: s ← a·s + b·z, with b² = (1 − a²)·σ²/K, so that each is stationary. Its states are
  * drawn at rest as z·σ/√K. */
+/* As it is at this moment, which it stays. */
+static void add_flicker(const mgd_hw_op *op, const real *s, size_t size, real *v) {
+    for (size_t r = 0; r < op->order; r++)
+        for (size_t at = 0; at < size; at += VEC_LANES)
+            store(v + at, load(v + at) + load(s + r * size + at));
+}
+
 void HW_KERNEL(flicker)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
                         const void *coef, void *state, void *values) {
     (void)chain, (void)coef;
+    size_t size = f->rows * f->width;
+    if (f->still && f->noisy)
+        add_flicker(op, state, size, values);
     if (f->still)
         return;
-    size_t size = f->rows * f->width;
     const double *matrix = op->matrix[f->ticks - 1];
     vec z[GROUP];
     real *v = values;

@@ -135,7 +135,7 @@ void HW_KERNEL(quantise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const m
         quantise_managed(m, f, values);
         return;
     }
-    if (m->stochastic && !f->still) {
+    if (m->stochastic && (!f->still || f->noisy)) {
         round_at_random(op, f, values);
         return;
     }

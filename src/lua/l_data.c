@@ -91,16 +91,42 @@ static int data_cifar10(lua_State *L) {
     return 2;
 }
 
-/* one_hot(what, labels, classes, dtype) → one-hot rows (N, classes) of labels 1 … classes. */
+/* one_hot(what, labels, classes, dtype, base) → one-hot rows (N, classes) of labels from base on.
+ */
 static int data_one_hot(lua_State *L) {
     const char *what = luaL_checkstring(L, 1);
     mgd_tensor *labels = l_check_tensor(L, 2, what);
     size_t classes = (size_t)l_integer(L, 3, "one_hot: classes", 1, INT32_MAX);
     mgd_dtype dtype = check_float(L, 4, what);
+    int base = (int)l_integer(L, 5, "one_hot: base", 0, 1);
     lua_settop(L, 4);
     mgd_context ctx = {0};
     mgd_tensor **out = l_push_tensor_box(L);
-    l_check(L, mgd_data_one_hot(&ctx, what, labels, 1, classes, dtype, out), &ctx);
+    l_check(L, mgd_data_one_hot(&ctx, what, labels, base, classes, dtype, out), &ctx);
+    l_tensor_filled(L, *out);
+    return 1;
+}
+
+/* permutation(n, seed) → 1 … n in a random order, i32 */
+static int data_permutation(lua_State *L) {
+    mgd_context ctx = {0};
+    size_t n = (size_t)l_integer(L, 1, "split: samples", 1, INT32_MAX);
+    uint64_t seed = (uint64_t)(int64_t)luaL_checknumber(L, 2);
+    lua_settop(L, 2);
+    mgd_tensor **out = l_push_tensor_box(L);
+    l_check(L, mgd_data_permutation(&ctx, n, seed, out), &ctx);
+    l_tensor_filled(L, *out);
+    return 1;
+}
+
+/* rows(tensor, numbers) → these rows of it */
+static int data_rows(lua_State *L) {
+    mgd_context ctx = {0};
+    const mgd_tensor *t = l_check_tensor(L, 1, "split");
+    const mgd_tensor *index = l_check_tensor(L, 2, "split");
+    lua_settop(L, 2);
+    mgd_tensor **out = l_push_tensor_box(L);
+    l_check(L, mgd_data_rows(&ctx, t, index, out), &ctx);
     l_tensor_filled(L, *out);
     return 1;
 }
@@ -164,6 +190,8 @@ static const luaL_Reg functions[] = {
     {"idx_labels", data_idx_labels},
     {"cifar10", data_cifar10},
     {"one_hot", data_one_hot},
+    {"permutation", data_permutation},
+    {"rows", data_rows},
     {"check_finite", data_check_finite},
     {"is_contiguous", data_is_contiguous},
     {"hash", data_hash},

@@ -169,7 +169,7 @@ static int event_draw(lua_State *L) {
 
 /* The current event is at stack index `current`. */
 static void push_event(lua_State *L, int current, const hw_call *c) {
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 12);
     lua_pushinteger(L, (lua_Integer)c->event->step);
     lua_setfield(L, -2, "step");
     lua_pushnumber(L, c->event->time);
@@ -184,6 +184,8 @@ static void push_event(lua_State *L, int current, const hw_call *c) {
         lua_rawseti(L, -2, (int)i + 1);
     }
     lua_setfield(L, -2, "replicas");
+    lua_pushinteger(L, (lua_Integer)c->event->lanes);
+    lua_setfield(L, -2, "lanes");
     for (int uniform = 0; uniform < 2; uniform++) {
         lua_pushvalue(L, current);
         lua_pushinteger(L, c->number);
@@ -193,22 +195,31 @@ static void push_event(lua_State *L, int current, const hw_call *c) {
     }
 }
 
-/* Runs in protected mode: (current event, function, call) */
+/* Runs in protected mode: (current event, function, call, memory, place, replica) */
 static int protected_call(lua_State *L) {
     const hw_call *c = lua_touserdata(L, 3);
     mgd_context ctx = {0};
-    lua_settop(L, 2);
+    lua_pushvalue(L, 2);
     mgd_tensor **box = l_push_tensor_box(L);
     l_check(L, mgd_tensor_convert(&ctx, c->values, MGD_F64, box), &ctx);
     l_tensor_filled(L, *box);
     push_event(L, 1, c);
-    lua_call(L, 2, 1);
+    for (int i = 4; i <= 6; i++)
+        lua_pushvalue(L, i);
+    lua_call(L, 5, 1);
     mgd_tensor *result = l_take_tensor(L, lua_gettop(L));
     if (!result)
         return luaL_error(L, "it returned a %s: expected a tensor", luaL_typename(L, -1));
     if (mgd_tensor_view(&ctx, result, c->out) != MGD_OK)
         return luaL_error(L, "%s", ctx.message);
     return 0;
+}
+
+/* The call's memory at the end of the stack: by Lua, which knows it by place and replica. */
+static void push_memory(lua_State *L, const hw_function *f, const mgd_hw_event *event) {
+    lua_pushvalue(L, f->callback->memory);
+    lua_pushinteger(L, (lua_Integer)event->chain);
+    lua_pushinteger(L, (lua_Integer)event->device + 1);
 }
 
 static mgd_status call_function(void *user, mgd_context *ctx, const mgd_tensor *values,
@@ -226,9 +237,25 @@ static mgd_status call_function(void *user, mgd_context *ctx, const mgd_tensor *
     lua_rawgeti(L, f->callback->function - 1, f->slot + 1);
     lua_rawgeti(L, f->callback->function - 1, f->slot);
     lua_pushlightuserdata(L, &c);
-    mgd_status status = l_protected(L, 3, 0, ctx, f->name);
+    push_memory(L, f, event);
+    mgd_status status = l_protected(L, 6, 0, ctx, f->name);
     f->current->event = outer.event;
     f->current->number = outer.number;
+    lua_settop(L, top);
+    return status;
+}
+
+/* Has what a replica remembers put aside, or back. */
+static mgd_status keep_memory(void *user, mgd_context *ctx, size_t device, bool undo) {
+    const hw_function *f = user;
+    lua_State *L = f->callback->L;
+    if (!L || !lua_checkstack(L, 8))
+        return l_fail(ctx, f->name, "it cannot be called from here");
+    int top = lua_gettop(L);
+    lua_getfield(L, f->callback->memory, undo ? "undo" : "keep");
+    lua_pushvalue(L, f->callback->memory);
+    lua_pushinteger(L, (lua_Integer)device + 1);
+    mgd_status status = l_protected(L, 2, 0, ctx, f->name);
     lua_settop(L, top);
     return status;
 }
@@ -294,6 +321,8 @@ static void read_model(lua_State *L, int index, int anchor, const l_callback *ca
         text(L, index, "name", f->name, sizeof f->name);
         lua_rawseti(L, anchor, slot + 2);
         m->function = call_function;
+        m->memory = flag(L, index, "memory");
+        m->keep = keep_memory;
         m->user = f;
     }
 }
@@ -350,18 +379,18 @@ static void reshape_back(lua_State *L, mgd_tensor **box, const mgd_tensor *like)
     l_tensor_filled(L, *out);
 }
 
-/* apply(models, conditions, values) → values */
+/* apply(models, conditions, values, memory) → values */
 static int hw_apply(lua_State *L) {
     mgd_context ctx = {0};
     mgd_hw_conditions conditions;
     size_t count;
     read_conditions(L, 2, &conditions);
-    lua_settop(L, 3);
+    lua_settop(L, 4);
     const mgd_tensor *values = l_hold_tensor(L, 3, "hw: values");
     lua_newtable(L);
     lua_pushnil(L);
-    l_callback callback = {L, 6}; /* functions lie in the table below */
-    mgd_hw_model *models = read_models(L, 1, 5, &callback, &count);
+    l_callback callback = {L, 7, 4}; /* functions lie in the table below */
+    mgd_hw_model *models = read_models(L, 1, 6, &callback, &count);
     mgd_tensor **rows = l_push_tensor_box(L);
     l_check(L, as_rows(&ctx, values, rows), &ctx);
     mgd_tensor **out = l_push_tensor_box(L);

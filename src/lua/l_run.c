@@ -117,25 +117,26 @@ static l_callback enter(lua_State *L, l_run *box) {
     int kept = lua_gettop(L);
     for (size_t i = 0; i < SCHEDULES; i++) {
         lua_getfield(L, kept, schedule_names[i]);
-        box->schedules[i].callback = (l_callback){L, lua_gettop(L)};
+        box->schedules[i].callback = (l_callback){L, lua_gettop(L), 0};
     }
     lua_getfield(L, kept, "cost");
-    box->cost = (l_callback){L, lua_gettop(L)};
+    box->cost = (l_callback){L, lua_gettop(L), 0};
     lua_getfield(L, kept, "pattern");
-    box->pattern = (l_callback){L, lua_gettop(L)};
+    box->pattern = (l_callback){L, lua_gettop(L), 0};
     lua_getfield(L, kept, "chip");
     l_get_user_value(L, -1);
     lua_rawgeti(L, -1, 1);
-    box->chip->evaluate = (l_callback){L, lua_gettop(L)};
+    lua_getfield(L, kept, "memory");
+    box->chip->evaluate = (l_callback){L, lua_gettop(L) - 1, lua_gettop(L)};
     box->busy = 1;
     return outer;
 }
 
 static void leave(l_run *box, l_callback outer) {
     box->chip->evaluate = outer;
-    box->cost = box->pattern = (l_callback){NULL, 0};
+    box->cost = box->pattern = (l_callback){NULL, 0, 0};
     for (size_t i = 0; i < SCHEDULES; i++)
-        box->schedules[i].callback = (l_callback){NULL, 0};
+        box->schedules[i].callback = (l_callback){NULL, 0, 0};
     box->busy = 0;
 }
 
@@ -293,7 +294,7 @@ static void signals_field(lua_State *L, mgd_train *train) {
 static void keep_alive(lua_State *L, l_run *box, mgd_train *train) {
     mgd_schedule *schedules[SCHEDULES] = {&train->tau_p, &train->tau_theta, &train->tau_x,
                                           &train->eta, &train->amplitude};
-    lua_createtable(L, 0, 3 + SCHEDULES);
+    lua_createtable(L, 0, 4 + SCHEDULES);
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "chip");
     lua_getfield(L, 2, "pattern");
@@ -304,6 +305,8 @@ static void keep_alive(lua_State *L, l_run *box, mgd_train *train) {
     }
     lua_getfield(L, 2, "cost");
     lua_setfield(L, -2, "cost");
+    lua_getfield(L, 2, "memory");
+    lua_setfield(L, -2, "memory");
     for (size_t i = 0; i < SCHEDULES; i++) {
         lua_getfield(L, 2, schedule_names[i]);
         lua_setfield(L, -2, schedule_names[i]);
@@ -357,7 +360,30 @@ static int run_gc(lua_State *L) {
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-/* advance(steps) → whether all went well; when not, the message and the kind of failure */
+/* watch(factor, ends) */
+static int run_watch(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    l_check(L, mgd_run_watch(&ctx, box->run, luaL_checknumber(L, 2), lua_toboolean(L, 3)), &ctx);
+    return 0;
+}
+
+/* diverged(r) → nil, or the step at which it did, the cost there, and what that is compared with */
+static int run_diverged(lua_State *L) {
+    l_run *box = check_run(L);
+    int64_t r = l_integer(L, 2, "diverged: replica", 1, (int64_t)mgd_run_replicas(box->run));
+    double cost, reference;
+    uint64_t step = mgd_run_diverged(box->run, (size_t)r - 1, &cost, &reference);
+    if (step == UINT64_MAX)
+        return 0;
+    lua_pushinteger(L, (lua_Integer)step);
+    lua_pushnumber(L, cost);
+    lua_pushnumber(L, reference);
+    return 3;
+}
+
+/* advance(steps) → whether all went well; when not, the message and the kind of failure. Fewer
+ * steps than that soon after a replica has diverged. */
 static int run_advance(lua_State *L) {
     mgd_context ctx = {0};
     l_run *box = check_run(L);
@@ -418,6 +444,23 @@ static int run_evaluate(lua_State *L) {
     push_values(L, box, cost);
     push_values(L, box, accuracy);
     return 2;
+}
+
+/* predict(x, draw) → outputs; draw 0: without noise */
+static int run_predict(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    uint64_t draw = (uint64_t)l_integer(L, 3, "predict: draw", 0, INT64_C(1) << 37);
+    lua_settop(L, 3);
+    mgd_tensor *x = l_hold_tensor(L, 2, "run:predict: x");
+    mgd_tensor **out = l_push_tensor_box(L);
+    l_callback outer = enter(L, box);
+    mgd_status status = mgd_run_predict(&ctx, box->run, x, draw, out);
+    leave(box, outer);
+    l_check(L, status, &ctx);
+    l_tensor_filled(L, *out);
+    lua_settop(L, 5);
+    return 1;
 }
 
 /* angle(whole_set[, errors]) → {degrees of each replica}, {signal-to-noise ratio of each}; where
@@ -672,7 +715,10 @@ static int code_pattern(lua_State *L) {
 static const luaL_Reg methods[] = {
     {"__gc", run_gc},
     {"advance", run_advance},
+    {"watch", run_watch},
+    {"diverged", run_diverged},
     {"evaluate", run_evaluate},
+    {"predict", run_predict},
     {"angle", run_angle},
     {"update_norm", run_update_norm},
     {"saturated", run_saturated},

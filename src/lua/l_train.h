@@ -36,6 +36,7 @@ void l_init(lua_State *L, int index, mgd_init *init);
 typedef struct {
     lua_State *L;
     int function; /* stack index */
+    int memory;   /* of what models of the user's remember, where they do */
 } l_callback;
 
 /* Calls `callback` with copies of two tensors, protected; the first result is left in *tensor (a

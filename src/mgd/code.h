@@ -111,9 +111,11 @@ static inline uint32_t mgd_code_bits(const uint32_t *words, size_t at) {
 /* Signals beyond this may make θ overflow when it is written. */
 #define MGD_HUGE_SIGNAL 1e15
 
-/* What some living lane met: a cost that is not finite, a signal that is huge. */
+/* What some living lane met: a cost that is not finite, one beyond its limit, a signal that is
+ * huge.
+ */
 typedef struct {
-    bool nonfinite, huge;
+    bool nonfinite, beyond, huge;
 } mgd_alarm;
 
 /* Kernels that draw. `replica` is an array of replica numbers, one for each lane. */
@@ -159,6 +161,7 @@ typedef struct {
 /* What the kernels know of a unit's replicas. */
 typedef struct {
     const double *alive;      /* (lanes) 1, or 0: everything of it stays as it is */
+    const double *limit;      /* (lanes) of |C| */
     double *c0, *c, *c_tilde; /* (lanes) */
     double *sums;             /* (2 × lanes) Σ|C̃|, Σ|C| */
 } mgd_signals;

@@ -86,10 +86,12 @@ static mgd_status gradient_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, s
         if (!(fabs(w->slope[i]) < MGD_HUGE_SIGNAL))
             run->careful[unit] = 1;
     }
-    if (!isfinite(cost)) {
+    if (isfinite(cost))
+        mgd_divergence_step(run, unit, step);
+    else
         mgd_step_stop(run, unit, step, cost);
+    if (run->alive[unit] == 0)
         w->eta_held = NAN;
-    }
     return MGD_OK;
 }
 
@@ -252,7 +254,7 @@ static mgd_status advance_segment(mgd_run *run, segment *s) {
     return MGD_OK;
 }
 
-static mgd_status fail_nonfinite(mgd_context *ctx, const mgd_run *run) {
+static mgd_status fail_diverged(mgd_context *ctx, const mgd_run *run) {
     char cost[32] = "nan"; /* whatever its sign */
     double fatal = run->fatal[run->slot[0]];
     if (!isnan(fatal))
@@ -283,7 +285,7 @@ static bool all_stopped(mgd_run *run) {
     return true;
 }
 
-static bool all_nonfinite(const mgd_run *run) {
+static bool all_diverged(const mgd_run *run) {
     for (size_t r = 0; r < run->train.replicas; r++)
         if (run->finite[run->slot[r]])
             return false;
@@ -292,17 +294,17 @@ static bool all_nonfinite(const mgd_run *run) {
 
 /* C̃ of a few units in the last place of C is rounding, not signal. Below one unit its size is not
  * known, so the amplitude that is advised aims far above. */
-static void warn_of_signal(mgd_run *run, double tilde, double cost) {
+static void warn_of_signal(mgd_run *run, double tilde, double cost, double first) {
     double ulp = run->chip->resolution * cost, a = run->amplitude;
     if (!(tilde < 4 * ulp))
         return;
     run->warned = true;
     unsigned long long step = run->step;
-    if (run->first_cost > 0 && cost > 1000 * run->first_cost)
+    if (first > 0 && cost > 1000 * first)
         snprintf(run->warning, sizeof run->warning,
                  "by step %llu the cost has grown from %.3g to %.3g: the run diverges; a smaller "
                  "eta may help",
-                 step, run->first_cost, cost);
+                 step, first, cost);
     else if (tilde == 0)
         snprintf(
             run->warning, sizeof run->warning,
@@ -319,27 +321,28 @@ static void warn_of_signal(mgd_run *run, double tilde, double cost) {
             run->real == sizeof(float) ? ", or a network of dtype f64" : "");
 }
 
-/* Over the replicas that run. */
+/* Over the replicas that run and have not diverged. */
 static void check_signal(mgd_run *run) {
     uint64_t steps = run->step - run->sums_from;
-    for (size_t r = 0; r < run->train.replicas && run->step == 1; r++)
-        run->first_cost += fabs(run->c[run->slot[r]]) / (double)run->train.replicas;
     if (run->warned || run->step == 0 || next_look(run->step - 1) != run->step || steps == 0)
         return;
-    double tilde = 0, cost = 0, living = 0;
+    double tilde = 0, cost = 0, first = 0, living = 0;
     for (size_t r = 0; r < run->train.replicas; r++) {
         size_t slot = run->slot[r], lane = slot % run->lanes;
         const double *sums = run->sums + 2 * (slot - lane) + lane;
-        tilde += run->alive[slot] != 0 ? sums[0] : 0;
-        cost += run->alive[slot] != 0 ? sums[run->lanes] : 0;
-        living += run->alive[slot];
+        if (run->alive[slot] == 0 || !isnan(run->diverged[slot]))
+            continue;
+        tilde += sums[0];
+        cost += sums[run->lanes];
+        first += run->reference[slot];
+        living++;
     }
     tilde /= living * (double)steps;
     cost /= living * (double)steps;
     memset(run->sums, 0, 2 * run->units * run->lanes * sizeof(double));
     run->sums_from = run->step;
-    if (run->train.baseline != MGD_BASELINE_NONE)
-        warn_of_signal(run, tilde, cost);
+    if (run->train.baseline != MGD_BASELINE_NONE && living > 0)
+        warn_of_signal(run, tilde, cost, first / living);
 }
 
 /* The patterns of the segment, where a function gives them. Where it fails the segment ends before
@@ -364,6 +367,8 @@ static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, ui
     s->first = run->step;
     mgd_run_count(run);
     MGD_TRY(ask(ctx, run));
+    if (run->step == 0)
+        mgd_divergence_begin(run);
     s->last = segment_end(run, target, *length);
     mgd_status fetched = fetch_patterns(ctx, s);
     if (s->last == s->first)
@@ -410,8 +415,11 @@ static mgd_status advance_to(mgd_context *ctx, segment *s, uint64_t target) {
             return mgd_fail(ctx, status, "interrupted at step %llu", (unsigned long long)run->step);
         }
         MGD_TRY(status);
+        if (run->factor > 0 && mgd_divergence_news(run))
+            break; /* the caller says so, and goes on */
     }
-    return all_nonfinite(run) ? fail_nonfinite(ctx, run) : MGD_OK;
+    bool over = all_stopped(run) && all_diverged(run) && !run->ends_diverged;
+    return over ? fail_diverged(ctx, run) : MGD_OK;
 }
 
 mgd_status mgd_run_advance(mgd_context *ctx, mgd_run *run, uint64_t steps) {

@@ -170,7 +170,7 @@ INLINE bool any_double(vec_i64 mask) {
 
 /* What a vector of lanes met, as masks. */
 typedef struct {
-    vec_i64 bad, huge;
+    vec_i64 bad, beyond, huge;
 } alarms;
 
 /* C̃ of the lanes from `at` on into the state and, scaled, into the signal. */
@@ -181,6 +181,7 @@ INLINE void take_signal(const mgd_demodulation *d, vec_f64 before, vec_f64 cost,
     vec_i64 finite = (abs_doubles(tilde) <= zero + DBL_MAX) & (abs_doubles(cost) <= zero + DBL_MAX);
     vec_i64 lives = load_doubles(unit->alive + at, lanes) != zero;
     met->bad |= lives & ~finite;
+    met->beyond |= lives & (abs_doubles(cost) > load_doubles(unit->limit + at, lanes));
     finite &= lives;
     tilde = pick_doubles(finite, tilde, zero);
     vec_f64 clamped = pick_doubles(tilde > zero + d->clamp, zero + d->clamp, tilde);
@@ -206,18 +207,18 @@ static mgd_alarm demodulate(const mgd_demodulation *d, const double *plus, const
                             size_t lanes, size_t width, const mgd_signals *unit, void *signal) {
     const double share = d->baseline == MGD_BASELINE_NONE ? 0 : 1; /* of what is subtracted */
     const double half = d->baseline == MGD_BASELINE_TWO_SIDED ? 0.5 : 1;
-    alarms met = {{0}, {0}};
+    alarms met = {{0}, {0}, {0}};
     for (size_t at = 0; at < lanes; at += DOUBLE_LANES) {
         vec_f64 cost = load_doubles(plus + at, lanes), before = load_doubles(against + at, lanes);
         take_signal(d, before, cost, half * (cost - share * before), at, lanes, unit, signal, &met);
     }
     fill_tile(signal, lanes, width);
-    return (mgd_alarm){any_double(met.bad), any_double(met.huge)};
+    return (mgd_alarm){any_double(met.bad), any_double(met.beyond), any_double(met.huge)};
 }
 
 static mgd_alarm high_pass(const mgd_demodulation *d, const double *plus, size_t lanes,
                            size_t width, const mgd_signals *unit, void *signal) {
-    alarms met = {{0}, {0}};
+    alarms met = {{0}, {0}, {0}};
     for (size_t at = 0; at < lanes; at += DOUBLE_LANES) {
         vec_f64 cost = load_doubles(plus + at, lanes);
         vec_f64 before = d->jumps ? cost : load_doubles(unit->c + at, lanes);
@@ -225,7 +226,7 @@ static mgd_alarm high_pass(const mgd_demodulation *d, const double *plus, size_t
         take_signal(d, before, cost, tilde, at, lanes, unit, signal, &met);
     }
     fill_tile(signal, lanes, width);
-    return (mgd_alarm){any_double(met.bad), any_double(met.huge)};
+    return (mgd_alarm){any_double(met.bad), any_double(met.beyond), any_double(met.huge)};
 }
 
 INLINE void integrate_kind(const int kind, real *g, const mgd_pattern *s, const real *signal,

@@ -115,8 +115,9 @@ static void swap_slots(mgd_run *run, size_t a, size_t b) {
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++)
         for (size_t i = 0; i < run->parameters && arrays[k]; i++)
             swap_bytes(arrays[k] + place_of(run, a, i), arrays[k] + place_of(run, b, i), run->real);
-    double *values[] = {run->alive,      run->stopped,  run->fatal,     run->window_first,
-                        run->window_end, run->asked_of, run->written_of};
+    double *values[] = {run->alive,      run->stopped,  run->fatal,      run->window_first,
+                        run->window_end, run->asked_of, run->written_of, run->reference,
+                        run->limit,      run->diverged};
     for (size_t k = 0; k < sizeof values / sizeof *values; k++)
         swap_bytes(&values[k][a], &values[k][b], sizeof(double));
     for (size_t c = 0, all = run->units * run->lanes; c < run->channels; c++) {

@@ -163,7 +163,7 @@ double mgd_step_count(const mgd_run *run, uint64_t first, uint64_t last) {
 void mgd_step_stop(mgd_run *run, size_t slot, uint64_t step, double cost) {
     run->alive[slot] = 0;
     run->finite[slot] = 0;
-    run->fatal[slot] = cost;
+    mgd_divergence_note(run, slot, step, cost);
     mgd_run_stopped_at(run, slot, step);
 }
 
@@ -201,8 +201,9 @@ static void demodulate_channel(mgd_run *run, mgd_worker *w, const mgd_demodulati
     const double *cost = w->cost + channel * w->num_points * lanes;
     const double *plus = cost + w->places[j].plus * lanes;
     const double *against = against_of(run, w, n, &w->places[j], cost, run->c0 + at);
-    const mgd_signals state = {run->alive + unit * lanes, run->c0 + at, run->c + at,
-                               run->c_tilde + at, run->sums + 2 * at};
+    const mgd_signals state = {
+        run->alive + unit * lanes, run->limit + at,   run->c0 + at, run->c + at,
+        run->c_tilde + at,         run->sums + 2 * at};
     char *signal = w->signal + (channel * run->block_steps + j) * run->width * run->real;
     mgd_alarm alarm =
         run->train.engine == MGD_ENGINE_ANALOG
@@ -214,6 +215,10 @@ static void demodulate_channel(mgd_run *run, mgd_worker *w, const mgd_demodulati
     }
     if (alarm.huge)
         run->careful[unit] = 1;
+    if (channel > 0 || !(alarm.beyond || (double)n < run->first_window))
+        return;
+    mgd_divergence_step(run, unit, n);
+    w->eta_held = alarm.beyond ? NAN : w->eta_held; /* some may have stopped */
 }
 
 void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps) {

@@ -292,6 +292,7 @@ mgd_status mgd_ode_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, const mgd
     run->c[unit] = o->cost;
     run->c_tilde[unit] = o->cost - o->y[2 * p];
     run->asked_of[unit] += o->evaluations;
+    mgd_divergence_step(run, unit, n);
     return MGD_OK;
 }
 

@@ -94,6 +94,47 @@ mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
     return status;
 }
 
+/* The outputs of replica r, into `all` (R, …), which is made with the first. */
+static mgd_status add_outputs(mgd_context *ctx, const mgd_run *run, size_t r, const mgd_tensor *y,
+                              mgd_tensor **all) {
+    size_t ndim = mgd_tensor_ndim(y), shape[MGD_MAX_DIMS], size = mgd_tensor_size(y);
+    shape[0] = run->train.replicas;
+    memcpy(shape + 1, mgd_tensor_shape(y), ndim * sizeof *shape);
+    if (r == 0)
+        MGD_TRY(mgd_tensor_new(ctx, mgd_tensor_dtype(y), ndim + 1, shape, all));
+    if (mgd_tensor_size(*all) / run->train.replicas != size)
+        return mgd_fail(ctx, MGD_ERR_SHAPE, "predict: outputs of other shapes than before");
+    size *= mgd_dtype_size(mgd_tensor_dtype(y));
+    memcpy((char *)mgd_tensor_data(*all) + r * size, mgd_tensor_data(y), size);
+    return MGD_OK;
+}
+
+mgd_status mgd_run_predict(mgd_context *ctx, mgd_run *run, const mgd_tensor *x, uint64_t draw,
+                           mgd_tensor **out) {
+    const bool single = run->train.replicas == 1;
+    void *row;
+    mgd_run_settle(run);
+    MGD_TRY(mgd_allocate(ctx, "parameters", run->parameters, run->real, &row));
+    mgd_status status = MGD_OK;
+    mgd_tensor *all = NULL, *y = NULL;
+    for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++) {
+        mgd_run_row_get(run, run->theta, r, row);
+        mgd_view view = {.slot = run->slot[r], .step = run->step, .theta = row};
+        status = run->session->predict(ctx, run->session, &view, x, draw, &y);
+        if (status != MGD_OK || single)
+            break;
+        status = add_outputs(ctx, run, r, y, &all);
+        mgd_tensor_free(y);
+        y = NULL;
+    }
+    mgd_free(row);
+    if (status == MGD_OK)
+        *out = single ? y : all;
+    else
+        mgd_tensor_free(all);
+    return status;
+}
+
 /* ---- angle ----------------------------------------------------------------------------------- */
 
 /* Adds the samples of a batch to weights (N). */

@@ -245,6 +245,9 @@ static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
           mgd_take(&run->alive, all, sizeof(double)) &&
           mgd_take(&run->stopped, all, sizeof(double)) &&
           mgd_take(&run->fatal, all, sizeof(double)) && mgd_take(&run->finite, all, 1) &&
+          mgd_take(&run->reference, all, sizeof(double)) &&
+          mgd_take(&run->limit, costs, sizeof(double)) &&
+          mgd_take(&run->diverged, all, sizeof(double)) && mgd_take(&run->news, run->units, 1) &&
           mgd_take(&run->window_first, all, sizeof(double)) &&
           mgd_take(&run->window_end, all, sizeof(double)) &&
           mgd_take(&run->asked_of, all, sizeof(double)) &&
@@ -393,6 +396,7 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
     MGD_TRY(open_session(ctx, run));
     run->order = (mgd_order){t->shuffle, t->seed, mgd_tensor_shape(t->x)[0]};
     MGD_TRY(allocate_state(ctx, run));
+    MGD_TRY(mgd_divergence_open(ctx, run));
     return fill_theta(ctx, run);
 }
 
@@ -445,7 +449,8 @@ void mgd_run_free(mgd_run *run) {
         run->c_tilde,         run->alive,        run->stopped,      run->finite,
         run->careful,         run->fatal,        run->window_first, run->window_end,
         run->asked_of,        run->written_of,   run->sums,         run->cache,
-        run->shares,          run->ears,         run->done,         run->workers};
+        run->shares,          run->ears,         run->done,         run->workers,
+        run->reference,       run->limit,        run->diverged,     run->news};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mgd_free(blocks[i]);
     mgd_tensor_free((mgd_tensor *)run->train.x);

@@ -112,19 +112,26 @@ struct mgd_run {
                         * there is none */
 
     /* by slot, (units × lanes) */
-    double *c0, *c, *c_tilde; /* (channels × units × lanes), the whole cost first */
-    double *alive;            /* 1, or 0 once stopped and in lanes without a replica */
-    double *stopped;          /* step at which the replica stopped; NaN while it runs */
-    double *fatal;            /* the cost that was not finite, when that stopped the replica */
+    double *c0, *c, *c_tilde;          /* (channels × units × lanes), the whole cost first */
+    double *alive;                     /* 1, or 0 once stopped and in lanes without a replica */
+    double *stopped;                   /* step at which the replica stopped; NaN while it runs */
+    double *fatal;                     /* the cost at which it diverged: see divergence.c */
     double *window_first, *window_end; /* steps of the window that is kept; 0, 0: none */
     double *asked_of, *written_of;     /* evaluations, and writes of θ, until it stopped; with an
                                         * integrator of GSL's evaluations while it runs, too */
     uint8_t *careful;                  /* (units) the next write of θ may overflow */
-    uint8_t *finite;                   /* 0 when it stopped because its cost was not */
+    uint8_t *finite;                   /* 0 when it stopped because it had diverged */
+    double *reference;                 /* largest |C| of the first window, … */
+    double *limit;    /* (channels × units × lanes) … and the |C| beyond which it diverges */
+    double *diverged; /* step at which it did; NaN: it has not */
+    uint8_t *news;    /* (units) somebody has, since that was last asked */
     double *sums; /* (channels × units × 2 × lanes) Σ|C̃|, Σ|C| since sums_from; shares' unused */
     mgd_order_cache *cache; /* (units) */
     uint64_t sums_from;
-    double first_cost; /* mean |C| of the first step; 0: not known */
+    double factor;       /* of the limit; 0: nobody watches */
+    double least;        /* reference, at least */
+    double first_window; /* its steps */
+    bool ends_diverged;  /* who diverges stops */
     bool warned;
     char warning[MGD_MESSAGE_SIZE];
 

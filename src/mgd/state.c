@@ -2,7 +2,7 @@
  * be continued with another number of threads or another instruction set.
  */
 
-#include "run.h"
+#include "step.h"
 
 #include "../base/number.h"
 
@@ -23,10 +23,13 @@ enum {
     WINDOW_END,
     ASKED_OF,
     WRITTEN_OF,
+    REFERENCE,
+    DIVERGED,
     STEP,
     ASKED,
     AMPLITUDE,
     TAU_THETA,
+    FIRST_WINDOW,
     TIMERS, /* first, index, tau of slots, windows, shows */
     COLUMNS = TIMERS + 9
 };
@@ -95,10 +98,13 @@ static void columns_get(mgd_run *run, double *columns) {
         columns[WINDOW_END] = run->window_end[slot];
         columns[ASKED_OF] = run->asked_of[slot];
         columns[WRITTEN_OF] = run->written_of[slot];
+        columns[REFERENCE] = run->reference[slot];
+        columns[DIVERGED] = run->diverged[slot];
         columns[STEP] = (double)run->step;
         columns[ASKED] = run->asked;
         columns[AMPLITUDE] = run->amplitude;
         columns[TAU_THETA] = run->tau_theta;
+        columns[FIRST_WINDOW] = run->first_window;
         timer_get(&run->slots, columns + TIMERS);
         timer_get(&run->windows, columns + TIMERS + 3);
         timer_get(&run->shows, columns + TIMERS + 6);
@@ -110,6 +116,7 @@ static void columns_set(mgd_run *run, const double *columns) {
     run->asked = columns[ASKED];
     run->amplitude = columns[AMPLITUDE];
     run->tau_theta = columns[TAU_THETA];
+    run->first_window = columns[FIRST_WINDOW];
     timer_set(&run->slots, columns + TIMERS);
     timer_set(&run->windows, columns + TIMERS + 3);
     timer_set(&run->shows, columns + TIMERS + 6);
@@ -125,6 +132,8 @@ static void columns_set(mgd_run *run, const double *columns) {
         run->window_end[slot] = columns[WINDOW_END];
         run->asked_of[slot] = columns[ASKED_OF];
         run->written_of[slot] = columns[WRITTEN_OF];
+        run->reference[slot] = columns[REFERENCE];
+        run->diverged[slot] = columns[DIVERGED];
         run->alive[slot] = isnan(columns[STOPPED]) ? 1 : 0;
         /* a unit is ahead of the run only while one of its replicas runs */
         run->done[slot / run->lanes] = (uint64_t)columns[run->alive[slot] != 0 ? DONE : STEP];
@@ -132,6 +141,7 @@ static void columns_set(mgd_run *run, const double *columns) {
     run->live_units = run->units;
     memset(run->sums, 0, 2 * run->units * run->lanes * sizeof(double));
     run->sums_from = run->step;
+    mgd_divergence_reset(run);
 }
 
 /* C₀, C and C̃ of each share, (R × 3·S), f64. */
@@ -226,6 +236,8 @@ static mgd_status check_columns(mgd_context *ctx, const mgd_run *run, const doub
         if (!is_step(columns[STEP]) || !is_step(columns[DONE]) || bad_timers(columns) ||
             memcmp(columns + STEP, first + STEP, (COLUMNS - STEP) * sizeof(double)) != 0 ||
             !is_step(columns[WINDOW_FIRST]) || !is_step(columns[WINDOW_END]) ||
+            !(columns[REFERENCE] >= 0) || !is_step(columns[FIRST_WINDOW]) ||
+            !(isnan(columns[DIVERGED]) || is_step(columns[DIVERGED])) ||
             !(isnan(columns[STOPPED]) || is_step(columns[STOPPED])))
             return mgd_fail(ctx, MGD_ERR_FORMAT, "state: replica %zu stands at no possible step",
                             r + 1);

@@ -21,8 +21,18 @@ bool mgd_step_changes_sample(const mgd_run *run, uint64_t n);
  * tile. */
 void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps);
 
-/* θ of the replica stays as it is from here on; `cost` is what was not finite. */
+/* The replica has diverged: its θ stays as it is from here on; `cost` is what was too much. */
 void mgd_step_stop(mgd_run *run, size_t slot, uint64_t step, double cost);
+
+/* Divergence, divergence.c: nobody has yet; at step 0, how long the first window is; limits again
+ * from references; C of a unit's step, which needs a look within the first window and where it is
+ * beyond a limit; that a replica diverges; whether any has since this was last asked. */
+mgd_status mgd_divergence_open(mgd_context *ctx, mgd_run *run);
+void mgd_divergence_begin(mgd_run *run);
+void mgd_divergence_reset(mgd_run *run);
+void mgd_divergence_step(mgd_run *run, size_t unit, uint64_t step);
+void mgd_divergence_note(mgd_run *run, size_t slot, uint64_t step, double cost);
+bool mgd_divergence_news(mgd_run *run);
 
 /* Several signals, signals.c: whether they can be; who hears what. */
 mgd_status mgd_signals_check(mgd_context *ctx, const mgd_train *train, size_t parameters);

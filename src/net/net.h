@@ -234,6 +234,9 @@ mgd_status mgd_net_check_input(mgd_context *ctx, const mgd_net *net, const char 
 mgd_status mgd_net_samples_open(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
                                 const mgd_tensor *y, const mgd_cost *cost, mgd_samples *out);
 
+/* Room for the outputs of so many samples: (N, O), or (N, T, O). */
+mgd_status mgd_net_outputs_new(mgd_context *ctx, const mgd_net *net, size_t samples,
+                               mgd_tensor **out);
 /* mgd_net_forward with parameters θ (P) of the caller's. */
 mgd_status mgd_net_forward_at(mgd_context *ctx, const mgd_net *net, const void *theta,
                               const mgd_tensor *x, mgd_tensor **y);

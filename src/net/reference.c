@@ -198,15 +198,20 @@ static mgd_status forward_rows(mgd_context *ctx, const mgd_net *net, const void 
     return status;
 }
 
+mgd_status mgd_net_outputs_new(mgd_context *ctx, const mgd_net *net, size_t samples,
+                               mgd_tensor **out) {
+    bool sequence = net->output.ndim == 2;
+    size_t shape[3] = {samples, sequence ? net->output.size[0] : net->outputs, net->output.size[1]};
+    return mgd_tensor_new(ctx, net->dtype, sequence ? 3 : 2, shape, out);
+}
+
 mgd_status mgd_net_forward_at(mgd_context *ctx, const mgd_net *net, const void *theta,
                               const mgd_tensor *x, mgd_tensor **out) {
     MGD_TRY(mgd_net_check_input(ctx, net, "forward", x));
     size_t n = mgd_tensor_shape(x)[0];
     mgd_tensor *rows, *y;
     MGD_TRY(as_rows(ctx, net->dtype, x, &rows));
-    bool sequence = net->output.ndim == 2;
-    size_t shape[3] = {n, sequence ? net->output.size[0] : net->outputs, net->output.size[1]};
-    mgd_status status = mgd_tensor_new(ctx, net->dtype, sequence ? 3 : 2, shape, &y);
+    mgd_status status = mgd_net_outputs_new(ctx, net, n, &y);
     if (status == MGD_OK) {
         status = forward_rows(ctx, net, theta, rows, n, y);
         if (status == MGD_OK)

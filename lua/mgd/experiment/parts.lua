@@ -287,7 +287,7 @@ local function check_name(name)
   end
   local known = {}
   for maker in pairs(data.makers) do
-    known[#known + 1] = maker ~= "subset" and maker or nil -- which is asked of a set
+    known[#known + 1] = not data.derived[maker] and maker or nil -- which are asked of a set
   end
   table.sort(known)
   options.fail(WHERE, "unknown data '%s'%s", tostring(name), naming.hint(name, known, "data"))

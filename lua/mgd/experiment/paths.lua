@@ -226,6 +226,11 @@ local function in_chip(spec, where, path, words)
   end
 end
 
+local STOP = {}
+for i, entry in ipairs(probes.STOP_OPTIONS) do
+  STOP[i] = entry[1]
+end
+
 local SECTIONS = {
   training = in_training, network = in_network, chip = in_chip,
   data = function(_, _, _, words)
@@ -234,8 +239,8 @@ local SECTIONS = {
     end
   end,
   stop = function(_, where, path, words)
-    if not has(probes.names, words[2]) then
-      fail(where, path, words[2], probes.names, "stop")
+    if not has(STOP, words[2]) then
+      fail(where, path, words[2], STOP, "stop")
     end
     no_parts({}, where, path, words, 2)
   end,

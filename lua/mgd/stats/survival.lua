@@ -22,13 +22,17 @@ M.SCHEMA = {
   { "budget", type = { "number", "list", "tensor" }, required = true,
     infinite = true, unit = "steps",
     doc = "Steps after which a run that had not solved ended: a number, or one for each run." },
+  { "diverged", type = "any",
+    doc = "Steps at which runs diverged, nan where they did not: those that had not solved never "
+      .. "will." },
   { "level", type = "number", default = 0.95, above = 0, max = 0.9999, doc = "Of the intervals." },
 }
 
 -- Runs as {time, solved}, in order of time; at one time those that solved come first.
-local function in_order(where, steps, budget)
+local function in_order(where, steps, budget, diverged)
   local list = values.list(where, steps, 1, nil, true)
   local ends = type(budget) == "number" and {} or values.list(where, budget, #list, #list)
+  local lost = diverged ~= nil and values.list(where, diverged, #list, #list, true) or {}
   local runs = {}
   for i, step in ipairs(list) do
     local last = type(budget) == "number" and budget or ends[i]
@@ -38,7 +42,8 @@ local function in_order(where, steps, budget)
     elseif step > last then
       options.fail(where, "run %d solved at step %s, beyond its budget of %s steps", i, step, last)
     end
-    runs[i] = { time = step == step and step or last, solved = step == step }
+    local never = lost[i] and lost[i] == lost[i] and math.huge
+    runs[i] = { time = step == step and step or never or last, solved = step == step }
   end
   table.sort(runs, function(a, b)
     return a.time < b.time or a.time == b.time and a.solved and not b.solved
@@ -110,14 +115,14 @@ end
 
 --- Time to solution of many runs.
 -- @param steps at which each solved, nan where it did not: a tensor or list, such as result.solved
--- @tparam table opts `budget` (required), `level`
+-- @tparam table opts `budget` (required), `diverged`, `level`
 -- @treturn table `median`, `low`, `high` in steps (infinite where not reached), `solved`, `n`,
 --   `time`, `survival`, `lower`, `upper`: tensors, the share unsolved after each time; method
 --   `quantile(q)`
 function M.time_to_solution(steps, opts)
   local where = "mgd.stats.time_to_solution"
   local opt = options.check(where, M.SCHEMA, opts)
-  local runs = in_order(where, steps, opt.budget)
+  local runs = in_order(where, steps, opt.budget, opt.diverged)
   local curve = estimate(runs, opt.level)
   local self = setmetatable({ n = #runs, solved = 0, level = opt.level, curve = curve }, Result)
   for _, run in ipairs(runs) do

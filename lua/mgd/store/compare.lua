@@ -76,7 +76,7 @@ function Compare:summary(exp)
   if runs > 0 then
     result.solved, result.diverged = #known(t.solved), #known(t.diverged)
     result.success = stats.success(result.solved, runs)
-    result.time = stats.time_to_solution(t.solved, { budget = t.steps })
+    result.time = stats.time_to_solution(t.solved, { budget = t.steps, diverged = t.diverged })
     result.cost, result.accuracy = median(t.cost), median(t.accuracy)
   end
   return summary_of(result)

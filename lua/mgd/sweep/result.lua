@@ -44,31 +44,33 @@ local function tables_of(sweep, id)
 end
 
 -- Success and time to solution of a point; of the runs that have ended.
-local function summary_of(solved, steps)
-  local ends, times, count = {}, {}, 0
+local function summary_of(solved, steps, diverged)
+  local ends, times, lost, count = {}, {}, {}, 0
   for s, last in ipairs(steps) do
     if last == last then
-      ends[#ends + 1], times[#times + 1] = last, solved[s]
+      ends[#ends + 1], times[#times + 1], lost[#lost + 1] = last, solved[s], diverged[s]
       count = count + (solved[s] == solved[s] and 1 or 0)
     end
   end
   if #ends == 0 then
     return nil
   end
-  return stats.success(count, #ends), stats.time_to_solution(times, { budget = ends })
+  return stats.success(count, #ends), stats.time_to_solution(times, { budget = ends,
+    diverged = lost })
 end
 
 --- The result of a sweep.
 -- @treturn table `points`, `paths`, `store`, `name`; tensors (points, seeds) `solved`, `diverged`
 --   (steps, nan where not), `steps`, `cost`, `accuracy`; lists by point `success` and `time` (see
---   mgd.stats; false where no run has ended); `failures`: batches that could not be run
+--   mgd.stats; false where no run has ended); `failures`: batches that could not be run;
+--   `divergence`: the factor of `stop.diverged`, unless points have their own; false: none
 local function new(sweep, id, failures)
   local lists = tables_of(sweep, id)
   local self = setmetatable({ name = sweep.name, points = sweep.points, paths = sweep.paths,
     experiments = sweep.experiments, store = sweep.store, failures = failures, success = {},
-    time = {} }, Result)
+    time = {}, divergence = sweep.base:get "stop.diverged" }, Result)
   for i = 1, #self.points do
-    local success, time = summary_of(lists.solved[i], lists.steps[i])
+    local success, time = summary_of(lists.solved[i], lists.steps[i], lists.diverged[i])
     self.success[i], self.time[i] = success or false, time or false
   end
   for _, name in ipairs(FIELDS) do
@@ -219,7 +221,9 @@ function Result:__tostring()
       rows[i][path] = point[path]
     end
   end
-  return ("sweep %s, %d seeds\n%s"):format(self.name, self.steps.shape[2],
+  local limit = self.divergence and ("; diverged: a cost above %g times the largest of the first "
+    .. "window"):format(self.divergence) or ""
+  return ("sweep %s, %d seeds%s\n%s"):format(self.name, self.steps.shape[2], limit,
     tostring(listing(rows, columns)))
 end
 
