@@ -36,7 +36,8 @@ int l_error(lua_State *L, const char *format, ...) __attribute__((format(printf,
 void l_check(lua_State *L, mgd_status status, const mgd_context *ctx);
 
 /* For long loops of bindings, every so many rounds: raises where an interrupt is to be answered. */
-#define L_PIECE 65536
+#define L_PIECE 65536 /* elements, … */
+#define L_ROWS 64     /* … and rows of them */
 void l_answer(lua_State *L);
 
 /* A number that must be an integer in [low, high]; `what` names it in the message, e.g.

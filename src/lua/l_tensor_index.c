@@ -258,7 +258,7 @@ static void push_nested(lua_State *L, const mgd_tensor *t, size_t *index, size_t
     size_t size = mgd_tensor_shape(t)[axis];
     lua_createtable(L, size <= INT32_MAX ? (int)size : 0, 0);
     for (size_t i = 0; i < size; i++) {
-        if (i % L_PIECE == L_PIECE - 1)
+        if ((i + 1) % (axis + 1 < mgd_tensor_ndim(t) ? L_ROWS : L_PIECE) == 0)
             l_answer(L);
         index[axis] = i;
         push_nested(L, t, index, axis + 1);

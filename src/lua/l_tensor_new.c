@@ -197,7 +197,7 @@ static void fill_nested(lua_State *L, mgd_tensor *t, size_t *index, size_t axis)
         l_error(L, "mgd.tensor: ragged table: %s has %d entries where the first of its kind has %d",
                 format_place(place, sizeof place, axis, index), (int)entries, (int)size);
     for (size_t i = 0; i < size; i++) {
-        if (i % L_PIECE == L_PIECE - 1)
+        if ((i + 1) % (axis + 1 < mgd_tensor_ndim(t) ? L_ROWS : L_PIECE) == 0)
             l_answer(L);
         index[axis] = i;
         lua_rawgeti(L, -1, (int)i + 1);

@@ -244,7 +244,7 @@ static conv conv_of(const mgd_op *op, const real *theta, real *arena, size_t wid
     }
     size_t weights = c.outputs * c.channels * c.kernel[0] * c.kernel[1];
     c.w = theta;
-    c.b = theta + weights * (private ? width : 1);
+    c.b = theta ? c.w + weights * (private ? width : 1) : NULL; /* NULL: x alone is read */
     c.x = arena + op->x[0] * width;
     c.y = arena + op->y * width;
     return c;
@@ -266,7 +266,8 @@ INLINE void convolve(const mgd_op *op, const void *theta, void *arena, size_t wi
                 plain_row(&c, row, private, nodes);
         c.x += VEC_LANES;
         c.y += VEC_LANES;
-        c.other += other ? VEC_LANES : 0;
+        if (other) /* not even 0 may be added to NULL */
+            c.other += VEC_LANES;
         c.w += private ? VEC_LANES : 0;
         c.b += private ? VEC_LANES : 0;
     }

@@ -123,7 +123,8 @@ INLINE void dense(const mgd_op *op, const void *thetas, void *arena, size_t widt
             columns(l, outputs, private, nodes, 1);
         l.x += step;
         l.y += step;
-        l.other += other ? step : 0;
+        if (other) /* not even 0 may be added to NULL */
+            l.other += step;
         l.w += private ? step : 0;
         l.b += private ? step : 0;
     }
