@@ -79,10 +79,6 @@ static mgd_status open_part(const opening *o, mgd_hw_place place, part_kind kind
     return MGD_OK;
 }
 
-static bool is_activation(const mgd_op *op) {
-    return op->node.kind >= MGD_LAYER_IDENTITY && op->node.kind <= MGD_LAYER_SOFTPLUS;
-}
-
 static mgd_status open_neurons(const opening *o) {
     simulated *s = o->s;
     size_t ops = s->plan->num_ops;
@@ -96,7 +92,7 @@ static mgd_status open_neurons(const opening *o) {
         if (op->node.kind == MGD_LAYER_DENSE)
             MGD_TRY(
                 open_part(o, MGD_HW_AT_PRODUCT, ON_FEATURES, sites, i + 1, &s->parts.product[i]));
-        if (!is_activation(op))
+        if (!mgd_layer_is_activation(op->node.kind))
             continue;
         MGD_TRY(open_part(o, MGD_HW_AT_NEURON, ON_FEATURES, sites, i + 1, &s->parts.before[i]));
         MGD_TRY(open_part(o, MGD_HW_AT_ACTIVATION, ON_FEATURES, sites, i + 1, &s->parts.after[i]));

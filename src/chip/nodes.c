@@ -90,7 +90,8 @@ static void evaluate(const job *j, const mgd_op *op, const void *theta, mgd_node
     const mgd_net_kernels *k = j->nodes->net->kernels;
     steps.amplitude[0] = j->amplitude[e];
     if (mgd_op_nodes(op) > 0 && j->amplitude[e] != 0)
-        k->nodes[op->node.kind](op, theta, &steps, (void *const[]){arena, NULL}, j->nodes->width);
+        k->layer[op->node.kind]->nodes(op, theta, &steps, (void *const[]){arena, NULL},
+                                       j->nodes->width);
     else
         mgd_op_forward(j->nodes->net, op, false, theta, arena, j->nodes->width);
 }
@@ -105,7 +106,7 @@ static void forward(const job *j, scratch *w, mgd_node_steps steps, double *cons
         const mgd_op *op = &n->plan.ops[i];
         const char *theta = (const char *)j->request->source.theta + op->node.first * n->real;
         if (mgd_op_nodes(op) > 0 && op->x[0] == 0 && j->evaluations == 2)
-            net->kernels->nodes[op->node.kind](op, theta, &steps, arenas, n->width);
+            net->kernels->layer[op->node.kind]->nodes(op, theta, &steps, arenas, n->width);
         else
             for (size_t e = 0; e < j->evaluations; e++)
                 evaluate(j, op, theta, steps, arenas[e], e);
@@ -144,7 +145,8 @@ static void add_gradient(const mgd_nodes *n, scratch *w, mgd_node_steps steps, d
         if (nodes == 0)
             continue;
         k->node_deltas(op, &steps, w->signal, w->delta, n->width);
-        k->weights[op->node.kind](op, w->arenas[0], w->delta, gradient + op->node.first, n->width);
+        k->layer[op->node.kind]->weights(op, w->arenas[0], w->delta, gradient + op->node.first,
+                                         n->width);
         steps.first += nodes;
     }
 }

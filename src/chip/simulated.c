@@ -100,7 +100,7 @@ static mgd_status activate(mgd_context *ctx, const simulated *s, worker *w, size
                op.out.features * s->width * s->real);
     op.x[0] = op.y;
     MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.before[i], unit, &g, copy, y));
-    s->net->kernels->forward[op.node.kind][s->replicas](&op, NULL, w->arena, s->width);
+    s->net->kernels->layer[op.node.kind]->forward[s->replicas](&op, NULL, w->arena, s->width);
     mgd_watch_op(&w->watch, s->net, &op, w->arena, s->width);
     return mgd_simulated_apply(ctx, s, &s->parts.after[i], unit, &g, copy, y);
 }

@@ -58,7 +58,7 @@ static void lay_out_recurrent(const mgd_node *node, double *distance, uint8_t *j
 static void lay_out(simulated_chip *c) {
     for (size_t n = 0; n < c->net->num_nodes; n++) {
         const mgd_node *node = &c->net->nodes[n];
-        if (mgd_is_recurrent(node->kind)) {
+        if (mgd_layer_is_recurrent(node->kind)) {
             lay_out_recurrent(node, c->distance + node->first, c->joined + node->first);
             continue;
         }
@@ -139,7 +139,7 @@ static mgd_status check_neurons(mgd_context *ctx, const mgd_net *net, const mgd_
                             "(elman): expected models of weights, input, output, perturbation, "
                             "cost or update alone",
                             i + 1);
-        if (node->steps > 1 || (mgd_is_recurrent(node->kind) && node->every))
+        if (node->steps > 1 || (mgd_layer_is_recurrent(node->kind) && node->every))
             return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                             "chip: option 'neurons' cannot act on neurons that are used at every "
                             "step, behind layer %zu (%s): expected output = \"last\", and no "

@@ -1,125 +1,8 @@
-/* Lane kernels of networks: activations, sums and concatenations, samples into lanes, and the table
- * of all; compiled once per instruction set and precision (see base/simd.h for what keeps the bits
- * the same).
+/* Lane kernels of networks: samples into lanes, deltas of nodes, and the table of all; compiled
+ * once per instruction set and precision (see base/simd.h for what keeps the bits the same).
  */
 
 #include "kernels.h"
-
-DEFINE_FUNCTION(tanh_vec, tanh, u35)
-DEFINE_FUNCTION(log1p_vec, log1p, u10)
-
-/* ---- activations ----------------------------------------------------------------------------- */
-
-#define EACH_VEC(p, n) for (real *p##_end = (p) + (n); (p) < p##_end; (p) += VEC_LANES)
-
-void NET_KERNEL(activate)(mgd_layer_kind kind, real *y, size_t n) {
-    const vec zero = splat(0);
-    switch (kind) {
-    case MGD_LAYER_SIGMOID:
-        EACH_VEC(y, n)
-        store(y, sigmoid_vec(load(y)));
-        break;
-    case MGD_LAYER_TANH:
-        EACH_VEC(y, n)
-        store(y, tanh_vec(load(y)));
-        break;
-    case MGD_LAYER_RELU:
-        EACH_VEC(y, n)
-        store(y, relu_vec(load(y)));
-        break;
-    case MGD_LAYER_SOFTPLUS: /* max(x, 0) + log1p(e^−|x|) never overflows */
-        EACH_VEC(y, n) {
-            vec x = load(y);
-            store(y, pick(x < zero, zero, x) + log1p_vec(exp_vec(-vec_abs(x))));
-        }
-        break;
-    default: /* identity */
-        break;
-    }
-}
-
-void NET_KERNEL(activate_backward)(mgd_layer_kind kind, const real *y, real *delta, size_t n) {
-    const vec zero = splat(0), one = splat(1);
-    switch (kind) {
-    case MGD_LAYER_SIGMOID:
-        for (size_t i = 0; i < n; i += VEC_LANES)
-            store(delta + i, load(delta + i) * load(y + i) * (one - load(y + i)));
-        break;
-    case MGD_LAYER_TANH:
-        for (size_t i = 0; i < n; i += VEC_LANES)
-            store(delta + i, load(delta + i) * (one - load(y + i) * load(y + i)));
-        break;
-    case MGD_LAYER_RELU:
-        for (size_t i = 0; i < n; i += VEC_LANES)
-            store(delta + i, pick(load(y + i) > zero, load(delta + i), zero));
-        break;
-    case MGD_LAYER_SOFTPLUS: /* sigmoid(x) = 1 − e^−y */
-        for (size_t i = 0; i < n; i += VEC_LANES)
-            store(delta + i, load(delta + i) * (one - exp_vec(-load(y + i))));
-        break;
-    default: /* identity */
-        break;
-    }
-}
-
-/* ---- ops without parameters --------------------------------------------------------------------
- */
-
-/* An activation that no op before it took in. */
-static void activation(const mgd_op *op, const void *theta, void *arena, size_t width) {
-    (void)theta;
-    real *y = (real *)arena + op->y * width, *x = (real *)arena + op->x[0] * width;
-    size_t n = op->out.features * width;
-    if (x != y)
-        memcpy(y, x, n * sizeof(real));
-    NET_KERNEL(activate)(op->node.kind, y, n);
-}
-
-static void add_to(real *sum, const real *x, size_t n) {
-    for (size_t i = 0; i < n; i += VEC_LANES)
-        store(sum + i, load(sum + i) + load(x + i));
-}
-
-static void activation_backward(const mgd_op *op, const void *theta, const void *arena,
-                                void *deltas, double *gradient, size_t width) {
-    (void)theta, (void)gradient;
-    size_t n = op->out.features * width;
-    real *delta = (real *)deltas + op->y * width;
-    NET_KERNEL(activate_backward)(op->node.kind, (const real *)arena + op->y * width, delta, n);
-    add_to((real *)deltas + op->x[0] * width, delta, n);
-}
-
-static void add(const mgd_op *op, const void *theta, void *arena, size_t width) {
-    (void)theta;
-    const real *a = (const real *)arena + op->x[0] * width;
-    const real *b = (const real *)arena + op->x[1] * width;
-    real *y = (real *)arena + op->y * width;
-    size_t n = op->out.features * width;
-    for (size_t i = 0; i < n; i += VEC_LANES)
-        store(y + i, load(a + i) + load(b + i));
-    NET_KERNEL(activate)(op->activation, y, n);
-}
-
-/* Values one after the other, of `first` and the rest of the features. */
-static void concat(const mgd_op *op, const void *theta, void *arena, size_t width) {
-    (void)theta;
-    real *values = arena, *y = values + op->y * width;
-    size_t first = op->node.in.features * width, n = op->out.features * width;
-    memcpy(y, values + op->x[0] * width, first * sizeof(real));
-    memcpy(y + first, values + op->x[1] * width, (n - first) * sizeof(real));
-    NET_KERNEL(activate)(op->activation, y, n);
-}
-
-static void join_backward(const mgd_op *op, const void *theta, const void *arena, void *deltas,
-                          double *gradient, size_t width) {
-    (void)theta, (void)gradient;
-    real *delta = (real *)deltas + op->y * width;
-    size_t first = op->node.in.features * width, n = op->out.features * width;
-    bool sum = op->node.kind == MGD_LAYER_ADD;
-    NET_KERNEL(activate_backward)(op->activation, (const real *)arena + op->y * width, delta, n);
-    add_to((real *)deltas + op->x[0] * width, delta, first);
-    add_to((real *)deltas + op->x[1] * width, sum ? delta : delta + first, sum ? n : n - first);
-}
 
 /* ---- samples into lanes ---------------------------------------------------------------------- */
 
@@ -209,57 +92,27 @@ static void average(void *a, const void *b, size_t n) {
         store((real *)a + i, (load((real *)a + i) + load((const real *)b + i)) * splat((real)0.5));
 }
 
-#define BOTH(kernel)                                                                               \
-    { kernel, kernel }
-
 extern const mgd_net_kernels MGD_KERNEL_TABLE(net);
 const mgd_net_kernels MGD_KERNEL_TABLE(net) = {
     .lanes = LANES,
-    .forward =
+    .layer =
         {
-            [MGD_LAYER_DENSE] = {NET_KERNEL(dense_shared), NET_KERNEL(dense_private)},
-            [MGD_LAYER_SIGMOID] = BOTH(activation),
-            [MGD_LAYER_TANH] = BOTH(activation),
-            [MGD_LAYER_RELU] = BOTH(activation),
-            [MGD_LAYER_SOFTPLUS] = BOTH(activation),
-            [MGD_LAYER_CONV2D] = {NET_KERNEL(conv_shared), NET_KERNEL(conv_private)},
-            [MGD_LAYER_MAXPOOL2D] = BOTH(NET_KERNEL(maxpool)),
-            [MGD_LAYER_AVGPOOL2D] = BOTH(NET_KERNEL(avgpool)),
-            [MGD_LAYER_AFFINE] = {NET_KERNEL(affine_shared), NET_KERNEL(affine_private)},
-            [MGD_LAYER_ADD] = BOTH(add),
-            [MGD_LAYER_CONCAT] = BOTH(concat),
-            [MGD_LAYER_MZI_MESH] = {NET_KERNEL(mesh_shared), NET_KERNEL(mesh_private)},
-            [MGD_LAYER_ELMAN] = {NET_KERNEL(recurrent_shared), NET_KERNEL(recurrent_private)},
-            [MGD_LAYER_SSM] = {NET_KERNEL(recurrent_shared), NET_KERNEL(recurrent_private)},
-        },
-    .backward =
-        {
-            [MGD_LAYER_DENSE] = NET_KERNEL(dense_backward),
-            [MGD_LAYER_SIGMOID] = activation_backward,
-            [MGD_LAYER_TANH] = activation_backward,
-            [MGD_LAYER_RELU] = activation_backward,
-            [MGD_LAYER_SOFTPLUS] = activation_backward,
-            [MGD_LAYER_CONV2D] = NET_KERNEL(conv_backward),
-            [MGD_LAYER_MAXPOOL2D] = NET_KERNEL(maxpool_backward),
-            [MGD_LAYER_AVGPOOL2D] = NET_KERNEL(avgpool_backward),
-            [MGD_LAYER_AFFINE] = NET_KERNEL(affine_backward),
-            [MGD_LAYER_ADD] = join_backward,
-            [MGD_LAYER_CONCAT] = join_backward,
-            [MGD_LAYER_MZI_MESH] = NET_KERNEL(mesh_backward),
-            [MGD_LAYER_ELMAN] = NET_KERNEL(recurrent_backward),
-            [MGD_LAYER_SSM] = NET_KERNEL(recurrent_backward),
+            [MGD_LAYER_DENSE] = &NET_KERNEL(dense),
+            [MGD_LAYER_SIGMOID] = &NET_KERNEL(activation),
+            [MGD_LAYER_TANH] = &NET_KERNEL(activation),
+            [MGD_LAYER_RELU] = &NET_KERNEL(activation),
+            [MGD_LAYER_SOFTPLUS] = &NET_KERNEL(activation),
+            [MGD_LAYER_CONV2D] = &NET_KERNEL(conv2d),
+            [MGD_LAYER_MAXPOOL2D] = &NET_KERNEL(maxpool2d),
+            [MGD_LAYER_AVGPOOL2D] = &NET_KERNEL(avgpool2d),
+            [MGD_LAYER_AFFINE] = &NET_KERNEL(affine),
+            [MGD_LAYER_ADD] = &NET_KERNEL(add),
+            [MGD_LAYER_CONCAT] = &NET_KERNEL(concat),
+            [MGD_LAYER_MZI_MESH] = &NET_KERNEL(mzi_mesh),
+            [MGD_LAYER_ELMAN] = &NET_KERNEL(recurrent),
+            [MGD_LAYER_SSM] = &NET_KERNEL(recurrent),
         },
     .dense_pair = NET_KERNEL(dense_pair),
-    .nodes =
-        {
-            [MGD_LAYER_DENSE] = NET_KERNEL(dense_nodes),
-            [MGD_LAYER_CONV2D] = NET_KERNEL(conv_nodes),
-        },
-    .weights =
-        {
-            [MGD_LAYER_DENSE] = NET_KERNEL(dense_weights),
-            [MGD_LAYER_CONV2D] = NET_KERNEL(conv_weights),
-        },
     .node_deltas = node_deltas,
     .average = average,
     .spread = spread,

@@ -1,5 +1,5 @@
 /* kernels.h: what the kernel files of net share: how their functions are named, and activations in
- * registers. One file for each kind of layer; kernels.c holds the table.
+ * registers. One file for each kind of layer, which ends with its row; kernels.c holds the table.
  */
 #ifndef MGD_NET_KERNELS_H
 #define MGD_NET_KERNELS_H
@@ -12,19 +12,10 @@
 /* NET_KERNEL(conv_shared) is mgd_conv_shared_kernels_avx512_f32, and so on. */
 #define NET_KERNEL(name) MGD_KERNEL_TABLE(name)
 
-mgd_forward_kernel NET_KERNEL(dense_shared), NET_KERNEL(dense_private);
+extern const mgd_layer_kernels NET_KERNEL(dense), NET_KERNEL(activation), NET_KERNEL(conv2d),
+    NET_KERNEL(maxpool2d), NET_KERNEL(avgpool2d), NET_KERNEL(affine), NET_KERNEL(add),
+    NET_KERNEL(concat), NET_KERNEL(mzi_mesh), NET_KERNEL(recurrent);
 mgd_pair_kernel NET_KERNEL(dense_pair);
-mgd_node_kernel NET_KERNEL(dense_nodes), NET_KERNEL(conv_nodes);
-mgd_weight_kernel NET_KERNEL(dense_weights), NET_KERNEL(conv_weights);
-mgd_forward_kernel NET_KERNEL(conv_shared), NET_KERNEL(conv_private);
-mgd_forward_kernel NET_KERNEL(affine_shared), NET_KERNEL(affine_private);
-mgd_forward_kernel NET_KERNEL(mesh_shared), NET_KERNEL(mesh_private);
-mgd_forward_kernel NET_KERNEL(recurrent_shared), NET_KERNEL(recurrent_private);
-mgd_forward_kernel NET_KERNEL(maxpool), NET_KERNEL(avgpool);
-mgd_backward_kernel NET_KERNEL(dense_backward), NET_KERNEL(conv_backward);
-mgd_backward_kernel NET_KERNEL(affine_backward), NET_KERNEL(mesh_backward);
-mgd_backward_kernel NET_KERNEL(recurrent_backward);
-mgd_backward_kernel NET_KERNEL(maxpool_backward), NET_KERNEL(avgpool_backward);
 
 /* y ← act(y), n values, n a multiple of VEC_LANES; and delta ← delta·act'(y), from y alone */
 void NET_KERNEL(activate)(mgd_layer_kind kind, real *y, size_t n);
@@ -92,6 +83,12 @@ INLINE vec larger(vec a, vec b) {
 #else
     return pick((a > b) | (a != a), a, b);
 #endif
+}
+
+/* sum += x, n values */
+INLINE void add_to(real *sum, const real *x, size_t n) {
+    for (size_t i = 0; i < n; i += VEC_LANES)
+        store(sum + i, load(sum + i) + load(x + i));
 }
 
 /* Sum of a tile's lanes: halves are added until one is left. */

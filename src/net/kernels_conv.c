@@ -278,16 +278,16 @@ INLINE void convolve(const mgd_op *op, const void *theta, void *arena, size_t wi
         NET_KERNEL(activate)(op->activation, (real *)other + op->y * width, values);
 }
 
-void NET_KERNEL(conv_shared)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+static void shared_forward(const mgd_op *op, const void *theta, void *arena, size_t width) {
     convolve(op, theta, arena, width, false, NODES_STILL, NULL, NULL);
 }
 
-void NET_KERNEL(conv_private)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+static void private_forward(const mgd_op *op, const void *theta, void *arena, size_t width) {
     convolve(op, theta, arena, width, true, NODES_STILL, NULL, NULL);
 }
 
-void NET_KERNEL(conv_nodes)(const mgd_op *op, const void *theta, const mgd_node_steps *steps,
-                            void *const arenas[2], size_t width) {
+static void perturbed(const mgd_op *op, const void *theta, const mgd_node_steps *steps,
+                      void *const arenas[2], size_t width) {
     if (steps->words)
         convolve(op, theta, arenas[0], width, false, NODES_SIGNS, steps, arenas[1]);
     else
@@ -500,8 +500,8 @@ static void add_biases(const conv *c, const real *delta, double *bias) {
     }
 }
 
-void NET_KERNEL(conv_weights)(const mgd_op *op, const void *arena, const void *deltas,
-                              double *gradient, size_t width) {
+static void weights(const mgd_op *op, const void *arena, const void *deltas, double *gradient,
+                    size_t width) {
     conv c = conv_of(op, NULL, (real *)arena, width, false); /* of which x is read */
     const real *delta = deltas;
     memcpy(c.out, c.sides, sizeof c.out);
@@ -512,12 +512,17 @@ void NET_KERNEL(conv_weights)(const mgd_op *op, const void *arena, const void *d
     add_biases(&c, delta, gradient + c.outputs * c.channels * c.kernel[0] * c.kernel[1]);
 }
 
-void NET_KERNEL(conv_backward)(const mgd_op *op, const void *theta, const void *arena, void *deltas,
-                               double *gradient, size_t width) {
+static void backward(const mgd_op *op, const void *theta, const void *arena, void *deltas,
+                     double *gradient, size_t width) {
     conv c = conv_of(op, theta, (real *)arena, width, false); /* its y is not written */
     real *delta = (real *)deltas + op->y * width;
     NET_KERNEL(activate_backward)(op->activation, c.y, delta, op->out.features * width);
-    NET_KERNEL(conv_weights)(op, arena, delta, gradient, width);
+    weights(op, arena, delta, gradient, width);
     if (op->x[0] != 0) /* nobody asks for the delta of the network's input */
         input_deltas(&c, delta, (real *)deltas + op->x[0] * width);
 }
+
+const mgd_layer_kernels NET_KERNEL(conv2d) = {.forward = {shared_forward, private_forward},
+                                              .backward = backward,
+                                              .nodes = perturbed,
+                                              .weights = weights};

@@ -134,16 +134,16 @@ INLINE void dense(const mgd_op *op, const void *thetas, void *arena, size_t widt
         NET_KERNEL(activate)(op->activation, (real *)other + op->y * width, outputs * width);
 }
 
-void NET_KERNEL(dense_shared)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+static void shared_forward(const mgd_op *op, const void *theta, void *arena, size_t width) {
     dense(op, theta, arena, width, false, NODES_STILL, NULL, NULL);
 }
 
-void NET_KERNEL(dense_private)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+static void private_forward(const mgd_op *op, const void *theta, void *arena, size_t width) {
     dense(op, theta, arena, width, true, NODES_STILL, NULL, NULL);
 }
 
-void NET_KERNEL(dense_nodes)(const mgd_op *op, const void *theta, const mgd_node_steps *steps,
-                             void *const arenas[2], size_t width) {
+static void perturbed(const mgd_op *op, const void *theta, const mgd_node_steps *steps,
+                      void *const arenas[2], size_t width) {
     if (steps->words)
         dense(op, theta, arenas[0], width, false, NODES_SIGNS, steps, arenas[1]);
     else
@@ -305,8 +305,8 @@ void NET_KERNEL(dense_gradient)(size_t inputs, size_t outputs, const real *delta
             gradient[o * inputs + i] += (double)dot_lanes(delta + o * width, x + i * width, width);
 }
 
-void NET_KERNEL(dense_weights)(const mgd_op *op, const void *arena, const void *delta,
-                               double *gradient, size_t width) {
+static void weights(const mgd_op *op, const void *arena, const void *delta, double *gradient,
+                    size_t width) {
     const size_t inputs = op->node.in.features, outputs = op->node.out.features;
     const real *x = (const real *)arena + op->x[0] * width;
     NET_KERNEL(dense_gradient)(inputs, outputs, delta, x, gradient, width);
@@ -314,13 +314,18 @@ void NET_KERNEL(dense_weights)(const mgd_op *op, const void *arena, const void *
         gradient[outputs * inputs + o] += (double)sum_lanes((const real *)delta + o * width, width);
 }
 
-void NET_KERNEL(dense_backward)(const mgd_op *op, const void *theta, const void *arena,
-                                void *deltas, double *gradient, size_t width) {
+static void backward(const mgd_op *op, const void *theta, const void *arena, void *deltas,
+                     double *gradient, size_t width) {
     const size_t inputs = op->node.in.features, outputs = op->node.out.features;
     const real *y = (const real *)arena + op->y * width;
     real *delta = (real *)deltas + op->y * width, *dx = (real *)deltas + op->x[0] * width;
     NET_KERNEL(activate_backward)(op->activation, y, delta, outputs * width);
-    NET_KERNEL(dense_weights)(op, arena, delta, gradient, width);
+    weights(op, arena, delta, gradient, width);
     if (op->x[0] != 0) /* nobody asks for the delta of the network's input */
         NET_KERNEL(dense_spread)(inputs, outputs, theta, delta, dx, width);
 }
+
+const mgd_layer_kernels NET_KERNEL(dense) = {.forward = {shared_forward, private_forward},
+                                             .backward = backward,
+                                             .nodes = perturbed,
+                                             .weights = weights};

@@ -68,12 +68,12 @@ INLINE void pool(const mgd_op *op, void *arena, size_t width, const bool max) {
     NET_KERNEL(activate)(op->activation, y, n->out.features * width);
 }
 
-void NET_KERNEL(maxpool)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+static void maxpool(const mgd_op *op, const void *theta, void *arena, size_t width) {
     (void)theta;
     pool(op, arena, width, true);
 }
 
-void NET_KERNEL(avgpool)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+static void avgpool(const mgd_op *op, const void *theta, void *arena, size_t width) {
     (void)theta;
     pool(op, arena, width, false);
 }
@@ -102,14 +102,14 @@ INLINE void pool_backward(const mgd_op *op, const real *arena, real *deltas, siz
     }
 }
 
-void NET_KERNEL(maxpool_backward)(const mgd_op *op, const void *theta, const void *arena,
-                                  void *deltas, double *gradient, size_t width) {
+static void maxpool_backward(const mgd_op *op, const void *theta, const void *arena, void *deltas,
+                             double *gradient, size_t width) {
     (void)theta, (void)gradient;
     pool_backward(op, arena, deltas, width, true);
 }
 
-void NET_KERNEL(avgpool_backward)(const mgd_op *op, const void *theta, const void *arena,
-                                  void *deltas, double *gradient, size_t width) {
+static void avgpool_backward(const mgd_op *op, const void *theta, const void *arena, void *deltas,
+                             double *gradient, size_t width) {
     (void)theta, (void)gradient;
     pool_backward(op, arena, deltas, width, false);
 }
@@ -132,16 +132,16 @@ INLINE void affine(const mgd_op *op, const real *theta, real *arena, size_t widt
     NET_KERNEL(activate)(op->activation, y, op->out.features * width);
 }
 
-void NET_KERNEL(affine_shared)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+static void affine_shared(const mgd_op *op, const void *theta, void *arena, size_t width) {
     affine(op, theta, arena, width, false);
 }
 
-void NET_KERNEL(affine_private)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+static void affine_private(const mgd_op *op, const void *theta, void *arena, size_t width) {
     affine(op, theta, arena, width, true);
 }
 
-void NET_KERNEL(affine_backward)(const mgd_op *op, const void *thetas, const void *arena,
-                                 void *deltas, double *gradient, size_t width) {
+static void affine_backward(const mgd_op *op, const void *thetas, const void *arena, void *deltas,
+                            double *gradient, size_t width) {
     const size_t channels = op->node.in.size[0], each = op->node.in.features / channels * width;
     const real *theta = thetas, *x = (const real *)arena + op->x[0] * width;
     real *delta = (real *)deltas + op->y * width, *dx = (real *)deltas + op->x[0] * width;
@@ -155,3 +155,10 @@ void NET_KERNEL(affine_backward)(const mgd_op *op, const void *thetas, const voi
             store(dx + i, fma_vec(splat(theta[channel]), load(delta + i), load(dx + i)));
     }
 }
+
+const mgd_layer_kernels NET_KERNEL(maxpool2d) = {.forward = {maxpool, maxpool},
+                                                 .backward = maxpool_backward};
+const mgd_layer_kernels NET_KERNEL(avgpool2d) = {.forward = {avgpool, avgpool},
+                                                 .backward = avgpool_backward};
+const mgd_layer_kernels NET_KERNEL(affine) = {.forward = {affine_shared, affine_private},
+                                              .backward = affine_backward};

@@ -142,13 +142,13 @@ INLINE void forward(const mgd_op *op, mesh m, void *arena, const bool private) {
     NET_KERNEL(activate)(op->activation, y, outputs * width);
 }
 
-void NET_KERNEL(mesh_shared)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+static void shared_forward(const mgd_op *op, const void *theta, void *arena, size_t width) {
     turns shared;
     turns_of(&op->node, theta, &shared);
     forward(op, (mesh){.node = &op->node, .turns = &shared, .width = width}, arena, false);
 }
 
-void NET_KERNEL(mesh_private)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+static void private_forward(const mgd_op *op, const void *theta, void *arena, size_t width) {
     forward(op, (mesh){.node = &op->node, .theta = theta, .width = width}, arena, true);
 }
 
@@ -237,8 +237,8 @@ static void return_tile(const mesh *m, const real *x, const real *delta, real *d
         }
 }
 
-void NET_KERNEL(mesh_backward)(const mgd_op *op, const void *theta, const void *arena, void *deltas,
-                               double *gradient, size_t width) {
+static void backward(const mgd_op *op, const void *theta, const void *arena, void *deltas,
+                     double *gradient, size_t width) {
     const real *x = (const real *)arena + op->x[0] * width;
     real *delta = (real *)deltas + op->y * width, *dx = (real *)deltas + op->x[0] * width;
     turns shared;
@@ -249,3 +249,6 @@ void NET_KERNEL(mesh_backward)(const mgd_op *op, const void *theta, const void *
     for (size_t lane = 0; lane < width; lane += LANES)
         return_tile(&m, x + lane, delta + lane, dx + lane, gradient);
 }
+
+const mgd_layer_kernels NET_KERNEL(mzi_mesh) = {.forward = {shared_forward, private_forward},
+                                                .backward = backward};

@@ -71,18 +71,18 @@ static void recurrent(const mgd_op *op, const void *thetas, void *arenas, size_t
     }
 }
 
-void NET_KERNEL(recurrent_shared)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+static void shared_forward(const mgd_op *op, const void *theta, void *arena, size_t width) {
     recurrent(op, theta, arena, width, false);
 }
 
-void NET_KERNEL(recurrent_private)(const mgd_op *op, const void *theta, void *arena, size_t width) {
+static void private_forward(const mgd_op *op, const void *theta, void *arena, size_t width) {
     recurrent(op, theta, arena, width, true);
 }
 
 /* Back-propagation through time: what the state of step t owes is what its output and step t + 1
  * have left in its delta. */
-void NET_KERNEL(recurrent_backward)(const mgd_op *op, const void *thetas, const void *arenas,
-                                    void *delta_arena, double *gradient, size_t width) {
+static void backward(const mgd_op *op, const void *thetas, const void *arenas, void *delta_arena,
+                     double *gradient, size_t width) {
     const mgd_node *node = &op->node;
     const size_t states = mgd_node_states(node), inputs = inputs_of(node);
     const real *theta = thetas, *arena = arenas, *of_state = theta + states * inputs;
@@ -104,3 +104,6 @@ void NET_KERNEL(recurrent_backward)(const mgd_op *op, const void *thetas, const 
         NET_KERNEL(dense_spread)(states, states, of_state, delta, deltas + before, width);
     }
 }
+
+const mgd_layer_kernels NET_KERNEL(recurrent) = {.forward = {shared_forward, private_forward},
+                                                 .backward = backward};

@@ -1,6 +1,6 @@
 /* Networks: construction, parameter layout, initial values. */
 
-#include "net.h"
+#include "layer.h"
 
 #include <float.h>
 #include <math.h>
@@ -22,15 +22,6 @@ const mgd_net_kernels *mgd_net_kernels_get(mgd_isa isa, mgd_dtype dtype) {
     };
     return table[isa][dtype == MGD_F32];
 }
-
-const char *mgd_layer_name(mgd_layer_kind kind) {
-    static const char *const names[MGD_LAYER_COUNT] = {
-        "dense",     "identity", "sigmoid", "tanh", "relu",   "softplus", "conv2d", "maxpool2d",
-        "avgpool2d", "affine",   "reshape", "add",  "concat", "mzi_mesh", "elman",  "ssm"};
-    return (unsigned)kind < MGD_LAYER_COUNT ? names[kind] : "unknown";
-}
-
-#define START_PARTS (UINT64_C(1) << 32) /* draws for layers that know what to begin with */
 
 static mgd_status check_input(mgd_context *ctx, size_t ndim, const size_t *shape, mgd_extent *out) {
     mgd_extent input = {.ndim = ndim, .features = 1};
@@ -155,90 +146,17 @@ mgd_status mgd_init_check(mgd_context *ctx, const mgd_init *init) {
     return MGD_OK;
 }
 
-#define POLL_DRAWS ((size_t)1 << 17) /* between two looks for an interrupt */
-
-/* `count` draws into out: uniform on centre ± half, or normal with mean centre and deviation half.
- * Each layer (`part`) has draws of its own, whatever the shapes of the others. */
-static void draw(const mgd_init *init, uint64_t part, bool normal, double centre, double half,
-                 size_t count, double *out) {
-    for (size_t i = 0; i < count; i++) {
-        double pair[2];
-        if (i % POLL_DRAWS == POLL_DRAWS - 1 && mgd_interrupt_pending())
-            return; /* answered by whoever draws */
-        if (i % 2 == 0) {
-            uint32_t index = (uint32_t)(i / 2);
-            if (normal)
-                mgd_random_normal2(init->seed, MGD_STREAM_INIT, init->replica, part, index, pair);
-            else
-                mgd_random_uniform2(init->seed, MGD_STREAM_INIT, init->replica, part, index, pair);
-        }
-        out[i] = normal ? centre + half * pair[i % 2] : centre + half * (2 * pair[i % 2] - 1);
-    }
-}
-
 void mgd_init_flat(const mgd_init *init, size_t count, double *out) {
     if (init->scheme == MGD_INIT_UNIFORM)
-        draw(init, 0, false, init->low / 2 + init->high / 2, init->high / 2 - init->low / 2, count,
-             out);
+        mgd_init_draw(init, 0, false, init->low / 2 + init->high / 2,
+                      init->high / 2 - init->low / 2, count, out);
     else if (init->scheme == MGD_INIT_NORMAL)
-        draw(init, 0, true, init->mean, init->std, count, out);
+        mgd_init_draw(init, 0, true, init->mean, init->std, count, out);
     else
         memset(out, 0, count * sizeof *out);
 }
 
-/* Into out (count): weights by the scheme, the scales of affine 1, biases and shifts 0, phases
- * anywhere on the circle, since they know no fan-in. */
-static void draw_node(const mgd_init *init, uint64_t part, const mgd_node *node, double *out) {
-    if (node->kind == MGD_LAYER_MZI_MESH) {
-        draw(init, part, false, 0, acos(-1), node->count, out);
-        return;
-    }
-    size_t outputs = node->kind == MGD_LAYER_DENSE  ? node->out.features
-                     : mgd_is_recurrent(node->kind) ? mgd_node_states(node)
-                                                    : node->out.size[0];
-    size_t weights = node->count - (node->kind == MGD_LAYER_SSM ? 0 : outputs);
-    size_t area = node->kind == MGD_LAYER_CONV2D ? node->kernel[0] * node->kernel[1] : 1;
-    double in = (double)weights / (double)outputs, both = in + (double)(outputs * area);
-    memset(out, 0, node->count * sizeof *out);
-    if (node->kind == MGD_LAYER_AFFINE) {
-        for (size_t i = 0; i < weights; i++)
-            out[i] = 1;
-        return;
-    }
-    switch (init->scheme) {
-    case MGD_INIT_GLOROT_UNIFORM:
-        draw(init, part, false, 0, sqrt(6 / both), weights, out);
-        break;
-    case MGD_INIT_GLOROT_NORMAL:
-        draw(init, part, true, 0, sqrt(2 / both), weights, out);
-        break;
-    case MGD_INIT_HE_UNIFORM:
-        draw(init, part, false, 0, sqrt(6 / in), weights, out);
-        break;
-    case MGD_INIT_HE_NORMAL:
-        draw(init, part, true, 0, sqrt(2 / in), weights, out);
-        break;
-    default:
-        break;
-    }
-}
-
-/* State-space layers that are not drawn as weights know what to begin with, whatever the scheme. B
- * of one feature is HiPPO's b; of F features b times draws of variance 1/F, so that each state
- * listens to a mixture of its own. */
-static void start_states(const mgd_init *init, uint64_t part, const mgd_node *node, double *weight,
-                         double *out) {
-    size_t states = mgd_node_states(node), inputs = node->in.features / node->length;
-    weight[0] = 1;
-    if (inputs > 1)
-        draw(init, START_PARTS + part, true, 0, sqrt(1 / (double)inputs), states * inputs, weight);
-    else
-        for (size_t n = 1; n < states; n++)
-            weight[n] = 1;
-    mgd_hippo_legs(states, inputs, node->step, weight, out);
-}
-
-static void draw_nodes(const mgd_net *net, const mgd_init *init, double *weight, double *values) {
+static void draw_nodes(const mgd_net *net, const mgd_init *init, double *scratch, double *values) {
     bool flat = init->scheme <= MGD_INIT_NORMAL;
     if (flat)
         mgd_init_flat(init, net->num_parameters, values);
@@ -246,10 +164,11 @@ static void draw_nodes(const mgd_net *net, const mgd_init *init, double *weight,
         const mgd_node *node = &net->nodes[i];
         if (node->count == 0)
             continue;
-        if (node->kind == MGD_LAYER_SSM && !node->drawn)
-            start_states(init, part, node, weight, values + node->first);
+        const mgd_layer_type *type = mgd_layer_of(node->kind);
+        if (type->start && !node->drawn)
+            type->start(init, part, node, scratch, values + node->first);
         else if (!flat)
-            draw_node(init, part, node, values + node->first);
+            type->draw(init, part, node, values + node->first);
         part++; /* counts the layers that have parameters */
     }
 }
@@ -271,7 +190,7 @@ mgd_status mgd_net_draw(mgd_context *ctx, const mgd_net *net, const mgd_init *in
         mgd_allocate(ctx, "initial parameters", net->num_parameters, 2 * sizeof(double), &memory));
     double *values = memory;
     draw_nodes(net, init, values + net->num_parameters, values);
-    mgd_status status = net->num_parameters >= POLL_DRAWS ? mgd_interrupt_answer(ctx) : MGD_OK;
+    mgd_status status = net->num_parameters >= MGD_POLL_DRAWS ? mgd_interrupt_answer(ctx) : MGD_OK;
     if (status == MGD_OK)
         status = check_drawn(ctx, net, values);
     for (size_t i = 0; i < net->num_parameters && status == MGD_OK; i++)

@@ -44,9 +44,10 @@ typedef struct {
     size_t kept;               /* elman, ssm: states that lie at y, see mgd_state_place */
 } mgd_op;
 
-static inline bool mgd_is_recurrent(mgd_layer_kind kind) {
-    return kind == MGD_LAYER_ELMAN || kind == MGD_LAYER_SSM;
-}
+/* The row of a kind, see layer.h; and what others than the rows' users ask it for. */
+const struct mgd_layer_type *mgd_layer_of(mgd_layer_kind kind);
+bool mgd_layer_is_activation(mgd_layer_kind kind);
+bool mgd_layer_is_recurrent(mgd_layer_kind kind);
 
 /* H of elman and ssm */
 static inline size_t mgd_node_states(const mgd_node *node) {
@@ -97,15 +98,19 @@ typedef void mgd_weight_kernel(const mgd_op *op, const void *arena, const void *
 typedef void mgd_backward_kernel(const mgd_op *op, const void *theta, const void *arena,
                                  void *deltas, double *gradient, size_t width);
 
+/* How a kind of layer computes. */
+typedef struct {
+    mgd_forward_kernel *forward[2]; /* parameters shared by the lanes; private */
+    mgd_backward_kernel *backward;
+    mgd_node_kernel *nodes; /* this and `weights` NULL: it has no nodes */
+    mgd_weight_kernel *weights;
+} mgd_layer_kernels;
+
 typedef struct {
     size_t lanes; /* in a tile: 64 bytes of reals */
 
-    /* by kind of layer; [0] parameters shared by the lanes, [1] private */
-    mgd_forward_kernel *forward[MGD_LAYER_COUNT][2];
-    mgd_backward_kernel *backward[MGD_LAYER_COUNT];
+    const mgd_layer_kernels *layer[MGD_LAYER_COUNT]; /* NULL: leaves no node */
     mgd_pair_kernel *dense_pair;
-    mgd_node_kernel *nodes[MGD_LAYER_COUNT]; /* NULL: of kinds that have none */
-    mgd_weight_kernel *weights[MGD_LAYER_COUNT];
     /* delta (O × pixels × W) ← signal (W)·s of the op's nodes */
     void (*node_deltas)(const mgd_op *op, const mgd_node_steps *steps, const void *signal,
                         void *delta, size_t width);

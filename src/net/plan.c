@@ -5,7 +5,7 @@
  * input keeps its place throughout, so that several passes can share what was gathered.
  */
 
-#include "net.h"
+#include "layer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,10 +15,6 @@
 #define MAX_TILES 8
 
 /* ---- fusing ---------------------------------------------------------------------------------- */
-
-static bool is_activation(mgd_layer_kind kind) {
-    return kind >= MGD_LAYER_IDENTITY && kind <= MGD_LAYER_SOFTPLUS;
-}
 
 /* The one node that takes value v and nothing else does; NULL when it has several readers or is the
  * output. */
@@ -54,10 +50,12 @@ static bool pools_pairs(const mgd_op *op, const mgd_node *pool) {
 
 /* Whether `next` can join the op. relu and the largest of a window can be swapped. */
 static bool joins(const mgd_op *op, const mgd_node *next, mgd_plan_kind kind) {
-    if (kind == MGD_PLAN_BARE || mgd_is_recurrent(op->node.kind)) /* states must stay as they are */
+    if (kind == MGD_PLAN_BARE ||
+        mgd_layer_is_recurrent(op->node.kind)) /* states must stay as they are */
         return false;
-    if (is_activation(next->kind)) {
-        bool first = !is_activation(op->node.kind) && op->activation == MGD_LAYER_IDENTITY;
+    if (mgd_layer_is_activation(next->kind)) {
+        bool first =
+            !mgd_layer_is_activation(op->node.kind) && op->activation == MGD_LAYER_IDENTITY;
         return first && (op->pool == MGD_LAYER_IDENTITY ||
                          (op->pool == MGD_LAYER_MAXPOOL2D && next->kind == MGD_LAYER_RELU));
     }
@@ -75,7 +73,8 @@ static mgd_op fuse(const mgd_net *net, size_t i, mgd_plan_kind kind, bool *done,
     *last = i + 1;
     const mgd_node *next;
     while ((next = only_reader(net, *last)) && joins(&op, next, kind)) {
-        if (is_activation(next->kind)) { /* of the same values, whatever their shape now is */
+        if (mgd_layer_is_activation(
+                next->kind)) { /* of the same values, whatever their shape now is */
             op.activation = next->kind;
         } else {
             op.pool = next->kind;
@@ -113,7 +112,7 @@ static size_t lowest_gap(const resident *values, size_t count, size_t features) 
 
 /* Kernels that read and write element by element may write where they read. */
 static bool works_in_place(const mgd_op *op) {
-    return is_activation(op->node.kind) || op->node.kind == MGD_LAYER_ADD;
+    return mgd_layer_of(op->node.kind)->featurewise;
 }
 
 static void place_op(mgd_plan *plan, size_t index, size_t given, resident *values, size_t count) {
@@ -139,7 +138,7 @@ static void place_op(mgd_plan *plan, size_t index, size_t given, resident *value
 
 /* Features of what the op gives, and of states that lie behind it while it works. */
 static size_t room_of(const mgd_op *op) {
-    bool behind = mgd_is_recurrent(op->node.kind) && !op->node.every;
+    bool behind = mgd_layer_is_recurrent(op->node.kind) && !op->node.every;
     return mgd_op_features(op) + (behind ? (op->kept - 1) * mgd_node_states(&op->node) : 0);
 }
 
@@ -218,7 +217,7 @@ static void next_step(mgd_op *op) {
 
 void mgd_op_forward(const mgd_net *net, const mgd_op *op, bool private, const void *theta,
                     void *arena, size_t width) {
-    mgd_forward_kernel *kernel = net->kernels->forward[op->node.kind][private];
+    mgd_forward_kernel *kernel = net->kernels->layer[op->node.kind]->forward[private];
     kernel(op, theta, arena, width);
     if (op->node.steps == 1)
         return;
@@ -233,7 +232,7 @@ void mgd_op_backward(const mgd_net *net, const mgd_op *op, const void *theta, co
                      void *deltas, double *gradient, size_t width) {
     mgd_op at = *op;
     for (size_t t = 0; t < op->node.steps; t++) {
-        net->kernels->backward[op->node.kind](&at, theta, arena, deltas, gradient, width);
+        net->kernels->layer[op->node.kind]->backward(&at, theta, arena, deltas, gradient, width);
         next_step(&at);
     }
 }
@@ -249,65 +248,20 @@ void mgd_plan_forward(const mgd_net *net, const mgd_plan *plan, const void *thet
 
 /* ---- looking at it --------------------------------------------------------------------------- */
 
-/* Σ over windows along one side of the pixels of each that lie in the image, for `out` windows. */
-static double pixels_along(const mgd_node *node, size_t side, size_t out) {
-    double sum = 0;
-    for (size_t i = 0; i < out; i++)
-        for (size_t k = 0; k < node->kernel[side]; k++) {
-            size_t at = i * node->stride[side] + k;
-            sum += at >= node->padding[side] && at - node->padding[side] < node->in.size[1 + side];
-        }
-    return sum;
-}
-
-#define MZI_FLOP 30 /* three complex products, and four sums of two real ones */
-
-static double recurrent_flop(const mgd_node *node) {
-    double states = (double)mgd_node_states(node), length = (double)node->length;
-    double act = node->cell == MGD_LAYER_IDENTITY ? 0 : states * length;
-    return 2 * states * ((double)node->in.features + states * (length - 1)) + act;
-}
-
-/* Of one step. */
+/* Of one step, with what has joined: a number for each feature that it acts on. */
 static double step_flop(const mgd_op *op) {
-    const mgd_node *n = &op->node;
+    const mgd_layer_type *type = mgd_layer_of(op->node.kind);
     double outputs = (double)op->out.features, pooled = op->pool == MGD_LAYER_IDENTITY ? 1 : 4;
     double flop = op->activation == MGD_LAYER_IDENTITY ? 0 : outputs * pooled;
     flop += op->pool == MGD_LAYER_IDENTITY ? 0 : outputs * pooled;
-    size_t scale = op->pool == MGD_LAYER_IDENTITY ? 1 : 2;
-    switch (n->kind) {
-    case MGD_LAYER_DENSE:
-        return flop + 2 * outputs * (double)n->in.features;
-    case MGD_LAYER_CONV2D: /* what a fused pool leaves out at the edge is not computed */
-        return flop + 2 * (double)n->out.size[0] * (double)n->in.size[0] *
-                          pixels_along(n, 0, op->out.size[1] * scale) *
-                          pixels_along(n, 1, op->out.size[2] * scale);
-    case MGD_LAYER_MAXPOOL2D:
-    case MGD_LAYER_AVGPOOL2D:
-        return flop + (double)n->out.size[0] * pixels_along(n, 0, n->out.size[1]) *
-                          pixels_along(n, 1, n->out.size[2]);
-    case MGD_LAYER_AFFINE:
-        return flop + 2 * outputs;
-    case MGD_LAYER_MZI_MESH: /* every output is two squares and their sum, or as much */
-        return flop + MZI_FLOP * (double)(n->modes * (n->modes - 1) / 2) + 3 * outputs;
-    case MGD_LAYER_ELMAN:
-    case MGD_LAYER_SSM: /* the first state is made of the input alone */
-        return recurrent_flop(n);
-    case MGD_LAYER_CONCAT:
-        return flop;
-    default: /* a sum, an activation */
-        return flop + outputs;
-    }
+    return flop + (type->flop ? type->flop(op) : 0);
 }
 
 size_t mgd_op_nodes(const mgd_op *op) {
+    const mgd_layer_type *type = mgd_layer_of(op->node.kind);
     if (op->node.steps > 1) /* one neuron would be perturbed at every step */
         return 0;
-    if (op->node.kind == MGD_LAYER_DENSE)
-        return op->out.features;
-    if (op->node.kind == MGD_LAYER_CONV2D)
-        return op->out.size[0] * mgd_op_node_side(op, 0) * mgd_op_node_side(op, 1);
-    return 0;
+    return type->nodes ? type->nodes(op) : 0;
 }
 
 double mgd_op_flop(const mgd_op *op) {
@@ -317,21 +271,18 @@ double mgd_op_flop(const mgd_op *op) {
 /* "conv2d 3×3 + relu + maxpool2d 2×2", "ssm, 28 steps" */
 static void kernel_name(const mgd_op *op, char *buffer, size_t capacity) {
     const mgd_node *n = &op->node;
-    char window[32] = "", then[2][32] = {"", ""}, along[32] = "";
-    size_t steps = mgd_is_recurrent(n->kind) ? n->length : n->steps;
-    if (n->kind == MGD_LAYER_CONV2D || n->kind == MGD_LAYER_MAXPOOL2D ||
-        n->kind == MGD_LAYER_AVGPOOL2D)
-        snprintf(window, sizeof window, " %zu×%zu", n->kernel[0], n->kernel[1]);
-    else if (n->kind == MGD_LAYER_MZI_MESH)
-        snprintf(window, sizeof window, " %zu", n->modes);
+    const mgd_layer_type *type = mgd_layer_of(n->kind);
+    char detail[32] = "", then[2][32] = {"", ""}, along[32] = "";
+    size_t steps = type->recurrent ? n->length : n->steps;
+    if (type->detail)
+        type->detail(n, detail, sizeof detail);
     if (op->activation != MGD_LAYER_IDENTITY)
         snprintf(then[0], sizeof then[0], " + %s", mgd_layer_name(op->activation));
     if (op->pool != MGD_LAYER_IDENTITY)
         snprintf(then[1], sizeof then[1], " + %s 2×2", mgd_layer_name(op->pool));
     if (steps > 1)
         snprintf(along, sizeof along, ", %zu steps", steps);
-    snprintf(buffer, capacity, "%s%s%s%s%s", mgd_layer_name(n->kind), window, then[0], then[1],
-             along);
+    snprintf(buffer, capacity, "%s%s%s%s%s", type->name, detail, then[0], then[1], along);
 }
 
 size_t mgd_net_plan_size(const mgd_net *net) {
@@ -346,6 +297,7 @@ mgd_plan_entry mgd_net_plan_entry(const mgd_net *net, size_t i) {
     if (i >= net->plan.num_ops)
         return (mgd_plan_entry){.kernel = "none"};
     const mgd_op *op = &net->plan.ops[i];
+    const mgd_layer_type *type = mgd_layer_of(op->node.kind);
     bool sequence = op->node.steps > 1; /* of steps, and not of a single one */
     mgd_plan_entry entry = {.ndim = op->out.ndim + sequence,
                             .first = op->node.first,
@@ -354,13 +306,8 @@ mgd_plan_entry mgd_net_plan_entry(const mgd_net *net, size_t i) {
                             .activations = op->node.in.features + op->out.features,
                             .shape = {op->node.steps},
                             .offset = op->y};
-    if (op->node.kind == MGD_LAYER_ADD)
-        entry.activations += op->out.features;
-    else if (op->node.kind == MGD_LAYER_CONCAT)
-        entry.activations = 2 * op->out.features;
-    if (mgd_is_recurrent(op->node.kind)) /* every state is written, and read but for the last */
-        entry.activations =
-            op->node.in.features + mgd_node_states(&op->node) * (2 * op->node.length - 1);
+    if (type->traffic)
+        entry.activations = type->traffic(op);
     entry.activations *= op->node.steps;
     memcpy(entry.shape + sequence, op->out.size, op->out.ndim * sizeof *entry.shape);
     kernel_name(op, entry.kernel, sizeof entry.kernel);

@@ -1,39 +1,24 @@
 /* Units at a bound of their activation, where it passes on next to no gradient. */
 
 #include "../tensor/tensor.h"
-#include "net.h"
+#include "layer.h"
 
-#include <math.h>
 #include <string.h>
 
-#define DISTANCE 0.01 /* from a bound, of the range; softplus, which has none: of 1 */
+/* Whether a value stands at a bound of the activation that gives the op's output; NULL: there is
+ * none, or it has no bounds. */
+typedef bool bound_check(double y);
 
-/* The activation that gives the op's output; IDENTITY: none, or one without bounds. */
-static mgd_layer_kind activation_of(const mgd_op *op) {
-    mgd_layer_kind kind = op->activation;
-    if (op->node.kind >= MGD_LAYER_SIGMOID && op->node.kind <= MGD_LAYER_SOFTPLUS)
-        kind = op->node.kind;
-    return kind;
-}
-
-static bool at_bound(mgd_layer_kind kind, double y) {
-    switch (kind) {
-    case MGD_LAYER_SIGMOID: /* (0, 1) */
-        return !(y > DISTANCE && y < 1 - DISTANCE);
-    case MGD_LAYER_TANH: /* (−1, 1) */
-        return !(fabs(y) < 1 - 2 * DISTANCE);
-    case MGD_LAYER_SOFTPLUS:
-        return !(y > DISTANCE);
-    default: /* relu */
-        return !(y > 0);
-    }
+static bound_check *bound_of(const mgd_op *op) {
+    const mgd_layer_type *own = mgd_layer_of(op->node.kind);
+    return own->at_bound ? own->at_bound : mgd_layer_of(op->activation)->at_bound;
 }
 
 mgd_status mgd_watch_open(mgd_context *ctx, const mgd_plan *plan, size_t width, mgd_watch *out) {
     size_t units = 0;
     void *marks;
     for (size_t i = 0; i < plan->num_ops; i++)
-        if (activation_of(&plan->ops[i]) != MGD_LAYER_IDENTITY)
+        if (bound_of(&plan->ops[i]))
             units += plan->ops[i].out.features;
     if (units == 0)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
@@ -46,14 +31,14 @@ mgd_status mgd_watch_open(mgd_context *ctx, const mgd_plan *plan, size_t width, 
 
 void mgd_watch_op(mgd_watch *watch, const mgd_net *net, const mgd_op *op, void *arena,
                   size_t width) {
-    mgd_layer_kind kind = activation_of(op);
-    if (!watch->marks || kind == MGD_LAYER_IDENTITY)
+    bound_check *at_bound = bound_of(op);
+    if (!watch->marks || !at_bound)
         return;
     const void *y = mgd_net_place(net, arena, op->y, width);
     uint8_t *marks = watch->marks + watch->at * width;
     for (size_t i = 0; i < mgd_op_features(op) * width; i++)
-        marks[i] &= at_bound(kind, net->dtype == MGD_F32 ? (double)((const float *)y)[i]
-                                                         : ((const double *)y)[i]);
+        marks[i] &= at_bound(net->dtype == MGD_F32 ? (double)((const float *)y)[i]
+                                                   : ((const double *)y)[i]);
     watch->at += mgd_op_features(op);
 }
 

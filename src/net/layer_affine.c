@@ -1,0 +1,22 @@
+/* affine: y = s·x + b, a pair for each channel of an image, or feature; the scales, then the
+ * shifts. */
+
+#include "layer.h"
+
+static mgd_status shape(const mgd_layer_place *place, mgd_node *node) {
+    node->out = node->in;
+    return mgd_layer_count_parameters(place, node, node->in.size[0], 1, 1);
+}
+
+static void draw(const mgd_init *init, uint64_t part, const mgd_node *node, double *out) {
+    (void)init, (void)part;
+    for (size_t i = 0; i < node->count; i++)
+        out[i] = i < node->count / 2 ? 1 : 0;
+}
+
+static double flop(const mgd_op *op) {
+    return 2 * (double)op->out.features;
+}
+
+const mgd_layer_type mgd_layer_affine = {
+    .name = "affine", .shape = shape, .draw = draw, .flop = flop};
