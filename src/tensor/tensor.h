@@ -42,6 +42,9 @@ bool mgd_dtype_is_integer(mgd_dtype dtype);
 /* The smaller type that holds every value of both; see mgd_binary_dtype. */
 mgd_dtype mgd_dtype_promote(mgd_dtype a, mgd_dtype b);
 
+/* Strides for the shape, the last dimension innermost. */
+void mgd_tensor_set_row_major(mgd_tensor *t);
+
 /* A scalar header on the C stack over the double that `value` points at. */
 mgd_tensor mgd_tensor_borrow_number(double *value);
 
