@@ -89,6 +89,9 @@ void mgd_random_uniform2(uint64_t seed, mgd_stream stream, uint64_t replica, uin
 void mgd_random_normal2(uint64_t seed, mgd_stream stream, uint64_t replica, uint64_t step,
                         uint32_t index, double out[2]);
 
+/* A seed of its own for each name: how devices and models have streams that no other one shifts. */
+uint64_t mgd_random_key(uint64_t seed, const char *name);
+
 /* A perturbation of W replicas side by side as signs: that of parameter i in lane w is −amplitude
  * where bit (bit + i) % 32 of words[(bit + i) / 32 · W + w] is set, else +amplitude. */
 typedef struct {

@@ -39,3 +39,15 @@ void mgd_random_normal2(uint64_t seed, mgd_stream stream, uint64_t replica, uint
     out[0] = radius * Sleef_cinz_cospid1_u05purec(2.0 * u[1]);
     out[1] = radius * Sleef_cinz_sinpid1_u05purec(2.0 * u[1]);
 }
+
+/* FNV-1a over the name, folded into the seed by the finaliser of SplitMix64 (Steele et al. 2014).
+ */
+uint64_t mgd_random_key(uint64_t seed, const char *name) {
+    uint64_t hash = 0xcbf29ce484222325;
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 0x100000001b3;
+    uint64_t z = (seed ^ hash) + 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}

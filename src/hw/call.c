@@ -53,7 +53,7 @@ static mgd_status draw(mgd_context *ctx, const void *event, bool uniform, uint64
                          &memory));
     char name[32];
     snprintf(name, sizeof name, "draw %llu", (unsigned long long)k);
-    c->chain->kernels->noise(mgd_hw_key(c->op->noise_seed, name), uniform, c->frame, memory);
+    c->chain->kernels->noise(mgd_random_key(c->op->noise_seed, name), uniform, c->frame, memory);
     mgd_status status = to_tensor(ctx, c, memory, out);
     mgd_free(memory);
     return status;

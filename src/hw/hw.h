@@ -194,7 +194,4 @@ static inline bool mgd_hw_filter_is_fast(const mgd_hw_op *op) {
     return op->order == 1 && -op->matrix[0][0] >= 0.1;
 }
 
-/* A named stream: a key of its own for each name. */
-uint64_t mgd_hw_key(uint64_t seed, const char *name);
-
 #endif

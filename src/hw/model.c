@@ -25,21 +25,9 @@ const mgd_hw_kernels *mgd_hw_kernels_get(mgd_isa isa, mgd_dtype dtype) {
 
 /* ---- streams --------------------------------------------------------------------------------- */
 
-/* FNV-1a over the name, folded into the seed by the finaliser of SplitMix64 (Steele et al. 2014).
- */
-uint64_t mgd_hw_key(uint64_t seed, const char *name) {
-    uint64_t hash = 0xcbf29ce484222325;
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * 0x100000001b3;
-    uint64_t z = (seed ^ hash) + 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
 static void name_streams(mgd_hw_op *op, const char *stream, uint64_t seed, uint64_t run) {
-    op->device_seed = mgd_hw_key(seed, stream);
-    op->noise_seed = mgd_hw_key(op->device_seed ^ run, "noise");
+    op->device_seed = mgd_random_key(seed, stream);
+    op->noise_seed = mgd_random_key(op->device_seed ^ run, "noise");
 }
 
 #define MAX_DELAY 1e5 /* steps, each of which is remembered for each value */
@@ -235,7 +223,7 @@ void mgd_hw_chain_start(const mgd_hw_chain *chain, const mgd_hw_frame *f, void *
     for (size_t i = 0; i < chain->num_ops; i++) {
         const mgd_hw_op *op = &chain->ops[i];
         for (size_t k = 0; op->model.kind == MGD_HW_FLICKER && k < op->order; k++) {
-            mgd_hw_op start = {.device_seed = mgd_hw_key(op->noise_seed, "start")};
+            mgd_hw_op start = {.device_seed = mgd_random_key(op->noise_seed, "start")};
             start.draw[k] =
                 (mgd_hw_draw){0, op->model.sigma / sqrt((double)op->order), -INFINITY, false};
             chain->kernels->draw(&start, k, f, (char *)states + (op->state + k) * bytes);
