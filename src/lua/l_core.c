@@ -1,4 +1,4 @@
-/* l_core.c: luaopen_mgd_core, the table of modules, and the helpers every binding shares. */
+/* l_core.c: the helpers every binding shares. */
 
 #include "../base/base.h" /* internal: interrupts */
 #include "l_mgd.h"
@@ -158,16 +158,6 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-static void (*const modules[])(lua_State *) = {
-    l_open_base,  l_open_tensor,  l_open_net,   l_open_data,       l_open_hw,
-    l_open_fit,   l_open_chip,    l_open_run,   l_open_checkpoint, l_open_sqlite,
-    l_open_files, l_open_process, l_open_stats, l_open_terminal,
-};
-
-MGD_API int luaopen_mgd_core(lua_State *L);
-MGD_API int luaopen_mgd_core(lua_State *L) {
-    luaL_newlib(L, functions);
-    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
-        modules[i](L);
-    return 1;
+void l_open_core(lua_State *L) {
+    luaL_setfuncs(L, functions, 0);
 }

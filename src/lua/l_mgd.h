@@ -73,6 +73,7 @@ mgd_tensor *l_check_tensor(lua_State *L, int index, const char *what);
 mgd_tensor *l_hold_tensor(lua_State *L, int index, const char *what);
 
 /* Each fills the module table on top of the stack with its functions. */
+void l_open_core(lua_State *L);
 void l_open_base(lua_State *L);
 void l_open_tensor(lua_State *L);
 void l_open_net(lua_State *L);

@@ -9,7 +9,7 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* ---- main.c ---------------------------------------------------------------------------------- */
+/* ---- call.c ---------------------------------------------------------------------------------- */
 
 /* lua_pcall with a traceback, in which Ctrl-C raises "interrupted!". */
 int main_call(lua_State *L, int arguments, int results);
