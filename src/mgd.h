@@ -430,7 +430,7 @@ typedef enum {
     MGD_HW_CLAMP,     /* to [low, high] */
     MGD_HW_COMPRESS,  /* v/(1 + strength·|v|) */
     MGD_HW_SATURATE,  /* strength·tanh(v/strength) */
-    MGD_HW_NOISE, /* v + σ(v)·z, drawn at every evaluation (or write): see mgd_hw_law_of_noise */
+    MGD_HW_NOISE,     /* v + σ(v)·z, drawn at every evaluation (or write): see mgd_hw_noise */
     MGD_HW_FLICKER,   /* v + `poles` relaxations between f_low and f_high, together of rms sigma */
     MGD_HW_DRIFT,     /* conductances times (t/t0)^−ν since their programming */
     MGD_HW_LEAK,      /* offset + (v − offset)·e^(−t/τ_i), τ_i = tau·(1 + tau_spread·z) */

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-/* NET_KERNEL(conv_shared) is mgd_conv_shared_kernels_avx512_f32, and so on. */
+/* NET_KERNEL(conv2d) is mgd_conv2d_kernels_avx512_f32, and so on. */
 #define NET_KERNEL(name) MGD_KERNEL_TABLE(name)
 
 extern const mgd_layer_kernels NET_KERNEL(dense), NET_KERNEL(activation), NET_KERNEL(conv2d),
