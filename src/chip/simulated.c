@@ -195,11 +195,6 @@ static mgd_status read_weights(mgd_context *ctx, const simulated *s, worker *w,
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
-/* Lanes of costs of one channel in `sum`. */
-static size_t costs_of(const simulated *s) {
-    return s->replicas ? s->width : s->chunks * s->width + MGD_ALIGNMENT / sizeof(double);
-}
-
 /* The cost of a channel for outputs y in the lanes, into w->value. */
 static void take_cost(const simulated *s, const worker *w, size_t channel, const void *y) {
     const mgd_samples *set = &s->samples;
@@ -263,7 +258,8 @@ static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
         job->status = status; /* only functions of the user's fail, and then there is one thread */
     for (size_t c = 0; c < s->channels && status == MGD_OK; c++) {
         take_cost(s, w, c, y);
-        memcpy(job->cost + c * costs_of(s) + chunk * s->width, w->value, s->width * sizeof(double));
+        memcpy(job->cost + c * simulated_costs(s) + chunk * s->width, w->value,
+               s->width * sizeof(double));
     }
 }
 
@@ -273,7 +269,7 @@ static mgd_status measure_samples(mgd_context *ctx, const simulated *s, worker *
     chunk_job job = {s, r, point, f, theta, w->sum, ctx, MGD_OK};
     mgd_pool_run(s->calls ? NULL : r->pool, measure_chunk, &job, s->chunks);
     for (size_t c = 0; c < s->channels; c++) {
-        double *cost = w->sum + c * costs_of(s), sum = cost[0];
+        double *cost = w->sum + c * simulated_costs(s), sum = cost[0];
         for (size_t b = 1; b < s->batch; b++)
             sum += cost[b];
         cost[0] = sum / (double)s->batch;
@@ -312,7 +308,7 @@ static mgd_status measure_points(mgd_context *ctx, const simulated *s, const mgd
         else
             MGD_TRY(measure_samples(ctx, s, w, r, point, &f, theta));
         for (size_t c = 0; c < s->channels; c++) { /* each goes its own way */
-            double *cost = w->sum + c * costs_of(s);
+            double *cost = w->sum + c * simulated_costs(s);
             mgd_hw_frame way = for_cost(s, w, &f);
             way.copy = (uint32_t)c;
             if (!s->replicas) /* what happens to one cost happens in the first lane */
@@ -335,7 +331,7 @@ static mgd_status keep_memory(mgd_context *ctx, const simulated *s, size_t devic
     return MGD_OK;
 }
 
-static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
+mgd_status mgd_simulated_measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
     const simulated *s = (const simulated *)session;
     char *states = s->states + r->unit * s->state_bytes;
     if (mgd_interrupt_pending()) /* the flag is for the caller to clear */
@@ -371,7 +367,7 @@ static void clear_tail(const simulated *s, char *values) {
         memset(values + n * s->real, 0, (all - n) * s->real);
 }
 
-static mgd_status write_parameters(mgd_context *ctx, mgd_session *session, const mgd_write *w) {
+mgd_status mgd_simulated_write(mgd_context *ctx, mgd_session *session, const mgd_write *w) {
     simulated *s = (simulated *)session;
     worker *k = &s->workers[w->worker];
     const size_t n = s->rows * s->row_width, bytes = n * s->real;
@@ -446,142 +442,10 @@ static void rest_unit(simulated *s, size_t unit, const mgd_rest *r) {
         s->from[slot] = r->step < s->stood[slot] ? r->step : s->stood[slot];
 }
 
-static void rest(mgd_session *session, const mgd_rest *r) {
+void mgd_simulated_rest(mgd_session *session, const mgd_rest *r) {
     simulated *s = (simulated *)session;
     s->rests++;
     for (size_t unit = 0; unit < s->units; unit++)
         rest_unit(s, unit, r);
     s->origin += r->seconds;
-}
-
-/* ---- opening --------------------------------------------------------------------------------- */
-
-static void arrange(simulated *s, const mgd_task_spec *task) {
-    size_t lanes = s->net->kernels->lanes, parameters = s->net->num_parameters;
-    size_t tiles = (task->batch + lanes - 1) / lanes;
-    s->replicas = task->width > 0;
-    s->chunks = 1;
-    if (s->replicas) {
-        s->width = s->row_width = task->width;
-        s->rows = parameters;
-    } else {
-        size_t most = mgd_net_tiles(s->net, tiles < SIMULATED_TILES ? tiles : SIMULATED_TILES);
-        s->chunks = (tiles + most - 1) / most;
-        if (s->chunks < task->workers)
-            s->chunks = task->workers < tiles ? task->workers : tiles;
-        s->chunks = s->remembers ? 1 : s->chunks;
-        s->width = (tiles + s->chunks - 1) / s->chunks * lanes;
-        s->chunks = (task->batch + s->width - 1) / s->width;
-        s->row_width = lanes;
-        s->rows = (parameters + lanes - 1) / lanes;
-    }
-    s->slots = s->replicas ? s->width : 1;
-}
-
-static void close_worker(worker *w) {
-    void *blocks[] = {w->base, w->pack,  w->change, w->arena, w->target, w->value, w->sum,
-                      w->hit,  w->index, w->copy,   w->undo,  w->moves,  w->input, w->held};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        mgd_free(blocks[i]);
-}
-
-static mgd_status open_worker(mgd_context *ctx, const simulated *s, worker *w) {
-    size_t row = s->width * s->real, parameters = s->rows * s->row_width;
-    if (mgd_take(&w->base, parameters, s->real) && mgd_take(&w->pack, parameters, s->real) &&
-        mgd_take(&w->change, parameters, s->real) && mgd_take(&w->arena, s->plan->arena, row) &&
-        mgd_take(&w->target, s->samples.targets, row) &&
-        mgd_take(&w->value, 2 * s->width, sizeof(double)) &&
-        mgd_take(&w->moves, s->width, sizeof(double)) && mgd_take(&w->held, 1, row) &&
-        mgd_take(&w->sum, s->channels * costs_of(s), sizeof(double)) &&
-        mgd_take(&w->hit, s->width, sizeof(double)) &&
-        mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
-        mgd_take(&w->copy, s->width, sizeof(uint32_t)) &&
-        (!part_acts(&s->parts.input) || mgd_take(&w->input, s->samples.features, row)) &&
-        (!s->calls || mgd_take(&w->undo, s->state_bytes + 1, 1)))
-        return MGD_OK;
-    return mgd_fail(ctx, MGD_ERR_MEMORY,
-                    "out of memory: %zu parameters and %zu lanes of a network on a chip with "
-                    "imperfections",
-                    parameters, s->width);
-}
-
-static void close_session(mgd_session *session) {
-    simulated *s = (simulated *)session;
-    for (size_t i = 0; s->workers && i < s->num_workers; i++)
-        close_worker(&s->workers[i]);
-    mgd_free(s->workers);
-    mgd_backward_close(s->backward);
-    mgd_free(s->nothing);
-    mgd_simulated_devices_close(s);
-    mgd_samples_close(&s->samples);
-    mgd_free(s);
-}
-
-static mgd_status prepare(mgd_context *ctx, simulated *s, const mgd_task_spec *task) {
-    MGD_TRY(mgd_net_samples_open(ctx, s->net, task->x, task->y, &task->cost, &s->samples));
-    arrange(s, task);
-    MGD_TRY(mgd_simulated_devices_open(ctx, s, task));
-    void *memory;
-    if (part_acts(&s->parts.perturbation)) {
-        MGD_TRY(mgd_allocate(ctx, "perturbations", s->rows * s->row_width, s->real, &memory));
-        s->nothing = memory;
-    }
-    MGD_TRY(mgd_allocate(ctx, "scratch memory", task->workers, sizeof(worker), &memory));
-    s->workers = memory;
-    for (size_t i = 0; i < s->num_workers; i++)
-        MGD_TRY(open_worker(ctx, s, &s->workers[i]));
-    if (task->gradients)
-        MGD_TRY(mgd_backward_open(ctx, s->net, s->samples.targets, task->workers, &s->backward));
-    return MGD_OK;
-}
-
-mgd_status mgd_simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
-                              mgd_session **out) {
-    simulated_chip *c = (simulated_chip *)chip;
-    if (task->cost.kind == MGD_COST_FUNCTION)
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "train: a cost that is a function does not go with a simulated chip: "
-                        "expected mse, cross_entropy or l2");
-    void *memory;
-    MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(simulated), &memory));
-    simulated *s = memory;
-    s->session = (mgd_session){.measure = measure,
-                               .evaluate = mgd_simulated_evaluate,
-                               .evaluate_lanes = task->width ? mgd_simulated_evaluate_lanes : NULL,
-                               .predict = mgd_simulated_predict,
-                               .gradient = mgd_simulated_gradient,
-                               .saturated = mgd_simulated_saturated,
-                               .rest = rest,
-                               .swap = mgd_simulated_swap,
-                               .stop = mgd_simulated_stop,
-                               .go_on = mgd_simulated_go_on,
-                               .state_get = mgd_simulated_state_get,
-                               .state_fits = mgd_simulated_state_fits,
-                               .state_set = mgd_simulated_state_set,
-                               .close = close_session};
-    s->chip = c;
-    s->net = c->net;
-    s->plan = c->bare.num_ops ? &c->bare : &c->net->plan;
-    s->real = mgd_dtype_size(chip->dtype);
-    s->cost = task->cost;
-    s->channels = task->num_shares + 1;
-    s->shares = task->shares;
-    for (size_t i = 0; i < c->spec.num_models; i++)
-        s->remembers = s->remembers || c->spec.models[i].memory;
-    s->batch = task->batch;
-    s->units = task->units;
-    s->num_workers = task->workers;
-    s->dt = task->dt;
-    s->origin = mgd_chip_age(chip);
-    mgd_status status = prepare(ctx, s, task);
-    if (status != MGD_OK) {
-        close_session(&s->session);
-        return status;
-    }
-    if (s->writes) {
-        s->session.write = write_parameters;
-        s->session.wear = mgd_simulated_wear;
-    }
-    *out = &s->session;
-    return MGD_OK;
 }

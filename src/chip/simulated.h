@@ -1,6 +1,7 @@
-/* simulated.h: the simulated chip, in four files. simulated_chip.c is the chip, simulated.c
- * measures and writes; devices.c keeps what each replica's hardware is (coefficients) and is in the
- * middle of (states); still.c looks at it for probes, without noise and settled.
+/* simulated.h: the simulated chip, in five files. simulated_chip.c is the chip,
+ * simulated_session.c opens sessions on it, simulated.c measures and writes; devices.c keeps what
+ * each replica's hardware is (coefficients) and is in the middle of (states); still.c looks at it
+ * for probes, without noise and settled.
  *
  * A *part* is a chain of models at one place of the signal with room for its coefficients and
  * states in the memory of a unit. Parts act on parameters (P), on features of a sample, or on the
@@ -43,6 +44,7 @@ typedef struct {
     mgd_plan bare; /* where sums or neurons have models; else empty, and the network's own serves */
     double *distance; /* (P) see mgd_hw_geometry */
     uint8_t *joined;
+    bool remembers; /* it has models with a memory */
 } simulated_chip;
 
 /* What one worker needs. */
@@ -135,11 +137,22 @@ static inline bool part_acts(const part *p) {
     return p->chain.num_ops > 0;
 }
 
+/* Lanes of costs of one channel in `sum`. */
+static inline size_t simulated_costs(const simulated *s) {
+    return s->replicas ? s->width : s->chunks * s->width + MGD_ALIGNMENT / sizeof(double);
+}
+
 /* Outputs for what is in the arena, by parameters `theta` in the layout of the arrangement. */
 mgd_status mgd_simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
                                  const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
                                  const void *theta, void **y);
 
+/* simulated.c: what a session does. */
+mgd_status mgd_simulated_measure(mgd_context *ctx, mgd_session *session, const mgd_request *r);
+mgd_status mgd_simulated_write(mgd_context *ctx, mgd_session *session, const mgd_write *w);
+void mgd_simulated_rest(mgd_session *session, const mgd_rest *r);
+
+/* simulated_session.c */
 mgd_status mgd_simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
                               mgd_session **out);
 

@@ -206,11 +206,12 @@ mgd_status mgd_chip_simulated(mgd_context *ctx, mgd_net *net, const mgd_chip_spe
     MGD_TRY(mgd_allocate(ctx, "chip", 1, sizeof(simulated_chip), &memory));
     simulated_chip *c = memory;
     c->net = net;
+    c->remembers = remembers(spec);
     c->chip = (mgd_chip){
         .dtype = net->dtype,
         .num_parameters = net->num_parameters,
         .no_nodes = "node perturbation is there for ideal chips, and this one has imperfections",
-        .lanes = remembers(spec) ? 0 : net->kernels->lanes, /* one replica after the other */
+        .lanes = c->remembers ? 0 : net->kernels->lanes, /* one replica after the other */
         .caller_only = has_function(spec),
         .in_order = true,
         .resolution = net->dtype == MGD_F32 ? 0x1p-23 : 0x1p-52,

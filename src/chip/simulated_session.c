@@ -1,0 +1,132 @@
+/* A session on a simulated chip: how it is arranged, what it needs, and what it can do. */
+
+#include "simulated.h"
+
+static void arrange(simulated *s, const mgd_task_spec *task) {
+    size_t lanes = s->net->kernels->lanes, parameters = s->net->num_parameters;
+    size_t tiles = (task->batch + lanes - 1) / lanes;
+    s->replicas = task->width > 0;
+    s->chunks = 1;
+    if (s->replicas) {
+        s->width = s->row_width = task->width;
+        s->rows = parameters;
+    } else {
+        size_t most = mgd_net_tiles(s->net, tiles < SIMULATED_TILES ? tiles : SIMULATED_TILES);
+        s->chunks = (tiles + most - 1) / most;
+        if (s->chunks < task->workers)
+            s->chunks = task->workers < tiles ? task->workers : tiles;
+        s->chunks = s->remembers ? 1 : s->chunks;
+        s->width = (tiles + s->chunks - 1) / s->chunks * lanes;
+        s->chunks = (task->batch + s->width - 1) / s->width;
+        s->row_width = lanes;
+        s->rows = (parameters + lanes - 1) / lanes;
+    }
+    s->slots = s->replicas ? s->width : 1;
+}
+
+static void close_worker(worker *w) {
+    void *blocks[] = {w->base, w->pack,  w->change, w->arena, w->target, w->value, w->sum,
+                      w->hit,  w->index, w->copy,   w->undo,  w->moves,  w->input, w->held};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        mgd_free(blocks[i]);
+}
+
+static mgd_status open_worker(mgd_context *ctx, const simulated *s, worker *w) {
+    size_t row = s->width * s->real, parameters = s->rows * s->row_width;
+    if (mgd_take(&w->base, parameters, s->real) && mgd_take(&w->pack, parameters, s->real) &&
+        mgd_take(&w->change, parameters, s->real) && mgd_take(&w->arena, s->plan->arena, row) &&
+        mgd_take(&w->target, s->samples.targets, row) &&
+        mgd_take(&w->value, 2 * s->width, sizeof(double)) &&
+        mgd_take(&w->moves, s->width, sizeof(double)) && mgd_take(&w->held, 1, row) &&
+        mgd_take(&w->sum, s->channels * simulated_costs(s), sizeof(double)) &&
+        mgd_take(&w->hit, s->width, sizeof(double)) &&
+        mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
+        mgd_take(&w->copy, s->width, sizeof(uint32_t)) &&
+        (!part_acts(&s->parts.input) || mgd_take(&w->input, s->samples.features, row)) &&
+        (!s->calls || mgd_take(&w->undo, s->state_bytes + 1, 1)))
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_MEMORY,
+                    "out of memory: %zu parameters and %zu lanes of a network on a chip with "
+                    "imperfections",
+                    parameters, s->width);
+}
+
+static void close_session(mgd_session *session) {
+    simulated *s = (simulated *)session;
+    for (size_t i = 0; s->workers && i < s->num_workers; i++)
+        close_worker(&s->workers[i]);
+    mgd_free(s->workers);
+    mgd_backward_close(s->backward);
+    mgd_free(s->nothing);
+    mgd_simulated_devices_close(s);
+    mgd_samples_close(&s->samples);
+    mgd_free(s);
+}
+
+static mgd_status prepare(mgd_context *ctx, simulated *s, const mgd_task_spec *task) {
+    MGD_TRY(mgd_net_samples_open(ctx, s->net, task->x, task->y, &task->cost, &s->samples));
+    arrange(s, task);
+    MGD_TRY(mgd_simulated_devices_open(ctx, s, task));
+    void *memory;
+    if (part_acts(&s->parts.perturbation)) {
+        MGD_TRY(mgd_allocate(ctx, "perturbations", s->rows * s->row_width, s->real, &memory));
+        s->nothing = memory;
+    }
+    MGD_TRY(mgd_allocate(ctx, "scratch memory", task->workers, sizeof(worker), &memory));
+    s->workers = memory;
+    for (size_t i = 0; i < s->num_workers; i++)
+        MGD_TRY(open_worker(ctx, s, &s->workers[i]));
+    if (task->gradients)
+        MGD_TRY(mgd_backward_open(ctx, s->net, s->samples.targets, task->workers, &s->backward));
+    return MGD_OK;
+}
+
+mgd_status mgd_simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
+                              mgd_session **out) {
+    simulated_chip *c = (simulated_chip *)chip;
+    if (task->cost.kind == MGD_COST_FUNCTION)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: a cost that is a function does not go with a simulated chip: "
+                        "expected mse, cross_entropy or l2");
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(simulated), &memory));
+    simulated *s = memory;
+    s->session = (mgd_session){.measure = mgd_simulated_measure,
+                               .evaluate = mgd_simulated_evaluate,
+                               .evaluate_lanes = task->width ? mgd_simulated_evaluate_lanes : NULL,
+                               .predict = mgd_simulated_predict,
+                               .gradient = mgd_simulated_gradient,
+                               .saturated = mgd_simulated_saturated,
+                               .rest = mgd_simulated_rest,
+                               .swap = mgd_simulated_swap,
+                               .stop = mgd_simulated_stop,
+                               .go_on = mgd_simulated_go_on,
+                               .state_get = mgd_simulated_state_get,
+                               .state_fits = mgd_simulated_state_fits,
+                               .state_set = mgd_simulated_state_set,
+                               .close = close_session};
+    s->chip = c;
+    s->net = c->net;
+    s->plan = c->bare.num_ops ? &c->bare : &c->net->plan;
+    s->real = mgd_dtype_size(chip->dtype);
+    s->cost = task->cost;
+    s->channels = task->num_shares + 1;
+    s->shares = task->shares;
+    s->remembers = c->remembers;
+    s->batch = task->batch;
+    s->units = task->units;
+    s->num_workers = task->workers;
+    s->dt = task->dt;
+    s->origin = mgd_chip_age(chip);
+    mgd_status status = prepare(ctx, s, task);
+    if (status != MGD_OK) {
+        close_session(&s->session);
+        return status;
+    }
+    if (s->writes) {
+        s->session.write = mgd_simulated_write;
+        s->session.wear = mgd_simulated_wear;
+    }
+    *out = &s->session;
+    return MGD_OK;
+}
