@@ -563,9 +563,10 @@ local function targets(where, name, y, classes, from, dtype)
       options.fail(
         where,
         "%s has one dimension: targets have the shape (N, K); "
-          .. "for class labels %d … say classes = K",
+          .. "for class labels %d … %s say classes = K",
         name,
-        from
+        from,
+        from == 1 and "K" or "K − 1"
       )
     end
     return core.data.one_hot(where .. ": " .. name, y, classes, dtype, from)

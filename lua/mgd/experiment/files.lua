@@ -74,13 +74,18 @@ end
 -- What a chunk with nothing around it returns; a first line that begins with # is a comment, as it
 -- is for loadfile.
 local function run(where, path, text)
-  local chunk, why = load((text:gsub("^#[^\n]*", "--", 1)), "=" .. path, "t", {})
-  if not chunk then
-    options.fail(where, "%s", why)
+  local chunk, why = load((text:gsub("^#[^\n]*", "--", 1)), "=?", "t", {})
+  local ok, result = false, why
+  if chunk then
+    ok, result = interrupts.pcall(chunk)
   end
-  local ok, result = interrupts.pcall(chunk)
-  return ok and result or options.fail(where, "%s", ok and path .. " returns nothing"
-    or tostring(result))
+  if ok then
+    return result or options.fail(where, "%s returns nothing", path)
+  end
+  result = tostring(result):gsub("^%?:", function() -- Lua would cut a long path
+    return path .. ":"
+  end)
+  return options.fail(where, "%s", result)
 end
 
 --- Read a table that was written, or that somebody wrote by hand. Lua text is data: it runs with
