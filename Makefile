@@ -264,11 +264,13 @@ docs: all
 	$(BUILD)/mgd-lua docs/physics/figures.lua
 	$(BUILD)/mgd-lua docs/angles.lua > /dev/null
 
-## lint: check the format, the C and Lua sources, and who includes whom
+## lint: check the format, the C and Lua sources, who includes whom, and that calls run one way
 lint:
 	@scripts/deps --lint
+	@$(SUBMAKE) all
 	clang-format --dry-run -Werror $(C_FILES)
 	scripts/check-includes
+	scripts/check-circles $(BUILD)/obj
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
 	    --inline-suppr --suppressions-list=scripts/cppcheck.txt --library=scripts/cppcheck.cfg \
 	    -j$(JOBS) -DMGD_REAL_BITS=32 -DMGD_ISA_SUFFIX=portable -DMGD_KERNEL_PORTABLE=1 \

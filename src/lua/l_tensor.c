@@ -1,5 +1,5 @@
-/* l_tensor.c: the tensor box, its arguments, conversions and files. Indexing, arithmetic,
- * constructors and printing are in l_tensor_*.c.
+/* l_tensor.c: the tensor box, and the arguments of what is done with it: what the other
+ * l_tensor_*.c use. l_tensor_class.c puts them together.
  */
 
 #include "l_tensor.h"
@@ -25,50 +25,6 @@ void l_tensor_filled(lua_State *L, const mgd_tensor *t) {
 mgd_tensor *l_test_tensor(lua_State *L, int index) {
     mgd_tensor **box = luaL_testudata(L, index, L_TENSOR);
     return box ? *box : NULL;
-}
-
-mgd_tensor *l_take_tensor(lua_State *L, int index) {
-    mgd_tensor *t = l_test_tensor(L, index);
-    if (t || lua_type(L, index) != LUA_TTABLE)
-        return t;
-    if (lua_getmetatable(L, index)) { /* an object of some kind */
-        lua_pop(L, 1);
-        return NULL;
-    }
-    t = l_tensor_push_nested(L, index, MGD_F64);
-    lua_replace(L, index);
-    return t;
-}
-
-mgd_tensor *l_tensor_self(lua_State *L, const char *name, const char *suffix) {
-    mgd_tensor *t = l_test_tensor(L, 1);
-    if (!t)
-        l_error(L, "%s%s: expected a tensor, got %s: call it with a colon, tensor:%s%s(…)", name,
-                suffix, luaL_typename(L, 1), name, suffix);
-    return t;
-}
-
-mgd_tensor *l_check_tensor(lua_State *L, int index, const char *what) {
-    mgd_tensor *t = l_take_tensor(L, index);
-    if (!t)
-        l_error(L, "%s: expected a tensor, got %s", what, luaL_typename(L, index));
-    return t;
-}
-
-mgd_tensor *l_hold_tensor(lua_State *L, int index, const char *what) {
-    mgd_context ctx = {0};
-    const mgd_tensor *t = l_check_tensor(L, index, what);
-    mgd_tensor **view = l_push_tensor_box(L);
-    l_check(L, mgd_tensor_view(&ctx, t, view), &ctx);
-    return *view;
-}
-
-static int tensor_gc(lua_State *L) {
-    mgd_tensor **box = luaL_checkudata(L, 1, L_TENSOR);
-    mgd_tensor *t = *box;
-    *box = NULL;
-    mgd_tensor_free(t);
-    return 0;
 }
 
 /* ---- arguments ------------------------------------------------------------------------------- */
@@ -197,7 +153,7 @@ static unsigned find_option(lua_State *L, const char *what, const char *name, un
     return 0;
 }
 
-static mgd_dtype check_dtype(lua_State *L, int index, const char *what) {
+mgd_dtype l_tensor_dtype(lua_State *L, int index, const char *what) {
     mgd_dtype dtype = MGD_F64;
     if (lua_type(L, index) != LUA_TSTRING)
         l_error(L, "%s: dtype must be a string, got %s", what, luaL_typename(L, index));
@@ -227,7 +183,7 @@ l_options l_tensor_options(lua_State *L, int index, const char *what, unsigned a
                     luaL_typename(L, -2));
         switch (find_option(L, what, lua_tostring(L, -2), allowed)) {
         case L_OPT_DTYPE:
-            options.dtype = check_dtype(L, -1, what);
+            options.dtype = l_tensor_dtype(L, -1, what);
             options.has_dtype = true;
             break;
         case L_OPT_SEED:
@@ -247,75 +203,4 @@ l_options l_tensor_options(lua_State *L, int index, const char *what, unsigned a
     }
     lua_pop(L, 1);
     return options;
-}
-
-/* ---- conversion and files -------------------------------------------------------------------- */
-
-static int push_converted(lua_State *L, const mgd_tensor *t, mgd_dtype dtype) {
-    mgd_context ctx = {0};
-    mgd_tensor **out = l_push_tensor_box(L);
-    l_check(L, mgd_tensor_convert(&ctx, t, dtype, out), &ctx);
-    l_tensor_filled(L, *out);
-    return 1;
-}
-
-/* t:clone() → a contiguous copy with storage of its own. */
-static int tensor_clone(lua_State *L) {
-    const mgd_tensor *t = l_tensor_self(L, "clone", "");
-    return push_converted(L, t, mgd_tensor_dtype(t));
-}
-
-/* t:to(dtype) → a copy of that type; integer types round to nearest even. */
-static int tensor_to(lua_State *L) {
-    const mgd_tensor *t = l_tensor_self(L, "to", "");
-    return push_converted(L, t, check_dtype(L, 2, "to"));
-}
-
-/* t:save(path): writes a NumPy file; an existing one is replaced at once or not at all. */
-static int tensor_save(lua_State *L) {
-    const mgd_tensor *t = l_tensor_self(L, "save", "");
-    const char *path = l_tensor_path(L, 2, "save");
-    mgd_context ctx = {0};
-    l_check(L, mgd_tensor_save(&ctx, t, path), &ctx);
-    return 0;
-}
-
-/* load(path) → the tensor in a NumPy file. */
-static int tensor_load(lua_State *L) {
-    const char *path = l_tensor_path(L, 1, "mgd.load");
-    mgd_context ctx = {0};
-    mgd_tensor **out = l_push_tensor_box(L);
-    l_check(L, mgd_tensor_load(&ctx, path, out), &ctx);
-    l_tensor_filled(L, *out);
-    return 1;
-}
-
-/* is_tensor(v) → boolean, for anything. */
-static int tensor_is_tensor(lua_State *L) {
-    lua_pushboolean(L, l_test_tensor(L, 1) != NULL);
-    return 1;
-}
-
-/* ---- registration ---------------------------------------------------------------------------- */
-
-static const luaL_Reg methods[] = {
-    {"__gc", tensor_gc},     {"__tostring", l_tensor_tostring},
-    {"clone", tensor_clone}, {"to", tensor_to},
-    {"save", tensor_save},   {NULL, NULL},
-};
-
-static const luaL_Reg functions[] = {
-    {"load", tensor_load},
-    {"is_tensor", tensor_is_tensor},
-    {NULL, NULL},
-};
-
-void l_open_tensor(lua_State *L) {
-    l_new_type(L, L_TENSOR, methods);
-    l_tensor_add_indexing(L);
-    l_tensor_add_math(L);
-    lua_pop(L, 1);
-    luaL_newlib(L, functions);
-    l_tensor_add_constructors(L);
-    lua_setfield(L, -2, "tensor");
 }

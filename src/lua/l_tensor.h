@@ -38,6 +38,7 @@ size_t l_tensor_list(lua_State *L, int index, const char *what);
 size_t l_tensor_axis(lua_State *L, int index, const char *what, const mgd_tensor *t);
 
 double l_tensor_number(lua_State *L, int index, const char *what);
+mgd_dtype l_tensor_dtype(lua_State *L, int index, const char *what);
 const char *l_tensor_path(lua_State *L, int index, const char *what);
 
 /* Pushes an element or a sum of elements: an integer (where Lua has them) for integer types. */

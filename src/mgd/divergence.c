@@ -47,20 +47,27 @@ void mgd_divergence_begin(mgd_run *run) {
     mgd_divergence_reset(run);
 }
 
-void mgd_divergence_note(mgd_run *run, size_t slot, uint64_t step, double cost) {
+static void note(mgd_run *run, size_t slot, uint64_t step, double cost) {
     run->fatal[slot] = cost;
     if (isnan(run->diverged[slot]))
         run->diverged[slot] = (double)step;
     run->news[slot / run->lanes] = 1;
 }
 
+void mgd_divergence_stop(mgd_run *run, size_t slot, uint64_t step, double cost) {
+    run->alive[slot] = 0;
+    run->finite[slot] = 0;
+    note(run, slot, step, cost);
+    mgd_run_stopped_at(run, slot, step);
+}
+
 /* Of replicas that are beyond their limit. */
 static void diverge(mgd_run *run, size_t slot, uint64_t step) {
     if (run->ends_diverged) {
-        mgd_step_stop(run, slot, step, run->c[slot]);
+        mgd_divergence_stop(run, slot, step, run->c[slot]);
         return;
     }
-    mgd_divergence_note(run, slot, step, run->c[slot]);
+    note(run, slot, step, run->c[slot]);
     run->limit[slot] = INFINITY; /* told once */
 }
 
@@ -100,6 +107,10 @@ mgd_status mgd_run_watch(mgd_context *ctx, mgd_run *run, double factor, bool end
 }
 
 uint64_t mgd_run_diverged(const mgd_run *run, size_t r, double *cost, double *reference) {
+    if (r >= run->train.replicas) {
+        *cost = *reference = NAN;
+        return UINT64_MAX;
+    }
     size_t slot = run->slot[r];
     *reference = fmax(run->reference[slot], run->least);
     *cost = run->fatal[slot];

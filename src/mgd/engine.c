@@ -89,7 +89,7 @@ static mgd_status gradient_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, s
     if (isfinite(cost))
         mgd_divergence_step(run, unit, step);
     else
-        mgd_step_stop(run, unit, step, cost);
+        mgd_divergence_stop(run, unit, step, cost);
     if (run->alive[unit] == 0)
         w->eta_held = NAN;
     return MGD_OK;

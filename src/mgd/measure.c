@@ -41,55 +41,6 @@ static void take_samples(const mgd_run *run, mgd_worker *w, size_t unit, uint64_
     run->session->prefetch(run->session, ahead(run, w, unit, batch + 1), count);
 }
 
-/* ---- which steps count ----------------------------------------------------------------------- */
-
-/* Steps since the sample changed or θ was written, whichever was later. */
-static uint64_t settled_for(const mgd_run *run, uint64_t n) {
-    uint64_t shown = n - mgd_timer_start(&run->shows, n);
-    uint64_t written = n - mgd_timer_start(&run->windows, n);
-    return shown < written ? shown : written;
-}
-
-/* Whether what step n measures is integrated: everything settles first. */
-static bool counts(const mgd_run *run, uint64_t n) {
-    return run->train.settle == 0 || settled_for(run, n) >= run->train.settle;
-}
-
-/* Whether C₀ is measured at step n: at the first that counts since C(θ) may have changed. */
-static bool measures_base(const mgd_run *run, uint64_t n) {
-    if (run->train.baseline != MGD_BASELINE_MEASURED)
-        return false;
-    if (run->train.settle > 0)
-        return settled_for(run, n) == run->train.settle;
-    return mgd_timer_begins(&run->shows, n) || mgd_timer_begins(&run->windows, n);
-}
-
-/* How many of the steps before n count, as far as samples go. */
-static double settled_before(const mgd_run *run, uint64_t n) {
-    uint64_t tau = run->shows.tau, settle = run->train.settle, rest = n % tau;
-    return (double)(n / tau) * (double)(tau - settle) + (double)(rest > settle ? rest - settle : 0);
-}
-
-/* G is a mean over the steps of a window that count: the mean of C̃·a·s/(a²·⟨s²⟩), or the published
- * sum over Δ². */
-double mgd_step_scale(const mgd_run *run, uint64_t n) {
-    const mgd_train *t = &run->train;
-    if (run->steady)
-        return run->scale;
-    if (!counts(run, n))
-        return 0;
-    double a = mgd_run_amplitude(run, mgd_timer_index(&run->slots, n));
-    if (t->convention == MGD_CONVENTION_PUBLISHED)
-        return 1 / (a * run->code.square_sum);
-    double window = (double)run->windows.tau; /* 1 for the analog engine, which has none */
-    if (t->settle > 0) {
-        uint64_t start = mgd_timer_start(&run->windows, n);
-        window =
-            settled_before(run, start + run->windows.tau) - settled_before(run, start + t->settle);
-    }
-    return 1 / (a * run->code.mean_square * window);
-}
-
 /* ---- points ---------------------------------------------------------------------------------- */
 
 size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t first,
@@ -105,7 +56,7 @@ size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t 
             take_samples(run, w, unit, mgd_timer_index(&run->shows, n), fresh);
             samples = fresh;
         }
-        bool with_base = measures_base(run, n), two = with_base || two_sided;
+        bool with_base = mgd_step_measures_base(run, n), two = with_base || two_sided;
         mgd_point point = {.step = n,
                            .slot = mgd_timer_index(&run->slots, n),
                            .samples = samples,
@@ -130,49 +81,14 @@ size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t 
     return points;
 }
 
-/* Steps before n at which C₀ is measured, all time constants being constant. */
-static double bases_before(const mgd_run *run, uint64_t n) {
-    uint64_t show = run->shows.tau, window = run->windows.tau, a = show, b = window;
-    while (b != 0) {
-        uint64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    double steps = (double)n, both = (double)show * ((double)window / (double)a);
-    return ceil(steps / (double)show) + ceil(steps / (double)window) - ceil(steps / both);
-}
-
-double mgd_step_count(const mgd_run *run, uint64_t first, uint64_t last) {
-    const mgd_train *t = &run->train;
-    if (t->integrator != MGD_INTEGRATOR_EULER)
-        return 0;
-    double points = (double)(last - first);
-    if (t->baseline == MGD_BASELINE_TWO_SIDED)
-        points *= 2;
-    bool steady = mgd_schedule_constant(&t->tau_x) && mgd_schedule_constant(&t->tau_theta);
-    if (t->baseline == MGD_BASELINE_MEASURED && steady && t->settle == 0)
-        points += bases_before(run, last) - bases_before(run, first);
-    else
-        for (uint64_t n = first; n < last; n++)
-            points += measures_base(run, n);
-    return points * (double)t->batch;
-}
-
 /* ---- demodulation ---------------------------------------------------------------------------- */
-
-void mgd_step_stop(mgd_run *run, size_t slot, uint64_t step, double cost) {
-    run->alive[slot] = 0;
-    run->finite[slot] = 0;
-    mgd_divergence_note(run, slot, step, cost);
-    mgd_run_stopped_at(run, slot, step);
-}
 
 static void stop_lanes(mgd_run *run, size_t unit, uint64_t step, const double *plus,
                        const double *against) {
     for (size_t lane = 0; lane < run->lanes; lane++) {
         size_t slot = unit * run->lanes + lane;
         if (run->alive[slot] != 0 && !(isfinite(plus[lane]) && isfinite(against[lane])))
-            mgd_step_stop(run, slot, step, isfinite(plus[lane]) ? against[lane] : plus[lane]);
+            mgd_divergence_stop(run, slot, step, isfinite(plus[lane]) ? against[lane] : plus[lane]);
     }
 }
 
@@ -183,15 +99,11 @@ static const double *against_of(const mgd_run *run, mgd_worker *w, uint64_t n,
     size_t lanes = run->lanes;
     if (run->train.baseline == MGD_BASELINE_TWO_SIDED)
         return cost + place->minus * lanes;
-    if (run->train.baseline == MGD_BASELINE_NONE || !counts(run, n))
+    if (run->train.baseline == MGD_BASELINE_NONE || !mgd_step_counts(run, n))
         return cost + place->plus * lanes;
     if (place->has_base)
         return cost + place->base * lanes;
     return memcpy(w->against, base, lanes * sizeof(double));
-}
-
-bool mgd_step_changes_sample(const mgd_run *run, uint64_t n) {
-    return n == 0 || (mgd_timer_begins(&run->shows, n) && run->train.batch != run->order.samples);
 }
 
 /* Of step n, number j of the block. */

@@ -274,7 +274,7 @@ mgd_status mgd_ode_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, const mgd
         return o->status;
     /* no trial is short enough where the solution itself reaches infinity */
     if (code != GSL_SUCCESS && !(fabs(o->cost) < MGD_HUGE_SIGNAL)) {
-        mgd_step_stop(run, unit, n, isfinite(o->cost) ? INFINITY : o->cost);
+        mgd_divergence_stop(run, unit, n, isfinite(o->cost) ? INFINITY : o->cost);
         return MGD_OK;
     }
     if (code != GSL_SUCCESS)

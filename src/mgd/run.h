@@ -1,5 +1,5 @@
-/* run: the state of a training run, shared by engine.c (steps), run.c (making, state) and probe.c
- * (looking at it).
+/* run: the state of a training run, shared by make.c (making it), engine.c (steps), stop.c
+ * (counting, and replicas that stop), run.c and probe.c (looking at it).
  *
  * Replicas are kept in units. In rows a unit is one replica and its arrays are (P'), P' being P
  * rounded up to whole tiles. In lanes a unit is W replicas side by side and its arrays are (P × W).

@@ -1,5 +1,6 @@
 /* step: the parts of a step of training, in the order of time: measure.c asks the chip and
  * demodulates, integrate.c takes the signal into G, write.c changes θ. engine.c puts them together.
+ * time.c is what they ask about time, and below them all.
  */
 #ifndef MGD_MGD_STEP_H
 #define MGD_MGD_STEP_H
@@ -9,6 +10,10 @@
 /* Lists the points of steps first … first + steps − 1, in the order of time; returns how many. */
 size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t first,
                        size_t steps);
+/* Whether what step n measures is integrated: everything settles first. */
+bool mgd_step_counts(const mgd_run *run, uint64_t n);
+/* Whether C₀ is measured at step n: at the first that counts since C(θ) may have changed. */
+bool mgd_step_measures_base(const mgd_run *run, uint64_t n);
 /* Signal per C̃ at a step. */
 double mgd_step_scale(const mgd_run *run, uint64_t step);
 /* Evaluations that the steps from `first` to before `last` ask for; those of GSL's integrators are
@@ -21,17 +26,15 @@ bool mgd_step_changes_sample(const mgd_run *run, uint64_t n);
  * tile. */
 void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps);
 
-/* The replica has diverged: its θ stays as it is from here on; `cost` is what was too much. */
-void mgd_step_stop(mgd_run *run, size_t slot, uint64_t step, double cost);
-
 /* Divergence, divergence.c: nobody has yet; at step 0, how long the first window is; limits again
  * from references; C of a unit's step, which needs a look within the first window and where it is
- * beyond a limit; that a replica diverges; whether any has since this was last asked. */
+ * beyond a limit; that θ of a replica stays as it is, for a `cost` that was too much; whether any
+ * has diverged since this was last asked. */
 mgd_status mgd_divergence_open(mgd_context *ctx, mgd_run *run);
 void mgd_divergence_begin(mgd_run *run);
 void mgd_divergence_reset(mgd_run *run);
 void mgd_divergence_step(mgd_run *run, size_t unit, uint64_t step);
-void mgd_divergence_note(mgd_run *run, size_t slot, uint64_t step, double cost);
+void mgd_divergence_stop(mgd_run *run, size_t slot, uint64_t step, double cost);
 bool mgd_divergence_news(mgd_run *run);
 
 /* Several signals, signals.c: whether they can be; who hears what. */

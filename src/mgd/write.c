@@ -118,7 +118,7 @@ static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *
         for (size_t i = 0; i < run->parameters; i++)
             memcpy(theta + (i * stride + lane) * run->real,
                    before + (i * stride + lane) * run->real, run->real);
-        mgd_step_stop(run, slot, step, INFINITY); /* as it would be with that θ */
+        mgd_divergence_stop(run, slot, step, INFINITY); /* as it would be with that θ */
     }
 }
 

@@ -1,0 +1,109 @@
+/* What a step needs to know of time: values that change, which steps measure C₀ and count, and how
+ * many evaluations that makes.
+ */
+
+#include "step.h"
+
+#include <math.h>
+
+/* ---- what changes with time ------------------------------------------------------------------ */
+
+double mgd_run_amplitude(const mgd_run *run, uint64_t slot) {
+    const mgd_schedule *s = &run->train.amplitude;
+    if (mgd_schedule_constant(s) || s->kind == MGD_SCHEDULE_FUNCTION)
+        return run->amplitude;
+    uint64_t step = run->slots.first + (slot - run->slots.index) * run->slots.tau;
+    return mgd_schedule_at(s, step) * run->per_amplitude;
+}
+
+double mgd_run_eta(const mgd_run *run, uint64_t step) {
+    const mgd_schedule *s = &run->train.eta;
+    return s->kind == MGD_SCHEDULE_FUNCTION ? run->eta : mgd_schedule_at(s, step);
+}
+
+double mgd_run_tau_theta(const mgd_run *run, uint64_t step) {
+    const mgd_schedule *s = &run->train.tau_theta;
+    bool held = mgd_schedule_constant(s) || s->kind == MGD_SCHEDULE_FUNCTION;
+    return held ? run->tau_theta : mgd_schedule_at(s, step);
+}
+
+/* ---- which steps count ----------------------------------------------------------------------- */
+
+/* Steps since the sample changed or θ was written, whichever was later. */
+static uint64_t settled_for(const mgd_run *run, uint64_t n) {
+    uint64_t shown = n - mgd_timer_start(&run->shows, n);
+    uint64_t written = n - mgd_timer_start(&run->windows, n);
+    return shown < written ? shown : written;
+}
+
+bool mgd_step_counts(const mgd_run *run, uint64_t n) {
+    return run->train.settle == 0 || settled_for(run, n) >= run->train.settle;
+}
+
+bool mgd_step_measures_base(const mgd_run *run, uint64_t n) {
+    if (run->train.baseline != MGD_BASELINE_MEASURED)
+        return false;
+    if (run->train.settle > 0)
+        return settled_for(run, n) == run->train.settle;
+    return mgd_timer_begins(&run->shows, n) || mgd_timer_begins(&run->windows, n);
+}
+
+/* How many of the steps before n count, as far as samples go. */
+static double settled_before(const mgd_run *run, uint64_t n) {
+    uint64_t tau = run->shows.tau, settle = run->train.settle, rest = n % tau;
+    return (double)(n / tau) * (double)(tau - settle) + (double)(rest > settle ? rest - settle : 0);
+}
+
+/* G is a mean over the steps of a window that count: the mean of C̃·a·s/(a²·⟨s²⟩), or the published
+ * sum over Δ². */
+double mgd_step_scale(const mgd_run *run, uint64_t n) {
+    const mgd_train *t = &run->train;
+    if (run->steady)
+        return run->scale;
+    if (!mgd_step_counts(run, n))
+        return 0;
+    double a = mgd_run_amplitude(run, mgd_timer_index(&run->slots, n));
+    if (t->convention == MGD_CONVENTION_PUBLISHED)
+        return 1 / (a * run->code.square_sum);
+    double window = (double)run->windows.tau; /* 1 for the analog engine, which has none */
+    if (t->settle > 0) {
+        uint64_t start = mgd_timer_start(&run->windows, n);
+        window =
+            settled_before(run, start + run->windows.tau) - settled_before(run, start + t->settle);
+    }
+    return 1 / (a * run->code.mean_square * window);
+}
+
+bool mgd_step_changes_sample(const mgd_run *run, uint64_t n) {
+    return n == 0 || (mgd_timer_begins(&run->shows, n) && run->train.batch != run->order.samples);
+}
+
+/* ---- evaluations ----------------------------------------------------------------------------- */
+
+/* Steps before n at which C₀ is measured, all time constants being constant. */
+static double bases_before(const mgd_run *run, uint64_t n) {
+    uint64_t show = run->shows.tau, window = run->windows.tau, a = show, b = window;
+    while (b != 0) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    double steps = (double)n, both = (double)show * ((double)window / (double)a);
+    return ceil(steps / (double)show) + ceil(steps / (double)window) - ceil(steps / both);
+}
+
+double mgd_step_count(const mgd_run *run, uint64_t first, uint64_t last) {
+    const mgd_train *t = &run->train;
+    if (t->integrator != MGD_INTEGRATOR_EULER)
+        return 0;
+    double points = (double)(last - first);
+    if (t->baseline == MGD_BASELINE_TWO_SIDED)
+        points *= 2;
+    bool steady = mgd_schedule_constant(&t->tau_x) && mgd_schedule_constant(&t->tau_theta);
+    if (t->baseline == MGD_BASELINE_MEASURED && steady && t->settle == 0)
+        points += bases_before(run, last) - bases_before(run, first);
+    else
+        for (uint64_t n = first; n < last; n++)
+            points += mgd_step_measures_base(run, n);
+    return points * (double)t->batch;
+}
