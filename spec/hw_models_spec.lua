@@ -663,6 +663,15 @@ describe("gains and bounds", function()
     end
   end)
 
+  it("neuron_spread: its shift before the activation, its gain and offset behind it", function()
+    local model = hw.neuron_spread { slope = 2, threshold = 0.25, gain = 3, offset = 0.5 }
+    local y = model:apply(mgd.tensor { -1, 0, 0.75 })
+    for i, x in ipairs { -1, 0, 0.75 } do
+      assert.near(3 * 2 * (x - 0.25) + 0.5, y[i], 1e-5)
+    end
+    assert.is_true(hw.neuron_spread { sigma = 0.1 }:apply(mgd.ones { 100 }):std() > 0)
+  end)
+
   it("spreads of gain and offset: constant over rows, differing over devices", function()
     local model = hw.gain { gain = 0.8, spread = 0.1, offset = 0.3, offset_spread = 0.05 }
     local t = mgd.zeros({ 3, N }, { dtype = "f64" })

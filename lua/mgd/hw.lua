@@ -284,6 +284,24 @@ local CONDITIONS = {
   { "stage", type = "string", doc = "Where it stands; the first of its stages without." },
 }
 
+-- The primitives of a stage as they are tried out together: what acts before the activation and
+-- what acts behind it are two places, which values pass one after the other; all others are one.
+local function by_place(stage, models)
+  if stage ~= "neurons" then
+    return { models }
+  end
+  local lists, of = {}, {}
+  for _, model in ipairs(models) do
+    local list = of[model.place]
+    if not list then
+      list = {}
+      lists[#lists + 1], of[model.place] = list, list
+    end
+    list[#list + 1] = model
+  end
+  return lists
+end
+
 --- What a model makes of values: rows (n), or (T, n) as time goes on by dt from row to row.
 -- @tparam tensor values f32 or f64; the columns are n devices
 -- @tparam[opt] table opts dt (1 s), held (0 s), seed (1), replica (1), still (false), stage
@@ -302,7 +320,11 @@ function Model:apply(values, opts)
   if compiled.update then
     options.fail(where, "an update law is tried out by write(start, changes)")
   end
-  return core.hw.apply(compiled.models, opt, tensor, memories.new())
+  local memory = memories.new()
+  for _, models in ipairs(by_place(stage, compiled.models)) do
+    tensor = core.hw.apply(models, opt, tensor, memory)
+  end
+  return tensor
 end
 
 --- What devices make of changes of their weights, one after the other.
