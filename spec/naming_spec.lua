@@ -2,6 +2,8 @@
 
 local mgd = require "mgd"
 local naming = require "mgd.naming"
+local idx_files = require "spec.support.idx_files"
+local texts = require "spec.support.store"
 local train = require "spec.support.train"
 
 local fails = train.fails
@@ -107,6 +109,17 @@ describe("a name without a value is nil where", function()
     assert.are_not.equal(run, history)
     assert.are_not.same(net, chip)
     assert.are.same(mgd.hw.levels { bits = 3 }, mgd.hw.levels { bits = 3 })
+  end)
+end)
+
+describe("an unknown name", function()
+  it("raises in a script that lies in a folder that is called as such a library", function()
+    local folder = idx_files.folder()
+    os.execute(("mkdir -p '%s/pl/busted'"):format(folder))
+    local path = folder .. "/pl/busted/script.lua"
+    texts.write(path, "local history = ...\nreturn history.costs\n")
+    fails("script.lua:2: history has no 'costs' (did you mean 'cost'?)", loadfile(path), history)
+    os.execute(("rm -r '%s'"):format(folder))
   end)
 end)
 

@@ -106,7 +106,23 @@ local OWN = debug.getinfo(1, "S").source
 local LIBRARY = OWN:gsub("naming%.lua$", "")
 
 -- Libraries that compare or print tables: they ask one for the keys of another.
-local INSPECTORS = { "/luassert/", "/busted/", "/inspect[%./]", "/pl/", "/serpent%." }
+local INSPECTORS = { luassert = true, busted = true, inspect = true, pl = true, serpent = true }
+
+-- Whether a file is one of theirs: it is where the name of a module that was loaded says, so that a
+-- user's own script in a folder of such a name is none.
+local function is_inspector(source)
+  local rest = source:match "^@(.*)%.lua$"
+  while rest do
+    if INSPECTORS[rest:match "^[^/]*"] then
+      local module = rest:gsub("/", ".")
+      if package.loaded[module] or package.loaded[module:match "^(.*)%.init$" or module] then
+        return true
+      end
+    end
+    rest = rest:match "^[^/]*/(.*)$"
+  end
+  return false
+end
 
 -- Whether the code that asks is one of those, or of this library, which knows what it may miss.
 local function is_inspected()
@@ -117,12 +133,7 @@ local function is_inspected()
     info = debug.getinfo(level, "S")
   end
   local source = info and info.source or ""
-  for _, pattern in ipairs(INSPECTORS) do
-    if source:find(pattern) then
-      return true
-    end
-  end
-  return source:sub(1, #LIBRARY) == LIBRARY
+  return source:sub(1, #LIBRARY) == LIBRARY or is_inspector(source)
 end
 
 -- Raises at the user's line: `what` has no `key`, but what the tables have as keys.
