@@ -114,11 +114,45 @@ describe("files.write", function()
     assert.equal("absent\n", shell "readlink link")
   end)
 
+  it("writes into a pipe, a device and the program's own streams", function()
+    shell "mkfifo pipe; cat pipe > copy & echo $! > reader"
+    files.write("x", folder .. "/pipe", "through")
+    shell "while kill -0 $(cat reader) 2>/dev/null; do sleep 0.01; done"
+    assert.equal("through", read(folder .. "/copy"))
+    files.write("x", "/dev/null", "new")
+    write(folder .. "/script.lua", [[
+      require "mgd"
+      print "before"
+      require("mgd.files").write("x", "/dev/stdout", "between\n")
+      print "after"
+    ]])
+    shell(("'%s' script.lua > out"):format(support.mgd_lua))
+    assert.equal("before\nbetween\nafter\n", read(folder .. "/out"))
+  end)
+
+  it("says what a device says", function()
+    fails("x: cannot write /dev/full: No space left on device", files.write, "x", "/dev/full",
+      "new")
+  end)
+
   it("refuses links that go round in a circle, and an empty path", function()
     shell "ln -s b a; ln -s a b"
     fails("x: cannot write " .. folder .. "/a: Too many levels of symbolic links", files.write, "x",
       folder .. "/a", "new")
-    fails("x: cannot write a file: its path is empty", files.write, "x", "", "new")
+    fails("x: the path is empty", files.write, "x", "", "new")
+  end)
+
+  it("refuses what is no path, and one with a zero byte, which would name another file", function()
+    local _, history = run_of()
+    fails("history:save_csv: the path must be a string, got nil", history.save_csv, history)
+    fails("history:save_csv: the path must be a string, got table", history.save_csv, history, {})
+    for name, save in pairs(WRITERS) do
+      fails("the path holds a zero byte", save, folder .. "/a\0" .. name)
+    end
+    local run = run_of()
+    fails("run:run: option 'log': the path holds a zero byte", run.run, run,
+      { steps = 1, log = folder .. "/a\0b" })
+    assert.equal("", texts.list(folder))
   end)
 
   it("does not replace what may not be written", function()

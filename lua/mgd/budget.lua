@@ -143,7 +143,7 @@ local function check_costs(run, opt)
   for name, value in pairs(options.check("run:budget: energy", chips.ENERGY, opt.energy)) do
     energy[name] = opt.energy[name] and value or clock.energy[name]
   end
-  local timed = opt.dt ~= nil or run.options.dt_known
+  local timed = opt.dt ~= nil or run.dt_known
   if opt.power and opt.power > 0 and not timed then
     options.fail("run:budget", "option 'power' needs 'dt', the seconds of a step, which neither "
       .. "mgd.train nor the chip's clock were given")

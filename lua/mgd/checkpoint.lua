@@ -15,6 +15,7 @@
 local chips = require "mgd.chip"
 local core = require "mgd.core"
 local data = require "mgd.data"
+local files = require "mgd.files"
 local hw = require "mgd.hw"
 local interrupts = require "mgd.interrupts"
 local json = require "mgd.json"
@@ -71,14 +72,6 @@ end
 
 -- ---- saving -------------------------------------------------------------------------------------
 
-local function check_path(where, path)
-  if type(path) ~= "string" then
-    options.fail(where, "the path must be a string, got %s", options.type_name(path))
-  elseif path == "" or path:find("%z") then
-    options.fail(where, path == "" and "the path is empty" or "the path holds a zero byte")
-  end
-end
-
 -- Tensors of the file: parallel lists of names and values.
 local function collect_tensors(run)
   local names, values = {}, {}
@@ -116,10 +109,10 @@ end
 -- @raise when the file cannot be written, or the run is running; when a model of yours remembers
 --   what is no plain data, naming it
 function M.save(run, path)
-  check_path("run:save", path)
+  files.check_path("run:save", path)
   local opt = run.options
   local plain, functions = train.describe(opt)
-  plain.dt = opt.dt_known and plain.dt or nil
+  plain.dt = run.dt_known and plain.dt or nil
   local names, tensors = collect_tensors(run)
   local memory, remembered = run.memory:encode(function(r)
     return run:number(r)
@@ -374,7 +367,7 @@ end
 -- @usage local run = mgd.resume "x.ckpt"
 -- @usage local run = mgd.resume("x.ckpt", {eta = function(step) return 0.5 / (1 + step) end})
 function M.resume(path, given)
-  check_path("mgd.resume", path)
+  files.check_path("mgd.resume", path)
   local opt = options.check("mgd.resume", SCHEMA, given)
   local text, entries = core.checkpoint.read(path)
   return made_of(path, function()

@@ -12,6 +12,7 @@
 -- @module mgd.data
 
 local core = require "mgd.core"
+local files = require "mgd.files"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
 local record = require "mgd.record"
@@ -363,8 +364,8 @@ end
 
 -- The paths of a source's files, all of them from the first folder that has all.
 local function find_files(where, source, path)
-  if path and path:find("\0", 1, true) then
-    options.fail(where, "the path holds a zero byte")
+  if path then
+    files.check_path(where, path)
   end
   local folders, searched = folders_of(source, path), {}
   local begun, first = false, nil -- begun: some folder has some of them
@@ -438,10 +439,10 @@ local function idx_loader(name, source)
       { "path", type = "string", doc = "Folder that holds the four IDX files." },
       DTYPE,
     }, opts)
-    local files = find_files(where, source, opt.path)
+    local paths = find_files(where, source, opt.path)
     local test = {}
-    test.x, test.y = load_pair(where, files[3], files[4], opt.dtype)
-    local x, y = load_pair(where, files[1], files[2], opt.dtype)
+    test.x, test.y = load_pair(where, paths[3], paths[4], opt.dtype)
+    local x, y = load_pair(where, paths[1], paths[2], opt.dtype)
     return make(name, copy(opts), { x = x, y = y, test = test })
   end
 end
@@ -531,10 +532,10 @@ function data.cifar10(opts)
     { "path", type = "string", doc = "Folder that holds the six binary files." },
     DTYPE,
   }, opts)
-  local files = find_files(where, CIFAR10, opt.path)
+  local paths = find_files(where, CIFAR10, opt.path)
   local test = {}
-  test.x, test.y = core.data.cifar10(opt.dtype, files[6])
-  local x, y = core.data.cifar10(opt.dtype, files[1], files[2], files[3], files[4], files[5])
+  test.x, test.y = core.data.cifar10(opt.dtype, paths[6])
+  local x, y = core.data.cifar10(opt.dtype, paths[1], paths[2], paths[3], paths[4], paths[5])
   return make("cifar10", copy(opts), { x = x, y = y, test = test })
 end
 

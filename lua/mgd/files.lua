@@ -16,6 +16,20 @@ local ENCODINGS = {
   { "^[\1-\127]%z[\1-\127]%z", "UTF-16" }, { "^%z[\1-\127]%z[\1-\127]", "UTF-16" },
 }
 
+--- Check that something is the name of a file: the system would end it at a zero byte.
+-- @tparam string where opens messages
+-- @param path anything
+-- @raise where it is none
+function M.check_path(where, path)
+  if type(path) ~= "string" then
+    options.fail(where, "the path must be a string, got %s", options.type_name(path))
+  elseif path == "" then
+    options.fail(where, "the path is empty")
+  elseif path:find("\0", 1, true) then
+    options.fail(where, "the path holds a zero byte")
+  end
+end
+
 --- Whether there is a file that can be read.
 function M.exists(path)
   local file = io.open(path, "rb")
@@ -30,6 +44,7 @@ end
 -- @tparam string path
 -- @raise with the system's words
 function M.bytes(where, path)
+  M.check_path(where, path)
   local file, message = io.open(path, "rb")
   if not file then
     options.fail(where, "%s", message)
@@ -61,14 +76,51 @@ function M.read(where, path)
   return (bytes:gsub(MARK, ""))
 end
 
---- Write a file. A link stays, and so do the permissions of a file that is replaced.
+-- The program's own streams, by the names that systems have for them.
+local STREAMS = {
+  ["/dev/stdout"] = "stdout", ["/dev/fd/1"] = "stdout", ["/proc/self/fd/1"] = "stdout",
+  ["/dev/stderr"] = "stderr", ["/dev/fd/2"] = "stderr", ["/proc/self/fd/2"] = "stderr",
+}
+
+local NO_FILE = ": it is not a regular file$" -- how the core refuses devices and pipes
+
+-- Writes into a stream, a device or a pipe, where there is nothing to replace.
+local function write_into(path, text)
+  local file, message
+  if STREAMS[path] then
+    file = io[STREAMS[path]]
+  else
+    file, message = io.open(path, "ab")
+  end
+  if not file then
+    return nil, message
+  end
+  local ok, why = file:write(text)
+  if ok then
+    ok, why = file:flush()
+  end
+  if not STREAMS[path] then
+    file:close()
+  end
+  return ok, ("cannot write %s: %s"):format(path, why)
+end
+
+--- Write a file. A link stays, and so do the permissions of a file that is replaced. Devices, pipes
+-- and the program's own streams are written into.
 -- @tparam string where opens messages
 -- @tparam string path
 -- @tparam string text
 -- @tparam[opt] table opts `durable`: on the disk, before this returns, for what took long to make
 -- @raise with the system's words; nothing has changed then
 function M.write(where, path, text, opts)
-  local ok, message = core.files.write(path, text, opts and opts.durable)
+  M.check_path(where, path)
+  local ok, message
+  if not STREAMS[path] then
+    ok, message = core.files.write(path, text, opts and opts.durable)
+  end
+  if STREAMS[path] or not ok and message:find(NO_FILE) then
+    ok, message = write_into(path, text)
+  end
   if not ok then
     options.fail(where, "%s", message)
   end

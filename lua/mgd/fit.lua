@@ -22,6 +22,7 @@
 -- @module mgd.fit
 
 local core = require "mgd.core"
+local files = require "mgd.files"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
 local read = require "mgd.fit_csv"
@@ -482,9 +483,7 @@ end
 -- print(fit)
 -- fit:plot "fit.svg"
 function M.fit_update(path, opts)
-  if type(path) ~= "string" then
-    options.fail(WHERE, "the path must be a string, got %s", options.type_name(path))
-  end
+  files.check_path(WHERE, path)
   local opt = options.check(WHERE, M.SCHEMA, opts)
   check_numbers("hold", opt.law, opt.hold)
   check_numbers("start", opt.law, opt.start)

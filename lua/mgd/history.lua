@@ -61,7 +61,7 @@ end
 --   ended it: not finite or, as `stop.diverged` says, too large, NaN for those that did not;
 --   `names`
 function Rows:finish(run)
-  local result = { names = { "step", "time", "wall" }, timed = run.options.dt_known }
+  local result = { names = { "step", "time", "wall" }, timed = run.dt_known }
   for _, name in ipairs(self.names) do
     result.names[#result.names + 1] = name
   end

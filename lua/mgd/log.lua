@@ -13,6 +13,7 @@
 -- @module mgd.log
 
 local core = require "mgd.core"
+local files = require "mgd.files"
 local json = require "mgd.json"
 local options = require "mgd.options"
 
@@ -78,6 +79,7 @@ local M = {}
 -- @tparam table described options as plain data
 -- @treturn log
 function M.open(run, path, described)
+  files.check_path("run:run: option 'log'", path)
   local file, message = io.open(path, "ab")
   if not file then
     options.fail("run:run", "option 'log': %s", message)

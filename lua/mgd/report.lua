@@ -297,6 +297,7 @@ local function store_of(given)
     end
     return given, false
   end
+  files.check_path(WHERE .. ": option 'store'", given)
   local file, message = io.open(given, "rb") -- a store would be made where there is none
   if not file then
     options.fail(WHERE, "%s", message)

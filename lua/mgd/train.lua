@@ -364,7 +364,9 @@ end
 
 --- A run from resolved options; how train and resume make one. A quiet one repeats no warnings.
 function M.new_run(opt, quiet)
-  local run = { options = options_of(opt), wall_before = 0, diverged = 0, known_diverged = {} }
+  local run = { wall_before = 0, diverged = 0, known_diverged = {} }
+  run.dt_known, opt.dt_known = opt.dt_known, nil
+  run.options = options_of(opt)
   for _, warning in ipairs(quiet and {} or hw.check_time(opt.chip.compiled, opt.dt)) do
     io.stderr:write("mgd: warning: ", warning, "\n")
   end

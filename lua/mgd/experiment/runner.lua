@@ -256,9 +256,8 @@ end
 function M.run(exp, opts)
   local opt = options.check("experiment:run", M.SCHEMA, opts)
   local opened
-  if opt.checkpoint == "" then
-    options.fail("experiment:run",
-      "option 'checkpoint': path is empty: expected the name of a file")
+  if opt.checkpoint then
+    files.check_path("experiment:run: option 'checkpoint'", opt.checkpoint)
   end
   if type(opt.store) == "string" then
     opt.store = require("mgd.store").open(opt.store)
