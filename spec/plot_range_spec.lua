@@ -28,7 +28,7 @@ local function is_well_formed(opts)
   file:close()
   local read = not has_xmllint or os.execute("xmllint --noout " .. path .. ".svg 2>/dev/null")
   os.remove(path .. ".svg")
-  return read and utf8.len(content) ~= nil
+  return read and (not utf8 or utf8.len(content) ~= nil) -- LuaJIT has none
 end
 
 local function refused(wanted, opts)
