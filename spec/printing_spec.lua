@@ -123,9 +123,12 @@ describe("what comes out of a run prints", function()
     mgd.chip { net = net, clock = chip:describe().clock }
   end)
 
-  it("modules", function()
-    assert.equal("module mgd.nn", tostring(mgd.nn))
-    assert.equal("module mgd", tostring(mgd))
+  it("modules, with the names that they have", function()
+    assert.truthy(tostring(mgd.hw.presets):find "^module mgd.hw.presets\n  analog_vlsi, capacitor,")
+    assert.truthy(tostring(mgd):find "^module mgd\n.* chip,.* store,.* train,")
+    for line in tostring(mgd.hw):gmatch "[^\n]+" do
+      assert.is_true(#line <= 78)
+    end
   end)
 
   it("what a store knows", function()

@@ -263,6 +263,26 @@ end
 -- ---- modules ------------------------------------------------------------------------------------
 
 local modules = setmetatable({}, { __mode = "k" }) -- table → name
+local WIDTH = 78 -- of the list of a module's names
+
+-- "module mgd.nn" and, below it, the names that it has.
+local function module_text(name, ...)
+  local list, seen = {}, {}
+  for _, t in ipairs { ... } do
+    add_names(list, seen, t)
+  end
+  table.sort(list)
+  local lines, line = { "module " .. name }, " "
+  for i, word in ipairs(list) do
+    word = " " .. word .. (i < #list and "," or "")
+    if #line + #word > WIDTH then
+      lines[#lines + 1], line = line, " "
+    end
+    line = line .. word
+  end
+  lines[#lines + 1] = #list > 0 and line or nil
+  return table.concat(lines, "\n")
+end
 
 -- A function that notices when it gets the module to which it belongs.
 local function guard_function(name, f)
@@ -315,7 +335,7 @@ function naming.module(name, module, opts)
       return next, module
     end,
     __tostring = function()
-      return "module " .. name
+      return module_text(name, module, loads)
     end,
   })
 end
