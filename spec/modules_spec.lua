@@ -93,7 +93,8 @@ describe("require \"mgd\" in a stock interpreter", function()
       local env = { LUA_PATH = ("./?.lua;%s/lua/?/init.lua"):format(root),
         LUA_CPATH = ("./?.so;%s?.so"):format(modules), LUA_PATH_5_4 = false, LUA_CPATH_5_4 = false }
       local out = run({ lua, "-e", "local mgd = require 'mgd' print(mgd.zeros{2}.size, "
-        .. "type(mgd.json), require('mine').name, (package.searchers or package.loaders)[6])" }, { env = env })
+        .. "type(mgd.json), require('mine').name, (package.searchers or package.loaders)[6])" },
+        { env = env })
       assert.is_truthy(out:find "^2\ttable\tmine\tnil\n$", out)
     end)
   end
