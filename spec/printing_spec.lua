@@ -123,6 +123,24 @@ describe("what comes out of a run prints", function()
     mgd.chip { net = net, clock = chip:describe().clock }
   end)
 
+  it("lists that belong to objects, and the rows of a run", function()
+    says(net.layers, "  1  dense(", "\n  2  ")
+    says(net:plan():time {}, "  1  ")
+    says(mgd.hw.STAGES, "  1  {weights, ")
+    says(mgd.data.xor().recipe, "recipe\n  name     xor")
+    local base = mgd.experiment { name = "e", network = { 2, 2, 1 }, data = "xor", steps = 5 }
+    local points = mgd.sweep { base = base, grid = { eta = { 1, 2 } } }.points
+    says(points, "  1  {training.eta = 1}\n  2  ")
+    assert.equal(2, #mgd.sweep { base = base, list = points }.points)
+    mgd.train { net = net, data = data }:run { steps = 1, on_row = function(row)
+      says(row, "row\n  accuracy  ")
+      assert.is_nil(row.angle)
+      train.fails("row has no 'costs' (did you mean 'cost'?)", function()
+        return row.costs
+      end)
+    end }
+  end)
+
   it("modules, with the names that they have", function()
     assert.truthy(tostring(mgd.hw.presets):find "^module mgd.hw.presets\n  analog_vlsi, capacitor,")
     assert.truthy(tostring(mgd):find "^module mgd\n.* chip,.* store,.* train,")

@@ -31,6 +31,7 @@ local DTYPE = {
 -- ---- the data set object ----------------------------------------------------------------------
 
 local test_of = record.kind "mgd.data.test"
+local recipe_of = record.kind "mgd.data.recipe"
 
 local Dataset = naming.class("mgd.dataset", { "test", "recipe" })
 
@@ -88,7 +89,8 @@ function Dataset:subset(opts)
   end
   local range = { { opt.first, opt.last } }
   local recipe = self.recipe
-    and { name = "subset", options = { of = self.recipe, first = opt.first, last = opt.last } }
+    and recipe_of { name = "subset",
+      options = { of = self.recipe, first = opt.first, last = opt.last } }
   return setmetatable({
     name = self.name,
     x = self.x[range],
@@ -140,7 +142,7 @@ function Dataset:split(opts)
   set.name, set.test = self.name, part(1, count)
   set.normalisation = self.normalisation
   set.recipe = recipe
-    and { name = "split", options = { of = recipe, test = opt.test, seed = opt.seed } }
+    and recipe_of { name = "split", options = { of = recipe, test = opt.test, seed = opt.seed } }
   return setmetatable(set, Dataset)
 end
 
@@ -195,13 +197,13 @@ function Dataset:normalise(opts)
     test = self.test and { x = scaled(self.test.x, mean, std), y = self.test.y },
     normalisation = { mean = mean, std = std, per = opt.per },
     recipe = self.recipe
-      and { name = "normalised", options = { of = self.recipe, per = opt.per } },
+      and recipe_of { name = "normalised", options = { of = self.recipe, per = opt.per } },
   }, Dataset)
 end
 
 local function make(name, given, set)
   set.name = name
-  set.recipe = { name = name, options = given or {} }
+  set.recipe = recipe_of { name = name, options = given or {} }
   return setmetatable(set, Dataset)
 end
 

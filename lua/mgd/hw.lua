@@ -23,7 +23,7 @@ local record = require "mgd.record"
 local hw = {}
 
 --- Stages of a chip, in the order of the signal, and what their values are.
-hw.STAGES = {
+hw.STAGES = record.list {
   { "weights", "parameters on their way to the multipliers" },
   { "perturbation", "θ̃ on its way to the parameters" },
   { "input", "features of a sample" },

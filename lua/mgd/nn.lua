@@ -156,7 +156,8 @@ local TIME_OPTIONS = {
 -- @treturn table seconds of each call
 -- @treturn integer the number of samples that passed through at once
 function Plan:time(opts)
-  return self.net.core:plan_time(options.check("plan:time", TIME_OPTIONS, opts))
+  local seconds, samples = self.net.core:plan_time(options.check("plan:time", TIME_OPTIONS, opts))
+  return record.list(seconds), samples
 end
 
 local function scaled(value, units)
@@ -189,7 +190,7 @@ function nn.is_network(value)
 end
 
 local function new_network(input, list, dtype)
-  local net = setmetatable({ input = input, layers = list, dtype = dtype }, Network)
+  local net = setmetatable({ input = input, layers = record.list(list), dtype = dtype }, Network)
   net.core = core.net.new(dtype, input, layers.compile(list))
   net.num_parameters, net.inputs, net.outputs = net.core:sizes()
   return net

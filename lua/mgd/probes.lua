@@ -3,6 +3,7 @@
 
 local core = require "mgd.core"
 local options = require "mgd.options"
+local record = require "mgd.record"
 
 local M = {}
 
@@ -281,16 +282,18 @@ function M.fulfilled(conditions, value)
   return true
 end
 
+local row_of = record.kind("mgd.row", M.names)
+
 --- The row as users see it: numbers, or lists of R numbers for an ensemble.
 function M.plain(row, replicas)
   if replicas > 1 then
-    return row
+    return row_of(row)
   end
   local numbers = {}
   for name, value in pairs(row) do
     numbers[name] = type(value) == "table" and value[1] or value
   end
-  return numbers
+  return row_of(numbers)
 end
 
 --- Whether the run is to end after this row; replicas that fulfil every condition are stopped.

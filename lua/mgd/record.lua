@@ -106,4 +106,21 @@ function record.kind(name, optional)
   end
 end
 
+local List = { __is_record = true }
+
+function List:__tostring()
+  local lines = {}
+  for i = 1, #self do
+    lines[i] = grid.cut(("%3d  %s"):format(i, brief(self[i])), grid.columns())
+  end
+  return #lines > 0 and table.concat(lines, "\n") or "nothing"
+end
+
+--- Make a list print as its elements, one on each line.
+-- @tparam table list
+-- @treturn table the list
+function record.list(list)
+  return setmetatable(list, List)
+end
+
 return record

@@ -21,6 +21,7 @@ local paths = require "mgd.experiment.paths"
 local points = require "mgd.sweep.points"
 local probes = require "mgd.probes"
 local progress = require "mgd.progress"
+local record = require "mgd.record"
 local results = require "mgd.sweep.result"
 local stores = require "mgd.store"
 local workers = require "mgd.sweep.workers"
@@ -138,7 +139,7 @@ function M.new(opts)
   base:need_plain(WHERE)
   base = guarded(base)
   local self = setmetatable({ name = opt.name or base.name, base = base }, Sweep)
-  self.points = points_of(opt)
+  self.points = record.list(points_of(opt))
   self.paths = canonical(base, self.points)
   self.experiments = experiments_of(base, self.name, self.points)
   local seeds = base.plain.seeds
