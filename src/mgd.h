@@ -928,8 +928,9 @@ MGD_API const mgd_tensor *mgd_checkpoint_tensor(const mgd_checkpoint *checkpoint
 
 /* Every tensor that comes out is fresh and contiguous. */
 
-/* Reads an IDX file, plain or gzipped: u8, i32, f32 or f64, at most four dimensions; signed integers
- * of 8 and 16 bits become i32. Anything missing, left over or corrupt is MGD_ERR_FORMAT. */
+/* Reads an IDX file, plain or gzipped: u8, i32, f32 or f64, at most four dimensions; signed
+ * integers of 8 and 16 bits become i32. Anything missing, left over or corrupt is MGD_ERR_FORMAT.
+ */
 MGD_API mgd_status mgd_idx_read(mgd_context *ctx, const char *path, mgd_tensor **out);
 
 /* Reads CIFAR-10 files of the binary version, one after the other: x (N, 3, 32, 32) in [0, 1] and y
