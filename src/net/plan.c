@@ -7,6 +7,7 @@
 
 #include "layer.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,7 +283,10 @@ static void kernel_name(const mgd_op *op, char *buffer, size_t capacity) {
         snprintf(then[1], sizeof then[1], " + %s 2×2", mgd_layer_name(op->pool));
     if (steps > 1)
         snprintf(along, sizeof along, ", %zu steps", steps);
-    snprintf(buffer, capacity, "%s%s%s%s%s", type->name, detail, then[0], then[1], along);
+    int length =
+        snprintf(buffer, capacity, "%s%s%s%s%s", type->name, detail, then[0], then[1], along);
+    assert(length > 0 && (size_t)length < capacity);
+    (void)length;
 }
 
 size_t mgd_net_plan_size(const mgd_net *net) {
