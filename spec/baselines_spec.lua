@@ -139,6 +139,17 @@ describe("mgd.backprop", function()
       end
     end
   end)
+
+  it("has nothing to explain, and no budget of perturbations", function()
+    local run = mgd.backprop { net = mgd.nn.mlp { 2, 2, 1 }, data = mgd.data.xor(), init = {} }
+    run:run { steps = 2 }
+    for _, name in ipairs { "explain", "budget" } do
+      local ok, message = pcall(run[name], run)
+      assert.is_false(ok)
+      assert.is_truthy(message:find("baselines_spec.lua:%d+: run:" .. name
+        .. ": back%-propagation perturbs nothing"), message)
+    end
+  end)
 end)
 
 -- ---- corners of MGD -----------------------------------------------------------------------------

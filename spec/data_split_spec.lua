@@ -116,6 +116,14 @@ describe("set:normalise", function()
     assert.is_true(set.x:abs():max() < 1e-12)
   end)
 
+  it("refuses a feature whose square is no number", function()
+    local set = mgd.data.from { x = mgd.tensor({ { 1, 1e308 }, { 2, -1e308 } }, { dtype = "f64" }),
+      y = mgd.zeros { 2, 1 } }
+    local ok, message = pcall(set.normalise, set)
+    assert.is_false(ok)
+    assert.is_truthy(message:find("normalise: feature 2 reaches 1e+308", 1, true), message)
+  end)
+
   it("takes one mean and one deviation for all, where that is asked for", function()
     local images = mgd.data.from { x = mgd.rand({ 20, 1, 4, 4 }, { seed = 1, dtype = "f32" }),
       y = mgd.zeros { 20, 1 } }

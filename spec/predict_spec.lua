@@ -141,6 +141,7 @@ describe("run:predict", function()
     local run = train { net = network() }
     for _, case in ipairs {
       { { mgd.zeros { 3, 5 } }, "x has shape 3x5" }, { { "x" }, "expected a tensor of inputs" },
+      { { mgd.data.xor() }, "got a data set: its inputs are its field x" },
       { { mgd.tensor { { 0, 0 / 0 } } }, "run:predict: x" }, { { X, { nois = true } }, "noise" },
     } do
       local ok, message = pcall(run.predict, run, case[1][1], case[1][2])
@@ -202,5 +203,17 @@ describe("run:confusion", function()
     assert.equal(3, counted:sum())
     assert.same(confusion(run:predict(xor.x), xor.y, 2), run:confusion(xor):totable())
     assert.is_truthy(tostring(counted):find("tensor 2×2 i32", 1, true))
+  end)
+
+  it("names itself where it gets no data set, as run:evaluate does", function()
+    local run = train { net = network() }
+    for _, name in ipairs { "confusion", "evaluate" } do
+      for _, given in ipairs { X, { { 0, 1 } }, "xor", 3 } do
+        local ok, message = pcall(run[name], run, given)
+        assert.is_false(ok)
+        assert.is_truthy(message:find("run:" .. name
+          .. ": expected a data set, or {x =, y =}, got ", 1, true), message)
+      end
+    end
   end)
 end)

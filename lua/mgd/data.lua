@@ -17,6 +17,7 @@ local naming = require "mgd.naming"
 local options = require "mgd.options"
 local record = require "mgd.record"
 local sequences = require "mgd.sequences"
+local text = require "mgd.text"
 
 local data = {}
 
@@ -178,6 +179,10 @@ function Dataset:normalise(opts)
   local std = (centred * centred):mean(1):sqrt():totable()
   local largest = flat:abs():max(1):totable()
   for i, value in ipairs(std) do
+    if value ~= value or value == math.huge then
+      options.fail("normalise", "feature %d reaches %s, whose square is no number any more: "
+        .. "expected smaller values", i, text.number(largest[i]))
+    end
     std[i] = value > ROUNDING * largest[i] and value or 1
   end
   std = core.tensor.tensor(std, { dtype = "f64" })
@@ -212,6 +217,19 @@ end
 -- @treturn boolean
 function data.is_dataset(value)
   return type(value) == "table" and getmetatable(value) == Dataset
+end
+
+--- The data set that a function was given, or made of what it was given; nil of nil.
+-- @tparam string where opens messages
+-- @tparam[opt] table set a data set, or {x =, y =}
+-- @treturn dataset|nil
+function data.given(where, set)
+  if set == nil or data.is_dataset(set) then
+    return set
+  elseif not naming.is_plain(set) or type(set) ~= "table" or #set > 0 then
+    options.fail(where, "expected a data set, or {x =, y =}, got %s", options.type_name(set))
+  end
+  return data.from(set)
 end
 
 -- ---- computed ---------------------------------------------------------------------------------

@@ -20,7 +20,10 @@ local PREDICT = {
 --   ensemble
 function M.predict(run, x, opts)
   local opt = options.check("run:predict", PREDICT, opts)
-  if type(x) == "table" then
+  if data.is_dataset(x) then
+    options.fail("run:predict", "expected a tensor of inputs (B, …), got a data set: its inputs "
+      .. "are its field x")
+  elseif type(x) == "table" then
     x = core.tensor.tensor(x)
   elseif not options.is_tensor(x) then
     options.fail("run:predict", "expected a tensor of inputs (B, …), got %s",
@@ -90,10 +93,7 @@ end
 --   that are nan are in no column.
 function M.confusion(run, set)
   local own, replicas = run.options.data, run.options.replicas
-  if set ~= nil and not data.is_dataset(set) then
-    set = data.from(set)
-  end
-  set = set or own.test or own
+  set = data.given("run:confusion", set) or own.test or own
   local columns = set.y.shape[set.y.ndim]
   local tables = {}
   for r = 1, replicas do

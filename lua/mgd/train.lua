@@ -407,10 +407,7 @@ end
 -- @treturn table {cost =, accuracy =}: numbers, or tensors (R) for an ensemble
 function Run:evaluate(set)
   local own = self.options.data
-  if set ~= nil and not data.is_dataset(set) then
-    set = data.from(set)
-  end
-  set = set or own.test or own
+  set = data.given("run:evaluate", set) or own.test or own
   local cost, accuracy = self.core:evaluate(set.x, set.y)
   if self.options.replicas == 1 then
     return evaluation_of { cost = cost[1], accuracy = accuracy[1] }
@@ -464,10 +461,18 @@ function Run:counters()
   return counters_of(counters)
 end
 
+-- What is told about perturbations has nothing to say of back-propagation.
+local function need_perturbation(run, where, instead)
+  if not run.options.perturbation then
+    options.fail(where, "back-propagation perturbs nothing: %s", instead)
+  end
+end
+
 --- The state of the run in words and figures; see `mgd.explain`.
 -- @treturn report prints as a text; `figures`, `hints`
 -- @usage print(run:explain())
 function Run:explain()
+  need_perturbation(self, "run:explain", "run:evaluate() has the cost")
   return require("mgd.explain").explain(self)
 end
 
@@ -476,6 +481,7 @@ end
 -- @treturn budget prints as a table
 -- @usage print(run:budget{dt = 10e-9, steps = 1e6, target = {accuracy = 0.9}})
 function Run:budget(opts)
+  need_perturbation(self, "run:budget", "run:counters() has what was done")
   return require("mgd.budget").budget(self, opts)
 end
 
