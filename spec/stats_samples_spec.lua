@@ -156,6 +156,7 @@ describe("mgd.stats.bootstrap", function()
   end)
 
   it("prints, and refuses what it cannot do", function()
+    assert.equal("∞ (1 … ∞ at 95 %)", tostring(stats.bootstrap { 1, math.huge }))
     assert.equal("2 (2 … 2 at 90 %)", tostring(stats.bootstrap({ 2, 2, 2 }, nil, { level = 0.9 })))
     fails_here("mgd.stats.bootstrap: the statistic must be \"mean\", \"median\" or a function of a "
       .. "list, got mode", stats.bootstrap, X, "mode")

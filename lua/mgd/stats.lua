@@ -13,6 +13,7 @@ local core = require "mgd.core"
 local moments = require "mgd.stats.moments"
 local naming = require "mgd.naming"
 local options = require "mgd.options"
+local record = require "mgd.record"
 local survival = require "mgd.stats.survival"
 local values = require "mgd.stats.values"
 
@@ -112,7 +113,7 @@ function M.bands(x, q)
   for k = 1, #q do
     columns[k] = tensor.tensor(columns[k], { dtype = "f64" })
   end
-  return columns
+  return record.list(columns)
 end
 
 -- ---- intervals ---------------------------------------------------------------------------------
@@ -163,8 +164,12 @@ function M.bootstrap(x, statistic, opts)
   end
   local of_all = type(statistic) == "function" and statistic or M[statistic]
   local tail = (1 - opt.level) / 2
+  local value = checked_number(of_all(list))
+  if math.abs(value) == math.huge then -- the core's sums are of finite numbers
+    statistic = of_all
+  end
   local bounds = C.quantiles(resampled(list, statistic, opt), { tail, 1 - tail })
-  local fields = { value = checked_number(of_all(list)), low = bounds[1], high = bounds[2] }
+  local fields = { value = value, low = bounds[1], high = bounds[2] }
   return make(fields, function(self)
     return interval_text(self.value, self.low, self.high, opt.level)
   end)
