@@ -35,6 +35,7 @@ describe("a forged checkpoint is refused", function()
   local function says(part, change, opts)
     local message = refused(ideal(opts), change)
     assert.is_truthy(message:find(part, 1, true), message)
+    assert.is_nil(message:find "attempt to" or message:find "bad argument", message)
   end
 
   it("where parts of its text are of other types", function()

@@ -228,6 +228,15 @@ describe("a store whose file is removed during a run", function()
 end)
 
 describe("a store's path", function()
+  it("is the name of a file, also where SQLite would read an address", function()
+    local pipe = io.popen(([[cd '%s' && '%s' -e 'local s = require "mgd".store "file:x?mode=ro"
+      print(s.in_memory, s.path)' 2>&1]]):format(folder, os.getenv "MGD_LUA" or arg[-1]))
+    local out = pipe:read "*a"
+    pipe:close()
+    assert.equal("false\t./file:x?mode=ro\n", out)
+    assert.truthy(support.list(folder):find("file:x?mode=ro", 1, true))
+  end)
+
   it("must not be empty, wherever a store is named", function()
     fails("mgd.store: path is empty: expected the name of a file, or \":memory:\"", mgd.store, "")
     fails("path is empty", mgd.store, { path = "" })

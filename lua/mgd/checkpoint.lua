@@ -305,10 +305,11 @@ local function made_of(path, make)
   end
   local message, _, here = tostring(made), pcall(core.fail, "")
   local expected = message:sub(1, #here) == here
-  local text = expected and message:sub(#here + 1) or message:gsub("^.-:%d+: ", "")
   if not expected then
-    options.fail("mgd.resume", "%s: it is damaged, or not of this library: %s", path, text)
-  elseif text:sub(1, 10) == "mgd.resume" or text:find(path, 1, true) then
+    options.fail("mgd.resume", "%s: it is damaged, or not of this library", path)
+  end
+  local text = message:sub(#here + 1)
+  if text:sub(1, 10) == "mgd.resume" or text:find(path, 1, true) then
     error(message, 0)
   end
   options.fail("mgd.resume", "%s: %s", path, text)

@@ -182,12 +182,13 @@ local function open(store, where)
   end
 end
 
-local function check_path(where, path)
+-- The path as SQLite takes it for the name of a file: many builds of it read `file:x` as a URI.
+local function checked_path(where, path)
   if path == "" then
     options.fail(where, "path is empty: expected the name of a file, or \":memory:\"")
-  elseif path:find("\0", 1, true) then
-    options.fail(where, "the path holds a zero byte")
   end
+  files.check_path(where, path)
+  return path:find "^file:" and "./" .. path or path
 end
 
 --- Open a store.
@@ -197,8 +198,8 @@ end
 function M.open(opts)
   local where = "mgd.store"
   local opt = options.check(where, M.SCHEMA, type(opts) == "string" and { path = opts } or opts)
-  check_path(where, opt.path)
-  local store = setmetatable({ path = opt.path, patience = opt.patience }, Store)
+  local path = checked_path(where, opt.path)
+  local store = setmetatable({ path = path, patience = opt.patience }, Store)
   open(store, where)
   return store
 end
@@ -285,7 +286,7 @@ function Store:save_as(path)
   if type(path) ~= "string" then
     options.fail(where, "expected the name of a new file, got %s", options.type_name(path))
   end
-  check_path(where, path)
+  path = checked_path(where, path)
   if files.exists(path) then
     options.fail(where, "%s exists: expected the name of a new file", path)
   end
