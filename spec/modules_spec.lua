@@ -97,5 +97,18 @@ describe("require \"mgd\" in a stock interpreter", function()
         { env = env })
       assert.is_truthy(out:find "^2\ttable\tmine\tnil\n$", out)
     end)
+
+    it("reports errors at the user's line whichever module came first: " .. lua, function()
+      local file = io.open(modules .. "mgd/core.so", "rb")
+      if not (file and program.installed(lua)) or os.getenv "MGD_SANITIZE" then
+        return pending(lua .. " and a module for it are not here")
+      end
+      file:close()
+      local env = { LUA_PATH = ("%s/lua/?.lua"):format(root), LUA_CPATH = modules .. "?.so",
+        LUA_PATH_5_4 = false, LUA_CPATH_5_4 = false }
+      local out = run({ lua, "-e", "local stats = require 'mgd.stats'\n"
+        .. "print(pcall(function() return stats.mean { 1, nil, 3 } end))" }, { env = env })
+      assert.is_truthy(out:find("(command line):2: mgd.stats.mean: ", 1, true), out)
+    end)
   end
 end)

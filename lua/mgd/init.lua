@@ -12,9 +12,6 @@ end
 local core = require "mgd.core"
 local naming = require "mgd.naming"
 
--- Errors are reported at the first line outside of this folder.
-core.set_library(source)
-
 local mgd = {
   version = core.base.version(),
   nn = require "mgd.nn",

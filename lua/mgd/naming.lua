@@ -105,6 +105,9 @@ end
 local OWN = debug.getinfo(1, "S").source
 local LIBRARY = OWN:gsub("naming%.lua$", "")
 
+-- Errors are reported at the first line outside of this folder, whichever module came first.
+core.set_library(LIBRARY)
+
 -- Libraries that compare or print tables: they ask one for the keys of another.
 local INSPECTORS = { luassert = true, busted = true, inspect = true, pl = true, serpent = true }
 
