@@ -68,6 +68,55 @@ describe("an interrupt", function()
   end)
 end)
 
+-- Each is long where its inputs are large, and so looks for requests as it goes. Here one waits
+-- already: whoever never looks would finish.
+describe("a long operation", function()
+  local many = mgd.ones { 200000 }
+  local list = many:totable()
+  local net = mgd.nn.mlp { 400, 400 }
+  local data = { x = mgd.ones { 2, 400 }, y = mgd.ones { 2, 400 } }
+  local run = mgd.train { net = net, data = data, replicas = 2 }
+  local path = os.tmpname()
+  teardown(function() os.remove(path) end)
+
+  local operations = {
+    ["one-hot rows"] = function() return core.data.one_hot("y", many, 8, "f64", 0) end,
+    ["a look for what is not finite"] = function() core.data.check_finite("x", many) end,
+    ["a fingerprint"] = function() return core.data.hash(many) end,
+    ["quantiles"] = function() return core.stats.quantiles(list, { 0.5 }) end,
+    ["a resample"] = function() return core.stats.resample(list, 1, 1) end,
+    ["the hash of a text"] = function() return core.base.sha256("text") end,
+    ["the hash of a file"] = function() return core.base.sha256_file(path) end,
+    ["the checksum of a text"] = function() return core.base.crc32("text") end,
+    ["drawing parameters"] = function()
+      return mgd.train { net = net, data = data, replicas = 2 }
+    end,
+    ["copying parameters"] = function() return run:theta() end,
+    ["writing a checkpoint"] = function() run:save(path) end,
+  }
+
+  for name, operation in pairs(operations) do
+    it("is stopped: " .. name, function()
+      operation() -- by itself it is well
+      collectgarbage()
+      local before, blocks = core.base.interrupts(), core.base.memory().live_blocks
+      mgd.interrupt()
+      fails("interrupted", operation)
+      assert.equal(before + 1, core.base.interrupts())
+      collectgarbage()
+      assert.is_true(core.base.memory().live_blocks <= blocks)
+      operation()
+    end)
+  end
+
+  it("gives right quantiles of more values than are sorted at once", function()
+    local values = {}
+    for i = 1, 200001 do values[i] = i * 7919 % 200001 end -- each of 0 … 200000
+    assert.same({ 0, 50000, 100000, 200000 },
+      mgd.stats.quantile(values, { 0, 0.25, 0.5, 1 }))
+  end)
+end)
+
 describe("a script that catches Ctrl-C and goes on", function()
   it("is ended by a second one", function()
     local folder = os.tmpname()

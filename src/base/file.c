@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define CHUNK ((size_t)1 << 20) /* bytes between two looks at the interrupt flag */
+#define SYNC_BYTES (4 * CHUNK)  /* of a durable file, brought to the disk at once */
 #define MAX_TEMPORARIES 100     /* that crashed processes of our number may have left */
 #define MAX_LINKS 40            /* one behind the other, as the system has it */
 #define PERMISSIONS 0777        /* of a mode: nothing is to run as somebody else */
@@ -99,10 +100,10 @@ static mgd_status open_beside(mgd_writer *w, const char *target, const struct st
     return cannot_write(w->ctx, w->path, error);
 }
 
-mgd_status mgd_writer_open(mgd_context *ctx, const char *path, mgd_writer *out) {
+mgd_status mgd_writer_open(mgd_context *ctx, const char *path, bool durable, mgd_writer *out) {
     char target[PATH_MAX];
     struct stat old;
-    *out = (mgd_writer){.ctx = ctx, .path = path};
+    *out = (mgd_writer){.ctx = ctx, .path = path, .durable = durable};
     if (!*path)
         return mgd_fail(ctx, MGD_ERR_IO, "cannot write a file: its path is empty");
     bool exists = stat(path, &old) == 0; /* the system may refuse to follow a link of others */
@@ -118,10 +119,20 @@ mgd_status mgd_writer_open(mgd_context *ctx, const char *path, mgd_writer *out) 
     return open_beside(out, target, exists ? &old : NULL);
 }
 
+/* What was written goes to the disk now and then, not all at the end: the system's one call for it
+ * would keep Ctrl-C waiting for as long as the disk takes for the whole file. */
+static bool sync_some(mgd_writer *w, size_t written) {
+    w->unsynced += written;
+    if (!w->durable || w->unsynced < SYNC_BYTES)
+        return true;
+    w->unsynced = 0;
+    return fflush(w->file) == 0 && fdatasync(fileno(w->file)) == 0;
+}
+
 mgd_status mgd_writer_put(mgd_writer *w, const void *bytes, size_t n) {
     for (size_t done = 0; done < n; done += CHUNK) {
         size_t piece = n - done < CHUNK ? n - done : CHUNK;
-        if (fwrite((const char *)bytes + done, 1, piece, w->file) != piece)
+        if (fwrite((const char *)bytes + done, 1, piece, w->file) != piece || !sync_some(w, piece))
             return cannot_write(w->ctx, w->path, errno);
         MGD_TRY(mgd_interrupt_answer(w->ctx));
     }
@@ -141,7 +152,8 @@ static void sync_folder(char *name) {
     close(folder);
 }
 
-mgd_status mgd_writer_close(mgd_writer *w, mgd_status status, bool durable) {
+mgd_status mgd_writer_close(mgd_writer *w, mgd_status status) {
+    const bool durable = w->durable;
     if (status == MGD_OK && (fflush(w->file) != 0 || (durable && fsync(fileno(w->file)) != 0)))
         status = cannot_write(w->ctx, w->path, errno);
     if (fclose(w->file) != 0 && status == MGD_OK)

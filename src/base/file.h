@@ -19,18 +19,21 @@ typedef struct {
     char *target;     /* the end of all links */
     char *temporary;
     FILE *file;
+    bool durable;
+    size_t unsynced; /* bytes of a durable file that may not be on the disk */
 } mgd_writer;
 
-/* On failure nothing is open. */
-mgd_status mgd_writer_open(mgd_context *ctx, const char *path, mgd_writer *out);
+/* On failure nothing is open. A durable file and its name are on the disk before its writer is
+ * closed, as far as the operating system can tell: neither old nor new contents are lost with the
+ * power. */
+mgd_status mgd_writer_open(mgd_context *ctx, const char *path, bool durable, mgd_writer *out);
 
 /* Writes `n` bytes; answers interrupts. */
 mgd_status mgd_writer_put(mgd_writer *w, const void *bytes, size_t n);
 
 /* Ends every opened writer. `status` is how the writing went: the file gets its name when all is
  * well and is thrown away otherwise; either way `w` is done with. Returns `status`, or what failed
- * now. A durable file and its name are on the disk before this returns, as far as the operating
- * system can tell: neither old nor new contents are lost with the power. */
-mgd_status mgd_writer_close(mgd_writer *w, mgd_status status, bool durable);
+ * now. */
+mgd_status mgd_writer_close(mgd_writer *w, mgd_status status);
 
 #endif

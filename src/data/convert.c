@@ -124,8 +124,13 @@ void mgd_data_set_one(mgd_tensor *out, size_t index) {
 
 static mgd_status write_rows(mgd_context *ctx, const char *what, const mgd_tensor *labels, int base,
                              size_t classes, mgd_tensor *out) {
-    size_t n = mgd_tensor_size(labels);
+    size_t n = mgd_tensor_size(labels), since = 0;
     for (size_t i = 0; i < n; i++) {
+        since += classes;
+        if (since > MGD_DATA_CHUNK) { /* elements, whose memory the 1 is the first to touch */
+            since = 0;
+            MGD_TRY(mgd_interrupt_answer(ctx));
+        }
         double label = label_at(labels, i) - base;
         if (!(label >= 0 && label < (double)classes && label == floor(label)))
             return mgd_fail(ctx, MGD_ERR_ARGUMENT,
@@ -159,21 +164,21 @@ mgd_status mgd_data_one_hot(mgd_context *ctx, const char *what, const mgd_tensor
 
 /* ---- finite ---------------------------------------------------------------------------------- */
 
-/* Index of the first value that is NaN or infinite; `size` when there is none. */
-static size_t first_nonfinite(const mgd_tensor *t) {
-    size_t size = mgd_tensor_size(t);
+/* Index of the first value from `first` to `end` that is NaN or infinite; `end` when there is none.
+ */
+static size_t first_nonfinite(const mgd_tensor *t, size_t first, size_t end) {
     const float *singles = mgd_tensor_data(t);
     const double *doubles = mgd_tensor_data(t);
     if (mgd_tensor_dtype(t) == MGD_F32) {
-        for (size_t i = 0; i < size; i++)
+        for (size_t i = first; i < end; i++)
             if (!isfinite(singles[i]))
                 return i;
     } else if (mgd_tensor_dtype(t) == MGD_F64) {
-        for (size_t i = 0; i < size; i++)
+        for (size_t i = first; i < end; i++)
             if (!isfinite(doubles[i]))
                 return i;
     }
-    return size;
+    return end;
 }
 
 mgd_status mgd_data_check_finite(mgd_context *ctx, const char *what, const mgd_tensor *t) {
@@ -182,8 +187,13 @@ mgd_status mgd_data_check_finite(mgd_context *ctx, const char *what, const mgd_t
     const mgd_tensor *in;
     MGD_TRY(contiguous(ctx, t, &copy, &in));
     mgd_status status = MGD_OK;
-    size_t i = first_nonfinite(in);
-    if (i < mgd_tensor_size(in)) {
+    size_t i = 0, end = 0, size = mgd_tensor_size(in);
+    while (i == end && end < size && status == MGD_OK) {
+        end = size - end < MGD_DATA_CHUNK ? size : end + MGD_DATA_CHUNK;
+        i = first_nonfinite(in, i, end);
+        status = mgd_interrupt_answer(ctx);
+    }
+    if (i < end && status == MGD_OK) {
         double value = mgd_tensor_dtype(in) == MGD_F32 ? (double)((float *)mgd_tensor_data(in))[i]
                                                        : ((double *)mgd_tensor_data(in))[i];
         char place[256];
@@ -202,6 +212,16 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
     return hash ^ hash >> 29;
 }
 
+static uint64_t mix_bytes(uint64_t hash, const unsigned char *data, size_t bytes) {
+    for (size_t n; bytes > 0; data += n, bytes -= n) {
+        uint64_t word = 0;
+        n = bytes < sizeof word ? bytes : sizeof word;
+        memcpy(&word, data, n);
+        hash = mix(hash, word);
+    }
+    return hash;
+}
+
 mgd_status mgd_data_hash(mgd_context *ctx, const mgd_tensor *t, uint64_t *hash) {
     MGD_OPERATION;
     mgd_tensor *copy;
@@ -212,15 +232,14 @@ mgd_status mgd_data_hash(mgd_context *ctx, const mgd_tensor *t, uint64_t *hash) 
         h = mix(h, mgd_tensor_shape(in)[i]);
     const unsigned char *data = mgd_tensor_data(in);
     size_t bytes = mgd_tensor_size(in) * mgd_dtype_size(mgd_tensor_dtype(in));
-    for (; bytes > 0;) {
-        uint64_t word = 0;
-        size_t n = bytes < sizeof word ? bytes : sizeof word;
-        memcpy(&word, data, n);
-        h = mix(h, word);
-        data += n;
-        bytes -= n;
+    mgd_status status = MGD_OK;
+    for (size_t done = 0; done < bytes && status == MGD_OK; done += MGD_DATA_CHUNK) {
+        size_t rest = bytes - done;
+        h = mix_bytes(h, data + done, rest < MGD_DATA_CHUNK ? rest : MGD_DATA_CHUNK);
+        status = mgd_interrupt_answer(ctx);
     }
     mgd_tensor_free(copy);
-    *hash = h;
-    return MGD_OK;
+    if (status == MGD_OK)
+        *hash = h;
+    return status;
 }

@@ -4,6 +4,7 @@
 #include "l_mgd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <sha2.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <zlib.h>
+
+#define HASH_BYTES ((size_t)1 << 20) /* between two looks for an interrupt */
 
 static int base_version(lua_State *L) {
     lua_pushstring(L, mgd_version());
@@ -163,28 +166,71 @@ static int base_sha256(lua_State *L) {
     size_t length;
     const char *text = luaL_checklstring(L, 1, &length);
     char digest[SHA256_DIGEST_STRING_LENGTH];
-    SHA256Data((const uint8_t *)text, length, digest);
-    lua_pushstring(L, digest);
+    mgd_context ctx = {0};
+    SHA2_CTX hash;
+    SHA256Init(&hash);
+    for (size_t done = 0; done < length; done += HASH_BYTES) {
+        size_t rest = length - done;
+        SHA256Update(&hash, (const uint8_t *)text + done, rest < HASH_BYTES ? rest : HASH_BYTES);
+        l_check(L, mgd_interrupt_answer(&ctx), &ctx);
+    }
+    lua_pushstring(L, SHA256End(&hash, digest));
     return 1;
+}
+
+/* `digest` of what is left to read from `file`; errno tells of failures of the file. */
+static mgd_status hash_file(mgd_context *ctx, int file, char digest[SHA256_DIGEST_STRING_LENGTH]) {
+    static _Thread_local uint8_t piece[1 << 16];
+    SHA2_CTX hash;
+    SHA256Init(&hash);
+    for (;;) {
+        MGD_TRY(mgd_interrupt_answer(ctx));
+        ssize_t n = read(file, piece, sizeof piece);
+        if (n < 0 && errno != EINTR)
+            return mgd_fail(ctx, MGD_ERR_IO, "%s", strerror(errno));
+        if (n == 0)
+            break;
+        if (n > 0)
+            SHA256Update(&hash, piece, (size_t)n);
+    }
+    SHA256End(&hash, digest);
+    return MGD_OK;
 }
 
 /* sha256_file(path) → 64 hexadecimal digits; or nil and why it cannot be read */
 static int base_sha256_file(lua_State *L) {
     char digest[SHA256_DIGEST_STRING_LENGTH];
-    if (SHA256File(luaL_checkstring(L, 1), digest)) {
-        lua_pushstring(L, digest);
-        return 1;
+    mgd_context ctx = {0};
+    int file = open(luaL_checkstring(L, 1), O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        lua_pushnil(L);
+        lua_pushstring(L, strerror(errno));
+        return 2;
     }
-    lua_pushnil(L);
-    lua_pushstring(L, strerror(errno));
-    return 2;
+    mgd_status status = hash_file(&ctx, file, digest);
+    close(file);
+    if (status == MGD_ERR_IO) {
+        lua_pushnil(L);
+        lua_pushstring(L, ctx.message);
+        return 2;
+    }
+    l_check(L, status, &ctx);
+    lua_pushstring(L, digest);
+    return 1;
 }
 
 /* crc32(bytes) → the checksum of ZIP */
 static int base_crc32(lua_State *L) {
     size_t length;
     const char *bytes = luaL_checklstring(L, 1, &length);
-    lua_pushinteger(L, (lua_Integer)crc32_z(0, (const Bytef *)bytes, length));
+    mgd_context ctx = {0};
+    uLong sum = 0;
+    for (size_t done = 0; done < length; done += HASH_BYTES) {
+        size_t rest = length - done;
+        sum = crc32_z(sum, (const Bytef *)bytes + done, rest < HASH_BYTES ? rest : HASH_BYTES);
+        l_check(L, mgd_interrupt_answer(&ctx), &ctx);
+    }
+    lua_pushinteger(L, (lua_Integer)sum);
     return 1;
 }
 

@@ -24,9 +24,9 @@ static int files_write(lua_State *L) {
     bool durable = lua_toboolean(L, 3);
     mgd_context ctx = {0};
     mgd_writer writer;
-    mgd_status status = mgd_writer_open(&ctx, path, &writer);
+    mgd_status status = mgd_writer_open(&ctx, path, durable, &writer);
     if (status == MGD_OK)
-        status = mgd_writer_close(&writer, mgd_writer_put(&writer, text, length), durable);
+        status = mgd_writer_close(&writer, mgd_writer_put(&writer, text, length));
     if (status != MGD_OK)
         return push_failure(L, ctx.message);
     lua_pushboolean(L, 1);

@@ -16,12 +16,17 @@
 
 enum { HALTON_MOST = 1229 }; /* dimensions */
 
+#define PIECE ((size_t)1 << 16) /* values handled between two looks for an interrupt */
+
 /* A copy of the list at `index`, collected by Lua. */
 static double *list_of(lua_State *L, int index, size_t *count) {
     luaL_checktype(L, index, LUA_TTABLE);
     *count = lua_rawlen(L, index);
     double *values = lua_newuserdatauv(L, (*count + 1) * sizeof *values, 0);
+    mgd_context ctx = {0};
     for (size_t i = 0; i < *count; i++) {
+        if (i % PIECE == PIECE - 1)
+            l_check(L, mgd_interrupt_answer(&ctx), &ctx);
         lua_rawgeti(L, index, (int)i + 1);
         values[i] = lua_tonumber(L, -1);
         lua_pop(L, 1);
@@ -39,15 +44,50 @@ static double quantile(const double *sorted, size_t n, double q) {
     return (1 - part) * sorted[below] + part * sorted[below + 1];
 }
 
+/* Merges the sorted values[0, middle) and values[middle, n) into `out`. */
+static mgd_status merge(mgd_context *ctx, const double *values, size_t middle, size_t n,
+                        double *out) {
+    size_t a = 0, b = middle;
+    for (size_t i = 0; i < n; i++) {
+        if (i % PIECE == PIECE - 1)
+            MGD_TRY(mgd_interrupt_answer(ctx));
+        bool first = b == n || (a < middle && values[a] <= values[b]);
+        out[i] = first ? values[a++] : values[b++];
+    }
+    return MGD_OK;
+}
+
+/* Sorts pieces, which fit the cache, and merges them. Returns the sorted values in *sorted, which
+ * is `values` or `spare`. */
+static mgd_status sort(mgd_context *ctx, double *values, double *spare, size_t n, double **sorted) {
+    for (size_t first = 0; first < n; first += PIECE) {
+        MGD_TRY(mgd_interrupt_answer(ctx));
+        gsl_sort(values + first, 1, n - first < PIECE ? n - first : PIECE);
+    }
+    for (size_t length = PIECE; length < n; length *= 2) {
+        for (size_t first = 0; first < n; first += 2 * length) {
+            size_t rest = n - first, most = rest < 2 * length ? rest : 2 * length;
+            MGD_TRY(merge(ctx, values + first, length < most ? length : most, most, spare + first));
+        }
+        double *from = values;
+        values = spare;
+        spare = from;
+    }
+    *sorted = values;
+    return MGD_OK;
+}
+
 /* quantiles(values, {q, …}) → list; there is at least one value */
 static int stats_quantiles(lua_State *L) {
     size_t n, m;
     double *values = list_of(L, 1, &n);
     const double *q = list_of(L, 2, &m);
-    gsl_sort(values, 1, n);
+    double *spare = n > PIECE ? lua_newuserdatauv(L, n * sizeof *spare, 0) : NULL, *sorted = NULL;
+    mgd_context ctx = {0};
+    l_check(L, sort(&ctx, values, spare, n, &sorted), &ctx);
     lua_createtable(L, (int)m, 0);
     for (size_t i = 0; i < m; i++) {
-        lua_pushnumber(L, quantile(values, n, q[i]));
+        lua_pushnumber(L, quantile(sorted, n, q[i]));
         lua_rawseti(L, -2, (int)i + 1);
     }
     return 1;
@@ -60,13 +100,17 @@ static double statistic(const char *name, double *sample, size_t n) {
 }
 
 /* Draws with replacement: word `i` of the stream picks value ⌊n·u⌋. */
-static void resample(const double *values, size_t n, uint64_t seed, uint64_t draw, double *sample) {
+static mgd_status resample(mgd_context *ctx, const double *values, size_t n, uint64_t seed,
+                           uint64_t draw, double *sample) {
     uint32_t words[4] = {0};
     for (size_t i = 0; i < n; i++) {
+        if (i % PIECE == PIECE - 1)
+            MGD_TRY(mgd_interrupt_answer(ctx));
         if (i % 4 == 0)
             mgd_random_words(seed, MGD_STREAM_BOOTSTRAP, 0, draw, (uint32_t)(i / 4), words);
         sample[i] = values[(uint64_t)words[i % 4] * n >> 32];
     }
+    return MGD_OK;
 }
 
 /* bootstrap(values, "mean" | "median", resamples, seed) → the statistic of each resample */
@@ -81,7 +125,7 @@ static int stats_bootstrap(lua_State *L) {
     mgd_context ctx = {0};
     for (lua_Integer i = 0; i < resamples; i++) {
         l_check(L, mgd_interrupt_answer(&ctx), &ctx);
-        resample(values, n, seed, (uint64_t)i, sample);
+        l_check(L, resample(&ctx, values, n, seed, (uint64_t)i, sample), &ctx);
         lua_pushnumber(L, statistic(name, sample, n));
         lua_rawseti(L, -2, (int)i + 1);
     }
@@ -94,7 +138,8 @@ static int stats_resample(lua_State *L) {
     const double *values = list_of(L, 1, &n);
     uint64_t draw = (uint64_t)luaL_checkinteger(L, 2), seed = (uint64_t)luaL_checkinteger(L, 3);
     double *sample = lua_newuserdatauv(L, (n + 1) * sizeof *sample, 0);
-    resample(values, n, seed, draw, sample);
+    mgd_context ctx = {0};
+    l_check(L, resample(&ctx, values, n, seed, draw, sample), &ctx);
     lua_createtable(L, (int)n, 0);
     for (size_t i = 0; i < n; i++) {
         lua_pushnumber(L, sample[i]);

@@ -102,8 +102,13 @@ typedef struct {
 } sink;
 
 static mgd_status put(sink *s, const void *bytes, size_t n) {
-    s->sum = checksum(s->sum, bytes, n);
-    return mgd_writer_put(&s->writer, bytes, n);
+    for (size_t done = 0; done < n; done += CHUNK) {
+        const char *piece = (const char *)bytes + done;
+        size_t length = n - done < CHUNK ? n - done : CHUNK;
+        s->sum = checksum(s->sum, piece, length);
+        MGD_TRY(mgd_writer_put(&s->writer, piece, length));
+    }
+    return MGD_OK;
 }
 
 static mgd_status check_names(mgd_context *ctx, size_t count, const char *const *names) {
@@ -176,9 +181,9 @@ mgd_status mgd_checkpoint_write(mgd_context *ctx, const char *path, const char *
     MGD_OPERATION;
     MGD_TRY(check_names(ctx, count, names));
     sink s = {.sum = 0};
-    MGD_TRY(mgd_writer_open(ctx, path, &s.writer));
+    MGD_TRY(mgd_writer_open(ctx, path, true, &s.writer));
     mgd_status status = put_all(&s, text, text_length, count, names, tensors);
-    return mgd_writer_close(&s.writer, status, true);
+    return mgd_writer_close(&s.writer, status);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

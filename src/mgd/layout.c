@@ -9,6 +9,7 @@
 
 #define BLOCK_SAMPLES (1u << 20) /* shown in a block that threads share, at most */
 #define MAX_UNIT_TILES 8         /* tiles of replicas in a unit, while their θ stays in cache */
+#define POLL_VALUES ((size_t)1 << 17) /* copied between two looks for an interrupt */
 #define UNIT_CACHE_BYTES                                                                           \
     16384 /* bytes of θ in a unit, unless one tile is larger already: with a pack                 \
            * of the same size they fit in the first-level cache */
@@ -78,9 +79,29 @@ static size_t place_of(const mgd_run *run, size_t slot, size_t i) {
            (i * stride + slot % run->lanes) * run->real;
 }
 
-void mgd_run_slot_set(const mgd_run *run, char *array, size_t slot, const void *row) {
-    for (size_t i = 0; i < run->parameters; i++)
-        memcpy(array + place_of(run, slot, i), (const char *)row + i * run->real, run->real);
+/* Where the piece of a row ends that begins with value i. */
+static size_t piece_end(const mgd_run *run, size_t i) {
+    return run->parameters - i < POLL_VALUES ? run->parameters : i + POLL_VALUES;
+}
+
+mgd_status mgd_run_slot_set(mgd_context *ctx, const mgd_run *run, char *array, size_t slot,
+                            const void *row) {
+    for (size_t i = 0; i < run->parameters;) {
+        MGD_TRY(mgd_interrupt_answer(ctx));
+        for (size_t end = piece_end(run, i); i < end; i++)
+            memcpy(array + place_of(run, slot, i), (const char *)row + i * run->real, run->real);
+    }
+    return MGD_OK;
+}
+
+mgd_status mgd_run_row_copy(mgd_context *ctx, const mgd_run *run, const char *array, size_t r,
+                            void *row) {
+    for (size_t i = 0; i < run->parameters;) {
+        MGD_TRY(mgd_interrupt_answer(ctx));
+        for (size_t end = piece_end(run, i); i < end; i++)
+            memcpy((char *)row + i * run->real, array + place_of(run, run->slot[r], i), run->real);
+    }
+    return MGD_OK;
 }
 
 void mgd_run_row_get(const mgd_run *run, const char *array, size_t r, void *row) {
@@ -89,7 +110,9 @@ void mgd_run_row_get(const mgd_run *run, const char *array, size_t r, void *row)
 }
 
 void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row) {
-    mgd_run_slot_set(run, array, run->slot[r], row);
+    for (size_t i = 0; i < run->parameters; i++)
+        memcpy(array + place_of(run, run->slot[r], i), (const char *)row + i * run->real,
+               run->real);
 }
 
 bool mgd_run_in_window(const mgd_run *run, size_t r) {

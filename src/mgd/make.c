@@ -322,7 +322,7 @@ static mgd_status fill_theta(mgd_context *ctx, mgd_run *run) {
             run->chip->theta(run->chip, row);
         }
         if (status == MGD_OK)
-            mgd_run_slot_set(run, run->theta, slot, row);
+            status = mgd_run_slot_set(ctx, run, run->theta, slot, row);
     }
     mgd_free(row);
     return status;

@@ -14,11 +14,15 @@ static mgd_status rows_tensor(mgd_context *ctx, const mgd_run *run, const char *
     mgd_tensor *t;
     MGD_TRY(mgd_tensor_new(ctx, run->chip->dtype, replicas > 1 ? 2 : 1,
                            replicas > 1 ? shape : shape + 1, &t));
-    for (size_t r = 0; r < replicas && array; r++)
-        mgd_run_row_get(run, array, r,
-                        (char *)mgd_tensor_data(t) + r * run->parameters * run->real);
-    *out = t;
-    return MGD_OK;
+    mgd_status status = MGD_OK;
+    for (size_t r = 0; r < replicas && array && status == MGD_OK; r++)
+        status = mgd_run_row_copy(ctx, run, array, r,
+                                  (char *)mgd_tensor_data(t) + r * run->parameters * run->real);
+    if (status == MGD_OK)
+        *out = t;
+    else
+        mgd_tensor_free(t);
+    return status;
 }
 
 mgd_status mgd_run_theta(mgd_context *ctx, mgd_run *run, mgd_tensor **out) {

@@ -178,8 +178,12 @@ size_t mgd_run_unit_bytes(const mgd_run *run);
 /* Rows or lanes, and the size of a unit. */
 void mgd_run_choose_layout(mgd_run *run);
 
-/* Copies θ-like state between a unit's layout and a row (P) of replica index r, or of a slot. */
-void mgd_run_slot_set(const mgd_run *run, char *array, size_t slot, const void *row);
+/* Copies θ-like state between a unit's layout and a row (P) of replica index r, or of a slot. The
+ * first two answer interrupts: for what is new and thrown away then. */
+mgd_status mgd_run_slot_set(mgd_context *ctx, const mgd_run *run, char *array, size_t slot,
+                            const void *row);
+mgd_status mgd_run_row_copy(mgd_context *ctx, const mgd_run *run, const char *array, size_t r,
+                            void *row);
 void mgd_run_row_get(const mgd_run *run, const char *array, size_t r, void *row);
 void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row);
 

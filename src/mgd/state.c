@@ -197,12 +197,16 @@ mgd_status mgd_run_state_get(mgd_context *ctx, mgd_run *run, size_t i, mgd_tenso
     MGD_TRY(mgd_tensor_new(ctx, columns ? MGD_F64 : run->chip->dtype, 2, shape, &t));
     if (columns)
         columns_get(run, mgd_tensor_data(t));
-    for (size_t r = 0; r < replicas && !columns; r++)
+    mgd_status status = MGD_OK;
+    for (size_t r = 0; r < replicas && !columns && status == MGD_OK; r++)
         if (arrays[i] != run->gradient || mgd_run_in_window(run, r))
-            mgd_run_row_get(run, arrays[i], r,
-                            (char *)mgd_tensor_data(t) + r * run->parameters * run->real);
-    *out = t;
-    return MGD_OK;
+            status = mgd_run_row_copy(ctx, run, arrays[i], r,
+                                      (char *)mgd_tensor_data(t) + r * run->parameters * run->real);
+    if (status == MGD_OK)
+        *out = t;
+    else
+        mgd_tensor_free(t);
+    return status;
 }
 
 static mgd_status check_tensor(mgd_context *ctx, const mgd_run *run, const char *name,
@@ -264,6 +268,7 @@ mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *
                                       (const double *)mgd_tensor_data(tensors[next]) + r * states))
             return mgd_fail(ctx, MGD_ERR_FORMAT,
                             "state: the devices of replica %zu are in no possible state", r + 1);
+    MGD_TRY(mgd_interrupt_answer(ctx)); /* from here on the run changes, and changes whole */
     for (size_t i = 0; i < count; i++)
         for (size_t r = 0; r < run->train.replicas; r++)
             mgd_run_row_set(run, arrays[i], r,

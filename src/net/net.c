@@ -190,9 +190,12 @@ mgd_status mgd_net_draw(mgd_context *ctx, const mgd_net *net, const mgd_init *in
         mgd_allocate(ctx, "initial parameters", net->num_parameters, 2 * sizeof(double), &memory));
     double *values = memory;
     draw_nodes(net, init, values + net->num_parameters, values);
-    mgd_status status = net->num_parameters >= MGD_POLL_DRAWS ? mgd_interrupt_answer(ctx) : MGD_OK;
+    bool many = net->num_parameters >= MGD_POLL_DRAWS;
+    mgd_status status = many ? mgd_interrupt_answer(ctx) : MGD_OK;
     if (status == MGD_OK)
         status = check_drawn(ctx, net, values);
+    if (status == MGD_OK && many)
+        status = mgd_interrupt_answer(ctx);
     for (size_t i = 0; i < net->num_parameters && status == MGD_OK; i++)
         if (net->dtype == MGD_F32)
             ((float *)out)[i] = (float)values[i];

@@ -271,9 +271,9 @@ mgd_status mgd_tensor_save(mgd_context *ctx, const mgd_tensor *t, const char *pa
     char header[MGD_NPY_HEADER_SIZE];
     size_t length = mgd_npy_format(t, header);
     mgd_writer writer;
-    MGD_TRY(mgd_writer_open(ctx, path, &writer));
+    MGD_TRY(mgd_writer_open(ctx, path, true, &writer));
     mgd_status status = mgd_writer_put(&writer, header, length);
     if (status == MGD_OK)
         status = mgd_writer_put(&writer, t->data, t->size * mgd_dtype_size(t->dtype));
-    return mgd_writer_close(&writer, status, true);
+    return mgd_writer_close(&writer, status);
 }
