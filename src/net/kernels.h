@@ -196,7 +196,7 @@ INLINE vec node_times(const node_row *row, const int kind, int i, vec factor) {
 #if MGD_REAL_BITS == 32
 
 /* e^x for |x| ≤ 87: e^r = 1 + r + r²·q(r) on |r| ≤ ln2/2, q a minimax polynomial of degree 4
- * (3·10⁻⁹), times 2^n by the exponent's bits. */
+ * (3·10⁻⁹), times 2^n, which is made of the bits of 1. */
 INLINE vec exp_reduced(vec x) {
     const vec to_integer = splat(0x1.8p23f);
     vec n = fma_vec(x, splat(0x1.715476p0f), to_integer);
@@ -208,7 +208,7 @@ INLINE vec exp_reduced(vec x) {
     q = fma_vec(q, r, splat(0x1.555492p-3f));
     q = fma_vec(q, r, splat(0x1.fffffcp-2f));
     vec e = fma_vec(r * r, q, r) + splat(1);
-    return (vec)((vec_int)e + ((vec_int)n << 23));
+    return e * (vec)(((vec_int)n << 23) + (vec_int)splat(1)); /* a NaN stays one */
 }
 
 #endif
