@@ -1,5 +1,6 @@
 --- Where modules come from: the library's own never from the present folder, the user's as in lua.
 
+local needs = require "spec.support.needs"
 local program = require "mgd.program"
 local temporary = require "spec.support.idx_files"
 local support = require "spec.support.train"
@@ -81,14 +82,24 @@ end)
 
 describe("require \"mgd\" in a stock interpreter", function()
   local build = absolute:gsub("[^/]*$", "")
+  local stock = { ["lua5.4"] = build, luajit = build .. "luajit/" }
+  if os.getenv "MGD_SANITIZE" then -- they lack the sanitizers' runtime
+    stock = {}
+  end
 
-  for lua, modules in pairs { ["lua5.4"] = build, luajit = build .. "luajit/" } do
+  -- Goes on where there are the interpreter and a module for it.
+  local function need(lua, modules)
+    needs.program(lua)
+    local file = io.open(modules .. "mgd/core.so", "rb")
+    if not file then
+      return pending("no module for " .. lua .. ": scripts/deps --all brings what it is built with")
+    end
+    file:close()
+  end
+
+  for lua, modules in pairs(stock) do
     it("takes what follows from the library: " .. lua, function()
-      local file = io.open(modules .. "mgd/core.so", "rb")
-      if not (file and program.installed(lua)) or os.getenv "MGD_SANITIZE" then
-        return pending(lua .. " and a module for it are not here")
-      end
-      file:close()
+      need(lua, modules)
       os.remove(folder .. "/mgd.lua") -- the first of all is found as the interpreter finds it
       local env = { LUA_PATH = ("./?.lua;%s/lua/?/init.lua"):format(root),
         LUA_CPATH = ("./?.so;%s?.so"):format(modules), LUA_PATH_5_4 = false, LUA_CPATH_5_4 = false }
@@ -99,11 +110,7 @@ describe("require \"mgd\" in a stock interpreter", function()
     end)
 
     it("reports errors at the user's line whichever module came first: " .. lua, function()
-      local file = io.open(modules .. "mgd/core.so", "rb")
-      if not (file and program.installed(lua)) or os.getenv "MGD_SANITIZE" then
-        return pending(lua .. " and a module for it are not here")
-      end
-      file:close()
+      need(lua, modules)
       local env = { LUA_PATH = ("%s/lua/?.lua"):format(root), LUA_CPATH = modules .. "?.so",
         LUA_PATH_5_4 = false, LUA_CPATH_5_4 = false }
       local out = run({ lua, "-e", "local stats = require 'mgd.stats'\n"
