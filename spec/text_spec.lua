@@ -116,3 +116,25 @@ describe("text of any bytes", function()
     assert.equal("&lt;µ&gt;\239\191\189", html.escape "<\181>\1")
   end)
 end)
+
+describe("numbers in messages of the core", function()
+  local function message(f, ...)
+    return select(2, pcall(f, ...))
+  end
+
+  it("keep their value", function()
+    assert.truthy(message(mgd.linspace, -1e309, 1.0000000001, 3):find("from -inf to 1.0000000001",
+      1, true))
+    local label = 1700000000.25
+    assert.truthy(message(function()
+      mgd.tensor({ 1 }, { dtype = "i32" }):fill_(label)
+    end):find("1700000000.25 is not an integer", 1, true))
+  end)
+
+  it("are nan whatever its sign", function()
+    for _, nan in ipairs { 0 / 0, -(0 / 0) } do
+      assert.truthy(message(mgd.data.from, { x = mgd.ones { 1, 2 },
+        y = mgd.tensor { nan }, classes = 2 }):find("label nan at [1]", 1, true))
+    end
+  end)
+end)

@@ -1,6 +1,7 @@
 /* What every data set needs on its way in: pixels to [0, 1], labels to one-hot rows, a search for
  * values that are not finite, a fingerprint. */
 
+#include "../base/number.h"
 #include "data.h"
 
 #include <math.h>
@@ -134,8 +135,8 @@ static mgd_status write_rows(mgd_context *ctx, const char *what, const mgd_tenso
         double label = label_at(labels, i) - base;
         if (!(label >= 0 && label < (double)classes && label == floor(label)))
             return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                            "%s: label %.9g at [%zu] is not one of the integers %d to %lld",
-                            mgd_data_path_tail(what), label + base, i + 1, base,
+                            "%s: label %s at [%zu] is not one of the integers %d to %lld",
+                            mgd_data_path_tail(what), MGD_NUMBER(label + base), i + 1, base,
                             (long long)classes - 1 + base);
         mgd_data_set_one(out, i * classes + (size_t)label); /* (N, K) */
     }

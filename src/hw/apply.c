@@ -2,6 +2,7 @@
  * devices of one replica.
  */
 
+#include "../base/number.h"
 #include "check.h"
 #include "hw.h"
 
@@ -82,9 +83,9 @@ static mgd_status check_conditions(mgd_context *ctx, const mgd_hw_conditions *c)
     if (c->step > 0 && c->held >= 0 && isfinite(c->step) && isfinite(c->held) && c->replica >= 1)
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                    "hw: step = %g s, held = %g s and replica %llu: expected step > 0, held ≥ 0, "
+                    "hw: step = %s s, held = %s s and replica %llu: expected step > 0, held ≥ 0, "
                     "both finite, and replica ≥ 1",
-                    c->step, c->held, (unsigned long long)c->replica);
+                    MGD_NUMBER(c->step), MGD_NUMBER(c->held), (unsigned long long)c->replica);
 }
 
 static mgd_status apply_rows(mgd_context *ctx, const mgd_hw_chain *chains, bench *b,

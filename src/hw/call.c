@@ -1,5 +1,6 @@
 /* Models that the user wrote: values of a frame as a tensor, one row for each lane, and back. */
 
+#include "../base/number.h"
 #include "hw.h"
 
 #include <math.h>
@@ -71,8 +72,9 @@ static mgd_status check(mgd_context *ctx, const call *c, const mgd_tensor *t) {
     for (size_t i = 0; i < c->lanes * c->sites; i++)
         if (!isfinite(values[i]))
             return mgd_fail(ctx, MGD_ERR_NONFINITE,
-                            "%s: it returned %g for value %zu of row %zu: expected a finite number",
-                            c->op->model.stream, values[i], i % c->sites + 1, i / c->sites + 1);
+                            "%s: it returned %s for value %zu of row %zu: expected a finite number",
+                            c->op->model.stream, MGD_NUMBER(values[i]), i % c->sites + 1,
+                            i / c->sites + 1);
     return MGD_OK;
 }
 

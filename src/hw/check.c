@@ -1,5 +1,6 @@
 /* Models and updates as a user of mgd.h filled them in: see check.h. */
 
+#include "../base/number.h"
 #include "check.h"
 
 #include "hw.h"
@@ -162,8 +163,8 @@ mgd_status mgd_hw_models_check(mgd_context *ctx, size_t count, const mgd_hw_mode
         const field *bad =
             bad_field(&models[i], model_fields, sizeof model_fields / sizeof *model_fields, &value);
         if (bad)
-            return mgd_fail(ctx, MGD_ERR_ARGUMENT, "hw: model %zu: %s must be %s, got %g", i + 1,
-                            bad->name, ranges[bad->range], value);
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT, "hw: model %zu: %s must be %s, got %s", i + 1,
+                            bad->name, ranges[bad->range], MGD_NUMBER(value));
     }
     return MGD_OK;
 }
@@ -227,6 +228,6 @@ mgd_status mgd_hw_update_check(mgd_context *ctx, const mgd_hw_update *update) {
         bad_field(update, update_fields, sizeof update_fields / sizeof *update_fields, &value);
     if (!bad)
         return MGD_OK;
-    return mgd_fail(ctx, MGD_ERR_ARGUMENT, "hw: update: %s must be %s, got %g", bad->name,
-                    ranges[bad->range], value);
+    return mgd_fail(ctx, MGD_ERR_ARGUMENT, "hw: update: %s must be %s, got %s", bad->name,
+                    ranges[bad->range], MGD_NUMBER(value));
 }

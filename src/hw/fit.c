@@ -14,6 +14,7 @@
  * fit and put back afterwards.
  */
 
+#include "../base/number.h"
 #include "law.h"
 
 #include <gsl/gsl_blas.h>
@@ -413,12 +414,12 @@ static mgd_status check_curve(const problem *p, const mgd_hw_curve *curve) {
     for (size_t i = 0; i < curve->count; i++) {
         double pulse = curve->pulse[i];
         if (!isfinite(curve->w[i]) || !(fabs(curve->w[i]) < LIMIT))
-            return mgd_fail(p->ctx, MGD_ERR_ARGUMENT, "%s: %s: the weight at pulse %g is %g",
-                            p->name, way, pulse, curve->w[i]);
+            return mgd_fail(p->ctx, MGD_ERR_ARGUMENT, "%s: %s: the weight at pulse %s is %s",
+                            p->name, way, MGD_NUMBER(pulse), MGD_NUMBER(curve->w[i]));
         if (pulse != floor(pulse) || fabs(pulse) > LIMIT || (i && pulse <= curve->pulse[i - 1]))
             return mgd_fail(p->ctx, MGD_ERR_ARGUMENT,
-                            "%s: %s: pulses must be whole numbers up to %g, rising; %g is not",
-                            p->name, way, LIMIT, pulse);
+                            "%s: %s: pulses must be whole numbers up to %s, rising; %s is not",
+                            p->name, way, MGD_NUMBER(LIMIT), MGD_NUMBER(pulse));
     }
     return MGD_OK;
 }

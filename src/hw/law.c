@@ -1,5 +1,6 @@
 /* The laws of update as they are written in mgd.h, and their numbers by name. */
 
+#include "../base/number.h"
 #include "law.h"
 
 #include <math.h>
@@ -160,15 +161,16 @@ void mgd_hw_parameter_set(mgd_hw_law *law, size_t i, double value) {
 
 static mgd_status refuse(mgd_context *ctx, const char *name, const mgd_hw_law *law, size_t i,
                          const char *right) {
-    return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: the law '%s' cannot have %s = %g: it must be %s",
-                    name, laws[law->kind], parameters[i].name, mgd_hw_parameter_get(law, i), right);
+    return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: the law '%s' cannot have %s = %s: it must be %s",
+                    name, laws[law->kind], parameters[i].name,
+                    MGD_NUMBER(mgd_hw_parameter_get(law, i)), right);
 }
 
 static mgd_status check_bounds(mgd_context *ctx, const char *name, const mgd_hw_law *law) {
     if (law->w_min >= law->w_max)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "%s: the law '%s' cannot have w_min = %g and w_max = %g: w_min < w_max",
-                        name, laws[law->kind], law->w_min, law->w_max);
+                        "%s: the law '%s' cannot have w_min = %s and w_max = %s: w_min < w_max",
+                        name, laws[law->kind], MGD_NUMBER(law->w_min), MGD_NUMBER(law->w_max));
     if (law->kind != MGD_HW_LAW_SOFT_BOUNDS)
         return MGD_OK;
     if (law->w_min >= 0)

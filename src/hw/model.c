@@ -1,5 +1,6 @@
 /* Models made ready: which of them do anything, what they draw and keep, and chains of them. */
 
+#include "../base/number.h"
 #include "hw.h"
 
 #include <math.h>
@@ -145,8 +146,9 @@ static mgd_status op_open(mgd_context *ctx, const mgd_hw_model *model, double st
                         model->stream, op->order, MGD_HW_MAX_ORDER);
     if (model->kind == MGD_HW_DELAY && !(model->tau / step <= MAX_DELAY))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "chip: %s: a delay of %g s is %g steps of %g s: expected at most %g steps",
-                        model->stream, model->tau, model->tau / step, step, MAX_DELAY);
+                        "chip: %s: a delay of %s s is %s steps of %s s: expected at most %s steps",
+                        model->stream, MGD_NUMBER(model->tau), MGD_NUMBER(model->tau / step),
+                        MGD_NUMBER(step), MGD_NUMBER(MAX_DELAY));
     list_draws(op);
     mgd_hw_filter_prepare(op, step);
     op->num_states = states_of(op);

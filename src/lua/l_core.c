@@ -59,8 +59,8 @@ int64_t l_integer(lua_State *L, int index, const char *what, int64_t low, int64_
         l_error(L, "%s: expected an integer, got %s", what, luaL_typename(L, index));
     double value = lua_tonumber(L, index);
     if (value != floor(value) || value < (double)low || value > (double)high)
-        l_error(L, "%s: expected an integer from %lld to %lld, got %.17g", what, (long long)low,
-                (long long)high, value);
+        l_error(L, "%s: expected an integer from %lld to %lld, got %s", what, (long long)low,
+                (long long)high, MGD_NUMBER(value));
     return (int64_t)value;
 }
 

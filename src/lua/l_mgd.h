@@ -9,6 +9,7 @@
 #define MGD_L_MGD_H
 
 #include "../mgd.h"
+#include "../base/number.h" /* internal: numbers in messages keep their value */
 
 #include <lauxlib.h>
 #include <lua.h>

@@ -54,8 +54,8 @@ static double whole_field(lua_State *L, int index, const char *name, double othe
                           double most) {
     double value = l_number_field(L, index, name, otherwise);
     if (!(value >= least && value <= most && value == floor(value)))
-        l_error(L, "%s: expected an integer from %.17g to %.17g, got %.17g", name, least, most,
-                value);
+        l_error(L, "%s: expected an integer from %s to %s, got %s", name, MGD_NUMBER(least),
+                MGD_NUMBER(most), MGD_NUMBER(value));
     return value;
 }
 

@@ -60,7 +60,8 @@ static void fail_hole(lua_State *L, int index, const char *what, lua_Number last
         lua_pop(L, 1);
         hole++;
     }
-    l_error(L, "%s: a list with holes: element %d is nil, element %.14g is not", what, hole, last);
+    l_error(L, "%s: a list with holes: element %d is nil, element %s is not", what, hole,
+            MGD_NUMBER(last));
 }
 
 /* Raises an error where the key at -2 is no place in a list, and gives it where it is one. */
@@ -72,8 +73,8 @@ static lua_Number list_key(lua_State *L, const char *what) {
         l_error(L, "%s: '%s' among the entries of a list; options go into a table of their own",
                 what, lua_tostring(L, -2));
     if (lua_type(L, -2) == LUA_TNUMBER)
-        l_error(L, "%s: [%.14g] among the entries of a list, which begins at 1", what,
-                lua_tonumber(L, -2));
+        l_error(L, "%s: [%s] among the entries of a list, which begins at 1", what,
+                MGD_NUMBER(lua_tonumber(L, -2)));
     l_error(L, "%s: a %s among the keys of a list", what, luaL_typename(L, -2));
     return 0;
 }
@@ -116,10 +117,10 @@ size_t l_tensor_axis(lua_State *L, int index, const char *what, const mgd_tensor
     double axis = lua_tonumber(L, index);
     int ndim = (int)mgd_tensor_ndim(t);
     if (ndim == 0)
-        l_error(L, "%s: a scalar has no axis %.15g", what, axis);
+        l_error(L, "%s: a scalar has no axis %s", what, MGD_NUMBER(axis));
     if (axis != floor(axis) || axis == 0 || fabs(axis) > ndim)
-        l_error(L, "%s: axis %.15g of a tensor of %d dimension%s (1 to %d, or -%d to -1)", what,
-                axis, ndim, ndim == 1 ? "" : "s", ndim, ndim);
+        l_error(L, "%s: axis %s of a tensor of %d dimension%s (1 to %d, or -%d to -1)", what,
+                MGD_NUMBER(axis), ndim, ndim == 1 ? "" : "s", ndim, ndim);
     return (size_t)(axis > 0 ? axis - 1 : axis + ndim);
 }
 

@@ -18,14 +18,14 @@
 static size_t position(lua_State *L, int index, size_t size, size_t dimension) {
     double at = lua_tonumber(L, index), last = (double)size;
     if (at != floor(at))
-        l_error(L, "index %.15g is not an integer", at);
+        l_error(L, "index %s is not an integer", MGD_NUMBER(at));
     if (size == 0)
-        l_error(L, "index %.15g along dimension %d, which is empty", at, (int)dimension);
+        l_error(L, "index %s along dimension %d, which is empty", MGD_NUMBER(at), (int)dimension);
     if (at == 0 || fabs(at) > last)
         l_error(L,
-                "index %.15g is out of range along dimension %d of size %.0f (1 to %.0f, or -%.0f "
+                "index %s is out of range along dimension %d of size %.0f (1 to %.0f, or -%.0f "
                 "to -1)",
-                at, (int)dimension, last, last, last);
+                MGD_NUMBER(at), (int)dimension, last, last, last);
     return (size_t)(at > 0 ? at - 1 : at + last);
 }
 

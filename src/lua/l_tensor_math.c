@@ -109,7 +109,8 @@ static void check_bounds(lua_State *L, const char *what, double *low, double *hi
     *low = l_tensor_number(L, 2, what);
     *high = l_tensor_number(L, 3, what);
     if (!(*low <= *high))
-        l_error(L, "%s: low (%.15g) must not exceed high (%.15g)", what, *low, *high);
+        l_error(L, "%s: low (%s) must not exceed high (%s)", what, MGD_NUMBER(*low),
+                MGD_NUMBER(*high));
 }
 
 /* t:clamp(low, high) → every element moved into [low, high]; NaN stays. */

@@ -70,8 +70,8 @@ static int tensor_arange(lua_State *L) {
     double step = arguments > 2 ? lua_tonumber(L, 3) : 1;
     double count = ceil((limit - first) / step);
     if (step == 0 || !(fabs(count) <= 0x1p53))
-        return l_error(L, "mgd.arange: cannot count from %.15g to %.15g in steps of %.15g", first,
-                       limit, step);
+        return l_error(L, "mgd.arange: cannot count from %s to %s in steps of %s",
+                       MGD_NUMBER(first), MGD_NUMBER(limit), MGD_NUMBER(step));
     size_t n = count > 0 ? (size_t)count : 0;
     mgd_context ctx = {0};
     mgd_tensor **out = l_push_tensor_box(L);

@@ -2,6 +2,7 @@
  * patterns of a function fetched.
  */
 
+#include "../base/number.h"
 #include "code.h"
 #include "schedule.h"
 
@@ -94,9 +95,9 @@ static mgd_status open_sine(mgd_context *ctx, const mgd_train *train, mgd_code *
     /* at 0 and at half a cycle per slot a sine is a constant: its mean square is not ½ */
     if (band && !(train->low > 0 && train->low < train->high && train->high < limit))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "perturbation: sine from low = %g to high = %g cycles per step: expected "
-                        "0 < low < high < %g, half a cycle per slot",
-                        train->low, train->high, limit);
+                        "perturbation: sine from low = %s to high = %s cycles per step: expected "
+                        "0 < low < high < %s, half a cycle per slot",
+                        MGD_NUMBER(train->low), MGD_NUMBER(train->high), MGD_NUMBER(limit));
     size_t n = code->parameters;
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "frequencies", n, sizeof(uint64_t), &memory));
@@ -231,8 +232,8 @@ static mgd_status open_sparsity(mgd_context *ctx, const mgd_train *train, mgd_co
     if (!(train->sparsity >= 0 && train->sparsity < 1))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "perturbation: sparsity is the fraction of zeros and must be in [0, 1), "
-                        "got %g",
-                        train->sparsity);
+                        "got %s",
+                        MGD_NUMBER(train->sparsity));
     if (train->sparsity > 0 && !zeros)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "perturbation: this code has no sparse variant");
     code->zero_below = (uint32_t)(train->sparsity * 0x1p31);
@@ -352,8 +353,8 @@ static mgd_status take_positive(mgd_context *ctx, const char *what, const mgd_te
         MGD_TRY(take_values(ctx, what, t, count, sizeof(double), values));
     for (size_t i = 0; i < count; i++)
         if (!(values[i] > 0))
-            return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: value %zu is %g: expected more than 0",
-                            what, i + 1, values[i]);
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: value %zu is %s: expected more than 0",
+                            what, i + 1, MGD_NUMBER(values[i]));
     return MGD_OK;
 }
 
@@ -399,8 +400,8 @@ static mgd_status open_gains(mgd_context *ctx, const mgd_train *train, mgd_code 
     size_t n = code->parameters;
     if (!(train->amplitude_spread >= 0 && train->amplitude_spread <= 1))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "perturbation: amplitude_spread must be in [0, 1], got %g",
-                        train->amplitude_spread);
+                        "perturbation: amplitude_spread must be in [0, 1], got %s",
+                        MGD_NUMBER(train->amplitude_spread));
     code->square_sum = code->mean_square * (double)n;
     if (!train->amplitudes && !train->energy && train->amplitude_spread == 0)
         return MGD_OK;

@@ -6,6 +6,7 @@
  * so that a replica diverges at the same step whatever stands beside it and however steps are cut.
  */
 
+#include "../base/number.h"
 #include "step.h"
 
 #include <math.h>
@@ -99,7 +100,7 @@ bool mgd_divergence_news(mgd_run *run) {
 mgd_status mgd_run_watch(mgd_context *ctx, mgd_run *run, double factor, bool ends) {
     if (!(factor > 1))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "run: a factor of divergence must be above 1, got %g", factor);
+                        "run: a factor of divergence must be above 1, got %s", MGD_NUMBER(factor));
     run->factor = factor;
     run->ends_diverged = ends;
     mgd_divergence_reset(run);

@@ -15,6 +15,7 @@
  * never stored into θ.
  */
 
+#include "../base/number.h"
 #include "step.h"
 
 #include <gsl/gsl_errno.h>
@@ -255,15 +256,11 @@ static mgd_status advance_segment(mgd_run *run, segment *s) {
 }
 
 static mgd_status fail_diverged(mgd_context *ctx, const mgd_run *run) {
-    char cost[32] = "nan"; /* whatever its sign */
-    double fatal = run->fatal[run->slot[0]];
-    if (!isnan(fatal))
-        snprintf(cost, sizeof cost, "%g", fatal);
     return mgd_fail(ctx, MGD_ERR_NONFINITE,
                     "the cost became %s at step %llu (seed %llu, replica %llu%s): θ is kept as it "
                     "was before that step; %s",
-                    cost, (unsigned long long)run->step, (unsigned long long)run->train.seed,
-                    (unsigned long long)run->train.replica,
+                    MGD_NUMBER(run->fatal[run->slot[0]]), (unsigned long long)run->step,
+                    (unsigned long long)run->train.seed, (unsigned long long)run->train.replica,
                     run->train.replicas > 1 ? " and all others" : "",
                     run->step < mgd_timer_next(&run->windows, 0)
                         ? "it had not been written yet: look at θ, the data and the chip"

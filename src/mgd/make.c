@@ -1,6 +1,7 @@
 /* Making a run: options checked, memory taken, θ drawn; and freeing it. All else in this folder
  * lies below. */
 
+#include "../base/number.h"
 #include "step.h"
 
 #include <float.h>
@@ -45,17 +46,17 @@ static mgd_status need_range(mgd_context *ctx, const char *name, double value, d
                              double high) {
     if (value >= low && value < high)
         return MGD_OK;
-    return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: %s must be in [%g, %g), got %g", name, low, high,
-                    value);
+    return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: %s must be in [%s, %s), got %s", name,
+                    MGD_NUMBER(low), MGD_NUMBER(high), MGD_NUMBER(value));
 }
 
 /* What the analog engine asks for. */
 static mgd_status check_analog(mgd_context *ctx, const mgd_train *t) {
     if (!(t->tau_hp > 1 && t->tau_hp <= DBL_MAX))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "train: tau_hp = %g steps: the high-pass needs more than one, the time dt "
+                        "train: tau_hp = %s steps: the high-pass needs more than one, the time dt "
                         "of a step",
-                        t->tau_hp);
+                        MGD_NUMBER(t->tau_hp));
     if (mgd_schedule_constant(&t->tau_x) && t->tau_x.value == 1 &&
         t->batch != mgd_tensor_shape(t->x)[0])
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
@@ -65,10 +66,10 @@ static mgd_status check_analog(mgd_context *ctx, const mgd_train *t) {
     if (mgd_schedule_constant(&t->tau_x) && mgd_schedule_constant(&t->tau_p) &&
         fmod(t->tau_p.value, t->tau_x.value) == 0 && t->batch != mgd_tensor_shape(t->x)[0])
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "train: tau_p = %g is a multiple of tau_x = %g with the analog engine: "
+                        "train: tau_p = %s is a multiple of tau_x = %s with the analog engine: "
                         "patterns would change together with samples alone, where its high-pass "
                         "sees nothing; expected a shorter tau_p",
-                        t->tau_p.value, t->tau_x.value);
+                        MGD_NUMBER(t->tau_p.value), MGD_NUMBER(t->tau_x.value));
     if (t->clip > 0 || t->clip_norm > 0)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: the analog engine's G is a low-pass, which has no limits: expected "
@@ -92,8 +93,9 @@ static mgd_status check_settle(mgd_context *ctx, const mgd_train *t) {
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                     "train: settle = %llu leaves no step to integrate: expected less than tau_x = "
-                    "%g and tau_theta = %g",
-                    (unsigned long long)t->settle, t->tau_x.value, t->tau_theta.value);
+                    "%s and tau_theta = %s",
+                    (unsigned long long)t->settle, MGD_NUMBER(t->tau_x.value),
+                    MGD_NUMBER(t->tau_theta.value));
 }
 
 static mgd_status check_schedules(mgd_context *ctx, const mgd_train *t) {
@@ -120,8 +122,8 @@ static mgd_status check_each(mgd_context *ctx, const char *name, const mgd_tenso
     for (size_t r = 0; r < replicas; r++)
         if (!(value[r] >= least && value[r] <= most))
             return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                            "train: %s of replica %zu must be in [%g, %g], got %g", name, r + 1,
-                            least, most, value[r]);
+                            "train: %s of replica %zu must be in [%s, %s], got %s", name, r + 1,
+                            MGD_NUMBER(least), MGD_NUMBER(most), MGD_NUMBER(value[r]));
     return MGD_OK;
 }
 

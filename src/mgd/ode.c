@@ -13,6 +13,7 @@
  * of a matrix takes for its pivots.
  */
 
+#include "../base/number.h"
 #include "step.h"
 
 #include <float.h>
@@ -77,8 +78,8 @@ mgd_status mgd_ode_check(mgd_context *ctx, const mgd_train *t, const mgd_chip *c
                         "train: unknown integrator, or not the analog engine's");
     const char *name = methods[t->integrator].name;
     if (!(t->tolerance >= 1e-15 && t->tolerance <= 0.1))
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: tolerance must be in [1e-15, 0.1], got %g",
-                        t->tolerance);
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: tolerance must be in [1e-15, 0.1], got %s",
+                        MGD_NUMBER(t->tolerance));
     if (t->optimizer != MGD_OPTIMIZER_SGD || t->clip > 0 || t->clip_norm > 0)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: integrator %s: θ follows dθ/dt = −η·(G + λ·θ): expected optimizer "
@@ -280,10 +281,10 @@ mgd_status mgd_ode_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, const mgd
     if (code != GSL_SUCCESS)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: integrator %s does not come to the end of step %llu within %d "
-                        "trials and the tolerance %g: a larger tolerance or another integrator may "
+                        "trials and the tolerance %s: a larger tolerance or another integrator may "
                         "help, unless the cost jumps or is noisy",
                         methods[run->train.integrator].name, (unsigned long long)n, MOST_TRIALS,
-                        run->train.tolerance);
+                        MGD_NUMBER(run->train.tolerance));
     memcpy(run->gradient + at, o->y + p, p * sizeof(double));
     if (run->window_gradient)
         mgd_step_keep_window(run, unit, n);

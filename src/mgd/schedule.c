@@ -1,5 +1,6 @@
 /* Schedules: what they are at a step, and whether that can be used. */
 
+#include "../base/number.h"
 #include "schedule.h"
 
 #include <float.h>
@@ -61,16 +62,17 @@ mgd_status mgd_schedule_check(mgd_context *ctx, const char *name, const mgd_sche
                    ? MGD_OK
                    : mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: function: expected one, got NULL", name);
     if (!allowed(s->value, kind))
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s must be %s, got %g", name, expected(kind),
-                        s->value);
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s must be %s, got %s", name, expected(kind),
+                        MGD_NUMBER(s->value));
     if (mgd_schedule_constant(s))
         return MGD_OK;
     if (!(s->every > 0 && s->every <= DBL_MAX && s->factor >= 0 && s->factor <= DBL_MAX &&
           s->offset >= 0 && s->offset <= DBL_MAX && s->to >= 0 && s->to <= DBL_MAX))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "%s: a schedule over %g steps with factor %g, offset %g and end %g: "
+                        "%s: a schedule over %s steps with factor %s, offset %s and end %s: "
                         "expected finite numbers, of at least 0, and more than 0 steps",
-                        name, s->every, s->factor, s->offset, s->to);
+                        name, MGD_NUMBER(s->every), MGD_NUMBER(s->factor), MGD_NUMBER(s->offset),
+                        MGD_NUMBER(s->to));
     bool vanishes = s->kind == MGD_SCHEDULE_COSINE ? s->to == 0
                     : s->kind == MGD_SCHEDULE_STEP || s->kind == MGD_SCHEDULE_EXPONENTIAL
                         ? s->factor == 0
@@ -89,12 +91,9 @@ mgd_status mgd_schedule_ask(mgd_context *ctx, const char *name, const mgd_schedu
         MGD_TRY(s->function(s->user, ctx, step, &v));
     else
         v = mgd_schedule_at(s, step);
-    char got[32] = "nan"; /* whatever its sign */
-    if (!isnan(v))
-        snprintf(got, sizeof got, "%g", v);
     if (!allowed(v, kind))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: the schedule gave %s at step %llu: expected %s",
-                        name, got, (unsigned long long)step, expected(kind));
+                        name, MGD_NUMBER(v), (unsigned long long)step, expected(kind));
     *value = kind == MGD_VALUE_STEPS ? whole_steps(v) : v;
     return MGD_OK;
 }

@@ -1,6 +1,7 @@
 /* elman and ssm: layers with a state, along a sequence (T, F). Parameters: the weights of the input
  * (H × F), those of the state (H × H), and of elman the biases (H). */
 
+#include "../base/number.h"
 #include "layer.h"
 
 #include <math.h>
@@ -20,8 +21,8 @@ static mgd_status check_sequence(const mgd_layer_place *place, const mgd_extent 
                               "the input of the network or a reshape gives it",
                               mgd_extent_text(in, text));
     if (!(layer->step >= 0 && layer->step < INFINITY))
-        return mgd_layer_fail(place, MGD_ERR_ARGUMENT, "step %g: expected a number above 0",
-                              layer->step);
+        return mgd_layer_fail(place, MGD_ERR_ARGUMENT, "step %s: expected a number above 0",
+                              MGD_NUMBER(layer->step));
     return MGD_OK;
 }
 

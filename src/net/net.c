@@ -1,5 +1,6 @@
 /* Networks: construction, parameter layout, initial values. */
 
+#include "../base/number.h"
 #include "layer.h"
 
 #include <float.h>
@@ -134,13 +135,13 @@ mgd_status mgd_init_check(mgd_context *ctx, const mgd_init *init) {
     if (init->scheme == MGD_INIT_UNIFORM &&
         !(isfinite(init->low) && isfinite(init->high) && init->low <= init->high))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "init: low = %g and high = %g: expected finite numbers, low ≤ high",
-                        init->low, init->high);
+                        "init: low = %s and high = %s: expected finite numbers, low ≤ high",
+                        MGD_NUMBER(init->low), MGD_NUMBER(init->high));
     if (init->scheme == MGD_INIT_NORMAL &&
         !(isfinite(init->mean) && isfinite(init->std) && init->std >= 0))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "init: mean = %g and std = %g: expected finite numbers, std ≥ 0",
-                        init->mean, init->std);
+                        "init: mean = %s and std = %s: expected finite numbers, std ≥ 0",
+                        MGD_NUMBER(init->mean), MGD_NUMBER(init->std));
     if (init->replica < 1)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "init: replica must be at least 1, got 0");
     return MGD_OK;
@@ -178,8 +179,8 @@ static mgd_status check_drawn(mgd_context *ctx, const mgd_net *net, const double
     for (size_t i = 0; i < net->num_parameters; i++)
         if (!(fabs(values[i]) <= most))
             return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                            "init: parameter %zu is drawn as %g, beyond what %s holds", i + 1,
-                            values[i], mgd_dtype_name(net->dtype));
+                            "init: parameter %zu is drawn as %s, beyond what %s holds", i + 1,
+                            MGD_NUMBER(values[i]), mgd_dtype_name(net->dtype));
     return MGD_OK;
 }
 

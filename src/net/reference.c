@@ -2,6 +2,7 @@
  * parameters are shared.
  */
 
+#include "../base/number.h"
 #include "../tensor/tensor.h"
 #include "block.h"
 
@@ -98,8 +99,8 @@ mgd_status mgd_cost_check(mgd_context *ctx, const mgd_cost *cost, const mgd_exte
                    ? MGD_OK
                    : mgd_fail(ctx, MGD_ERR_ARGUMENT, "cost: function: expected one, got NULL");
     if (!(cost->label_smoothing >= 0 && cost->label_smoothing < 1))
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "cost: label smoothing must be in [0, 1), got %g",
-                        cost->label_smoothing);
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "cost: label smoothing must be in [0, 1), got %s",
+                        MGD_NUMBER(cost->label_smoothing));
     MGD_TRY(check_sides(ctx, output, target));
     if (cost->kind == MGD_COST_CROSS_ENTROPY && target->size[target->ndim - 1] < 2)
         return mgd_fail(ctx, MGD_ERR_SHAPE,

@@ -1,6 +1,7 @@
 /* values.c: conversion, copying, single elements, and the constructors that compute their values.
  */
 
+#include "../base/number.h"
 #include "tensor.h"
 
 #include <assert.h>
@@ -172,8 +173,8 @@ mgd_status mgd_tensor_linspace(mgd_context *ctx, mgd_dtype dtype, double first, 
                                size_t n, mgd_tensor **out) {
     MGD_OPERATION;
     if (!isfinite(first) || !isfinite(last))
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "linspace: from %g to %g: expected finite ends",
-                        first, last);
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "linspace: from %s to %s: expected finite ends",
+                        MGD_NUMBER(first), MGD_NUMBER(last));
     double parts = n > 1 ? (double)(n - 1) : 1, step = (last - first) / parts;
     if (isinf(step)) /* no more than the difference */
         step = last / parts - first / parts;

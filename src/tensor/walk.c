@@ -1,5 +1,6 @@
 /* walk.c: row-by-row traversal, and the blocks of doubles that all arithmetic goes through. */
 
+#include "../base/number.h"
 #include "tensor.h"
 
 #include <assert.h>
@@ -123,13 +124,13 @@ static mgd_status to_integer(mgd_context *ctx, const char *what, mgd_store_mode 
     }
     double rounded = nearbyint(value);
     if (!(rounded >= low && rounded <= high))
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: %.15g does not fit %s (%.0f to %.0f)", what,
-                        value, mgd_dtype_name(dtype), low, high);
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: %s does not fit %s (%.0f to %.0f)", what,
+                        MGD_NUMBER(value), mgd_dtype_name(dtype), low, high);
     if (mode == MGD_STORE_EXACT)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "%s: %.15g is not an integer, as %s wants; round it, or convert the tensor "
+                        "%s: %s is not an integer, as %s wants; round it, or convert the tensor "
                         "with t:to \"f64\"",
-                        what, value, mgd_dtype_name(dtype));
+                        what, MGD_NUMBER(value), mgd_dtype_name(dtype));
     *out = (int32_t)rounded;
     return MGD_OK;
 }
