@@ -205,7 +205,7 @@ describe("η of each replica", function()
       { { eta = {} }, "option 'eta' is a list of 0: expected a number for each of 2 replicas" },
       { { eta = { 1, false } }, "option 'eta': element 2 is boolean: expected a number" },
       { { eta = { 1, 2, every = 3 } }, "option 'eta': 'every' stands among the values" },
-      { { replica = { 1, 2 ^ 50 } }, "number of replica 2 must be in [1, 1.40737e+14]" },
+      { { replica = { 1, 2 ^ 50 } }, "number of replica 2 must be in [1, 140737488355328]" },
       { { replica = { 1, "2" } }, "option 'replica': element 2 is string: expected a whole" },
       { { replica = { first = 1 } }, "option 'replica': 'first' stands among the values" },
       { { replica = mgd.tensor { 1, 2 } }, "option 'replica' must be an integer" },

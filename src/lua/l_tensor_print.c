@@ -82,7 +82,9 @@ enum { NUMBER_TEXT = 40 };
 
 /* The C library may print the sign of a NaN, which says nothing. */
 static int format_number(char text[NUMBER_TEXT], const sheet *s, double value) {
-    return snprintf(text, NUMBER_TEXT, isnan(value) ? "nan" : s->format, value);
+    if (isnan(value))
+        return snprintf(text, NUMBER_TEXT, "nan");
+    return snprintf(text, NUMBER_TEXT, s->format, value);
 }
 
 static void measure_width(sheet *s, double value) {
