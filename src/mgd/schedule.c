@@ -91,9 +91,12 @@ mgd_status mgd_schedule_ask(mgd_context *ctx, const char *name, const mgd_schedu
         MGD_TRY(s->function(s->user, ctx, step, &v));
     else
         v = mgd_schedule_at(s, step);
+    char got[MGD_NUMBER_TEXT] = "nan"; /* what is computed has rounding in its last digits */
+    if (!isnan(v))
+        snprintf(got, sizeof got, "%.15g", v);
     if (!allowed(v, kind))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "%s: the schedule gave %s at step %llu: expected %s",
-                        name, MGD_NUMBER(v), (unsigned long long)step, expected(kind));
+                        name, got, (unsigned long long)step, expected(kind));
     *value = kind == MGD_VALUE_STEPS ? whole_steps(v) : v;
     return MGD_OK;
 }
