@@ -13,15 +13,7 @@ local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
-local function lines_of(command)
-  local pipe = assert(io.popen(command))
-  local lines = {}
-  for line in pipe:lines() do
-    lines[#lines + 1] = line
-  end
-  pipe:close()
-  return lines
-end
+local lines_of = require("spec.support.shell").lines_of
 
 local function absolute(path)
   return path:sub(1, 1) == "/" and path or lines_of("pwd")[1] .. "/" .. path

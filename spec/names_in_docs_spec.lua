@@ -7,14 +7,7 @@ local function read(path)
   return text
 end
 
-local function lines_of(command)
-  local list, pipe = {}, assert(io.popen(command))
-  for line in pipe:lines() do
-    list[#list + 1] = line
-  end
-  pipe:close()
-  return list
-end
+local lines_of = require("spec.support.shell").lines_of
 
 -- Files of the tree by path and by name, and every word of the sources.
 local files, words = {}, {}

@@ -13,15 +13,7 @@ for path in io.lines(arg[1]) do
 end
 print "read"]]
 
-local function lines_of(command)
-  local pipe = assert(io.popen(command))
-  local lines = {}
-  for line in pipe:lines() do
-    lines[#lines + 1] = line
-  end
-  pipe:close()
-  return lines
-end
+local lines_of = require("spec.support.shell").lines_of
 
 local function write(path, text)
   local file = assert(io.open(path, "wb"))

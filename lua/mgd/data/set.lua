@@ -79,14 +79,14 @@ function Dataset:subset(opts)
   local recipe = self.recipe
     and recipe_of { name = "subset",
       options = { of = self.recipe, first = opt.first, last = opt.last } }
-  return setmetatable({
+  return M.new {
     name = self.name,
     x = self.x[range],
     y = self.y[range],
     test = self.test,
     normalisation = self.normalisation,
     recipe = recipe,
-  }, Dataset)
+  }
 end
 
 -- ---- training and test ------------------------------------------------------------------------
@@ -131,7 +131,7 @@ function Dataset:split(opts)
   set.normalisation = self.normalisation
   set.recipe = recipe
     and recipe_of { name = "split", options = { of = recipe, test = opt.test, seed = opt.seed } }
-  return setmetatable(set, Dataset)
+  return M.new(set)
 end
 
 local NORMALISE = {
@@ -182,7 +182,7 @@ function Dataset:normalise(opts)
     end
     mean, std = mean:reshape(sample), std:reshape(sample)
   end
-  return setmetatable({
+  return M.new {
     name = self.name,
     x = scaled(self.x, mean, std),
     y = self.y,
@@ -190,7 +190,7 @@ function Dataset:normalise(opts)
     normalisation = { mean = mean, std = std, per = opt.per },
     recipe = self.recipe
       and recipe_of { name = "normalised", options = { of = self.recipe, per = opt.per } },
-  }, Dataset)
+  }
 end
 
 --- A data set of these fields: `name`, `x`, `y`, `test`; without a recipe.
