@@ -1,10 +1,12 @@
 -- Writes docs/physics/{README,signals,weights,updates}.md from the registry of mgd.hw, where the
 -- equation, parameters and source of every model stand: `make docs`.
+--
+-- usage: build/mgd-lua scripts/physics-reference.lua [FOLDER]    instead of docs/physics
 
 local hw = require "mgd.hw"
 local options = require "mgd.options"
 
-local FOLDER = "docs/physics/"
+local FOLDER = (arg[1] or "docs/physics") .. "/"
 
 -- Rows of the list of nonidealities: stage, model of the literature → function and spec.
 local ROWS = {

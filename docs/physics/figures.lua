@@ -124,7 +124,7 @@ local RECIPES = {
   adc = { VALUE, values(hw.adc { bits = 4, bound = 1, gain_spread = 0.1, offset_spread = 0.1,
     s_shape = 0.3 }) },
   noise = { VALUE, values(hw.noise { sigma = 0.1, law = "proportional" },
-    { devices = 1, style = "points", points = 1000 }) },
+    { devices = 1, style = "points", points = 300 }) },
   flicker = { { x = "time (s)", y = "noise" }, function()
     return steps({ { "σ = 1, 0.02 … 5 Hz", hw.flicker { sigma = 1, f_low = 0.02, f_high = 5 } } },
       { rows = 600, dt = 0.05 })
@@ -164,10 +164,10 @@ local RECIPES = {
   levels = { WEIGHT, values(hw.levels { bits = 4 }, { devices = 1 }) },
   conductance = { WEIGHT, values(hw.conductance { levels = 5 }, { devices = 1 }) },
   read_noise = { WEIGHT, values(hw.read_noise { law = "rram" },
-    { devices = 1, style = "points", points = 1000, low = -1, high = 1 }) },
+    { devices = 1, style = "points", points = 300, low = -1, high = 1 }) },
   programming_noise = { { x = "weight asked for", y = "weight written" },
     values(hw.programming_noise { law = "pcm" },
-      { devices = 1, style = "points", points = 1000, low = -1, high = 1 }) },
+      { devices = 1, style = "points", points = 300, low = -1, high = 1 }) },
   drift = { SINCE, function()
     return held(hw.drift { law = "pcm" }, { weights = { 0.8, 0.2, -0.5 }, from = 1, to = 1e7 })
   end },

@@ -11,9 +11,18 @@ local FONT = "Helvetica,Arial,sans-serif"
 -- Terminals, with the `scale` of their fonts: svg measures them in pixels, the others in points.
 local POINT = 0.75
 
+-- What gnuplot wrote, in half the lines and with the same look: it opens groups that stay empty and
+-- begins a line of text with every few points of a path. Subscripts have one font; series titles,
+-- which a browser shows below the pointer, go.
+local function tidy(drawn)
+  return (drawn:gsub('font%-family="Helvetica"', ('font-family="%s"'):format(FONT))
+    :gsub("<title>gnuplot_plot_[^<]*</title>", ""):gsub("<g [^>]*>\n</g>\n", "")
+    :gsub("%s+(L%-?%d)", " %1"))
+end
+
 local function svg(figure, background)
   return { text = ('svg size %d,%d font "%s,13" %s'):format(figure.width, figure.height, FONT,
-    background), scale = 1 }
+    background), scale = 1, tidy = tidy }
 end
 
 --- The terminal for each ending of a file.
@@ -81,12 +90,10 @@ end
 -- @treturn string what gnuplot wrote
 -- @raise with gnuplot's last words where it failed
 function M.run(where, terminal, commands)
-  local result = program.need(where, { "gnuplot", "--default-settings" }, {
+  local drawn = program.need(where, { "gnuplot", "--default-settings" }, {
     input = "set encoding utf8\nset terminal " .. terminal.text .. "\n" .. commands,
     env = { LC_ALL = "C.UTF-8" }, package = M.PACKAGE })
-  -- subscripts have one font, and series titles that a browser shows below the pointer
-  return (result:gsub('font%-family="Helvetica"', ('font-family="%s"'):format(FONT))
-    :gsub("<title>gnuplot_plot_[^<]*</title>", ""))
+  return terminal.tidy and terminal.tidy(drawn) or drawn
 end
 
 return M
