@@ -244,7 +244,7 @@ $(BUILD)/engines: spec/threads/engines.c $(BUILD)/libmgd.a
 # Readers need no kernels, so little is built.
 READERS     := npy idx cifar checkpoint
 FUZZ        := $(BUILD)/fuzz
-FUZZ_OBJ    := $(filter $(addprefix $(OBJ)/,base/% tensor/% data/% mgd/checkpoint.o),$(PLAIN_OBJ))
+FUZZ_OBJ    := $(filter $(addprefix $(OBJ)/,base/% tensor/% data/%),$(PLAIN_OBJ))
 ## fuzz: run clang's libFuzzer over every reader of files, SECONDS (20) for each
 fuzz:
 	@scripts/deps --fuzz

@@ -263,6 +263,28 @@ MGD_API mgd_status mgd_tensor_save(mgd_context *ctx, const mgd_tensor *t, const 
  * not fit i32 (an error where it does not fit f64 exactly either). */
 MGD_API mgd_status mgd_tensor_load(mgd_context *ctx, const char *path, mgd_tensor **out);
 
+/* -- checkpoint files -- */
+
+/* A checkpoint file: a text of the caller's, which says what the tensors are, and named tensors.
+ *
+ * Writing replaces `path` whole or not at all, through a temporary file in the same folder, and
+ * ends when the bytes are on the disk. Names have 1 to 255 bytes. */
+MGD_API mgd_status mgd_checkpoint_write(mgd_context *ctx, const char *path, const char *text,
+                                        size_t text_length, size_t count, const char *const *names,
+                                        const mgd_tensor *const *tensors);
+
+/* What a checkpoint file holds. Nothing is handed out before magic, version, every length and the
+ * checksum have been found right; all else is MGD_ERR_FORMAT. */
+typedef struct mgd_checkpoint mgd_checkpoint;
+
+MGD_API mgd_status mgd_checkpoint_read(mgd_context *ctx, const char *path, mgd_checkpoint **out);
+MGD_API void mgd_checkpoint_free(mgd_checkpoint *checkpoint);
+MGD_API const char *mgd_checkpoint_text(const mgd_checkpoint *checkpoint, size_t *length);
+MGD_API size_t mgd_checkpoint_count(const mgd_checkpoint *checkpoint);
+MGD_API const char *mgd_checkpoint_name(const mgd_checkpoint *checkpoint, size_t i);
+/* Contiguous; the checkpoint's own: to keep it, take a view. */
+MGD_API const mgd_tensor *mgd_checkpoint_tensor(const mgd_checkpoint *checkpoint, size_t i);
+
 /* ---- networks -------------------------------------------------------------------------------- */
 
 typedef struct mgd_net mgd_net;
@@ -903,26 +925,6 @@ MGD_API size_t mgd_run_state_count(const mgd_run *run);
 MGD_API const char *mgd_run_state_name(const mgd_run *run, size_t i);
 MGD_API mgd_status mgd_run_state_get(mgd_context *ctx, mgd_run *run, size_t i, mgd_tensor **out);
 MGD_API mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *tensors);
-
-/* A checkpoint file: a text of the caller's, which says what the tensors are, and named tensors.
- *
- * Writing replaces `path` whole or not at all, through a temporary file in the same folder, and
- * ends when the bytes are on the disk. Names have 1 to 255 bytes. */
-MGD_API mgd_status mgd_checkpoint_write(mgd_context *ctx, const char *path, const char *text,
-                                        size_t text_length, size_t count, const char *const *names,
-                                        const mgd_tensor *const *tensors);
-
-/* What a checkpoint file holds. Nothing is handed out before magic, version, every length and the
- * checksum have been found right; all else is MGD_ERR_FORMAT. */
-typedef struct mgd_checkpoint mgd_checkpoint;
-
-MGD_API mgd_status mgd_checkpoint_read(mgd_context *ctx, const char *path, mgd_checkpoint **out);
-MGD_API void mgd_checkpoint_free(mgd_checkpoint *checkpoint);
-MGD_API const char *mgd_checkpoint_text(const mgd_checkpoint *checkpoint, size_t *length);
-MGD_API size_t mgd_checkpoint_count(const mgd_checkpoint *checkpoint);
-MGD_API const char *mgd_checkpoint_name(const mgd_checkpoint *checkpoint, size_t i);
-/* Contiguous; the checkpoint's own: to keep it, take a view. */
-MGD_API const mgd_tensor *mgd_checkpoint_tensor(const mgd_checkpoint *checkpoint, size_t i);
 
 /* ---- data ------------------------------------------------------------------------------------ */
 

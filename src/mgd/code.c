@@ -3,30 +3,13 @@
  */
 
 #include "../base/number.h"
-#include "code.h"
+#include "kernels.h"
 #include "schedule.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-extern const mgd_engine_kernels mgd_engine_kernels_portable_f32, mgd_engine_kernels_portable_f64;
-#if defined(MGD_HAVE_X86_KERNELS)
-extern const mgd_engine_kernels mgd_engine_kernels_avx2_f32, mgd_engine_kernels_avx2_f64;
-extern const mgd_engine_kernels mgd_engine_kernels_avx512_f32, mgd_engine_kernels_avx512_f64;
-#endif
-
-const mgd_engine_kernels *mgd_engine_kernels_get(mgd_isa isa, mgd_dtype dtype) {
-    static const mgd_engine_kernels *const table[MGD_ISA_COUNT][2] = {
-        [MGD_ISA_PORTABLE] = {&mgd_engine_kernels_portable_f64, &mgd_engine_kernels_portable_f32},
-#if defined(MGD_HAVE_X86_KERNELS)
-        [MGD_ISA_AVX2] = {&mgd_engine_kernels_avx2_f64, &mgd_engine_kernels_avx2_f32},
-        [MGD_ISA_AVX512] = {&mgd_engine_kernels_avx512_f64, &mgd_engine_kernels_avx512_f32},
-#endif
-    };
-    return table[isa][dtype == MGD_F32];
-}
 
 static uint64_t power_of_two_from(uint64_t n) {
     uint64_t power = 1;

@@ -10,7 +10,7 @@
 #ifndef MGD_MGD_CODE_H
 #define MGD_MGD_CODE_H
 
-#include "../base/base.h"
+#include "random.h"
 
 #define MGD_BLOCK_BITS 128 /* signs that one Philox block yields */
 
@@ -108,44 +108,11 @@ static inline uint32_t mgd_code_bits(const uint32_t *words, size_t at) {
     return (uint32_t)(((uint64_t)words[1] << 32 | words[0]) >> at % 32);
 }
 
-/* Signals beyond this may make θ overflow when it is written. */
-#define MGD_HUGE_SIGNAL 1e15
+/* The words of a slot's pattern for `width` replicas, drawn unless they are kept. */
+mgd_pattern mgd_code_signs(const mgd_code *code, mgd_code_cache *cache,
+                           const mgd_random_kernels *kernels, const uint64_t *replica,
+                           uint64_t slot, size_t width);
 
-/* What some living lane met: a cost that is not finite, one beyond its limit, a signal that is
- * huge.
- */
-typedef struct {
-    bool nonfinite, beyond, huge;
-} mgd_alarm;
-
-/* Kernels that draw. `replica` is an array of replica numbers, one for each lane. */
-typedef struct {
-    /* out (4 × width): a Philox block for each replica */
-    void (*words)(uint64_t seed, mgd_stream stream, const uint64_t *replica, uint64_t step,
-                  uint32_t index, size_t width, uint32_t *out);
-    /* out (blocks × 4): blocks of index from, from + 1, … of one replica */
-    void (*block_words)(uint64_t seed, mgd_stream stream, uint64_t replica, uint64_t step,
-                        uint32_t from, size_t blocks, uint32_t *out);
-    /* Feistel permutations of n places with keys (4 × lanes), the smallest square of 2^half that
-     * holds n being their range. samples (count × lanes) ← where places place … go to. */
-    void (*walk)(uint64_t n, unsigned half, const uint32_t *keys, size_t lanes, uint32_t place,
-                 size_t count, uint32_t *samples);
-    /* Swaps row i of the table (… × lanes), in each lane, with one of the rows up to i that is
-     * chosen by what is `left` of a random word (lanes). */
-    void (*exchange)(uint8_t *table, uint32_t *left, size_t lanes, size_t i);
-    /* samples (count × lanes) ← first, first + 1, …, alike in all lanes; or (n) ← a table's */
-    void (*count_up)(uint32_t first, size_t count, size_t lanes, uint32_t *samples);
-    void (*widen)(const uint8_t *table, size_t n, uint32_t *samples);
-} mgd_random_kernels;
-
-/* How costs become a signal. */
-typedef struct {
-    mgd_baseline baseline;
-    double scale;
-    double clamp; /* |C̃| in the signal is at most this */
-    double keep;  /* high-pass: α, … */
-    bool jumps;   /* … and whether the sample changed: the cost's jump is not seen */
-} mgd_demodulation;
 /* Kernels that form patterns. `signs` are those of the whole pattern, of the dense random code,
  * from bit `bit` on; others do without. */
 typedef struct {
@@ -157,82 +124,5 @@ typedef struct {
                   const uint64_t *replica, uint64_t slot, size_t first, size_t count, size_t width,
                   void *out);
 } mgd_code_kernels;
-
-/* What the kernels know of a unit's replicas. */
-typedef struct {
-    const double *alive;      /* (lanes) 1, or 0: everything of it stays as it is */
-    const double *limit;      /* (lanes) of |C| */
-    double *c0, *c, *c_tilde; /* (lanes) */
-    double *sums;             /* (2 × lanes) Σ|C̃|, Σ|C| */
-} mgd_signals;
-
-typedef struct {
-    size_t lanes;
-    const mgd_random_kernels *random;
-    const mgd_code_kernels *code;
-
-    /* out ← θ + factor·s, n values of one replica */
-    void (*perturb_row)(const void *theta, const void *s, double factor, size_t n, void *out);
-    /* out (count × width) ← θ (count × width) + factor·s */
-    void (*perturb)(const void *theta, const mgd_pattern *s, double factor, size_t count,
-                    size_t width, void *out);
-    /* out (count × lanes) ← θ (count) + factor (lanes)·s (count), factor in the kernels' precision
-     */
-    void (*perturb_slot)(const void *theta, const void *s, const void *factor, size_t count,
-                         void *out);
-    /* The same with signs of each lane's own */
-    void (*perturb_points)(const void *theta, const mgd_pattern *signs, const void *factor,
-                           size_t count, void *out);
-    /* The same with a pattern s[lane] (count) for each lane */
-    void (*perturb_slots)(const void *theta, const void *const *s, const void *factor, size_t count,
-                          void *out);
-
-    /* C̃ of every lane: plus − against, half of it when two-sided, or plus alone without a baseline;
-     * and signal ← C̃·scale, C̃ clamped, in the kernels' precision. The signal is 0 where the lane
-     * is not alive or not finite, and nothing else of a lane that is not alive changes. plus and
-     * against (lanes); signal (width): one lane fills a whole tile with its value. */
-    mgd_alarm (*demodulate)(const mgd_demodulation *d, const double *plus, const double *against,
-                            size_t lanes, size_t width, const mgd_signals *unit, void *signal);
-    /* The same with C̃ ← keep·(C̃ + plus − C), C being the cost of the step before. */
-    mgd_alarm (*high_pass)(const mgd_demodulation *d, const double *plus, size_t lanes,
-                           size_t width, const mgd_signals *unit, void *signal);
-    /* G (count × width) += signal (width)·s; `set`: = instead of += */
-    void (*integrate)(void *g, const mgd_pattern *s, const void *signal, bool set, size_t count,
-                      size_t width);
-    /* The same at the end of a window, and θ ← θ − eta (width)·G instead of keeping G. */
-    void (*integrate_sgd)(void *theta, const void *g, const mgd_pattern *s, const void *signal,
-                          const void *eta, bool set, size_t count, size_t width);
-
-    /* G ← G + share·(signal·s − G) where lives (width) is not 0; and then θ ← θ − eta (width)·G,
-     * unless θ is NULL. */
-    void (*low_pass)(void *theta, void *g, const mgd_pattern *s, const void *signal,
-                     const void *eta, const void *lives, double share, size_t count, size_t width);
-    /* |G| ≤ most, each by itself */
-    void (*limit)(void *g, double most, size_t count, size_t width);
-
-    /* out (width) ← factor·alive·rate (lanes each; rate NULL: 1); one lane fills a whole tile with
-     * its value */
-    void (*rates)(double factor, const double *alive, const double *rate, size_t lanes,
-                  size_t width, void *out);
-    /* Updates of θ (count × width) from G; eta (width), 0 where θ is to stay; lives (width), 0
-     * where the moments are */
-    void (*sgd)(void *theta, const void *g, const void *eta, size_t count, size_t width);
-    void (*momentum)(void *theta, const void *g, void *v, const void *eta, const void *lives,
-                     double momentum, bool nesterov, size_t count, size_t width);
-    /* θ ← θ ∓ eta by the sign of G, where |G| > threshold */
-    void (*sign)(void *theta, const void *g, const void *eta, double threshold, size_t count,
-                 size_t width);
-    /* correction: 1/(1 − β₁ᵗ), 1/(1 − β₂ᵗ) */
-    void (*adam)(void *theta, const void *g, void *m, void *v, const void *eta, const void *lives,
-                 double beta1, double beta2, double epsilon, const double correction[2],
-                 size_t count, size_t width);
-} mgd_engine_kernels;
-
-const mgd_engine_kernels *mgd_engine_kernels_get(mgd_isa isa, mgd_dtype dtype);
-
-/* The words of a slot's pattern for `width` replicas, drawn unless they are kept. */
-mgd_pattern mgd_code_signs(const mgd_code *code, mgd_code_cache *cache,
-                           const mgd_random_kernels *kernels, const uint64_t *replica,
-                           uint64_t slot, size_t width);
 
 #endif

@@ -3,7 +3,7 @@
  */
 
 #include "../base/simd.h"
-#include "code.h"
+#include "kernels.h"
 
 #include <float.h>
 #include <stdbool.h>

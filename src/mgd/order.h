@@ -2,7 +2,7 @@
 #ifndef MGD_MGD_ORDER_H
 #define MGD_MGD_ORDER_H
 
-#include "code.h"
+#include "random.h"
 
 typedef struct {
     bool shuffle; /* false: 1, 2, …, N, 1, … for every replica */

@@ -15,15 +15,13 @@
 #define MGD_MGD_RUN_H
 
 #include "../chip/chip.h"
-#include "code.h"
+#include "kernels.h"
 #include "order.h"
 #include "schedule.h"
 
 #define MGD_AHEAD 4      /* batches whose samples are worked out together */
 #define MGD_MAX_LANES 16 /* in a tile, of any precision */
-#define MGD_PATTERN_ROWS 32
-#define MGD_PATTERN_ROW 512 /* the same in rows: parameters of one replica */
-#define MGD_SHOWN 32        /* changes of the sample time that are remembered */
+#define MGD_SHOWN 32     /* changes of the sample time that are remembered */
 
 /* Places of a step's points among those of its block. */
 typedef struct {
