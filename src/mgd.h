@@ -466,8 +466,8 @@ typedef enum {
     MGD_HW_DELAY,     /* by tau seconds */
     MGD_HW_SLEW,      /* moves at most strength each second */
     MGD_HW_FUNCTION,  /* what the user's function makes of it */
+    MGD_HW_KIND_COUNT
 } mgd_hw_kind;
-#define MGD_HW_KIND_COUNT 22
 
 /* Where it happens. */
 typedef enum {
@@ -485,8 +485,8 @@ typedef enum {
     MGD_HW_AT_PRODUCT,      /* weights at the multipliers: additive normal noise alone. What it does
                              * to a sum of products is drawn, not each of its terms; on layers other
                              * than dense ones it is MGD_HW_AT_DRIVE */
+    MGD_HW_PLACE_COUNT
 } mgd_hw_place;
-#define MGD_HW_PLACE_COUNT 12
 
 /* σ of MGD_HW_NOISE. Of conductances: σ(g) in the unit of g, both devices of a pair added up. */
 typedef enum {
@@ -497,7 +497,13 @@ typedef enum {
     MGD_HW_NOISE_LINEAR,       /* max(c0 + c1·g, 0) */
     MGD_HW_NOISE_EXPONENTIAL,  /* c0·(1 − e^(−g/c1)) */
     MGD_HW_NOISE_PCM_READ, /* g·Q·√(ln((t + t_r)/(2·t_r))), Q = min(c0/r^0.65, c1), t_r = c2 */
+    MGD_HW_NOISE_COUNT
 } mgd_hw_noise;
+
+/* "affine", "weight", "pcm_read"; "unknown" of what there is not. */
+MGD_API const char *mgd_hw_kind_name(mgd_hw_kind kind);
+MGD_API const char *mgd_hw_place_name(mgd_hw_place place);
+MGD_API const char *mgd_hw_noise_name(mgd_hw_noise noise);
 
 /* How weights are conductances: single g = g_min + per_weight·(w − w_min); differential g⁺, g⁻ =
  * g_min + per_weight·max(±w, 0), w = (g⁺ − g⁻)/per_weight. */
@@ -539,7 +545,7 @@ typedef struct {
     bool stochastic;
     /* quantise: 1: values are scaled so that the largest |v| is the highest level; 2: halved until
      * none exceeds it; and scaled back */
-    int management;
+    size_t management;
     double strength, strength_spread, scale;
     mgd_hw_noise noise;
     bool uniform; /* noise: ±√3·σ, evenly */
@@ -549,13 +555,36 @@ typedef struct {
     size_t poles;
     double t0, nu, nu_spread; /* drift; spread absolute */
     bool pcm_nu;              /* ν of the PCM law, from r */
-    int compensation;         /* drift: 0 none, 1 one factor, 2 one for each line */
+    size_t compensation;      /* drift: 0 none, 1 one factor, 2 one for each line */
     double fraction[3];
     const double *table; /* levels: (m); drift: (m × 3) g, mean of ν, its spread. Copied. */
-    size_t table_size;   /* m */
+    size_t table_size;   /* numbers in it */
     mgd_hw_function *function;
     void *user;
 } mgd_hw_model;
+
+/* The fields of a model and of an update by name, for those who fill them in from texts. Pointers,
+ * names and enumerators are not among them. */
+typedef enum {
+    MGD_HW_NUMBER,
+    MGD_HW_SIZE,
+    MGD_HW_FLAG
+} mgd_hw_field_type; /* double, size_t, bool */
+typedef enum {
+    MGD_HW_ANY,          /* a number, infinite ones too */
+    MGD_HW_FINITE,       /* a finite number */
+    MGD_HW_NOT_NEGATIVE, /* from 0 on */
+    MGD_HW_SHARE,        /* from 0 to 1 */
+    MGD_HW_CHOICE,       /* 0, 1 or 2 */
+} mgd_hw_range;
+typedef struct {
+    const char *name; /* "tau"; "mapping.g_min" of the structure `mapping` */
+    mgd_hw_field_type type;
+    size_t offset, count; /* so many of them, one behind the other */
+    mgd_hw_range range;
+} mgd_hw_field;
+MGD_API const mgd_hw_field *mgd_hw_model_fields(size_t *count);
+MGD_API const mgd_hw_field *mgd_hw_update_fields(size_t *count);
 
 /* The law by which one programming pulse changes a weight. Δ is dw_min, β is up_down,
  * R = w_max − w_min:

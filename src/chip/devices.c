@@ -119,9 +119,11 @@ static mgd_status open_parts(const opening *o) {
 /* ---- the writer ------------------------------------------------------------------------------ */
 
 static bool uses_time(const mgd_chip_spec *spec) {
-    for (size_t i = 0; i < spec->num_models; i++)
-        if (spec->models[i].kind == MGD_HW_DRIFT || spec->models[i].noise == MGD_HW_NOISE_PCM_READ)
+    for (size_t i = 0; i < spec->num_models; i++) {
+        const mgd_hw_type *type = mgd_hw_type_of(spec->models[i].kind);
+        if (type->ages && type->ages(&spec->models[i]))
             return true;
+    }
     return false;
 }
 

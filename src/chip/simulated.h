@@ -14,7 +14,7 @@
 #ifndef MGD_SIMULATED_H
 #define MGD_SIMULATED_H
 
-#include "../hw/hw.h"
+#include "../hw/model.h"
 #include "../net/net.h"
 #include "chip.h"
 

@@ -96,8 +96,7 @@ static mgd_status copy_spec(mgd_context *ctx, simulated_chip *c, const mgd_chip_
     for (size_t i = 0; i < spec->num_models; i++) {
         models[i] = spec->models[i];
         c->spec.num_models++;
-        size_t columns = models[i].kind == MGD_HW_DRIFT ? 3 : 1;
-        MGD_TRY(copy_doubles(ctx, &models[i].table, columns * models[i].table_size));
+        MGD_TRY(copy_doubles(ctx, &models[i].table, models[i].table_size));
     }
     if (!spec->update)
         return MGD_OK;

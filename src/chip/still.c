@@ -298,10 +298,8 @@ static bool is_plain(const simulated *s) {
     bool plain = !part_acts(&s->parts.input) && !part_acts(&s->parts.output);
     for (size_t i = 0; i < s->plan->num_ops; i++)
         plain = plain && !part_acts(&s->parts.before[i]) && !part_acts(&s->parts.after[i]);
-    for (size_t i = 0; i < s->parts.drive.chain.num_ops; i++) {
-        mgd_hw_kind kind = s->parts.drive.chain.ops[i].model.kind;
-        plain = plain && (kind == MGD_HW_NOISE || kind == MGD_HW_FLICKER);
-    }
+    for (size_t i = 0; i < s->parts.drive.chain.num_ops; i++)
+        plain = plain && s->parts.drive.chain.ops[i].type->noise;
     return plain;
 }
 

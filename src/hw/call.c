@@ -1,7 +1,7 @@
 /* Models that the user wrote: values of a frame as a tensor, one row for each lane, and back. */
 
 #include "../base/number.h"
-#include "hw.h"
+#include "model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -122,3 +122,12 @@ mgd_status mgd_hw_call(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw
     mgd_free(replica);
     return status;
 }
+
+static const char *fault_of_function(const mgd_hw_model *m) {
+    return m->function ? NULL : "function: expected one, got NULL";
+}
+
+const mgd_hw_type mgd_hw_type_function = {
+    .name = "function",
+    .fault = fault_of_function,
+};

@@ -30,9 +30,20 @@ typedef struct {
     bool uniform;
 } mgd_hw_draw;
 
+typedef struct mgd_hw_type mgd_hw_type; /* a row of model.h: what a kind of model is */
+typedef struct mgd_hw_chain mgd_hw_chain;
+typedef struct mgd_hw_op mgd_hw_op;
+typedef struct mgd_hw_frame mgd_hw_frame;
+
+/* values ← model(values); `coef` and `state` begin with those of the op. */
+typedef void mgd_hw_kernel(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
+                           const void *coef, void *state, void *values);
+
 /* A model made ready for a chain. */
-typedef struct {
+struct mgd_hw_op {
     mgd_hw_model model;
+    const mgd_hw_type *type;
+    mgd_hw_kernel *apply; /* NULL: a function of the user's */
     uint64_t device_seed, noise_seed;
     size_t num_draws;
     mgd_hw_draw draw[MGD_HW_MAX_COEFS];
@@ -44,10 +55,10 @@ typedef struct {
      * input changes by, e^(A·h) − 1, row-major; relaxations: factor and share of the draw */
     double matrix[MGD_HW_TICKS][MGD_HW_MAX_ORDER * MGD_HW_MAX_ORDER];
     size_t delay; /* in ticks */
-} mgd_hw_op;
+};
 
 /* Where, when and for whom a chain acts. */
-typedef struct {
+struct mgd_hw_frame {
     size_t rows, width;      /* of the values, (rows × width) */
     size_t sites;            /* n: rows, but in a row padded to tiles */
     bool row;                /* value (i, lane) is site i·width + lane of one replica */
@@ -69,19 +80,13 @@ typedef struct {
     bool noisy;             /* … or with noise, as predictions may be: of draw `tick`, … */
     uint64_t at_step;       /* … at this step */
     bool keeping; /* time passes for what is stored, `held` of it: leak and diffusion act */
-} mgd_hw_frame;
+};
 
 /* What sites know of their neighbourhood. */
 typedef struct {
     const double *distance; /* (n) segments of wire to and from the device */
     const uint8_t *joined;  /* (n) 1 where the site lies beside the one before, on one line */
 } mgd_hw_geometry;
-
-typedef struct mgd_hw_chain mgd_hw_chain;
-
-/* values ← model(values); `coef` and `state` begin with those of the op. */
-typedef void mgd_hw_kernel(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                           const void *coef, void *state, void *values);
 
 /* ---- writing parameters ---------------------------------------------------------------------- */
 
@@ -116,9 +121,9 @@ typedef void mgd_hw_write_kernel(const mgd_hw_writer *writer, const mgd_hw_frame
                                  const void *coef, void *const kept[MGD_HW_KEPT], void *w,
                                  void *change, double *pulses);
 
+/* Kernels beside those of models. */
 typedef struct {
     size_t lanes; /* in a tile */
-    mgd_hw_kernel *apply[MGD_HW_KIND_COUNT];
     mgd_hw_write_kernel *write;
     /* y (rows × width) ← y + σ·√(1 + Σ x²)·z, x (inputs × width): sums of products with weights,
      * and biases, that each have noise of σ */
@@ -152,9 +157,6 @@ struct mgd_hw_chain {
     mgd_hw_geometry geometry;
 };
 
-/* At its neutral values a model changes nothing, in any bit, and is left out. */
-bool mgd_hw_is_neutral(const mgd_hw_model *model);
-
 /* Models of `place`, in order, whose parameters do something; the others of the list belong to
  * other chains. `step` in seconds; `seed` of the devices, `run` of what happens to them. Tables
  * are the caller's. */
@@ -162,6 +164,9 @@ mgd_status mgd_hw_chain_open(mgd_context *ctx, const mgd_hw_model *models, size_
                              mgd_hw_place place, double step, uint64_t seed, uint64_t run,
                              mgd_dtype dtype, mgd_hw_chain *out);
 void mgd_hw_chain_close(mgd_hw_chain *chain);
+
+/* The streams of what is drawn under this name. */
+void mgd_hw_name_streams(mgd_hw_op *op, const char *stream, uint64_t seed, uint64_t run);
 
 /* Device draws, coefs (num_coefs × rows × width, or × n when shared), and states as they are at
  * rest, (num_states × rows × width). */
@@ -185,13 +190,18 @@ mgd_hw_writer mgd_hw_writer_of(const mgd_hw_update *update, uint64_t seed, uint6
 void mgd_hw_writer_draw(const mgd_hw_writer *writer, const mgd_hw_kernels *kernels,
                         size_t real_bytes, const mgd_hw_frame *f, void *coefs);
 
-/* Filters: fills op->order, op->matrix and op->delay for steps of so many seconds. */
-void mgd_hw_filter_prepare(mgd_hw_op *op, double step);
-
 /* One pole that goes at least a tenth of the way in each tick: what rounding takes from its value
  * is made good at once, so it needs no second state. */
 static inline bool mgd_hw_filter_is_fast(const mgd_hw_op *op) {
     return op->order == 1 && -op->matrix[0][0] >= 0.1;
+}
+
+/* Whether finite numbers rise, or fall (sign −1), from one to the next. */
+static inline bool mgd_hw_rises(const double *table, size_t size, double sign) {
+    for (size_t i = 0; i < size; i++)
+        if (!(table[i] - table[i] == 0) || (i > 0 && !(sign * table[i] > sign * table[i - 1])))
+            return false;
+    return true;
 }
 
 #endif

@@ -17,12 +17,14 @@
 
 #define HW_KERNEL(name) MGD_KERNEL_TABLE(hw_##name)
 
-mgd_hw_kernel HW_KERNEL(affine), HW_KERNEL(shift), HW_KERNEL(asymmetry), HW_KERNEL(quantise),
-    HW_KERNEL(levels), HW_KERNEL(clamp), HW_KERNEL(compress), HW_KERNEL(saturate), HW_KERNEL(stuck),
-    HW_KERNEL(ir_drop), HW_KERNEL(crosstalk);
-mgd_hw_kernel HW_KERNEL(noise), HW_KERNEL(flicker), HW_KERNEL(diffusion);
-mgd_hw_kernel HW_KERNEL(leak), HW_KERNEL(drift), HW_KERNEL(filter), HW_KERNEL(high_pass),
-    HW_KERNEL(delay), HW_KERNEL(slew);
+/* Begins the kernel of a model (mgd_hw_kernel), for its row to find: see model.h. */
+#define MODEL_KERNEL(name)                                                                         \
+    mgd_hw_kernel HW_KERNEL(name);                                                                 \
+    void HW_KERNEL(name)(UNUSED const mgd_hw_chain *chain, const mgd_hw_op *op,                    \
+                         const mgd_hw_frame *f, UNUSED const void *coef, UNUSED void *state,       \
+                         void *values)
+#define UNUSED __attribute__((unused))
+
 mgd_hw_write_kernel HW_KERNEL(write);
 void HW_KERNEL(product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *x, size_t inputs,
                         void *y);

@@ -63,9 +63,7 @@ static void add_normal(const draws *d, real sigma, real *v) {
     store(v + at, fma_vec(splat(sigma), z[k], load(v + at)));
 }
 
-void HW_KERNEL(noise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                      const void *coef, void *state, void *values) {
-    (void)chain, (void)coef, (void)state;
+MODEL_KERNEL(noise) {
     const mgd_hw_model *m = &op->model;
     if (f->still && !f->noisy)
         return;
@@ -116,9 +114,7 @@ void HW_KERNEL(product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *
 }
 
 /* A random walk of what is stored, while time passes. */
-void HW_KERNEL(diffusion)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                          const void *coef, void *state, void *values) {
-    (void)chain, (void)coef, (void)state;
+MODEL_KERNEL(diffusion) {
     if (!f->keeping || (!f->held_lanes && !(f->held > 0)))
         return;
     draws d = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, 0, 1);
@@ -140,9 +136,7 @@ static void add_flicker(const mgd_hw_op *op, const real *s, size_t size, real *v
             store(v + at, load(v + at) + load(s + r * size + at));
 }
 
-void HW_KERNEL(flicker)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                        const void *coef, void *state, void *values) {
-    (void)chain, (void)coef;
+MODEL_KERNEL(flicker) {
     size_t size = f->rows * f->width;
     if (f->still && f->noisy)
         add_flicker(op, state, size, values);

@@ -59,9 +59,7 @@ INLINE vec filtered(const mgd_hw_op *op, const mgd_hw_frame *f, vec u, real *sta
 }
 
 /* Low-passes and ringing: the last state is the output. */
-void HW_KERNEL(filter)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                       const void *coef, void *state, void *values) {
-    (void)chain, (void)coef;
+MODEL_KERNEL(filter) {
     size_t size = f->rows * f->width;
     real *v = values;
     if (f->still)
@@ -78,9 +76,7 @@ void HW_KERNEL(filter)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd
 }
 
 /* What a low-pass leaves out. */
-void HW_KERNEL(high_pass)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                          const void *coef, void *state, void *values) {
-    (void)chain, (void)coef;
+MODEL_KERNEL(high_pass) {
     size_t size = f->rows * f->width;
     const vec gain = splat((real)-op->matrix[f->ticks - 1][0]);
     const bool fast = mgd_hw_filter_is_fast(op);
@@ -97,9 +93,7 @@ void HW_KERNEL(high_pass)(const mgd_hw_chain *chain, const mgd_hw_op *op, const 
 
 /* A ring of the last values, one place for each tick: the value held in the tick that ends `delay`
  * ticks ago. The ring holds two ticks more than the delay. */
-void HW_KERNEL(delay)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                      const void *coef, void *state, void *values) {
-    (void)chain, (void)coef;
+MODEL_KERNEL(delay) {
     size_t size = f->rows * f->width, length = op->num_states;
     real *v = values, *ring = state;
     uint64_t end = f->tick + f->ticks;
@@ -116,9 +110,7 @@ void HW_KERNEL(delay)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_
     store(v + at, load(from + at));
 }
 
-void HW_KERNEL(slew)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                     const void *coef, void *state, void *values) {
-    (void)chain, (void)coef;
+MODEL_KERNEL(slew) {
     if (f->still)
         return;
     const vec most = splat((real)(op->model.strength * f->step * f->ticks / MGD_HW_TICKS));
@@ -132,9 +124,7 @@ void HW_KERNEL(slew)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_h
 
 /* ---- what is stored -------------------------------------------------------------------------- */
 
-void HW_KERNEL(leak)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                     const void *coef, void *state, void *values) {
-    (void)chain, (void)state;
+MODEL_KERNEL(leak) {
     const mgd_hw_model *m = &op->model;
     if (!f->held_lanes && !(f->held > 0))
         return;
@@ -160,9 +150,10 @@ INLINE vec drift_exponent(const mgd_hw_model *m, vec g, vec z) {
         spread = within(fma_vec(splat((real)-0.0125), l, splat((real)-0.0059)), splat((real)0.008),
                         splat((real)0.045));
     } else if (table) { /* rows of g, mean, spread; straight lines between, flat outside */
+        const size_t rows = m->table_size / 3;
         mean = splat((real)table[1]);
         spread = splat((real)table[2]);
-        for (size_t k = 1; k < m->table_size; k++) {
+        for (size_t k = 1; k < rows; k++) {
             const double *a = table + 3 * (k - 1), *b = table + 3 * k;
             vec x = (g - splat((real)a[0])) * splat((real)(1 / (b[0] - a[0])));
             x = within(x, splat(0), splat(1));
@@ -223,8 +214,7 @@ static void compensate(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd
 
 /* Coefficients: a standard normal for each device. The state, where the drift is compensated, is
  * room for the weights as they were. */
-void HW_KERNEL(drift)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                      const void *coef, void *state, void *values) {
+MODEL_KERNEL(drift) {
     const mgd_hw_model *m = &op->model;
     const vec per_t0 = splat((real)(1 / m->t0));
     coefficient first = coefficient_of(f, coef, 0, true, 0);

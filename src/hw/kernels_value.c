@@ -1,14 +1,13 @@
 /* Kernels of models without noise or memory: gains, converters, bounds, faults, wires; draws of
- * devices; and the table of all (see base/simd.h for what keeps the bits the same).
+ * devices; and the table of those that are not models' (see base/simd.h for what keeps the bits the
+ * same).
  */
 
 #include "kernels.h"
 
 /* ---- gains and bounds ------------------------------------------------------------------------ */
 
-void HW_KERNEL(affine)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                       const void *coef, void *state, void *values) {
-    (void)chain, (void)state;
+MODEL_KERNEL(affine) {
     const mgd_hw_model *m = &op->model;
     bool gains = m->gain_spread > 0;
     coefficient gain = coefficient_of(f, coef, 0, gains, m->gain);
@@ -19,9 +18,7 @@ void HW_KERNEL(affine)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd
           fma_vec(load(v + at), coefficient_at(&gain, i, at), coefficient_at(&offset, i, at)));
 }
 
-void HW_KERNEL(shift)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                      const void *coef, void *state, void *values) {
-    (void)chain, (void)state;
+MODEL_KERNEL(shift) {
     const mgd_hw_model *m = &op->model;
     bool gains = m->gain_spread > 0;
     coefficient gain = coefficient_of(f, coef, 0, gains, m->gain);
@@ -31,9 +28,7 @@ void HW_KERNEL(shift)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_
     store(v + at, (load(v + at) - coefficient_at(&offset, i, at)) * coefficient_at(&gain, i, at));
 }
 
-void HW_KERNEL(asymmetry)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                          const void *coef, void *state, void *values) {
-    (void)chain, (void)state;
+MODEL_KERNEL(asymmetry) {
     const mgd_hw_model *m = &op->model;
     coefficient strength = coefficient_of(f, coef, 0, m->strength_spread > 0, m->strength);
     real *v = values;
@@ -43,18 +38,14 @@ void HW_KERNEL(asymmetry)(const mgd_hw_chain *chain, const mgd_hw_op *op, const 
     }
 }
 
-void HW_KERNEL(clamp)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                      const void *coef, void *state, void *values) {
-    (void)chain, (void)coef, (void)state;
+MODEL_KERNEL(clamp) {
     const vec low = splat((real)op->model.low), high = splat((real)op->model.high);
     real *v = values;
     EACH_VALUE(f)
     store(v + at, clamped(load(v + at), low, high));
 }
 
-void HW_KERNEL(compress)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                         const void *coef, void *state, void *values) {
-    (void)chain, (void)coef, (void)state;
+MODEL_KERNEL(compress) {
     const vec n = splat((real)op->model.strength);
     real *v = values;
     EACH_VALUE(f) {
@@ -63,9 +54,7 @@ void HW_KERNEL(compress)(const mgd_hw_chain *chain, const mgd_hw_op *op, const m
     }
 }
 
-void HW_KERNEL(saturate)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                         const void *coef, void *state, void *values) {
-    (void)chain, (void)coef, (void)state;
+MODEL_KERNEL(saturate) {
     const vec limit = splat((real)op->model.strength);
     real *v = values;
     EACH_VALUE(f)
@@ -127,9 +116,7 @@ static void quantise_managed(const mgd_hw_model *m, const mgd_hw_frame *f, real 
     }
 }
 
-void HW_KERNEL(quantise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                         const void *coef, void *state, void *values) {
-    (void)chain, (void)coef, (void)state;
+MODEL_KERNEL(quantise) {
     const mgd_hw_model *m = &op->model;
     if (m->management) {
         quantise_managed(m, f, values);
@@ -149,9 +136,7 @@ void HW_KERNEL(quantise)(const mgd_hw_chain *chain, const mgd_hw_op *op, const m
     }
 }
 
-void HW_KERNEL(levels)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                       const void *coef, void *state, void *values) {
-    (void)chain, (void)coef, (void)state;
+MODEL_KERNEL(levels) {
     const double *table = op->model.table;
     real *v = values;
     EACH_VALUE(f) {
@@ -167,9 +152,7 @@ void HW_KERNEL(levels)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd
 /* ---- faults and wires ------------------------------------------------------------------------ */
 
 /* Coefficients: two uniform numbers of the device, which fault it has and where it then stands. */
-void HW_KERNEL(stuck)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                      const void *coef, void *state, void *values) {
-    (void)chain, (void)state;
+MODEL_KERNEL(stuck) {
     const mgd_hw_model *m = &op->model;
     const vec low = splat((real)m->low), range = splat((real)(m->high - m->low));
     const vec first = splat((real)m->fraction[0]);
@@ -199,9 +182,7 @@ INLINE vec along(const mgd_hw_frame *f, const double *by_site, size_t i, size_t 
     return v;
 }
 
-void HW_KERNEL(ir_drop)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                        const void *coef, void *state, void *values) {
-    (void)coef, (void)state;
+MODEL_KERNEL(ir_drop) {
     const vec ratio = splat((real)(op->model.strength / op->model.scale));
     real *v = values;
     EACH_VALUE(f) {
@@ -212,9 +193,7 @@ void HW_KERNEL(ir_drop)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mg
 }
 
 /* Along a line, from its first site to its last: each gets its neighbours' values as they were. */
-void HW_KERNEL(crosstalk)(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
-                          const void *coef, void *state, void *values) {
-    (void)coef, (void)state;
+MODEL_KERNEL(crosstalk) {
     const uint8_t *joined = chain->geometry.joined;
     const real k = (real)op->model.strength;
     real *v = values;
@@ -288,20 +267,6 @@ static void choose_lanes(void *as, const void *where, const void *bs, size_t row
 extern const mgd_hw_kernels MGD_KERNEL_TABLE(hw);
 const mgd_hw_kernels MGD_KERNEL_TABLE(hw) = {
     .lanes = LANES,
-    .apply =
-        {
-            [MGD_HW_AFFINE] = HW_KERNEL(affine),       [MGD_HW_SHIFT] = HW_KERNEL(shift),
-            [MGD_HW_ASYMMETRY] = HW_KERNEL(asymmetry), [MGD_HW_QUANTISE] = HW_KERNEL(quantise),
-            [MGD_HW_LEVELS] = HW_KERNEL(levels),       [MGD_HW_CLAMP] = HW_KERNEL(clamp),
-            [MGD_HW_COMPRESS] = HW_KERNEL(compress),   [MGD_HW_SATURATE] = HW_KERNEL(saturate),
-            [MGD_HW_NOISE] = HW_KERNEL(noise),         [MGD_HW_FLICKER] = HW_KERNEL(flicker),
-            [MGD_HW_DRIFT] = HW_KERNEL(drift),         [MGD_HW_LEAK] = HW_KERNEL(leak),
-            [MGD_HW_DIFFUSION] = HW_KERNEL(diffusion), [MGD_HW_STUCK] = HW_KERNEL(stuck),
-            [MGD_HW_IR_DROP] = HW_KERNEL(ir_drop),     [MGD_HW_CROSSTALK] = HW_KERNEL(crosstalk),
-            [MGD_HW_LOW_PASS] = HW_KERNEL(filter),     [MGD_HW_HIGH_PASS] = HW_KERNEL(high_pass),
-            [MGD_HW_RINGING] = HW_KERNEL(filter),      [MGD_HW_DELAY] = HW_KERNEL(delay),
-            [MGD_HW_SLEW] = HW_KERNEL(slew),
-        },
     .write = HW_KERNEL(write),
     .product = HW_KERNEL(product),
     .draw = HW_KERNEL(draw),

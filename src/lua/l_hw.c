@@ -9,75 +9,6 @@
 
 /* ---- fields ---------------------------------------------------------------------------------- */
 
-typedef struct {
-    const char *name;
-    size_t offset;
-} field;
-
-#define MODEL(name)                                                                                \
-    { #name, offsetof(mgd_hw_model, name) }
-static const field model_fields[] = {
-    MODEL(gain),
-    MODEL(gain_spread),
-    MODEL(offset),
-    MODEL(offset_spread),
-    MODEL(low),
-    MODEL(high),
-    MODEL(step),
-    MODEL(strength),
-    MODEL(strength_spread),
-    MODEL(scale),
-    MODEL(sigma),
-    MODEL(tau),
-    MODEL(tau_spread),
-    MODEL(frequency),
-    MODEL(damping),
-    MODEL(f_low),
-    MODEL(f_high),
-    MODEL(t0),
-    MODEL(nu),
-    MODEL(nu_spread),
-};
-
-#define UPDATE(name)                                                                               \
-    { #name, offsetof(mgd_hw_update, name) }
-static const field update_fields[] = {
-    UPDATE(resolution),
-    UPDATE(threshold),
-    UPDATE(interval),
-    UPDATE(endurance),
-    UPDATE(endurance_spread),
-    UPDATE(sigma),
-    UPDATE(proportional),
-    UPDATE(dw_min),
-    UPDATE(dw_min_d2d),
-    UPDATE(c2c),
-    UPDATE(up_down),
-    UPDATE(up_down_d2d),
-    UPDATE(w_min),
-    UPDATE(w_max),
-    UPDATE(w_min_d2d),
-    UPDATE(w_max_d2d),
-    UPDATE(gamma_up),
-    UPDATE(gamma_down),
-    UPDATE(gamma_d2d),
-    UPDATE(amplitude_up),
-    UPDATE(amplitude_down),
-    UPDATE(a),
-    UPDATE(b),
-    UPDATE(levels),
-    UPDATE(nonlinearity_up),
-    UPDATE(nonlinearity_down),
-};
-
-/* Numbers of the table at `index` into the structure; those it lacks stay as they are. */
-static void read_fields(lua_State *L, int index, const field *fields, size_t count, void *out) {
-    for (size_t i = 0; i < count; i++) {
-        double *to = (double *)(void *)((char *)out + fields[i].offset);
-        *to = l_number_field(L, index, fields[i].name, *to);
-    }
-}
-
 static bool flag(lua_State *L, int index, const char *name) {
     lua_getfield(L, index, name);
     bool value = lua_toboolean(L, -1);
@@ -85,12 +16,35 @@ static bool flag(lua_State *L, int index, const char *name) {
     return value;
 }
 
-static int choice(lua_State *L, int index, const char *name, const char *otherwise,
-                  const char *const *names) {
+/* The core's number of what the text in the field names; `otherwise` (−1: an error) without one. */
+static int choice(lua_State *L, int index, const char *name, int otherwise, int count,
+                  const char *(*name_of)(int)) {
     lua_getfield(L, index, name);
-    int value = luaL_checkoption(L, -1, otherwise, names);
+    bool given = otherwise < 0 || !lua_isnil(L, -1);
+    const char *text = given ? luaL_checkstring(L, -1) : name_of(otherwise);
+    int value = 0;
+    while (value < count && strcmp(name_of(value), text) != 0)
+        value++;
+    if (value == count)
+        l_error(L, "hw: unknown %s '%s'", name, text);
     lua_pop(L, 1);
     return value;
+}
+
+static const char *kind_name(int kind) {
+    return mgd_hw_kind_name((mgd_hw_kind)kind);
+}
+
+static const char *place_name(int place) {
+    return mgd_hw_place_name((mgd_hw_place)place);
+}
+
+static const char *noise_name(int noise) {
+    return mgd_hw_noise_name((mgd_hw_noise)noise);
+}
+
+static const char *law_name(int law) {
+    return mgd_hw_law_name((mgd_hw_law_kind)law);
 }
 
 static void text(lua_State *L, int index, const char *name, char *out, size_t capacity) {
@@ -109,6 +63,33 @@ static void numbers(lua_State *L, int index, const char *name, double *out, size
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
+}
+
+/* The field that the table at `index` has at `name`; what it lacks stays as it is. */
+static void read_field(lua_State *L, int index, const char *name, const mgd_hw_field *field,
+                       void *out) {
+    void *to = (char *)out + field->offset;
+    const char *dot = strchr(name, '.');
+    if (dot) { /* in a table of its own */
+        lua_pushlstring(L, name, (size_t)(dot - name));
+        lua_rawget(L, index);
+        if (lua_istable(L, -1))
+            read_field(L, lua_gettop(L), dot + 1, field, out);
+        lua_pop(L, 1);
+    } else if (field->type == MGD_HW_FLAG)
+        *(bool *)to = flag(L, index, name);
+    else if (field->type == MGD_HW_SIZE)
+        *(size_t *)to = (size_t)l_count_field(L, index, name, *(size_t *)to, UINT32_MAX);
+    else if (field->count > 1)
+        numbers(L, index, name, to, field->count);
+    else
+        *(double *)to = l_number_field(L, index, name, *(double *)to);
+}
+
+static void read_fields(lua_State *L, int index, const mgd_hw_field *fields, size_t count,
+                        void *out) {
+    for (size_t i = 0; i < count; i++)
+        read_field(L, index, fields[i].name, &fields[i], out);
 }
 
 /* A list as an array that the collector frees: it is put into the table at `anchor`. */
@@ -262,52 +243,23 @@ static mgd_status keep_memory(void *user, mgd_context *ctx, size_t device, bool 
 
 /* ---- models ---------------------------------------------------------------------------------- */
 
-static void read_mapping(lua_State *L, int index, mgd_hw_mapping *out) {
-    *out = (mgd_hw_mapping){.differential = true, .g_max = 1, .per_weight = 1, .averaging = 1};
-    lua_getfield(L, index, "mapping");
-    int m = lua_gettop(L);
-    if (lua_istable(L, m)) {
-        out->differential = flag(L, m, "differential");
-        out->g_min = l_number_field(L, m, "g_min", 0);
-        out->g_max = l_number_field(L, m, "g_max", 1);
-        out->w_min = l_number_field(L, m, "w_min", 0);
-        out->per_weight = l_number_field(L, m, "per_weight", 1);
-        out->averaging = l_number_field(L, m, "averaging", 1);
-    }
-    lua_pop(L, 1);
-}
-
 /* Reads the table at `index`; tables and functions are kept alive by the table at `anchor`. */
 static void read_model(lua_State *L, int index, int anchor, const l_callback *callback,
                        mgd_hw_model *m) {
-    static const char *const kinds[] = {"affine",    "shift",    "asymmetry", "quantise", "levels",
-                                        "clamp",     "compress", "saturate",  "noise",    "flicker",
-                                        "drift",     "leak",     "diffusion", "stuck",    "ir_drop",
-                                        "crosstalk", "low_pass", "high_pass", "ringing",  "delay",
-                                        "slew",      "function", NULL};
-    static const char *const places[] = {
-        "input", "neuron", "activation", "output",  "cost", "perturbation", "memory", "weight",
-        "drive", "change", "write",      "product", NULL};
-    static const char *const laws[] = {"additive", "proportional", "inverse",  "polynomial",
-                                       "linear",   "exponential",  "pcm_read", NULL};
-    *m = (mgd_hw_model){.gain = 1, .scale = 1, .poles = 1};
-    m->kind = (mgd_hw_kind)choice(L, index, "kind", NULL, kinds);
-    m->place = (mgd_hw_place)choice(L, index, "place", NULL, places);
-    m->noise = (mgd_hw_noise)choice(L, index, "noise", "additive", laws);
+    size_t count;
+    const mgd_hw_field *fields = mgd_hw_model_fields(&count);
+    *m = (mgd_hw_model){
+        .gain = 1,
+        .scale = 1,
+        .poles = 1,
+        .mapping = {.differential = true, .g_max = 1, .per_weight = 1, .averaging = 1}};
+    m->kind = (mgd_hw_kind)choice(L, index, "kind", -1, MGD_HW_KIND_COUNT, kind_name);
+    m->place = (mgd_hw_place)choice(L, index, "place", -1, MGD_HW_PLACE_COUNT, place_name);
+    m->noise = (mgd_hw_noise)choice(L, index, "noise", MGD_HW_NOISE_ADDITIVE, MGD_HW_NOISE_COUNT,
+                                    noise_name);
     text(L, index, "stream", m->stream, sizeof m->stream);
-    read_fields(L, index, model_fields, sizeof model_fields / sizeof *model_fields, m);
-    m->stochastic = flag(L, index, "stochastic");
-    m->uniform = flag(L, index, "uniform");
-    m->pcm_nu = flag(L, index, "pcm_nu");
-    m->management = (int)l_count_field(L, index, "management", 0, INT32_MAX);
-    m->compensation = (int)l_count_field(L, index, "compensation", 0, INT32_MAX);
-    m->poles = (size_t)l_count_field(L, index, "poles", 1, UINT32_MAX);
-    numbers(L, index, "c", m->c, 3);
-    numbers(L, index, "fraction", m->fraction, 3);
-    read_mapping(L, index, &m->mapping);
+    read_fields(L, index, fields, count, m);
     m->table = list(L, index, "table", anchor, &m->table_size);
-    if (m->kind == MGD_HW_DRIFT)
-        m->table_size /= 3;
     if (m->kind == MGD_HW_FUNCTION) {
         lua_getfield(L, index, "call");
         luaL_checktype(L, -1, LUA_TFUNCTION);
@@ -343,15 +295,12 @@ static mgd_hw_model *read_models(lua_State *L, int index, int anchor, const l_ca
 }
 
 static void read_update(lua_State *L, int index, int anchor, mgd_hw_update *u) {
-    static const char *const laws[] = {"constant", "linear", "soft_bounds", "exponential", "power",
-                                       "ltp_ltd",  "table",  "ideal",       NULL};
+    size_t count;
+    const mgd_hw_field *fields = mgd_hw_update_fields(&count);
     *u = (mgd_hw_update){.max_pulses = 31};
-    u->law = (mgd_hw_law_kind)choice(L, index, "law", NULL, laws);
+    u->law = (mgd_hw_law_kind)choice(L, index, "law", -1, MGD_HW_LAW_COUNT + 1, law_name);
     text(L, index, "stream", u->stream, sizeof u->stream);
-    read_fields(L, index, update_fields, sizeof update_fields / sizeof *update_fields, u);
-    u->accumulate = flag(L, index, "accumulate");
-    u->stochastic = flag(L, index, "stochastic");
-    u->max_pulses = (size_t)l_count_field(L, index, "max_pulses", 31, UINT32_MAX);
+    read_fields(L, index, fields, count, u);
     u->up = list(L, index, "up", anchor, &u->up_size);
     u->down = list(L, index, "down", anchor, &u->down_size);
 }
