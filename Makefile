@@ -91,10 +91,10 @@ run          = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)$(2)
 # ---- building ------------------------------------------------------------------------------------
 
 ## all: build the library, the Lua modules and the interpreter (the default)
-all: $(BUILD)/libmgd.a $(BUILD)/mgd/core.so $(BUILD)/mgd-lua $(if $(LUAJIT_PC),luajit)
+all: $(BUILD)/libmgd.a $(BUILD)/mgd.so $(BUILD)/mgd-lua $(if $(LUAJIT_PC),luajit)
 
 ## luajit: build the module for LuaJIT (part of `all` where LuaJIT is installed)
-luajit: $(BUILD)/luajit/mgd/core.so
+luajit: $(BUILD)/luajit/mgd.so
 
 $(BUILD)/libmgd.a: $(PLAIN_OBJ) $(KERNEL_OBJ)
 	@rm -f $@
@@ -106,6 +106,10 @@ $(BUILD)/luajit/mgd/core.so: $(LUAJIT_OBJ) $(BUILD)/libmgd.a
 $(BUILD)/mgd/core.so $(BUILD)/luajit/mgd/core.so:
 	@mkdir -p $(@D)
 	$(call run,LD,$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(MODULE_LIBS))
+
+# Another name of the module, under which interpreters find the doors of src/lua/l_door.c.
+$(BUILD)/mgd.so $(BUILD)/luajit/mgd.so: %.so: %/core.so
+	$(call run,LN,ln -sf mgd/core.so $@)
 
 # -rdynamic: modules find the Lua API even where liblua is static.
 $(BUILD)/mgd-lua: $(MAIN_OBJ)
@@ -303,6 +307,7 @@ install: all
 	install -m 755 $(BUILD)/mgd-lua $(BIN_DIR)/mgd-lua
 	install -m 644 $(BUILD)/libmgd.a $(LIB_DIR)/libmgd.a
 	install -m 644 $(BUILD)/mgd/core.so $(C_MODULES)/core.so
+	ln -sf mgd/core.so $(C_MODULES).so
 	$(STRIP) -S $(BIN_DIR)/mgd-lua $(LIB_DIR)/libmgd.a $(C_MODULES)/core.so
 	install -m 644 src/mgd.h $(INCLUDE_DIR)/mgd.h
 	cd lua && $(call install_tree,mgd -name '*.lua',$(LUA_MODULES))
@@ -311,7 +316,7 @@ install: all
 ## uninstall: remove what `make install` put under the same PREFIX and DESTDIR
 uninstall:
 	rm -rf $(C_MODULES) $(LUA_MODULES)/mgd $(DOC_DIR)
-	rm -f $(BIN_DIR)/mgd-lua $(LIB_DIR)/libmgd.a $(INCLUDE_DIR)/mgd.h
+	rm -f $(BIN_DIR)/mgd-lua $(C_MODULES).so $(LIB_DIR)/libmgd.a $(INCLUDE_DIR)/mgd.h
 
 ## clean: remove the build
 clean:

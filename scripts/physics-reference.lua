@@ -3,8 +3,8 @@
 --
 -- usage: build/mgd-lua scripts/physics-reference.lua [FOLDER]    instead of docs/physics
 
-local hw = require "mgd.hw"
-local options = require "mgd.options"
+local hw = require "mgd.hardware.hw"
+local options = require "mgd.base.options"
 
 local FOLDER = (arg[1] or "docs/physics") .. "/"
 
@@ -71,7 +71,7 @@ and the number of the replica; ξ is drawn anew at each event (c2c): an evaluati
 are standard normal unless it is said otherwise. Values are in units of the network: weights and
 activations are pure numbers, costs are costs.
 
-Written by `make docs` from the registry in `lua/mgd/hw`; the figures by
+Written by `make docs` from the registry in `lua/mgd/hardware/hw`; the figures by
 `build/mgd-lua docs/physics/figures.lua`.
 ]]
 

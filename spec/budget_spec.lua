@@ -1,7 +1,7 @@
 -- run:budget against counting step by step.
 
 local mgd = require "mgd"
-local figures = require "mgd.figures"
+local figures = require "mgd.text.numbers"
 local hw = mgd.hw
 local support = require "spec.support.train"
 

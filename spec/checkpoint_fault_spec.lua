@@ -4,7 +4,7 @@
 local mgd = require "mgd"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
-local json = require "mgd.json"
+local json = require "mgd.text.json"
 
 local folder, path
 

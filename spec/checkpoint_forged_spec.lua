@@ -2,7 +2,7 @@
 -- refused with the file's name, at the user's line, before memory is taken for what they claim.
 
 local core = require "mgd.core"
-local json = require "mgd.json"
+local json = require "mgd.text.json"
 local mgd = require "mgd"
 
 local path = os.tmpname()

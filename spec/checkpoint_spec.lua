@@ -283,7 +283,7 @@ describe("a resumed run", function()
       seed = -12345678901 })
     run:save(path)
     local resumed = mgd.resume(path)
-    for _, entry in ipairs(require("mgd.train").SCHEMA) do
+    for _, entry in ipairs(require("mgd.runs.train").SCHEMA) do
       local name = entry[1]
       if name ~= "chip" and name ~= "data" then
         assert.same(run.options[name], resumed.options[name], name)

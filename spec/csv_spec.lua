@@ -1,6 +1,6 @@
 --- Tables as text: what spreadsheets and other programs write.
 
-local csv = require "mgd.csv"
+local csv = require "mgd.text.csv"
 local files = require "spec.support.idx_files"
 local support = require "spec.support.train"
 

@@ -179,7 +179,7 @@ describe("a run that diverges", function()
     heard(function()
       pcall(run.run, run, { steps = 3000, log = path })
     end)
-    local events, json = {}, require "mgd.json"
+    local events, json = {}, require "mgd.text.json"
     for line in io.lines(path) do
       local event = json.decode(line, error)
       if event.event == "diverged" then

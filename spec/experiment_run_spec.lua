@@ -1,7 +1,7 @@
 --- Experiments, run: stopped, diverged, interrupted.
 
 local mgd = require "mgd"
-local runner = require "mgd.experiment.runner"
+local runner = require "mgd.studies.experiment.runner"
 local support = require "spec.support.train"
 
 local fails = support.fails

@@ -269,8 +269,8 @@ describe("mgd.experiment", function()
       local store = mgd.store()
       local calls = 0
       local ok, message = pcall(function()
-        local row = require "mgd.store.record".row
-        local record = require "mgd.store.record"
+        local row = require "mgd.studies.store.record".row
+        local record = require "mgd.studies.store.record"
         record.row = function(...)
           calls = calls + 1
           if calls == 12 then

@@ -87,7 +87,7 @@ describe("run:explain", function()
       .. "(4 patterns)")
     shows(report, "100 steps, 50 samples shown (2.5 epochs), 25 writes of a parameter")
     for line in (tostring(report) .. "\n"):gmatch "(.-)\n" do
-      assert.is_true(require("mgd.figures").width(line) <= 96, line)
+      assert.is_true(require("mgd.text.numbers").width(line) <= 96, line)
     end
   end)
 

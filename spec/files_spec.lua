@@ -2,7 +2,7 @@
 
 local mgd = require "mgd"
 local core = require "mgd.core"
-local files = require "mgd.files"
+local files = require "mgd.base.files"
 local temporary = require "spec.support.idx_files"
 local support = require "spec.support.train"
 local texts = require "spec.support.store"
@@ -123,7 +123,7 @@ describe("files.write", function()
     write(folder .. "/script.lua", [[
       require "mgd"
       print "before"
-      require("mgd.files").write("x", "/dev/stdout", "between\n")
+      require("mgd.base.files").write("x", "/dev/stdout", "between\n")
       print "after"
     ]])
     shell(("'%s' script.lua > out"):format(support.mgd_lua))
@@ -166,7 +166,7 @@ describe("files.write", function()
     write(folder .. "/fixed", "old")
     write(folder .. "/script.lua", ([[
       require "mgd"
-      print(pcall(require("mgd.files").write, "x", %q, "new"))
+      print(pcall(require("mgd.base.files").write, "x", %q, "new"))
     ]]):format(folder .. "/fixed"))
     shell "chmod 777 .; chmod 444 fixed; chmod 644 script.lua"
     local out = shell(("%s'%s' script.lua 2>&1"):format(user, support.mgd_lua))

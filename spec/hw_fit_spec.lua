@@ -6,7 +6,7 @@ local core = require "mgd.core"
 local files = require "spec.support.idx_files"
 local pulses = require "spec.support.pulses"
 
-local fit_update = require("mgd.fit").fit_update
+local fit_update = require("mgd.hardware.fit").fit_update
 
 local LAWS = {
   constant = { dw_min = 0.02, up_down = 0.1, w_min = -0.6, w_max = 0.7 },
@@ -352,7 +352,7 @@ describe("a plot of a fit", function()
   it("says so where gnuplot is not installed", function()
     local script = files.write(([[
       require "mgd"
-      local fit = require("mgd.fit").fit_update("data/pulses.csv", {law = "constant"})
+      local fit = require("mgd.hardware.fit").fit_update("data/pulses.csv", {law = "constant"})
       print(pcall(fit.plot, fit, "%s/none.svg"))]]):format(files.folder()))
     local pipe = assert(io.popen(("PATH=/nonexistent '%s' %s 2>&1"):format(
       os.getenv "MGD_LUA" or arg[-1], script)))

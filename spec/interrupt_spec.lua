@@ -1,7 +1,7 @@
 -- Ctrl-C: nothing in the library takes it for a failure, and a second one ends the process.
 
 local core = require "mgd.core"
-local interrupts = require "mgd.interrupts"
+local interrupts = require "mgd.base.interrupts"
 local mgd = require "mgd"
 local support = require "spec.support.train"
 

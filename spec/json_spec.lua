@@ -1,7 +1,7 @@
 -- Plain data as JSON.
 
 local needs = require "spec.support.needs"
-local json = require "mgd.json"
+local json = require "mgd.text.json"
 local fails = require("spec.support.train").fails
 
 describe("plain data as text", function()

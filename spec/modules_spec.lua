@@ -1,7 +1,7 @@
 --- Where modules come from: the library's own never from the present folder, the user's as in lua.
 
 local needs = require "spec.support.needs"
-local program = require "mgd.program"
+local program = require "mgd.base.program"
 local temporary = require "spec.support.idx_files"
 local support = require "spec.support.train"
 local texts = require "spec.support.store"
@@ -80,23 +80,23 @@ describe("mgd-lua in a folder of others", function()
   end)
 end)
 
+local build = absolute:gsub("[^/]*$", "")
+local stock = { ["lua5.4"] = build, luajit = build .. "luajit/" }
+if os.getenv "MGD_SANITIZE" then -- they lack the sanitizers' runtime
+  stock = {}
+end
+
+-- Goes on where there are the interpreter and a module for it.
+local function need(lua, modules)
+  needs.program(lua)
+  local file = io.open(modules .. "mgd/core.so", "rb")
+  if not file then
+    return pending("no module for " .. lua .. ": scripts/deps --all brings what it is built with")
+  end
+  file:close()
+end
+
 describe("require \"mgd\" in a stock interpreter", function()
-  local build = absolute:gsub("[^/]*$", "")
-  local stock = { ["lua5.4"] = build, luajit = build .. "luajit/" }
-  if os.getenv "MGD_SANITIZE" then -- they lack the sanitizers' runtime
-    stock = {}
-  end
-
-  -- Goes on where there are the interpreter and a module for it.
-  local function need(lua, modules)
-    needs.program(lua)
-    local file = io.open(modules .. "mgd/core.so", "rb")
-    if not file then
-      return pending("no module for " .. lua .. ": scripts/deps --all brings what it is built with")
-    end
-    file:close()
-  end
-
   for lua, modules in pairs(stock) do
     it("takes what follows from the library: " .. lua, function()
       need(lua, modules)
@@ -116,6 +116,51 @@ describe("require \"mgd\" in a stock interpreter", function()
       local out = run({ lua, "-e", "local stats = require 'mgd.stats'\n"
         .. "print(pcall(function() return stats.mean { 1, nil, 3 } end))" }, { env = env })
       assert.is_truthy(out:find("(command line):2: mgd.stats.mean: ", 1, true), out)
+    end)
+  end
+end)
+
+describe("names of modules from before there were rooms", function()
+  local function text_of(path)
+    local file = assert(io.open(path))
+    local text = file:read "*a"
+    file:close()
+    return text
+  end
+
+  local searcher, doors = text_of "lua/mgd/searcher.lua", {}
+  for name in text_of "src/lua/l_door.c":gmatch "\nDOOR%(([%w_]+)%)" do
+    doors[#doors + 1] = name
+  end
+
+  it("are the same in the searcher and among the doors, rooms of one front aside", function()
+    local names = { "codes", "data", "plot", "stats" }
+    for name in searcher:match "\nlocal MOVED = (%b{})":gmatch "([%w_]+) = " do
+      names[#names + 1] = name
+    end
+    table.sort(names)
+    assert.same(names, doors)
+  end)
+
+  it("lead to the same modules, parts of them too", function()
+    for _, name in ipairs(doors) do
+      assert.is_truthy(require("mgd." .. name) ~= true, name)
+    end
+    assert.equal(require "mgd.runs.train", require "mgd.train")
+    assert.equal(require "mgd.text.numbers", require "mgd.figures")
+    assert.equal(require "mgd.studies.experiment.paths", require "mgd.experiment.paths")
+  end)
+
+  for lua, modules in pairs(stock) do
+    it("are found before mgd is: " .. lua, function()
+      need(lua, modules)
+      local env = { LUA_PATH = ("%s/lua/?.lua"):format(root), LUA_CPATH = modules .. "?.so",
+        LUA_PATH_5_4 = false, LUA_CPATH_5_4 = false }
+      for _, name in ipairs(doors) do
+        local out = run({ lua, "-e", ("local a = require 'mgd.%s' local mgd = require 'mgd' "
+          .. "print(a == require 'mgd.%s', type(mgd.zeros))"):format(name, name) }, { env = env })
+        assert.equal("true\tfunction\n", out, name)
+      end
     end)
   end
 end)

@@ -1,7 +1,7 @@
 -- Misspelt names, methods called with a dot and functions called with a colon.
 
 local mgd = require "mgd"
-local naming = require "mgd.naming"
+local naming = require "mgd.base.naming"
 local idx_files = require "spec.support.idx_files"
 local texts = require "spec.support.store"
 local train = require "spec.support.train"

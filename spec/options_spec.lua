@@ -1,6 +1,6 @@
 local mgd = require "mgd"
-local naming = require "mgd.naming"
-local options = require "mgd.options"
+local naming = require "mgd.base.naming"
+local options = require "mgd.base.options"
 
 local schema = {
   { "tau_p", type = "integer", default = 1, min = 1 },

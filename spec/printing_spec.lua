@@ -1,9 +1,9 @@
 -- Every value of the library prints, and tables fit the terminal.
 
-local figures = require "mgd.figures"
-local grid = require "mgd.grid"
-local json = require "mgd.json"
-local listing = require "mgd.listing"
+local figures = require "mgd.text.numbers"
+local grid = require "mgd.text.grid"
+local json = require "mgd.text.json"
+local listing = require "mgd.text.listing"
 local mgd = require "mgd"
 local train = require "spec.support.train"
 

@@ -1,7 +1,7 @@
 --- Other programs: how they are found, what they are given, and how they end.
 
 local core = require "mgd.core"
-local program = require "mgd.program"
+local program = require "mgd.base.program"
 local temporary = require "spec.support.idx_files"
 local support = require "spec.support.train"
 local texts = require "spec.support.store"
@@ -98,7 +98,7 @@ describe("a program is looked for", function()
     texts.write(folder .. "/hostile", "#!/bin/sh\necho from the folder\n")
     texts.write(folder .. "/script.lua", [[
       require "mgd"
-      local program = require "mgd.program"
+      local program = require "mgd.base.program"
       print(program.installed "hostile", program.out { "hostile" },
         (program.out { "/bin/sh", "-c", "echo $PATH" }))
     ]])
@@ -140,8 +140,8 @@ describe("the commit that is noted with an experiment", function()
   end
 
   local function commit()
-    return (shell(([['%s' -e 'require "mgd" print(require("mgd.experiment.environment")().git)']])
-      :format(support.mgd_lua)):gsub("\n", ""))
+    local script = 'require "mgd" print(require("mgd.studies.experiment.environment")().git)'
+    return (shell(("'%s' -e '%s'"):format(support.mgd_lua, script)):gsub("\n", ""))
   end
 
   before_each(function()

@@ -1,7 +1,7 @@
 --- Ranges of sweeps and tolerances at their edges, and parameters under two names.
 
 local mgd = require "mgd"
-local ranges = require "mgd.ranges"
+local ranges = require "mgd.studies.ranges"
 local support = require "spec.support.train"
 
 local fails, fails_here = support.fails, support.fails_here

@@ -84,7 +84,7 @@ describe("a report", function()
       ("%.1f %% (%.1f … %.1f)"):format(100 * s.success.rate, 100 * s.success.low,
         100 * s.success.high),
       s.time.median == math.huge and "not reached"
-        or require("mgd.figures").count(s.time.median) .. " (",
+        or require("mgd.text.numbers").count(s.time.median) .. " (",
       ("%.4g"):format(s.cost), "8 runs, from seed 1 on; at most 4,000 steps each")
   end)
 

@@ -2,7 +2,7 @@
 
 local mgd = require "mgd"
 local core = require "mgd.core"
-local File = require "mgd.store.file"
+local File = require "mgd.studies.store.file"
 local files = require "spec.support.idx_files"
 local support = require "spec.support.store"
 local train = require "spec.support.train"

@@ -4,7 +4,7 @@
 local mgd = require "mgd"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
-local runner = require "mgd.experiment.runner"
+local runner = require "mgd.studies.experiment.runner"
 local support = require "spec.support.store"
 
 local new_experiment = support.experiment

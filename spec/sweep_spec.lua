@@ -144,7 +144,7 @@ describe("mgd.sweep", function()
     end)
 
     it("packs points that differ in η, and divides many seeds", function()
-      local batches = require "mgd.sweep.batches"
+      local batches = require "mgd.studies.sweep.batches"
       local s = mgd.sweep { base = xor(100), grid = { eta = { 1, 2 }, ["cost.noise"] = { 0, 0.1 } },
         seeds = 200 }
       local plan = batches.plan(s.experiments, 1, 200)
@@ -240,7 +240,7 @@ describe("mgd.sweep", function()
 
     it("keeps what failed, says so, and tries again", function()
       local s = sweep_of { store = path "a.db" }
-      local runner = require "mgd.experiment.runner"
+      local runner = require "mgd.studies.experiment.runner"
       local real, calls = runner.ensemble, 0
       runner.ensemble = function(...)
         calls = calls + 1

@@ -1,10 +1,10 @@
 -- mgd.text: numbers that keep their value, UTF-8 that every reader takes; and figures for people.
 
 local mgd = require "mgd"
-local figures = require "mgd.figures"
-local json = require "mgd.json"
-local options = require "mgd.options"
-local text = require "mgd.text"
+local figures = require "mgd.text.numbers"
+local json = require "mgd.text.json"
+local options = require "mgd.base.options"
+local text = require "mgd.base.encoding"
 
 local NAN = 0 / 0
 
@@ -78,7 +78,7 @@ describe("what people read has one sign for infinity", function()
   end)
 
   it("in lists that print", function()
-    local listing = require "mgd.listing"
+    local listing = require "mgd.text.listing"
     assert.equal("a\n∞", tostring(listing({ { a = math.huge } }, { "a" })))
   end)
 end)
@@ -112,7 +112,7 @@ describe("text of any bytes", function()
   end)
 
   it("may stand in a page", function()
-    local html = require "mgd.report.html"
+    local html = require "mgd.studies.report.html"
     assert.equal("&lt;µ&gt;\239\191\189", html.escape "<\181>\1")
   end)
 end)

@@ -49,7 +49,7 @@ describe("mgd.tolerance", function()
   end)
 
   it("ends at the first value that fails, whichever way values go", function()
-    local last = require("mgd.tolerance").last
+    local last = require("mgd.studies.tolerance").last
     local function rates(...)
       local list = {}
       for i, rate in ipairs { ... } do

@@ -13,7 +13,7 @@ package.path = (arg[0]:match "^(.*)/" or ".") .. "/?.lua;" .. package.path
 local mgd = require "mgd"
 local paper = require "paper"
 
-local figures = require "mgd.figures"
+local figures = require "mgd.text.numbers"
 
 local SEEDS = paper.pick(16, 128)
 

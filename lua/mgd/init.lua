@@ -10,24 +10,24 @@ if source:sub(1, 1) == "@" then
 end
 
 local core = require "mgd.core"
-local naming = require "mgd.naming"
+local naming = require "mgd.base.naming"
 
 local mgd = {
   version = core.base.version(),
-  nn = require "mgd.nn",
+  nn = require "mgd.networks.nn",
   data = require "mgd.data",
   codes = require "mgd.codes",
-  hw = require "mgd.hw",
-  chip = require "mgd.chip",
-  advise = require("mgd.advise").advise,
-  train = require("mgd.train").train,
-  schedule = require("mgd.schedules").schedule,
-  resume = require("mgd.checkpoint").resume,
+  hw = require "mgd.hardware.hw",
+  chip = require "mgd.hardware.chip",
+  advise = require("mgd.runs.advise").advise,
+  train = require("mgd.runs.train").train,
+  schedule = require("mgd.codes.schedules").schedule,
+  resume = require("mgd.runs.checkpoint").resume,
   clock = core.base.clock,
   interrupt = core.base.interrupt,
 }
 
-for name, baseline in pairs(require "mgd.baselines") do
+for name, baseline in pairs(require "mgd.runs.baselines") do
   mgd[name] = baseline
 end
 
@@ -40,11 +40,12 @@ end
 
 -- What studies need, loaded when it is asked for: a chip that trains has no use for reports.
 local LATER = {
-  experiment = { "mgd.experiment" }, json = { "mgd.json" }, store = { "mgd.store" },
-  stats = { "mgd.stats" }, sobol = { "mgd.stats", "sobol" }, halton = { "mgd.stats", "halton" },
-  plot = { "mgd.plot" }, report = { "mgd.report", "write" }, sweep = { "mgd.sweep" },
-  tolerance = { "mgd.tolerance", "measure" },
-  time_constants = { "mgd.time_constants", "measure" },
+  experiment = { "mgd.studies.experiment" }, json = { "mgd.text.json" },
+  store = { "mgd.studies.store" }, stats = { "mgd.stats" }, sobol = { "mgd.stats", "sobol" },
+  halton = { "mgd.stats", "halton" }, plot = { "mgd.plot" },
+  report = { "mgd.studies.report", "write" }, sweep = { "mgd.studies.sweep" },
+  tolerance = { "mgd.studies.tolerance", "measure" },
+  time_constants = { "mgd.studies.time_constants", "measure" },
 }
 
 return naming.module("mgd", mgd, {

@@ -1,4 +1,4 @@
-/* l_checkpoint.c: checkpoint files. lua/mgd/checkpoint.lua says what is in them. */
+/* l_checkpoint.c: checkpoint files. lua/mgd/runs/checkpoint.lua says what is in them. */
 
 #include "l_tensor.h"
 

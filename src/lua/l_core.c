@@ -133,7 +133,7 @@ static int core_set_library(lua_State *L) {
 }
 
 /* core.set_unknown(f): f(what, name, methods, fields or nil) is called where an object of the core
- * has no such name; lua/mgd/naming.lua says what could be meant. */
+ * has no such name; lua/mgd/base/naming.lua says what could be meant. */
 static int core_set_unknown(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     lua_settop(L, 1);

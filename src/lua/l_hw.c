@@ -1,5 +1,5 @@
 /* l_hw.c: models of hardware as tables from Lua to C, simulated chips made of them, and models
- * tried out by themselves. lua/mgd/hw.lua checks and compiles; here tables are only read.
+ * tried out by themselves. lua/mgd/hardware/hw.lua checks and compiles; here tables are only read.
  */
 
 #include "l_train.h"

@@ -1,4 +1,4 @@
-/* l_net.c: networks and costs. lua/mgd/nn.lua turns them into what users see. */
+/* l_net.c: networks and costs. lua/mgd/networks/nn.lua turns them into what users see. */
 
 #include "l_mgd.h"
 #include "l_train.h"

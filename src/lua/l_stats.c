@@ -1,5 +1,5 @@
 /* l_stats.c: core.stats, what statistics take from GSL, and the resampling loop. Values are lists
- * of numbers; lua/mgd/stats.lua checks what users give.
+ * of numbers; lua/mgd/stats/init.lua checks what users give.
  */
 
 #include "../base/base.h" /* internal: streams of random numbers, Ctrl-C */

@@ -2,10 +2,10 @@
 -- @module mgd.data.set
 
 local core = require "mgd.core"
-local naming = require "mgd.naming"
-local options = require "mgd.options"
-local record = require "mgd.record"
-local text = require "mgd.text"
+local naming = require "mgd.base.naming"
+local options = require "mgd.base.options"
+local record = require "mgd.text.record"
+local text = require "mgd.base.encoding"
 
 local M = {}
 

@@ -2,8 +2,8 @@
 -- @module mgd.data.sources
 
 local core = require "mgd.core"
-local files = require "mgd.files"
-local options = require "mgd.options"
+local files = require "mgd.base.files"
+local options = require "mgd.base.options"
 local set = require "mgd.data.set"
 
 local DTYPE, copy, make, times = set.DTYPE, set.copy, set.make, set.times

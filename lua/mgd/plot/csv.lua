@@ -1,7 +1,7 @@
 --- The numbers of a figure as CSV.
 -- @module mgd.plot.csv
 
-local text = require "mgd.text"
+local text = require "mgd.base.encoding"
 
 local function cell(value)
   if type(value) == "number" then

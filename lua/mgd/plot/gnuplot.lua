@@ -2,7 +2,7 @@
 -- @module mgd.plot.gnuplot
 
 local core = require "mgd.core"
-local program = require "mgd.program"
+local program = require "mgd.base.program"
 
 local M = { PACKAGE = "gnuplot-nox" }
 

@@ -2,9 +2,9 @@
 -- @module mgd.plot.series
 
 local edges_of = require "mgd.plot.bins"
-local options = require "mgd.options"
+local options = require "mgd.base.options"
 local stats = require "mgd.stats"
-local text = require "mgd.text"
+local text = require "mgd.base.encoding"
 
 local M = {}
 

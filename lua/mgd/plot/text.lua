@@ -4,7 +4,7 @@
 -- number carries them; everything else is shown as it was written, `learning_rate` with its line.
 -- @module mgd.plot.text
 
-local exact = require "mgd.text"
+local exact = require "mgd.base.encoding"
 
 local M = {}
 

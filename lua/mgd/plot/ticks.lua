@@ -1,7 +1,7 @@
 --- Ticks of an axis: lists of {value, text}, with `minor = true` where there is no text.
 -- @module mgd.plot.ticks
 
-local exact = require("mgd.text").number
+local exact = require("mgd.base.encoding").number
 
 local M = {}
 

@@ -9,8 +9,8 @@
 -- @module mgd.stats.survival
 
 local core = require "mgd.core"
-local naming = require "mgd.naming"
-local options = require "mgd.options"
+local naming = require "mgd.base.naming"
+local options = require "mgd.base.options"
 local values = require "mgd.stats.values"
 
 local C = core.stats

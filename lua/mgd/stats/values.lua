@@ -1,9 +1,9 @@
 --- Values that statistics take: tensors and lists, as lists of numbers; and results that print.
 -- @module mgd.stats.values
 
-local figures = require "mgd.figures"
-local naming = require "mgd.naming"
-local options = require "mgd.options"
+local figures = require "mgd.text.numbers"
+local naming = require "mgd.base.naming"
+local options = require "mgd.base.options"
 
 local M = {}
 

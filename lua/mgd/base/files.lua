@@ -1,0 +1,159 @@
+--- Files as a whole: one that is written replaces what is there at once, or not at all. Texts are
+-- UTF-8, and read without the mark that some editors put in front.
+-- @module mgd.base.files
+
+local core = require "mgd.core"
+local options = require "mgd.base.options"
+
+local M = {}
+
+local MARK = "^\239\187\191" -- U+FEFF, in UTF-8
+
+-- What a file begins with that is text of another encoding.
+local ENCODINGS = {
+  { "^\255\254%z%z", "UTF-32" }, { "^%z%z\254\255", "UTF-32" },
+  { "^\255\254", "UTF-16" }, { "^\254\255", "UTF-16" },
+  { "^[\1-\127]%z[\1-\127]%z", "UTF-16" }, { "^%z[\1-\127]%z[\1-\127]", "UTF-16" },
+}
+
+--- Check that something is the name of a file: the system would end it at a zero byte.
+-- @tparam string where opens messages
+-- @param path anything
+-- @raise where it is none
+function M.check_path(where, path)
+  if type(path) ~= "string" then
+    options.fail(where, "the path must be a string, got %s", options.type_name(path))
+  elseif path == "" then
+    options.fail(where, "the path is empty")
+  elseif path:find("\0", 1, true) then
+    options.fail(where, "the path holds a zero byte")
+  end
+end
+
+--- Whether there is a file that can be read.
+function M.exists(path)
+  local file = io.open(path, "rb")
+  if file then
+    file:close()
+  end
+  return file ~= nil
+end
+
+--- The bytes of a file.
+-- @tparam string where opens messages
+-- @tparam string path
+-- @raise with the system's words
+function M.bytes(where, path)
+  M.check_path(where, path)
+  local file, message = io.open(path, "rb")
+  if not file then
+    options.fail(where, "%s", message)
+  end
+  local bytes, why = file:read "*a"
+  file:close()
+  return bytes or options.fail(where, "%s: %s", path, why)
+end
+
+--- The text of a file.
+-- @tparam string where opens messages
+-- @tparam string path
+-- @treturn string without a byte order mark
+-- @raise with the system's words, and where it is text of another encoding, or no text
+function M.read(where, path)
+  local bytes = M.bytes(where, path)
+  for _, encoding in ipairs(ENCODINGS) do
+    if bytes:find(encoding[1]) then
+      options.fail(where, "%s: this is %s text: save it as UTF-8 (\"CSV UTF-8\", where a table is "
+        .. "exported)", path, encoding[2])
+    end
+  end
+  local zero = bytes:find("\0", 1, true)
+  if zero then
+    local _, breaks = bytes:sub(1, zero):gsub("\n", "")
+    options.fail(where, "%s:%d: this is no text: it has a zero byte (the file may be damaged, or "
+      .. "of another kind)", path, breaks + 1)
+  end
+  return (bytes:gsub(MARK, ""))
+end
+
+-- The program's own streams, by the names that systems have for them.
+local STREAMS = {
+  ["/dev/stdout"] = "stdout", ["/dev/fd/1"] = "stdout", ["/proc/self/fd/1"] = "stdout",
+  ["/dev/stderr"] = "stderr", ["/dev/fd/2"] = "stderr", ["/proc/self/fd/2"] = "stderr",
+}
+
+local NO_FILE = ": it is not a regular file$" -- how the core refuses devices and pipes
+
+-- Writes into a stream, a device or a pipe, where there is nothing to replace.
+local function write_into(path, text)
+  local file, message
+  if STREAMS[path] then
+    file = io[STREAMS[path]]
+  else
+    file, message = io.open(path, "ab")
+  end
+  if not file then
+    return nil, message
+  end
+  local ok, why = file:write(text)
+  if ok then
+    ok, why = file:flush()
+  end
+  if not STREAMS[path] then
+    file:close()
+  end
+  return ok, ("cannot write %s: %s"):format(path, why)
+end
+
+--- Write a file. A link stays, and so do the permissions of a file that is replaced. Devices, pipes
+-- and the program's own streams are written into.
+-- @tparam string where opens messages
+-- @tparam string path
+-- @tparam string text
+-- @tparam[opt] table opts `durable`: on the disk, before this returns, for what took long to make
+-- @raise with the system's words; nothing has changed then
+function M.write(where, path, text, opts)
+  M.check_path(where, path)
+  local ok, message
+  if not STREAMS[path] then
+    ok, message = core.files.write(path, text, opts and opts.durable)
+  end
+  if STREAMS[path] or not ok and message:find(NO_FILE) then
+    ok, message = write_into(path, text)
+  end
+  if not ok then
+    options.fail(where, "%s", message)
+  end
+end
+
+--- Call a function with the path of a folder that nobody else can enter, and remove that folder
+-- with all files in it, whatever happens.
+-- @tparam function body of the path
+-- @return what the function returns, one value
+-- @raise what the function raises, and where no folder can be made
+function M.in_folder(body)
+  local folder = assert(core.files.make_folder())
+  local ok, result = pcall(body, folder)
+  for _, name in ipairs(core.files.list(folder)) do
+    os.remove(folder .. "/" .. name)
+  end
+  os.remove(folder)
+  if not ok then
+    error(result, 0)
+  end
+  return result
+end
+
+--- Remove what writers that were killed have left beside a file.
+-- @tparam string path
+function M.sweep_up(path)
+  local folder, name = path:match "^(.*/)([^/]*)$"
+  folder, name = folder or "", name or path
+  for _, other in ipairs(core.files.list(folder == "" and "." or folder)) do
+    if other:sub(1, #name) == name and other:find("^%.[%d-]+%.tmp$", #name + 1) then
+      os.remove(folder .. other)
+    end
+  end
+end
+
+return M

@@ -1,0 +1,214 @@
+--- Chips: what MGD trains. A network, ideal or on hardware with imperfections; or anything at all
+-- written in Lua.
+-- @module mgd.hardware.chip
+
+local core = require "mgd.core"
+local hw = require "mgd.hardware.hw"
+local naming = require "mgd.base.naming"
+local options = require "mgd.base.options"
+local record = require "mgd.text.record"
+
+local Chip = naming.class("mgd.chip", { "net" })
+
+local ENERGY = {
+  { "evaluation", type = "number", default = 0, min = 0, unit = "J",
+    doc = "One forward pass of one sample." },
+  { "write", type = "number", default = 0, min = 0, unit = "J",
+    doc = "One write of one parameter." },
+  { "pulse", type = "number", default = 0, min = 0, unit = "J", doc = "One pulse." },
+}
+
+local CLOCK = {
+  { "dt", type = "number", above = 0, unit = "s",
+    doc = "Time of an engine step: the default of mgd.train's dt." },
+  { "energy", type = "table", default = {}, doc = "{evaluation =, write =, pulse =} in joules." },
+  { "power", type = "number", default = 0, min = 0, unit = "W", doc = "Drawn all the time." },
+}
+
+local SCHEMA = {
+  { "net", type = "network", doc = "The network." },
+  { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
+    doc = "Seed of the devices: replicas are different chips." },
+  { "weights", type = "any", doc = "Models of weights: levels, noise, drift, faults, wires." },
+  { "neurons", type = "any", doc = "Models of activations." },
+  { "input", type = "any", doc = "Models on the way of a sample to the network." },
+  { "output", type = "any", doc = "Models on the way of the outputs to the cost." },
+  { "perturbation", type = "any", doc = "Models on the way of θ̃ to the parameters." },
+  { "cost", type = "any", doc = "Models on the way of the cost to the parameters." },
+  { "update", type = "any", doc = "How parameters are written: a law, and what comes before." },
+  { "clock", type = "table", doc = "{dt =, energy = {…}, power =}." },
+  { "parameters", type = "integer", min = 1, doc = "Number of parameters P of a chip in Lua." },
+  { "evaluate", type = "function",
+    doc = "function(theta, x) → y: outputs (B, O) for parameters (P) and samples (B, …), f64." },
+  { "theta", type = "tensor", doc = "Present parameters (P) of a chip in Lua; zeros without." },
+}
+
+local description_of = record.kind("mgd.chip.description", (function()
+  local names = {}
+  for i, entry in ipairs(hw.STAGES) do
+    names[i] = entry[1]
+  end
+  return names
+end)())
+
+-- The names of hw.STAGES that are given.
+local function stages_of(opt)
+  local stages = {}
+  for _, entry in ipairs(hw.STAGES) do
+    stages[entry[1]] = opt[entry[1]]
+  end
+  return stages
+end
+
+local function check_parts(opt)
+  if opt.net == nil == (opt.evaluate == nil) then
+    options.fail("mgd.chip", "expected either net = … or parameters = … with evaluate = …")
+  end
+  if opt.net and (opt.parameters or opt.theta) then
+    options.fail("mgd.chip", "options 'parameters' and 'theta' go with 'evaluate', not with 'net'")
+  end
+  if opt.evaluate and not opt.parameters then
+    options.fail("mgd.chip", "option 'parameters' is missing: how many does 'evaluate' take?")
+  end
+  local stage = opt.evaluate and next(stages_of(opt))
+  if stage then
+    options.fail("mgd.chip", "option '%s' has no effect on a chip in Lua: what it does is up to "
+      .. "'evaluate'", stage)
+  end
+end
+
+local function check_clock(given)
+  local clock = options.check("mgd.chip: clock", CLOCK, given)
+  clock.energy = options.check("mgd.chip: clock: energy", ENERGY, clock.energy)
+  return clock
+end
+
+-- ---- showing ------------------------------------------------------------------------------------
+
+local function clock_figures(clock)
+  local parts = {}
+  if clock.dt then
+    parts[1] = ("dt = %.6g s"):format(clock.dt)
+  end
+  for _, entry in ipairs(ENERGY) do
+    if clock.energy[entry[1]] > 0 then
+      parts[#parts + 1] = ("%s = %.6g J"):format(entry[1], clock.energy[entry[1]])
+    end
+  end
+  if clock.power > 0 then
+    parts[#parts + 1] = ("power = %.6g W"):format(clock.power)
+  end
+  return table.concat(parts, ", ")
+end
+
+--- The network, then one line for each model, stage by stage, with its figures and units.
+function Chip:__tostring()
+  if not self.net then
+    return ("chip: a Lua function of %d parameters"):format(self.num_parameters)
+  end
+  local lines = { ("chip: %s, %s"):format(self.ideal and "ideal" or "seed " .. self.seed,
+    tostring(self.net)) }
+  for _, entry in ipairs(hw.STAGES) do
+    local stage = entry[1]
+    for i, model in ipairs(self.stages[stage] or {}) do
+      lines[#lines + 1] = ("  %-13s %s"):format(i == 1 and stage or "", tostring(model))
+    end
+  end
+  local clock = clock_figures(self.clock)
+  if clock ~= "" then
+    lines[#lines + 1] = ("  %-13s %s"):format("clock", clock)
+  end
+  return table.concat(lines, "\n")
+end
+
+--- Every stage with its models, as plain tables: stage → list of {name =, params =}; besides,
+-- `seed` and `clock`.
+-- @treturn table
+function Chip:describe()
+  local plain = description_of { seed = self.seed, clock = self.clock }
+  for stage, models in pairs(self.stages) do
+    plain[stage] = {}
+    for i, model in ipairs(models) do
+      plain[stage][i] = model:describe()
+    end
+  end
+  return plain
+end
+
+-- ---- time ---------------------------------------------------------------------------------------
+
+--- Let time pass at rest: what is stored leaks, diffuses and drifts, in all runs on this chip.
+-- @tparam number seconds ≥ 0
+-- @treturn chip itself
+function Chip:advance(seconds)
+  options.check("chip:advance", { { "seconds", type = "number", required = true, min = 0 } },
+    { seconds = seconds })
+  self.core:advance(seconds)
+  return self
+end
+
+--- Seconds since the chip was made: dt for each step of its runs, and the times at rest.
+-- @treturn number
+function Chip:age()
+  return self.core:age()
+end
+
+-- ---- making -------------------------------------------------------------------------------------
+
+-- Chips whose stages hold a function cannot be saved.
+local function has_function(compiled)
+  for _, model in ipairs(compiled.models) do
+    if model.kind == "function" then
+      return true
+    end
+  end
+  return false
+end
+
+local function make_core(chip, opt)
+  if not opt.net then
+    return core.chip.external(opt.parameters, opt.evaluate, opt.theta)
+  elseif chip.ideal then
+    return core.chip.ideal(opt.net.core)
+  end
+  return core.hw.chip(opt.net.core, chip.compiled.models, chip.compiled.update, chip.seed)
+end
+
+--- Make a chip.
+--
+-- With `net` alone it is ideal. Each stage takes one model of mgd.hw or a list, in the order of the
+-- signal: `weights`, `perturbation`, `input`, `neurons`, `output`, `cost`, `update`. Replicas of an
+-- ensemble are different chips: their devices are drawn from `seed` and the replica's number.
+-- @tparam table opts `net`, `seed` (1), stages, `clock`; or `parameters` P and
+--   `evaluate = function(theta, x) return y end`, with θ (P), x (B, …) and y (B, O) in f64, and
+--   optionally `theta`, its present parameters. `evaluate` gets copies, is called in the order of
+--   time, and must not yield.
+-- @treturn chip with fields `num_parameters` P and `num_nodes` M: the pre-activations that
+--   `perturb = "nodes"` perturbs, 0 where the chip shows none
+-- @raise on a model in a stage where it cannot be, and on every option that is wrong
+-- @usage
+-- mgd.chip{net = net, seed = 7, weights = hw.levels{bits = 6}, cost = hw.noise{sigma = 1e-4}}
+-- mgd.chip{parameters = 2, evaluate = function(theta, x) return x * theta[1] + theta[2] end}
+local function new(opts)
+  local opt = options.check("mgd.chip", SCHEMA, opts)
+  check_parts(opt)
+  local chip = setmetatable({ net = opt.net, seed = opt.seed }, Chip)
+  chip.clock = check_clock(opt.clock)
+  chip.compiled = hw.compile("mgd.chip", stages_of(opt))
+  chip.stages = chip.compiled.stages
+  chip.ideal = opt.net ~= nil and #chip.compiled.models == 0 and not chip.compiled.update
+  chip.has_function = opt.evaluate ~= nil or has_function(chip.compiled)
+  chip.num_parameters = opt.net and opt.net.num_parameters or opt.parameters
+  chip.core = make_core(chip, opt)
+  chip.num_nodes = chip.core:num_nodes()
+  return chip
+end
+
+return naming.module("mgd.chip", {
+  SCHEMA = SCHEMA,
+  CLOCK = CLOCK,
+  ENERGY = ENERGY,
+  is_chip = function(value)
+    return type(value) == "table" and getmetatable(value) == Chip
+  end,
+}, { call = new, later = { "serve", "replay" } })
