@@ -23,6 +23,7 @@
 
 local core = require "mgd.core"
 local files = require "mgd.base.files"
+local models = require "mgd.hardware.hw.models"
 local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
 local read = require "mgd.hardware.fit_csv"
@@ -456,7 +457,7 @@ end
 -- @return the model
 -- @usage local chip = mgd.chip{net = net, update = fit:model()}
 function Fit:model(extra)
-  return require("mgd.hardware.hw")[CONSTRUCTORS[self.law]](self:options(extra))
+  return models[CONSTRUCTORS[self.law]](self:options(extra))
 end
 
 --- Draw the measured points and the fit.

@@ -10,6 +10,7 @@ local interrupts = require "mgd.base.interrupts"
 local layers = require "mgd.networks.layers"
 local options = require "mgd.base.options"
 local parts = require "mgd.studies.experiment.parts"
+local store = require "mgd.studies.store.class"
 local train = require "mgd.runs.train"
 
 local M = {}
@@ -260,9 +261,9 @@ function M.run(exp, opts)
     files.check_path("experiment:run: option 'checkpoint'", opt.checkpoint)
   end
   if type(opt.store) == "string" then
-    opt.store = require("mgd.studies.store").open(opt.store)
+    opt.store = store.open(opt.store)
     opened = opt.store
-  elseif opt.store ~= nil and not require("mgd.studies.store").is_store(opt.store) then
+  elseif opt.store ~= nil and not store.is_store(opt.store) then
     options.fail("experiment:run", "option 'store' must be a store or the path of one, got %s",
       options.type_name(opt.store))
   end

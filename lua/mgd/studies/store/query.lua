@@ -3,7 +3,7 @@
 -- @module mgd.studies.store.query
 
 local core = require "mgd.core"
-local experiment = require "mgd.studies.experiment"
+local experiment = require "mgd.studies.experiment.class"
 local interrupts = require "mgd.base.interrupts"
 local json = require "mgd.text.json"
 local listing = require "mgd.text.listing"
