@@ -102,9 +102,9 @@ typedef struct {
     double endurance_left; /* share of its writes that the most worn device has left */
 } mgd_wear;
 
-/* θ of the replica in a slot, at a step, for probes. */
+/* θ of the replica in a seat, at a step, for probes. */
 typedef struct {
-    size_t slot;
+    size_t seat;
     uint64_t step;
     const void *theta; /* (P) */
 } mgd_view;
@@ -120,7 +120,7 @@ typedef struct {
     size_t workers;          /* threads that may be at work at once */
     size_t requesters;       /* workers, from number 0 on, that may make requests */
     size_t units;            /* for chips whose replicas differ: how many units, … */
-    size_t replicas;         /* … replicas in all, slot by slot, … */
+    size_t replicas;         /* … replicas in all, seat by seat, … */
     const uint64_t *numbers; /* … (units × W or 1) the number of each, while it opens, … */
     uint64_t seed;           /* … the run's seed, … */
     double dt;               /* … and seconds of a step */
@@ -171,16 +171,16 @@ struct mgd_session {
      * layout; what its devices have gone through. */
     mgd_status (*write)(mgd_context *ctx, mgd_session *session, const mgd_write *write);
     void (*rest)(mgd_session *session, const mgd_rest *rest);
-    void (*swap)(mgd_session *session, size_t slot, size_t other);
+    void (*swap)(mgd_session *session, size_t seat, size_t other);
     /* Time stands still for a replica from the step at which it stops until it goes on. */
-    void (*stop)(mgd_session *session, size_t slot, uint64_t step);
-    void (*go_on)(mgd_session *session, size_t slot, uint64_t step);
+    void (*stop)(mgd_session *session, size_t seat, uint64_t step);
+    void (*go_on)(mgd_session *session, size_t seat, uint64_t step);
     size_t num_states;
-    void (*state_get)(const mgd_session *session, size_t slot, double *states);
+    void (*state_get)(const mgd_session *session, size_t seat, double *states);
     /* Whether these can be a replica's states; then they may be set. */
-    bool (*state_fits)(const mgd_session *session, size_t slot, const double *states);
-    void (*state_set)(mgd_session *session, size_t slot, const double *states);
-    mgd_wear (*wear)(const mgd_session *session, size_t slot);
+    bool (*state_fits)(const mgd_session *session, size_t seat, const double *states);
+    void (*state_set)(mgd_session *session, size_t seat, const double *states);
+    mgd_wear (*wear)(const mgd_session *session, size_t seat);
     void (*close)(mgd_session *session);
 };
 

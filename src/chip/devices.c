@@ -222,19 +222,19 @@ static mgd_status draw_units(mgd_context *ctx, simulated *s, const mgd_task_spec
     size_t most = s->net->num_parameters;
     mgd_simulated_each_part(s, widest_part, &most);
     drawing d = {.s = s};
-    for (size_t slot = 0; slot < s->units * s->slots; slot++)
-        s->stood[slot] = UINT64_MAX;
+    for (size_t seat = 0; seat < s->units * s->seats; seat++)
+        s->stood[seat] = UINT64_MAX;
     mgd_status status = MGD_OK;
     if (!mgd_take(&d.row, most + MGD_ALIGNMENT, sizeof(double)) ||
         !mgd_take(&d.place, s->width, sizeof(uint32_t)))
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: devices of %zu parameters", most);
     for (size_t unit = 0; unit < s->units && status == MGD_OK; unit++) {
-        for (size_t lane = 0; lane < s->slots; lane++) {
-            size_t slot = unit * s->slots + lane;
-            s->number[slot] = task->numbers[slot];
+        for (size_t lane = 0; lane < s->seats; lane++) {
+            size_t seat = unit * s->seats + lane;
+            s->number[seat] = task->numbers[seat];
         }
         d.unit = unit;
-        d.replica = s->number + unit * s->slots;
+        d.replica = s->number + unit * s->seats;
         mgd_simulated_each_part(s, draw_part, &d);
         mgd_hw_frame f = mgd_simulated_parameters(s, NULL, unit, d.replica, 0);
         mgd_hw_writer_draw(&s->writer, s->hw, s->real, &f,
@@ -251,12 +251,12 @@ static mgd_status draw_units(mgd_context *ctx, simulated *s, const mgd_task_spec
 /* What a replica has of a block of states: `count` values, of which number i lies at place_of. */
 typedef void visit_state(void *arg, void *value, size_t real, bool integer);
 
-/* Walks over all states of a slot, in an order that no layout changes. */
-static void walk_part(const simulated *s, const part *p, size_t slot, visit_state *visit,
+/* Walks over all states of a seat, in an order that no layout changes. */
+static void walk_part(const simulated *s, const part *p, size_t seat, visit_state *visit,
                       void *arg) {
-    size_t real = mgd_dtype_size(p->chain.dtype), lane = slot % s->slots;
+    size_t real = mgd_dtype_size(p->chain.dtype), lane = seat % s->seats;
     size_t copies = p->kind == ON_FEATURES ? s->batch : p->copies, array = state_size(s, p);
-    char *states = s->states + slot / s->slots * s->state_bytes + p->state;
+    char *states = s->states + seat / s->seats * s->state_bytes + p->state;
     for (size_t copy = 0; copy < copies; copy++)
         for (size_t k = 0; k < p->chain.num_states; k++)
             for (size_t i = 0; i < p->sites; i++) {
@@ -272,32 +272,32 @@ static void walk_part(const simulated *s, const part *p, size_t slot, visit_stat
             }
 }
 
-static void walk_kept(const simulated *s, size_t slot, visit_state *visit, void *arg) {
-    char *states = s->states + slot / s->slots * s->state_bytes;
+static void walk_kept(const simulated *s, size_t seat, visit_state *visit, void *arg) {
+    char *states = s->states + seat / s->seats * s->state_bytes;
     for (size_t k = 0; k < MGD_HW_KEPT; k++)
         for (size_t i = 0; s->kept[k] != SIZE_MAX && i < s->net->num_parameters; i++) {
-            size_t at = s->replicas ? i * s->width + slot % s->slots : i;
+            size_t at = s->replicas ? i * s->width + seat % s->seats : i;
             visit(arg, states + s->kept[k] + at * s->real, s->real, k == MGD_HW_WRITES);
         }
 }
 
 typedef struct {
     const simulated *s;
-    size_t slot;
+    size_t seat;
     visit_state *visit;
     void *arg;
 } walking;
 
 static mgd_status walk_one(void *arg, part *p) {
     const walking *w = arg;
-    walk_part(w->s, p, w->slot, w->visit, w->arg);
+    walk_part(w->s, p, w->seat, w->visit, w->arg);
     return MGD_OK;
 }
 
-static void walk_states(const simulated *s, size_t slot, visit_state *visit, void *arg) {
-    walking w = {s, slot, visit, arg};
+static void walk_states(const simulated *s, size_t seat, visit_state *visit, void *arg) {
+    walking w = {s, seat, visit, arg};
     mgd_simulated_each_part((simulated *)s, walk_one, &w); /* looks only */
-    walk_kept(s, slot, visit, arg);
+    walk_kept(s, seat, visit, arg);
 }
 
 static void count_state(void *arg, void *value, size_t real, bool integer) {
@@ -346,37 +346,37 @@ static void write_state(void *arg, void *value, size_t real, bool integer) {
  * age at step 0, and rests so far. Steps are exact up to 2^53; −1: it runs. */
 enum { PULSES, FROM, STOOD, ORIGIN, RESTS, HEAD };
 
-void mgd_simulated_state_get(const mgd_session *session, size_t slot, double *states) {
+void mgd_simulated_state_get(const mgd_session *session, size_t seat, double *states) {
     const simulated *s = (const simulated *)session;
     double *to = states + HEAD;
-    states[PULSES] = s->pulses[slot];
-    states[FROM] = (double)s->from[slot];
-    states[STOOD] = s->stood[slot] == UINT64_MAX ? -1 : (double)s->stood[slot];
+    states[PULSES] = s->pulses[seat];
+    states[FROM] = (double)s->from[seat];
+    states[STOOD] = s->stood[seat] == UINT64_MAX ? -1 : (double)s->stood[seat];
     states[ORIGIN] = s->origin;
     states[RESTS] = (double)s->rests;
-    walk_states(s, slot, read_state, &to);
+    walk_states(s, seat, read_state, &to);
 }
 
-bool mgd_simulated_state_fits(const mgd_session *session, size_t slot, const double *states) {
+bool mgd_simulated_state_fits(const mgd_session *session, size_t seat, const double *states) {
     const simulated *s = (const simulated *)session;
     fitting f = {states + HEAD, true};
     if (!(states[PULSES] >= 0) || !mgd_is_count(states[FROM], 0x1p53) ||
         !(states[STOOD] == -1 || mgd_is_count(states[STOOD], 0x1p53)) ||
         !isfinite(states[ORIGIN]) || !mgd_is_count(states[RESTS], 0x1p53))
         return false;
-    walk_states(s, slot, fit_state, &f);
+    walk_states(s, seat, fit_state, &f);
     return f.fits;
 }
 
-void mgd_simulated_state_set(mgd_session *session, size_t slot, const double *states) {
+void mgd_simulated_state_set(mgd_session *session, size_t seat, const double *states) {
     simulated *s = (simulated *)session;
     const double *from = states + HEAD;
-    s->pulses[slot] = states[PULSES];
-    s->from[slot] = (uint64_t)states[FROM];
-    s->stood[slot] = states[STOOD] < 0 ? UINT64_MAX : (uint64_t)states[STOOD];
+    s->pulses[seat] = states[PULSES];
+    s->from[seat] = (uint64_t)states[FROM];
+    s->stood[seat] = states[STOOD] < 0 ? UINT64_MAX : (uint64_t)states[STOOD];
     s->origin = states[ORIGIN];
     s->rests = (uint64_t)states[RESTS];
-    walk_states(s, slot, write_state, &from);
+    walk_states(s, seat, write_state, &from);
 }
 
 /* ---- changing places, wear ------------------------------------------------------------------- */
@@ -428,16 +428,16 @@ void mgd_simulated_swap(mgd_session *session, size_t a, size_t b) {
     swap_values((char *)&s->stood[a], (char *)&s->stood[b], sizeof(uint64_t));
 }
 
-void mgd_simulated_stop(mgd_session *session, size_t slot, uint64_t step) {
-    ((simulated *)session)->stood[slot] = step;
+void mgd_simulated_stop(mgd_session *session, size_t seat, uint64_t step) {
+    ((simulated *)session)->stood[seat] = step;
 }
 
-void mgd_simulated_go_on(mgd_session *session, size_t slot, uint64_t step) {
+void mgd_simulated_go_on(mgd_session *session, size_t seat, uint64_t step) {
     simulated *s = (simulated *)session;
-    if (s->stood[slot] == UINT64_MAX)
+    if (s->stood[seat] == UINT64_MAX)
         return;
-    s->from[slot] += step - s->stood[slot];
-    s->stood[slot] = UINT64_MAX;
+    s->from[seat] += step - s->stood[seat];
+    s->stood[seat] = UINT64_MAX;
 }
 
 static double endurance_of(const simulated *s, size_t unit, size_t at) {
@@ -449,13 +449,13 @@ static double endurance_of(const simulated *s, size_t unit, size_t at) {
         s, s->coefs + unit * s->coef_bytes + s->law + w->coef[MGD_HW_ENDURANCE] * bytes, at);
 }
 
-mgd_wear mgd_simulated_wear(const mgd_session *session, size_t slot) {
+mgd_wear mgd_simulated_wear(const mgd_session *session, size_t seat) {
     const simulated *s = (const simulated *)session;
-    size_t unit = slot / s->slots, n = s->net->num_parameters;
+    size_t unit = seat / s->seats, n = s->net->num_parameters;
     char *writes = s->states + unit * s->state_bytes + s->kept[MGD_HW_WRITES];
-    mgd_wear wear = {.pulses = s->pulses[slot], .endurance_left = 1};
+    mgd_wear wear = {.pulses = s->pulses[seat], .endurance_left = 1};
     for (size_t i = 0; i < n; i++) {
-        size_t at = s->replicas ? i * s->width + slot % s->slots : i;
+        size_t at = s->replicas ? i * s->width + seat % s->seats : i;
         double count, *to = &count;
         read_state(&to, writes + at * s->real, s->real, true);
         wear.writes_mean += count / (double)n;
@@ -478,13 +478,13 @@ mgd_status mgd_simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_
     open_writer(&o);
     if (!mgd_take(&s->coefs, s->units, s->coef_bytes + MGD_ALIGNMENT) ||
         !mgd_take(&s->states, s->units, s->state_bytes + MGD_ALIGNMENT) ||
-        !mgd_take(&s->pulses, s->units * s->slots, sizeof(double)) ||
-        !mgd_take(&s->from, s->units * s->slots, sizeof(uint64_t)) ||
-        !mgd_take(&s->stood, s->units * s->slots, sizeof(uint64_t)) ||
-        !mgd_take(&s->number, s->units * s->slots, sizeof(uint64_t)))
+        !mgd_take(&s->pulses, s->units * s->seats, sizeof(double)) ||
+        !mgd_take(&s->from, s->units * s->seats, sizeof(uint64_t)) ||
+        !mgd_take(&s->stood, s->units * s->seats, sizeof(uint64_t)) ||
+        !mgd_take(&s->number, s->units * s->seats, sizeof(uint64_t)))
         return mgd_fail(
             ctx, MGD_ERR_MEMORY, "out of memory: %zu chips with imperfections need %.0f bytes each",
-            task->replicas, (double)(s->coef_bytes + s->state_bytes) / (double)s->slots);
+            task->replicas, (double)(s->coef_bytes + s->state_bytes) / (double)s->seats);
     size_t count = HEAD;
     walk_states(s, 0, count_state, &count);
     s->session.num_states = count;

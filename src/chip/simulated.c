@@ -13,20 +13,20 @@
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
-double mgd_simulated_held(const simulated *s, size_t slot, uint64_t step) {
-    uint64_t end = step < s->stood[slot] ? step : s->stood[slot];
-    return end > s->from[slot] ? (double)(end - s->from[slot]) * s->dt : 0;
+double mgd_simulated_held(const simulated *s, size_t seat, uint64_t step) {
+    uint64_t end = step < s->stood[seat] ? step : s->stood[seat];
+    return end > s->from[seat] ? (double)(end - s->from[seat]) * s->dt : 0;
 }
 
 /* Replicas that have stopped, and gone on, have held their θ for other times than their neighbours.
  */
 static void set_held(const simulated *s, worker *w, size_t unit, uint64_t step, mgd_hw_frame *f) {
-    const size_t first = unit * s->slots;
+    const size_t first = unit * s->seats;
     bool same = true;
     f->held = mgd_simulated_held(s, first, step);
-    for (size_t lane = 1; lane < s->slots; lane++)
+    for (size_t lane = 1; lane < s->seats; lane++)
         same = same && mgd_simulated_held(s, first + lane, step) == f->held;
-    for (size_t lane = 0; lane < s->slots && !same; lane++)
+    for (size_t lane = 0; lane < s->seats && !same; lane++)
         simulated_real_set(s, w->held, lane, mgd_simulated_held(s, first + lane, step));
     f->held_lanes = same ? NULL : w->held;
 }
@@ -393,15 +393,15 @@ mgd_status mgd_simulated_write(mgd_context *ctx, mgd_session *session, const mgd
     }
     if (f.alive)
         s->hw->choose_lanes(w->theta, f.alive, w->before, s->rows, s->row_width);
-    for (size_t slot = w->unit * s->slots; slot < (w->unit + 1) * s->slots; slot++)
-        s->from[slot] = s->stood[slot] == UINT64_MAX ? w->step + 1 : s->from[slot];
+    for (size_t seat = w->unit * s->seats; seat < (w->unit + 1) * s->seats; seat++)
+        s->from[seat] = s->stood[seat] == UINT64_MAX ? w->step + 1 : s->from[seat];
     return MGD_OK;
 }
 
 static void pass_time(const simulated *s, size_t unit, uint64_t step, double seconds, char *since) {
     for (size_t i = 0; i < s->rows * s->row_width; i++) {
         size_t lane = s->replicas ? i % s->row_width : 0;
-        double held = mgd_simulated_held(s, unit * s->slots + lane, step) + seconds;
+        double held = mgd_simulated_held(s, unit * s->seats + lane, step) + seconds;
         simulated_real_set(s, since, i, simulated_real(s, since, i) + held);
     }
 }
@@ -410,14 +410,14 @@ static void pass_time(const simulated *s, size_t unit, uint64_t step, double sec
  * held for other times have their turn alone. */
 static void rest_unit(simulated *s, size_t unit, const mgd_rest *r) {
     worker *w = &s->workers[0];
-    const size_t first = unit * s->slots, bytes = s->rows * s->row_width * s->real;
+    const size_t first = unit * s->seats, bytes = s->rows * s->row_width * s->real;
     mgd_context unused = {0}; /* what happens to θ while time passes cannot fail */
     char *theta = r->theta + unit * bytes;
     memcpy(w->base, theta, bytes);
-    for (size_t turn = 0; turn < s->slots; turn++) {
+    for (size_t turn = 0; turn < s->seats; turn++) {
         double held = mgd_simulated_held(s, first + turn, r->step);
         bool had = false;
-        for (size_t lane = 0; lane < s->slots; lane++) {
+        for (size_t lane = 0; lane < s->seats; lane++) {
             bool same = mgd_simulated_held(s, first + lane, r->step) == held;
             had = had || (same && lane < turn);
             w->moves[lane] = same;
@@ -438,8 +438,8 @@ static void rest_unit(simulated *s, size_t unit, const mgd_rest *r) {
     if (s->kept[MGD_HW_SINCE] != SIZE_MAX)
         pass_time(s, unit, r->step, r->seconds,
                   s->states + unit * s->state_bytes + s->kept[MGD_HW_SINCE]);
-    for (size_t slot = first; slot < first + s->slots; slot++)
-        s->from[slot] = r->step < s->stood[slot] ? r->step : s->stood[slot];
+    for (size_t seat = first; seat < first + s->seats; seat++)
+        s->from[seat] = r->step < s->stood[seat] ? r->step : s->stood[seat];
 }
 
 void mgd_simulated_rest(mgd_session *session, const mgd_rest *r) {

@@ -77,7 +77,7 @@ typedef struct {
     uint64_t rests; /* times at rest so far */
     size_t width;   /* W; in samples, lanes of a chunk */
     size_t chunks;  /* samples: parts of the batch */
-    size_t batch, real, units, slots;
+    size_t batch, real, units, seats;
     size_t rows, row_width; /* of a unit's parameters */
     mgd_cost cost;
     size_t channels;         /* the cost, and … */
@@ -92,10 +92,10 @@ typedef struct {
     size_t coef_bytes, state_bytes; /* of a unit */
     char *coefs, *states;           /* (units) */
     double *pulses;                 /* (units × W) */
-    /* (units × slots): the step from which on time has yet to pass in θ; and the step at which the
+    /* (units × seats): the step from which on time has yet to pass in θ; and the step at which the
      * replica stopped, from which on none does, UINT64_MAX while it runs */
     uint64_t *from, *stood;
-    uint64_t *number; /* (units × slots) of the replica in each slot */
+    uint64_t *number; /* (units × seats) of the replica in each seat */
     char *nothing; /* zeros like a unit's parameters: what perturbations are added to on a path */
     size_t num_workers;
     worker *workers;
@@ -107,7 +107,7 @@ typedef struct {
 mgd_hw_frame mgd_simulated_parameters(const simulated *s, worker *w, size_t unit,
                                       const uint64_t *replica, uint64_t step);
 /* Seconds for which a replica's θ has been held. */
-double mgd_simulated_held(const simulated *s, size_t slot, uint64_t step);
+double mgd_simulated_held(const simulated *s, size_t seat, uint64_t step);
 mgd_hw_frame mgd_simulated_features(const simulated *s, const mgd_hw_frame *of, size_t sites,
                                     size_t copy, const uint32_t *sample);
 
@@ -160,12 +160,12 @@ mgd_status mgd_simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_s
 mgd_status mgd_simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task_spec *task);
 void mgd_simulated_devices_close(simulated *s);
 void mgd_simulated_swap(mgd_session *session, size_t a, size_t b);
-void mgd_simulated_stop(mgd_session *session, size_t slot, uint64_t step);
-void mgd_simulated_go_on(mgd_session *session, size_t slot, uint64_t step);
-void mgd_simulated_state_get(const mgd_session *session, size_t slot, double *states);
-bool mgd_simulated_state_fits(const mgd_session *session, size_t slot, const double *states);
-void mgd_simulated_state_set(mgd_session *session, size_t slot, const double *states);
-mgd_wear mgd_simulated_wear(const mgd_session *session, size_t slot);
+void mgd_simulated_stop(mgd_session *session, size_t seat, uint64_t step);
+void mgd_simulated_go_on(mgd_session *session, size_t seat, uint64_t step);
+void mgd_simulated_state_get(const mgd_session *session, size_t seat, double *states);
+bool mgd_simulated_state_fits(const mgd_session *session, size_t seat, const double *states);
+void mgd_simulated_state_set(mgd_session *session, size_t seat, const double *states);
+mgd_wear mgd_simulated_wear(const mgd_session *session, size_t seat);
 /* Every part of the session, in a fixed order: calls visit(arg, part). */
 typedef mgd_status visit_part(void *arg, part *p);
 mgd_status mgd_simulated_each_part(simulated *s, visit_part *visit, void *arg);

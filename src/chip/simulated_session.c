@@ -21,7 +21,7 @@ static void arrange(simulated *s, const mgd_task_spec *task) {
         s->row_width = lanes;
         s->rows = (parameters + lanes - 1) / lanes;
     }
-    s->slots = s->replicas ? s->width : 1;
+    s->seats = s->replicas ? s->width : 1;
 }
 
 static void close_worker(worker *w) {

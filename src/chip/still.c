@@ -9,7 +9,7 @@
 #include <string.h>
 
 static mgd_hw_frame still_frame(const simulated *s, worker *w, size_t unit, uint64_t step) {
-    mgd_hw_frame f = mgd_simulated_parameters(s, w, unit, s->number + unit * s->slots, step);
+    mgd_hw_frame f = mgd_simulated_parameters(s, w, unit, s->number + unit * s->seats, step);
     f.still = true;
     return f;
 }
@@ -74,8 +74,8 @@ static size_t take(const simulated *s, worker *w, const uint32_t *index, size_t 
 static mgd_status still_mean(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
                              const mgd_hw_frame *f, const mgd_samples *set, const void *theta,
                              double *cost, double *accuracy) {
-    memset(cost, 0, s->slots * sizeof *cost);
-    memset(accuracy, 0, s->slots * sizeof *accuracy);
+    memset(cost, 0, s->seats * sizeof *cost);
+    memset(accuracy, 0, s->seats * sizeof *accuracy);
     for (size_t i = 0, used; i < set->samples; i += used) {
         if (mgd_interrupt_pending())
             return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
@@ -86,7 +86,7 @@ static mgd_status still_mean(mgd_context *ctx, const simulated *s, worker *w, si
             accuracy[s->replicas ? lane : 0] += w->hit[lane];
         }
     }
-    for (size_t lane = 0; lane < s->slots; lane++) {
+    for (size_t lane = 0; lane < s->seats; lane++) {
         cost[lane] /= (double)set->samples;
         accuracy[lane] /= (double)set->samples;
     }
@@ -115,8 +115,8 @@ static void evaluate_unit(void *arg, size_t unit, size_t at_work) {
     memcpy(w->pack, job->theta + unit * bytes, bytes);
     mgd_status status = still_weights(&ctx, s, unit, &f, w->pack);
     if (status == MGD_OK)
-        status = still_mean(&ctx, s, w, unit, &f, job->set, w->pack, job->cost + unit * s->slots,
-                            job->accuracy + unit * s->slots);
+        status = still_mean(&ctx, s, w, unit, &f, job->set, w->pack, job->cost + unit * s->seats,
+                            job->accuracy + unit * s->seats);
     if (status == MGD_ERR_INTERRUPT)
         atomic_store(&job->interrupted, true);
     else if (status != MGD_OK && !atomic_exchange(&job->failed, true))
@@ -154,10 +154,10 @@ mgd_status mgd_simulated_evaluate(mgd_context *ctx, mgd_session *session, mgd_po
     (void)pool;
     const simulated *s = (const simulated *)session;
     worker *w = &s->workers[0];
-    size_t unit = view->slot / s->slots, lane = view->slot % s->slots;
+    size_t unit = view->seat / s->seats, lane = view->seat % s->seats;
     mgd_samples set;
     void *memory;
-    MGD_TRY(mgd_allocate(ctx, "costs", 2 * s->slots, sizeof(double), &memory));
+    MGD_TRY(mgd_allocate(ctx, "costs", 2 * s->seats, sizeof(double), &memory));
     double *means = memory;
     mgd_status status = mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &set);
     if (status == MGD_OK) {
@@ -165,12 +165,12 @@ mgd_status mgd_simulated_evaluate(mgd_context *ctx, mgd_session *session, mgd_po
         place_theta(s, view->theta, w->pack);
         status = still_weights(ctx, s, unit, &f, w->pack);
         if (status == MGD_OK)
-            status = still_mean(ctx, s, w, unit, &f, &set, w->pack, means, means + s->slots);
+            status = still_mean(ctx, s, w, unit, &f, &set, w->pack, means, means + s->seats);
         mgd_samples_close(&set);
     }
     if (status == MGD_OK) {
         *cost = means[lane];
-        *accuracy = means[s->slots + lane];
+        *accuracy = means[s->seats + lane];
     }
     mgd_free(memory);
     return status == MGD_ERR_INTERRUPT ? mgd_interrupted(ctx) : status;
@@ -192,7 +192,7 @@ static void store_outputs(const simulated *s, size_t first, size_t used, size_t 
 static mgd_status predict_rows(mgd_context *ctx, const simulated *s, const mgd_view *view,
                                uint64_t draw, const mgd_tensor *x, mgd_tensor *out) {
     worker *w = &s->workers[0];
-    size_t unit = view->slot / s->slots, lane = view->slot % s->slots;
+    size_t unit = view->seat / s->seats, lane = view->seat % s->seats;
     size_t samples = mgd_tensor_shape(x)[0];
     mgd_hw_frame f = still_frame(s, w, unit, view->step);
     f.noisy = draw > 0;
@@ -307,7 +307,7 @@ static bool is_plain(const simulated *s) {
 static mgd_status weighted_cost(mgd_context *ctx, const simulated *s, worker *w,
                                 const mgd_view *view, const mgd_hw_frame *f,
                                 const mgd_weighted *set, double *sum) {
-    size_t unit = view->slot / s->slots, lane = view->slot % s->slots;
+    size_t unit = view->seat / s->seats, lane = view->seat % s->seats;
     *sum = 0;
     for (size_t i = 0, used; i < set->count; i += used) {
         used = take(s, w, set->index, i, set->count);
@@ -328,11 +328,11 @@ static void set_all(const simulated *s, char *values, size_t i, double value) {
 /* Central differences of what a perturbation of the weights as they read does; steps of ε^⅓. */
 static mgd_status differences(mgd_context *ctx, const simulated *s, worker *w, const mgd_view *view,
                               const mgd_hw_frame *f, const mgd_weighted *set, double *gradient) {
-    size_t unit = view->slot / s->slots, each = s->replicas ? s->width : 1;
+    size_t unit = view->seat / s->seats, each = s->replicas ? s->width : 1;
     size_t bytes = s->rows * s->row_width * s->real;
     double relative = cbrt(s->real == sizeof(float) ? FLT_EPSILON : DBL_EPSILON);
     for (size_t i = 0; i < s->net->num_parameters; i++) {
-        size_t at = i * each + (s->replicas ? view->slot % s->slots : 0);
+        size_t at = i * each + (s->replicas ? view->seat % s->seats : 0);
         double centre = simulated_real(s, w->base, at), step = relative * fmax(1, fabs(centre));
         double c[2], place[2];
         for (int side = 0; side < 2; side++) {
@@ -352,7 +352,7 @@ mgd_status mgd_simulated_gradient(mgd_context *ctx, mgd_session *session, mgd_po
                                   double *cost) {
     const simulated *s = (const simulated *)session;
     worker *w = &s->workers[0];
-    size_t unit = view->slot / s->slots, lane = view->slot % s->slots;
+    size_t unit = view->seat / s->seats, lane = view->seat % s->seats;
     mgd_hw_frame f = still_frame(s, w, unit, view->step);
     place_theta(s, view->theta, w->base);
     MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.weight, unit, &f, 0, w->base));

@@ -18,79 +18,79 @@
 mgd_status mgd_divergence_open(mgd_context *ctx, mgd_run *run) {
     double norm;
     MGD_TRY(mgd_tensor_reduce(ctx, MGD_NORM, run->train.y, 0, &norm));
-    run->least = LEAST_SHARE * norm * norm / (double)mgd_tensor_size(run->train.y);
-    for (size_t i = 0; i < run->channels * run->units * run->lanes; i++)
-        run->limit[i] = INFINITY; /* that of shares of the cost stays so */
-    for (size_t slot = 0; slot < run->units * run->lanes; slot++)
-        run->diverged[slot] = NAN;
+    run->watch.least = LEAST_SHARE * norm * norm / (double)mgd_tensor_size(run->train.y);
     return MGD_OK;
 }
 
-static void set_limit(mgd_run *run, size_t slot) {
-    bool known = !isnan(run->diverged[slot]) && !run->ends_diverged;
-    bool watched = run->factor > 0 && !known;
-    run->limit[slot] = watched ? run->factor * fmax(run->reference[slot], run->least) : INFINITY;
+static void set_limit(mgd_run *run, size_t seat) {
+    mgd_state *state = &run->state;
+    bool known = !isnan(state->diverged[seat]) && !run->watch.ends;
+    bool watched = run->watch.factor > 0 && !known;
+    state->limit[seat] =
+        watched ? run->watch.factor * fmax(state->reference[seat], run->watch.least) : INFINITY;
 }
 
 void mgd_divergence_reset(mgd_run *run) {
-    for (size_t slot = 0; slot < run->units * run->lanes; slot++) {
-        run->limit[slot] = INFINITY;
-        if ((double)run->done[slot / run->lanes] >= run->first_window)
-            set_limit(run, slot);
+    for (size_t seat = 0; seat < mgd_run_seats(run); seat++) {
+        run->state.limit[seat] = INFINITY;
+        if ((double)run->state.done[seat / run->layout.lanes] >= run->watch.first_window)
+            set_limit(run, seat);
     }
 }
 
 void mgd_divergence_begin(mgd_run *run) {
     if (run->train.engine == MGD_ENGINE_ANALOG) /* its low-pass has no windows: τ_θ of it */
-        run->first_window = fmax(1, ceil(fmin(mgd_run_tau_theta(run, 0), 0x1p53)));
+        run->watch.first_window = fmax(1, ceil(fmin(mgd_run_tau_theta(run, 0), 0x1p53)));
     else
-        run->first_window = (double)run->windows.tau;
+        run->watch.first_window = (double)run->clock.windows.tau;
     mgd_divergence_reset(run);
 }
 
-static void note(mgd_run *run, size_t slot, uint64_t step, double cost) {
-    run->fatal[slot] = cost;
-    if (isnan(run->diverged[slot]))
-        run->diverged[slot] = (double)step;
-    run->news[slot / run->lanes] = 1;
+static void note(mgd_run *run, size_t seat, uint64_t step, double cost) {
+    mgd_state *state = &run->state;
+    state->fatal[seat] = cost;
+    if (isnan(state->diverged[seat]))
+        state->diverged[seat] = (double)step;
+    state->news[seat / run->layout.lanes] = 1;
 }
 
-void mgd_divergence_stop(mgd_run *run, size_t slot, uint64_t step, double cost) {
-    run->alive[slot] = 0;
-    run->finite[slot] = 0;
-    note(run, slot, step, cost);
-    mgd_run_stopped_at(run, slot, step);
+void mgd_divergence_stop(mgd_run *run, size_t seat, uint64_t step, double cost) {
+    run->state.alive[seat] = 0;
+    run->state.finite[seat] = 0;
+    note(run, seat, step, cost);
+    mgd_run_stopped_at(run, seat, step);
 }
 
 /* Of replicas that are beyond their limit. */
-static void diverge(mgd_run *run, size_t slot, uint64_t step) {
-    if (run->ends_diverged) {
-        mgd_divergence_stop(run, slot, step, run->c[slot]);
+static void diverge(mgd_run *run, size_t seat, uint64_t step) {
+    if (run->watch.ends) {
+        mgd_divergence_stop(run, seat, step, run->state.c[seat]);
         return;
     }
-    note(run, slot, step, run->c[slot]);
-    run->limit[slot] = INFINITY; /* told once */
+    note(run, seat, step, run->state.c[seat]);
+    run->state.limit[seat] = INFINITY; /* told once */
 }
 
 void mgd_divergence_step(mgd_run *run, size_t unit, uint64_t step) {
-    for (size_t slot = unit * run->lanes; slot < (unit + 1) * run->lanes; slot++) {
-        double cost = fabs(run->c[slot]);
-        if (run->alive[slot] == 0)
+    mgd_state *state = &run->state;
+    for (size_t seat = unit * run->layout.lanes; seat < (unit + 1) * run->layout.lanes; seat++) {
+        double cost = fabs(state->c[seat]);
+        if (state->alive[seat] == 0)
             continue;
-        if ((double)step < run->first_window)
-            run->reference[slot] = fmax(run->reference[slot], cost);
-        else if (cost > run->limit[slot])
-            diverge(run, slot, step);
-        if ((double)step + 1 == run->first_window)
-            set_limit(run, slot);
+        if ((double)step < run->watch.first_window)
+            state->reference[seat] = fmax(state->reference[seat], cost);
+        else if (cost > state->limit[seat])
+            diverge(run, seat, step);
+        if ((double)step + 1 == run->watch.first_window)
+            set_limit(run, seat);
     }
 }
 
 bool mgd_divergence_news(mgd_run *run) {
     bool any = false;
-    for (size_t unit = 0; unit < run->units; unit++) {
-        any = any || run->news[unit] != 0;
-        run->news[unit] = 0;
+    for (size_t unit = 0; unit < run->layout.units; unit++) {
+        any = any || run->state.news[unit] != 0;
+        run->state.news[unit] = 0;
     }
     return any;
 }
@@ -101,19 +101,20 @@ mgd_status mgd_run_watch(mgd_context *ctx, mgd_run *run, double factor, bool end
     if (!(factor > 1))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "run: a factor of divergence must be above 1, got %s", MGD_NUMBER(factor));
-    run->factor = factor;
-    run->ends_diverged = ends;
+    run->watch.factor = factor;
+    run->watch.ends = ends;
     mgd_divergence_reset(run);
     return MGD_OK;
 }
 
 uint64_t mgd_run_diverged(const mgd_run *run, size_t r, double *cost, double *reference) {
+    const mgd_state *state = &run->state;
     if (r >= run->train.replicas) {
         *cost = *reference = NAN;
         return UINT64_MAX;
     }
-    size_t slot = run->slot[r];
-    *reference = fmax(run->reference[slot], run->least);
-    *cost = run->fatal[slot];
-    return isnan(run->diverged[slot]) ? UINT64_MAX : (uint64_t)run->diverged[slot];
+    size_t seat = state->seat[r];
+    *reference = fmax(state->reference[seat], run->watch.least);
+    *cost = state->fatal[seat];
+    return isnan(state->diverged[seat]) ? UINT64_MAX : (uint64_t)state->diverged[seat];
 }

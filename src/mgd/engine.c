@@ -53,46 +53,46 @@ static uint64_t min_u64(uint64_t a, uint64_t b) {
 /* ---- units and segments ---------------------------------------------------------------------- */
 
 static bool unit_lives(const mgd_run *run, size_t unit) {
-    for (size_t lane = 0; lane < run->lanes; lane++)
-        if (run->alive[unit * run->lanes + lane] != 0)
+    for (size_t lane = 0; lane < run->layout.lanes; lane++)
+        if (run->state.alive[unit * run->layout.lanes + lane] != 0)
             return true;
     return false;
 }
 
 /* What the worker holds is of another unit, or of a time when other replicas ran. */
 static void forget(mgd_worker *w) {
-    mgd_code_cache_forget(&w->code);
-    w->held_count = 0;
-    w->factor_signs = 0;
-    w->ahead_batch = UINT64_MAX;
-    w->eta_held = NAN;
+    mgd_code_cache_forget(&w->patterns.code);
+    w->patterns.held_count = 0;
+    w->patterns.factor_signs = 0;
+    w->block.ahead_batch = UINT64_MAX;
+    w->rates.held = NAN;
 }
 
 /* Back-propagation through the chip, as far as it can tell: G from the step's batch. */
 static mgd_status gradient_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
                                 mgd_pool *pool, uint64_t step) {
     size_t batch = run->train.batch;
-    mgd_run_samples(run, unit, mgd_timer_index(&run->shows, step), w->samples);
+    mgd_run_samples(run, unit, mgd_timer_index(&run->clock.shows, step), w->block.samples);
     for (size_t b = 0; b < batch; b++)
         w->weight[b] = 1 / (double)batch;
     mgd_view view = {
-        .slot = unit, .step = step, .theta = run->theta + unit * mgd_run_unit_bytes(run)};
-    mgd_weighted set = {batch, w->samples, w->weight};
+        .seat = unit, .step = step, .theta = run->state.theta + unit * mgd_run_unit_bytes(run)};
+    mgd_weighted set = {batch, w->block.samples, w->weight};
     double cost;
     MGD_TRY(run->session->gradient(ctx, run->session, pool, &view, &set, w->slope, &cost));
-    run->c[unit] = cost;
-    char *g = run->gradient + unit * mgd_run_unit_bytes(run);
+    run->state.c[unit] = cost;
+    char *g = run->state.gradient + unit * mgd_run_unit_bytes(run);
     for (size_t i = 0; i < run->parameters; i++) {
         mgd_run_real_set(run, g, i, w->slope[i]);
         if (!(fabs(w->slope[i]) < MGD_HUGE_SIGNAL))
-            run->careful[unit] = 1;
+            run->state.careful[unit] = 1;
     }
     if (isfinite(cost))
         mgd_divergence_step(run, unit, step);
     else
         mgd_divergence_stop(run, unit, step, cost);
-    if (run->alive[unit] == 0)
-        w->eta_held = NAN;
+    if (run->state.alive[unit] == 0)
+        w->rates.held = NAN;
     return MGD_OK;
 }
 
@@ -115,21 +115,22 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
     mgd_unit_source source = mgd_unit_source_of(run, unit);
     mgd_request request = {.worker = worker,
                            .pool = s->inner,
-                           .points = w->points,
+                           .points = w->block.points,
                            .source = mgd_unit_source_open(&source),
                            .unit = unit,
                            .replica = source.replica,
-                           .lives = w->lives,
-                           .cost = w->cost};
+                           .lives = w->rates.lives,
+                           .cost = w->block.cost};
     mgd_context *ctx = &s->ctx[unit];
     mgd_status status = MGD_OK;
-    uint64_t n = run->done[unit]; /* written back once: its neighbours belong to other threads */
-    for (size_t i = 0; i < run->num_workers; i++) /* those that help with this unit, too */
+    uint64_t n =
+        run->state.done[unit]; /* written back once: its neighbours belong to other threads */
+    for (size_t i = 0; i < run->layout.workers; i++) /* those that help with this unit, too */
         if (i == worker || s->inner)
             forget(&run->workers[i]);
     while (n < s->last) {
-        uint64_t to_write = mgd_timer_next(&run->windows, n) - n;
-        size_t steps = (size_t)min_u64(min_u64(s->last - n, to_write), run->block_steps);
+        uint64_t to_write = mgd_timer_next(&run->clock.windows, n) - n;
+        size_t steps = (size_t)min_u64(min_u64(s->last - n, to_write), run->layout.block_steps);
         if (!unit_lives(run, unit)) { /* nothing is left to ask the chip for */
             n = s->last;
             break;
@@ -151,7 +152,7 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
         if (status != MGD_OK) /* the write of this step did not happen */
             break;
     }
-    run->done[unit] = n;
+    run->state.done[unit] = n;
     return status;
 }
 
@@ -166,41 +167,44 @@ static void advance_task(void *arg, size_t unit, size_t worker) {
 static mgd_status ask_tau(mgd_context *ctx, mgd_run *run, const char *name,
                           const mgd_schedule *schedule, mgd_timer *timer) {
     double tau;
-    if (mgd_schedule_constant(schedule) || !mgd_timer_begins(timer, run->step))
+    if (mgd_schedule_constant(schedule) || !mgd_timer_begins(timer, run->clock.step))
         return MGD_OK;
-    MGD_TRY(mgd_schedule_ask(ctx, name, schedule, run->step, MGD_VALUE_STEPS, &tau));
-    if (timer == &run->shows && (uint64_t)tau != timer->tau) {
-        memmove(run->shown + 1, run->shown, sizeof run->shown - sizeof *run->shown);
-        run->shown[0] = *timer;
+    MGD_TRY(mgd_schedule_ask(ctx, name, schedule, run->clock.step, MGD_VALUE_STEPS, &tau));
+    if (timer == &run->clock.shows && (uint64_t)tau != timer->tau) {
+        memmove(run->clock.shown + 1, run->clock.shown,
+                sizeof run->clock.shown - sizeof *run->clock.shown);
+        run->clock.shown[0] = *timer;
     }
-    mgd_timer_set(timer, run->step, (uint64_t)tau);
+    mgd_timer_set(timer, run->clock.step, (uint64_t)tau);
     return MGD_OK;
 }
 
-/* Everything that is asked at run->step, where a segment begins. */
+/* Everything that is asked at run->clock.step, where a segment begins. */
 static mgd_status ask(mgd_context *ctx, mgd_run *run) {
     const mgd_train *t = &run->train;
-    MGD_TRY(ask_tau(ctx, run, "tau_p", &t->tau_p, &run->slots));
-    MGD_TRY(ask_tau(ctx, run, "tau_x", &t->tau_x, &run->shows));
+    MGD_TRY(ask_tau(ctx, run, "tau_p", &t->tau_p, &run->clock.slots));
+    MGD_TRY(ask_tau(ctx, run, "tau_x", &t->tau_x, &run->clock.shows));
     if (t->engine == MGD_ENGINE_DISCRETE)
-        MGD_TRY(ask_tau(ctx, run, "tau_theta", &t->tau_theta, &run->windows));
+        MGD_TRY(ask_tau(ctx, run, "tau_theta", &t->tau_theta, &run->clock.windows));
     else if (t->tau_theta.kind == MGD_SCHEDULE_FUNCTION)
-        MGD_TRY(mgd_schedule_ask(ctx, "tau_theta", &t->tau_theta, run->step, MGD_VALUE_POSITIVE,
-                                 &run->tau_theta));
-    if (t->amplitude.kind != MGD_SCHEDULE_FUNCTION || !mgd_timer_begins(&run->slots, run->step))
+        MGD_TRY(mgd_schedule_ask(ctx, "tau_theta", &t->tau_theta, run->clock.step,
+                                 MGD_VALUE_POSITIVE, &run->now.tau_theta));
+    if (t->amplitude.kind != MGD_SCHEDULE_FUNCTION ||
+        !mgd_timer_begins(&run->clock.slots, run->clock.step))
         return MGD_OK;
     double value;
-    MGD_TRY(mgd_schedule_ask(ctx, t->norm ? "norm" : "amplitude", &t->amplitude, run->step,
+    MGD_TRY(mgd_schedule_ask(ctx, t->norm ? "norm" : "amplitude", &t->amplitude, run->clock.step,
                              MGD_VALUE_POSITIVE, &value));
-    run->amplitude = value * run->per_amplitude;
+    run->now.amplitude = value * run->now.per_amplitude;
     return MGD_OK;
 }
 
 /* η of the write that the segment ends with, where it is a function. */
 static mgd_status ask_eta(mgd_context *ctx, mgd_run *run, uint64_t last) {
-    if (run->train.eta.kind != MGD_SCHEDULE_FUNCTION || !mgd_timer_begins(&run->windows, last))
+    if (run->train.eta.kind != MGD_SCHEDULE_FUNCTION ||
+        !mgd_timer_begins(&run->clock.windows, last))
         return MGD_OK;
-    return mgd_schedule_ask(ctx, "eta", &run->train.eta, last - 1, MGD_VALUE_ANY, &run->eta);
+    return mgd_schedule_ask(ctx, "eta", &run->train.eta, last - 1, MGD_VALUE_ANY, &run->now.eta);
 }
 
 /* ---- segments -------------------------------------------------------------------------------- */
@@ -217,39 +221,39 @@ static uint64_t next_look(uint64_t step) {
  * is asked, so that it is asked when it is needed and not before. */
 static uint64_t segment_end(const mgd_run *run, uint64_t target, uint64_t length) {
     const mgd_train *t = &run->train;
-    uint64_t last = run->step + min_u64(target - run->step, length);
+    uint64_t last = run->clock.step + min_u64(target - run->clock.step, length);
     bool amplitude = t->amplitude.kind == MGD_SCHEDULE_FUNCTION;
     bool window = t->eta.kind == MGD_SCHEDULE_FUNCTION ||
                   (t->engine == MGD_ENGINE_ANALOG ? t->tau_theta.kind == MGD_SCHEDULE_FUNCTION
                                                   : !mgd_schedule_constant(&t->tau_theta));
-    if (!run->warned)
-        last = min_u64(last, next_look(run->step));
+    if (!run->watch.warned)
+        last = min_u64(last, next_look(run->clock.step));
     if (run->code.kept > 0) /* no more slots than are kept of a function's */
-        last = min_u64(last,
-                       mgd_timer_start(&run->slots, run->step) + run->code.kept * run->slots.tau);
+        last = min_u64(last, mgd_timer_start(&run->clock.slots, run->clock.step) +
+                                 run->code.kept * run->clock.slots.tau);
     if (amplitude || !mgd_schedule_constant(&t->tau_p))
-        last = min_u64(last, mgd_timer_next(&run->slots, run->step));
+        last = min_u64(last, mgd_timer_next(&run->clock.slots, run->clock.step));
     if (!mgd_schedule_constant(&t->tau_x))
-        last = min_u64(last, mgd_timer_next(&run->shows, run->step));
-    return window ? min_u64(last, mgd_timer_next(&run->windows, run->step)) : last;
+        last = min_u64(last, mgd_timer_next(&run->clock.shows, run->clock.step));
+    return window ? min_u64(last, mgd_timer_next(&run->clock.windows, run->clock.step)) : last;
 }
 
 /* Units are independent: when a chip fails in one of them the others still finish the segment. */
 static mgd_status advance_segment(mgd_run *run, segment *s) {
     bool alone = run->chip->caller_only || run->train.cost.kind == MGD_COST_FUNCTION;
-    s->inner = !alone && run->one_by_one ? run->pool : NULL;
-    if (alone || run->one_by_one)
-        for (size_t unit = 0; unit < run->live_units; unit++)
+    s->inner = !alone && run->layout.one_by_one ? run->pool : NULL;
+    if (alone || run->layout.one_by_one)
+        for (size_t unit = 0; unit < run->layout.live_units; unit++)
             s->status[unit] = advance_unit(s, unit, 0);
     else
-        mgd_pool_run(run->pool, advance_task, s, run->live_units);
-    for (size_t unit = run->live_units; unit < run->units; unit++)
-        run->done[unit] = s->last;
-    run->step = UINT64_MAX;
-    for (size_t unit = 0; unit < run->units; unit++)
-        run->step = min_u64(run->step, run->done[unit]);
-    run->chip->ran += (double)(run->step - s->first) * run->train.dt;
-    for (size_t unit = 0; unit < run->live_units; unit++)
+        mgd_pool_run(run->pool, advance_task, s, run->layout.live_units);
+    for (size_t unit = run->layout.live_units; unit < run->layout.units; unit++)
+        run->state.done[unit] = s->last;
+    run->clock.step = UINT64_MAX;
+    for (size_t unit = 0; unit < run->layout.units; unit++)
+        run->clock.step = min_u64(run->clock.step, run->state.done[unit]);
+    run->chip->ran += (double)(run->clock.step - s->first) * run->train.dt;
+    for (size_t unit = 0; unit < run->layout.live_units; unit++)
         if (s->status[unit] != MGD_OK)
             return s->status[unit];
     return MGD_OK;
@@ -259,10 +263,11 @@ static mgd_status fail_diverged(mgd_context *ctx, const mgd_run *run) {
     return mgd_fail(ctx, MGD_ERR_NONFINITE,
                     "the cost became %s at step %llu (seed %llu, replica %llu%s): θ is kept as it "
                     "was before that step; %s",
-                    MGD_NUMBER(run->fatal[run->slot[0]]), (unsigned long long)run->step,
-                    (unsigned long long)run->train.seed, (unsigned long long)run->train.replica,
+                    MGD_NUMBER(run->state.fatal[run->state.seat[0]]),
+                    (unsigned long long)run->clock.step, (unsigned long long)run->train.seed,
+                    (unsigned long long)run->train.replica,
                     run->train.replicas > 1 ? " and all others" : "",
-                    run->step < mgd_timer_next(&run->windows, 0)
+                    run->clock.step < mgd_timer_next(&run->clock.windows, 0)
                         ? "it had not been written yet: look at θ, the data and the chip"
                         : "a smaller eta may help, unless the chip answers so by itself");
 }
@@ -271,20 +276,21 @@ static mgd_status fail_diverged(mgd_context *ctx, const mgd_run *run) {
 static bool all_stopped(mgd_run *run) {
     double last = 0;
     for (size_t r = 0; r < run->train.replicas; r++) {
-        if (run->alive[run->slot[r]] != 0)
+        if (run->state.alive[run->state.seat[r]] != 0)
             return false;
-        last = fmax(last, run->stopped[run->slot[r]]);
+        last = fmax(last, run->state.stopped[run->state.seat[r]]);
     }
-    run->chip->ran -= (double)(run->step - (uint64_t)last) * run->train.dt;
-    run->step = (uint64_t)last;
-    for (size_t unit = 0; unit < run->units; unit++) /* not where the segment happened to end */
-        run->done[unit] = run->step;
+    run->chip->ran -= (double)(run->clock.step - (uint64_t)last) * run->train.dt;
+    run->clock.step = (uint64_t)last;
+    for (size_t unit = 0; unit < run->layout.units;
+         unit++) /* not where the segment happened to end */
+        run->state.done[unit] = run->clock.step;
     return true;
 }
 
 static bool all_diverged(const mgd_run *run) {
     for (size_t r = 0; r < run->train.replicas; r++)
-        if (run->finite[run->slot[r]])
+        if (run->state.finite[run->state.seat[r]])
             return false;
     return true;
 }
@@ -292,25 +298,25 @@ static bool all_diverged(const mgd_run *run) {
 /* C̃ of a few units in the last place of C is rounding, not signal. Below one unit its size is not
  * known, so the amplitude that is advised aims far above. */
 static void warn_of_signal(mgd_run *run, double tilde, double cost, double first) {
-    double ulp = run->chip->resolution * cost, a = run->amplitude;
+    double ulp = run->chip->resolution * cost, a = run->now.amplitude;
     if (!(tilde < 4 * ulp))
         return;
-    run->warned = true;
-    unsigned long long step = run->step;
+    run->watch.warned = true;
+    unsigned long long step = run->clock.step;
     if (first > 0 && cost > 1000 * first)
-        snprintf(run->warning, sizeof run->warning,
+        snprintf(run->watch.warning, sizeof run->watch.warning,
                  "by step %llu the cost has grown from %.3g to %.3g: the run diverges; a smaller "
                  "eta may help",
                  step, first, cost);
     else if (tilde == 0)
         snprintf(
-            run->warning, sizeof run->warning,
+            run->watch.warning, sizeof run->watch.warning,
             "up to step %llu C̃ was exactly 0 at C = %.3g: the output does not depend on θ, its "
             "units are saturated, or the amplitude %.2g is far too small",
             step, cost, a);
     else
         snprintf(
-            run->warning, sizeof run->warning,
+            run->watch.warning, sizeof run->watch.warning,
             "by step %llu the signal C̃ (mean |C̃| = %.3g) is within a few units in the last "
             "place of C (%.3g) and may be rounding; try an amplitude of %.1g or more instead of "
             "%.2g%s",
@@ -320,24 +326,23 @@ static void warn_of_signal(mgd_run *run, double tilde, double cost, double first
 
 /* Over the replicas that run and have not diverged. */
 static void check_signal(mgd_run *run) {
-    uint64_t steps = run->step - run->sums_from;
-    if (run->warned || run->step == 0 || next_look(run->step - 1) != run->step || steps == 0)
+    uint64_t steps = run->clock.step - run->counters.summed_from;
+    if (run->watch.warned || run->clock.step == 0 ||
+        next_look(run->clock.step - 1) != run->clock.step || steps == 0)
         return;
     double tilde = 0, cost = 0, first = 0, living = 0;
     for (size_t r = 0; r < run->train.replicas; r++) {
-        size_t slot = run->slot[r], lane = slot % run->lanes;
-        const double *sums = run->sums + 2 * (slot - lane) + lane;
-        if (run->alive[slot] == 0 || !isnan(run->diverged[slot]))
+        size_t seat = run->state.seat[r];
+        if (run->state.alive[seat] == 0 || !isnan(run->state.diverged[seat]))
             continue;
-        tilde += sums[0];
-        cost += sums[run->lanes];
-        first += run->reference[slot];
+        tilde += run->state.sum_tilde[seat];
+        cost += run->state.sum_c[seat];
+        first += run->state.reference[seat];
         living++;
     }
     tilde /= living * (double)steps;
     cost /= living * (double)steps;
-    memset(run->sums, 0, 2 * run->units * run->lanes * sizeof(double));
-    run->sums_from = run->step;
+    mgd_run_sum_anew(run);
     if (run->train.baseline != MGD_BASELINE_NONE && living > 0)
         warn_of_signal(run, tilde, cost, first / living);
 }
@@ -346,7 +351,7 @@ static void check_signal(mgd_run *run) {
  * that slot. */
 static mgd_status fetch_patterns(mgd_context *ctx, segment *s) {
     mgd_run *run = s->run;
-    const mgd_timer *slots = &run->slots;
+    const mgd_timer *slots = &run->clock.slots;
     mgd_status status = mgd_code_fetch(ctx, &run->code, mgd_timer_index(slots, s->first),
                                        mgd_timer_index(slots, s->last - 1));
     uint64_t end = run->code.next * slots->tau; /* its slots last as long as each other */
@@ -361,10 +366,10 @@ static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, ui
     double begin = mgd_clock();
     mgd_run_settle(run);
     mgd_run_compact(run);
-    s->first = run->step;
+    s->first = run->clock.step;
     mgd_run_count(run);
     MGD_TRY(ask(ctx, run));
-    if (run->step == 0)
+    if (run->clock.step == 0)
         mgd_divergence_begin(run);
     s->last = segment_end(run, target, *length);
     mgd_status fetched = fetch_patterns(ctx, s);
@@ -372,14 +377,15 @@ static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, ui
         return fetched;
     MGD_TRY(ask_eta(ctx, run, s->last));
     mgd_status status = advance_segment(run, s);
-    for (size_t unit = 0; unit < run->live_units && status != MGD_OK; unit++)
+    for (size_t unit = 0; unit < run->layout.live_units && status != MGD_OK; unit++)
         if (s->status[unit] == status)
             return mgd_fail(ctx, status, "%s", s->ctx[unit].message);
     check_signal(run);
     double seconds = mgd_clock() - begin;
     if (seconds < SEGMENT_SECONDS / 2 && *length < MAX_SEGMENT)
         *length *= 2;
-    else if (seconds > 2 * SEGMENT_SECONDS && *length > (run->in_lanes ? LEAST_LANES_STEPS : 1))
+    else if (seconds > 2 * SEGMENT_SECONDS &&
+             *length > (run->layout.in_lanes ? LEAST_LANES_STEPS : 1))
         *length /= 2;
     return fetched;
 }
@@ -389,19 +395,19 @@ static mgd_status advance_some(mgd_context *ctx, segment *s, uint64_t target, ui
 static void catch_up(segment *s) {
     mgd_run *run = s->run;
     mgd_interrupt_clear();
-    s->last = run->step;
-    for (size_t unit = 0; unit < run->live_units && run->in_lanes; unit++)
-        s->last = s->last > run->done[unit] ? s->last : run->done[unit];
-    s->first = run->step;
-    if (s->last > run->step)
+    s->last = run->clock.step;
+    for (size_t unit = 0; unit < run->layout.live_units && run->layout.in_lanes; unit++)
+        s->last = s->last > run->state.done[unit] ? s->last : run->state.done[unit];
+    s->first = run->clock.step;
+    if (s->last > run->clock.step)
         advance_segment(run, s);
 }
 
 static mgd_status advance_to(mgd_context *ctx, segment *s, uint64_t target) {
     mgd_run *run = s->run;
-    uint64_t length = run->in_lanes ? LEAST_LANES_STEPS : 1;
+    uint64_t length = run->layout.in_lanes ? LEAST_LANES_STEPS : 1;
     while (!all_stopped(run)) {
-        if (run->step >= target)
+        if (run->clock.step >= target)
             return MGD_OK;
         mgd_status status = mgd_interrupt_answer(ctx);
         if (status == MGD_OK)
@@ -409,13 +415,14 @@ static mgd_status advance_to(mgd_context *ctx, segment *s, uint64_t target) {
         if (status == MGD_ERR_INTERRUPT) {
             catch_up(s);
             mgd_interrupt_clear(); /* no unit is at work any more */
-            return mgd_fail(ctx, status, "interrupted at step %llu", (unsigned long long)run->step);
+            return mgd_fail(ctx, status, "interrupted at step %llu",
+                            (unsigned long long)run->clock.step);
         }
         MGD_TRY(status);
-        if (run->factor > 0 && mgd_divergence_news(run))
+        if (run->watch.factor > 0 && mgd_divergence_news(run))
             break; /* the caller says so, and goes on */
     }
-    bool over = all_stopped(run) && all_diverged(run) && !run->ends_diverged;
+    bool over = all_stopped(run) && all_diverged(run) && !run->watch.ends;
     return over ? fail_diverged(ctx, run) : MGD_OK;
 }
 
@@ -426,12 +433,12 @@ mgd_status mgd_run_advance(mgd_context *ctx, mgd_run *run, uint64_t steps) {
                         "run: %llu steps: expected at most 2^53, up to which steps are counted",
                         (unsigned long long)steps);
     segment s = {.run = run};
-    s.ctx = mgd_calloc(run->units, sizeof(mgd_context));
-    s.status = mgd_calloc(run->units, sizeof(mgd_status));
+    s.ctx = mgd_calloc(run->layout.units, sizeof(mgd_context));
+    s.status = mgd_calloc(run->layout.units, sizeof(mgd_status));
     mgd_status status = MGD_OK;
     gsl_error_handler_t *handler = gsl_set_error_handler_off(); /* it would abort */
     if (s.ctx && s.status)
-        status = advance_to(ctx, &s, run->step + steps);
+        status = advance_to(ctx, &s, run->clock.step + steps);
     else
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: advancing a run");
     gsl_set_error_handler(handler);

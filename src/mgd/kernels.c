@@ -196,11 +196,10 @@ INLINE void take_signal(const mgd_demodulation *d, vec_f64 before, vec_f64 cost,
     const vec_f64 now[] = {before, cost, tilde};
     for (size_t i = 0; i < 3; i++)
         store_doubles(kept[i], lanes, pick_doubles(lives, now[i], load_doubles(kept[i], lanes)));
-    double *sums = unit->sums + at;
-    store_doubles(sums, lanes, load_doubles(sums, lanes) + abs_doubles(tilde));
-    sums += lanes;
-    store_doubles(sums, lanes,
-                  load_doubles(sums, lanes) + pick_doubles(finite, abs_doubles(cost), zero));
+    double *sum_tilde = unit->sum_tilde + at, *sum_c = unit->sum_c + at;
+    store_doubles(sum_tilde, lanes, load_doubles(sum_tilde, lanes) + abs_doubles(tilde));
+    store_doubles(sum_c, lanes,
+                  load_doubles(sum_c, lanes) + pick_doubles(finite, abs_doubles(cost), zero));
 }
 
 static mgd_alarm demodulate(const mgd_demodulation *d, const double *plus, const double *against,

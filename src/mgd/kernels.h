@@ -27,10 +27,10 @@ typedef struct {
 
 /* What the kernels know of a unit's replicas. */
 typedef struct {
-    const double *alive;      /* (lanes) 1, or 0: everything of it stays as it is */
-    const double *limit;      /* (lanes) of |C| */
-    double *c0, *c, *c_tilde; /* (lanes) */
-    double *sums;             /* (2 × lanes) Σ|C̃|, Σ|C| */
+    const double *alive;       /* (lanes) 1, or 0: everything of it stays as it is */
+    const double *limit;       /* (lanes) of |C| */
+    double *c0, *c, *c_tilde;  /* (lanes) */
+    double *sum_tilde, *sum_c; /* (lanes) Σ|C̃|, Σ|C| */
 } mgd_signals;
 
 typedef struct {

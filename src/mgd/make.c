@@ -173,139 +173,50 @@ static mgd_status check_train(mgd_context *ctx, mgd_train *t) {
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-/* What every thread needs that forms patterns. */
-static mgd_status open_patterns(mgd_context *ctx, const mgd_run *run, mgd_worker *w) {
-    size_t pattern = MGD_PATTERN_ROWS * run->width;
-    pattern = (pattern > MGD_PATTERN_ROW ? pattern : MGD_PATTERN_ROW) + run->kernels->lanes;
-    MGD_TRY(mgd_code_cache_open(ctx, &run->code, run->block_steps, run->lanes, &w->code));
-    if (mgd_take(&w->pattern, pattern, run->real) &&
-        mgd_take(&w->factor, run->kernels->lanes, run->real))
-        return MGD_OK;
-    return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: patterns of %zu parameters",
-                    run->parameters);
-}
-
-/* And what those need that ask the chip for blocks of steps. */
-static mgd_status open_requester(mgd_context *ctx, const mgd_run *run, mgd_worker *w) {
-    size_t lanes = run->lanes, batches = run->block_steps * run->train.batch;
-    bool exact = run->train.engine == MGD_ENGINE_BACKPROP;
-    if (mgd_take(&w->points, run->max_points, sizeof(mgd_point)) &&
-        mgd_take(&w->places, run->block_steps, sizeof *w->places) &&
-        mgd_take(&w->cost, run->channels * run->max_points * lanes, sizeof(double)) &&
-        mgd_take(&w->against, lanes, sizeof(double)) &&
-        mgd_take(&w->samples, batches, lanes * sizeof(uint32_t)) &&
-        mgd_take(&w->ahead, MGD_AHEAD * run->train.batch, lanes * sizeof(uint32_t)) &&
-        mgd_take(&w->before, 1, mgd_run_unit_bytes(run)) &&
-        mgd_take(&w->signal, run->channels * run->block_steps * run->width, run->real) &&
-        mgd_take(&w->mixed, run->width, run->real) && mgd_take(&w->eta, run->width, run->real) &&
-        mgd_take(&w->lives, run->width, run->real) && mgd_take(&w->decay, run->width, run->real) &&
-        (run->nodes == 0 || mgd_take(&w->node_gradient, run->parameters, sizeof(double))) &&
-        (!exact || (mgd_take(&w->weight, run->train.batch, sizeof(double)) &&
-                    mgd_take(&w->slope, run->parameters, sizeof(double)))))
-        return MGD_OK;
-    return mgd_fail(ctx, MGD_ERR_MEMORY,
-                    "out of memory: the samples of a batch of %zu, shown up to %zu at once, need "
-                    "%.0f bytes for each thread",
-                    run->train.batch, run->block_steps,
-                    (double)(batches + MGD_AHEAD * run->train.batch) * (double)lanes *
-                        sizeof(uint32_t));
-}
-
-static void close_worker(mgd_worker *w) {
-    mgd_free(w->points);
-    mgd_free(w->places);
-    mgd_free(w->cost);
-    mgd_free(w->against);
-    mgd_free(w->samples);
-    mgd_free(w->ahead);
-    mgd_free(w->before);
-    mgd_free(w->signal);
-    mgd_free(w->mixed);
-    mgd_free(w->eta);
-    mgd_free(w->lives);
-    mgd_free(w->decay);
-    mgd_ode_close(w->ode);
-    mgd_free(w->weight);
-    mgd_free(w->node_gradient);
-    mgd_free(w->slope);
-    mgd_free(w->pattern);
-    mgd_free(w->factor);
-    mgd_code_cache_close(&w->code);
-}
-
 static mgd_status allocate_state(mgd_context *ctx, mgd_run *run) {
-    const mgd_train *t = &run->train;
-    size_t unit = mgd_run_unit_bytes(run), all = run->units * run->lanes;
-    size_t costs = run->channels * all;
-    bool second = t->optimizer == MGD_OPTIMIZER_ADAM;
-    bool first =
-        second || t->optimizer == MGD_OPTIMIZER_MOMENTUM || t->optimizer == MGD_OPTIMIZER_NESTEROV;
-    if (!(mgd_take(&run->theta, run->units, unit) && mgd_take(&run->gradient, run->units, unit) &&
-          (!first || mgd_take(&run->first_moment, run->units, unit)) &&
-          (!second || mgd_take(&run->second_moment, run->units, unit)) &&
-          mgd_take(&run->c0, costs, sizeof(double)) && mgd_take(&run->c, costs, sizeof(double)) &&
-          mgd_take(&run->c_tilde, costs, sizeof(double)) &&
-          mgd_take(&run->alive, all, sizeof(double)) &&
-          mgd_take(&run->stopped, all, sizeof(double)) &&
-          mgd_take(&run->fatal, all, sizeof(double)) && mgd_take(&run->finite, all, 1) &&
-          mgd_take(&run->reference, all, sizeof(double)) &&
-          mgd_take(&run->limit, costs, sizeof(double)) &&
-          mgd_take(&run->diverged, all, sizeof(double)) && mgd_take(&run->news, run->units, 1) &&
-          mgd_take(&run->window_first, all, sizeof(double)) &&
-          mgd_take(&run->window_end, all, sizeof(double)) &&
-          mgd_take(&run->asked_of, all, sizeof(double)) &&
-          mgd_take(&run->written_of, all, sizeof(double)) &&
-          mgd_take(&run->careful, run->units, 1) &&
-          mgd_take(&run->sums, 2 * costs, sizeof(double)) &&
-          mgd_take(&run->cache, run->units, sizeof(mgd_order_cache)) &&
-          mgd_take(&run->done, run->units, sizeof(uint64_t)) &&
-          mgd_take(&run->workers, run->num_workers, sizeof(mgd_worker))))
+    if (!mgd_state_take(run))
         return mgd_fail(ctx, MGD_ERR_MEMORY,
                         "out of memory: %zu replicas of %zu parameters (%.0f bytes for each array "
                         "like θ)",
-                        t->replicas, run->parameters, (double)run->units * (double)unit);
-    for (size_t i = 0; i < run->num_workers; i++)
-        MGD_TRY(open_patterns(ctx, run, &run->workers[i]));
-    for (size_t i = 0; i < run->requesters; i++) {
-        MGD_TRY(open_requester(ctx, run, &run->workers[i]));
-        if (t->integrator != MGD_INTEGRATOR_EULER)
-            MGD_TRY(mgd_ode_open(ctx, run, &run->workers[i].ode));
-    }
-    for (size_t i = 0; i < run->units; i++)
-        MGD_TRY(mgd_order_open(ctx, &run->order, run->lanes, &run->cache[i]));
-    for (size_t slot = 0; slot < all; slot++) {
-        run->alive[slot] = slot < t->replicas;
-        run->stopped[slot] = NAN;
-        run->finite[slot] = 1;
-    }
-    run->live_units = run->units;
-    memset(run->careful, 1, run->units); /* a resumed window holds what is not known */
+                        run->train.replicas, run->parameters,
+                        (double)run->layout.units * (double)mgd_run_unit_bytes(run));
+    run->layout.live_units = run->layout.units;
     return MGD_OK;
 }
 
-/* Who stands where at first, and what each replica has of its own by the options. */
-static mgd_status number_slots(mgd_context *ctx, mgd_run *run) {
+static mgd_status open_workers(mgd_context *ctx, mgd_run *run) {
+    const mgd_layout *l = &run->layout;
+    if (!mgd_take(&run->orders, l->units, sizeof(mgd_order_cache)) ||
+        !mgd_take(&run->workers, l->workers, sizeof(mgd_worker)))
+        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: %zu units and %zu threads", l->units,
+                        l->workers);
+    for (size_t i = 0; i < l->workers; i++)
+        MGD_TRY(mgd_worker_open(ctx, run, i < l->requesters, &run->workers[i]));
+    for (size_t i = 0; i < l->units; i++)
+        MGD_TRY(mgd_order_open(ctx, &run->order, l->lanes, &run->orders[i]));
+    return MGD_OK;
+}
+
+/* Who sits where at first, and what each replica has of its own by the options. */
+static void fill_seats(mgd_run *run) {
     mgd_train *t = &run->train;
-    size_t all = run->units * run->lanes;
-    if (!(mgd_take(&run->slot, t->replicas, sizeof(size_t)) &&
-          mgd_take(&run->owner, all, sizeof(size_t)) &&
-          mgd_take(&run->number, all, sizeof(uint64_t)) &&
-          mgd_take(&run->rate, all, sizeof(double))))
-        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: %zu replicas", t->replicas);
+    mgd_state *state = &run->state;
     const double *numbers = t->numbers ? mgd_tensor_data(t->numbers) : NULL;
     const double *factors = t->eta_factors ? mgd_tensor_data(t->eta_factors) : NULL;
     double most = factors ? 0 : 1;
-    for (size_t slot = 0; slot < all; slot++) {
-        size_t r = slot < t->replicas ? slot : t->replicas - 1;
-        run->slot[r] = slot < t->replicas ? slot : run->slot[r];
-        run->owner[slot] = r;
-        run->number[slot] = numbers ? (uint64_t)numbers[r] : t->replica + r;
-        run->rate[slot] = factors ? factors[r] : 1;
-        most = fmax(most, fabs(run->rate[slot]));
+    for (size_t seat = 0; seat < mgd_run_seats(run); seat++) {
+        bool taken = seat < t->replicas;
+        size_t r = taken ? seat : t->replicas - 1;
+        if (taken)
+            state->seat[r] = seat;
+        state->alive[seat] = taken;
+        state->owner[seat] = r;
+        state->number[seat] = numbers ? (uint64_t)numbers[r] : t->replica + r;
+        state->rate[seat] = factors ? factors[r] : 1;
+        most = fmax(most, fabs(state->rate[seat]));
     }
-    run->huge_eta = MGD_HUGE_SIGNAL / most;
+    run->now.huge_eta = MGD_HUGE_SIGNAL / most;
     t->numbers = t->eta_factors = NULL;
-    return MGD_OK;
 }
 
 /* θ of every replica: drawn for it, or the chip's own. */
@@ -314,17 +225,17 @@ static mgd_status fill_theta(mgd_context *ctx, mgd_run *run) {
     void *row;
     MGD_TRY(mgd_allocate(ctx, "parameters", run->parameters, run->real, &row));
     mgd_status status = MGD_OK;
-    for (size_t slot = 0; slot < run->units * run->lanes && status == MGD_OK; slot++) {
+    for (size_t seat = 0; seat < mgd_run_seats(run) && status == MGD_OK; seat++) {
         if (t->init) {
             mgd_init init = *t->init;
             init.seed = t->seed;
-            init.replica = run->number[slot];
+            init.replica = run->state.number[seat];
             status = run->chip->draw(ctx, run->chip, &init, row);
-        } else if (slot == 0) {
+        } else if (seat == 0) {
             run->chip->theta(run->chip, row);
         }
         if (status == MGD_OK)
-            status = mgd_run_slot_set(ctx, run, run->theta, slot, row);
+            status = mgd_run_seat_set(ctx, run, run->state.theta, seat, row);
     }
     mgd_free(row);
     return status;
@@ -336,19 +247,19 @@ static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
                           .y = t->y,
                           .cost = t->cost,
                           .batch = t->batch,
-                          .width = run->in_lanes ? run->lanes : 0,
-                          .max_points = run->max_points,
+                          .width = run->layout.in_lanes ? run->layout.lanes : 0,
+                          .max_points = run->layout.max_points,
                           .gradients = t->engine == MGD_ENGINE_BACKPROP,
-                          .workers = run->num_workers,
-                          .requesters = run->requesters,
-                          .units = run->units,
+                          .workers = run->layout.workers,
+                          .requesters = run->layout.requesters,
+                          .units = run->layout.units,
                           .replicas = t->replicas,
-                          .numbers = run->number,
+                          .numbers = run->state.number,
                           .seed = t->seed,
                           .dt = t->dt,
                           .nodes = run->nodes > 0,
-                          .num_shares = run->channels - 1,
-                          .shares = run->shares};
+                          .num_shares = run->signals.count - 1,
+                          .shares = run->signals.shares};
     return run->chip->open(ctx, run->chip, &task, &run->session);
 }
 
@@ -357,21 +268,22 @@ static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
 static void start_schedules(mgd_run *run) {
     const mgd_train *t = &run->train;
     const mgd_schedule *tau[] = {&t->tau_p, &t->tau_theta, &t->tau_x};
-    mgd_timer *timers[] = {&run->slots, &run->windows, &run->shows};
+    mgd_timer *timers[] = {&run->clock.slots, &run->clock.windows, &run->clock.shows};
     for (size_t i = 0; i < 3; i++) {
         timers[i]->tau = mgd_schedule_constant(tau[i]) ? (uint64_t)tau[i]->value : 1;
         if (tau[i] == &t->tau_theta && t->engine != MGD_ENGINE_DISCRETE)
             timers[i]->tau = 1; /* θ is written at every step */
     }
-    run->tau_theta = t->tau_theta.value;
-    run->per_amplitude = t->norm ? 1 / sqrt(run->code.square_sum) : 1;
-    run->amplitude = t->norm ? t->amplitude.value / sqrt(run->code.square_sum) : t->amplitude.value;
-    run->eta = t->eta.value;
-    run->steady = mgd_schedule_constant(&t->amplitude) && t->settle == 0 &&
-                  (mgd_schedule_constant(&t->tau_theta) || t->engine == MGD_ENGINE_ANALOG);
-    double sum = run->amplitude * run->code.square_sum;
-    double mean = run->amplitude * run->code.mean_square * (double)run->windows.tau;
-    run->scale = 1 / (t->convention == MGD_CONVENTION_PUBLISHED ? sum : mean);
+    run->now.tau_theta = t->tau_theta.value;
+    run->now.per_amplitude = t->norm ? 1 / sqrt(run->code.square_sum) : 1;
+    run->now.amplitude =
+        t->norm ? t->amplitude.value / sqrt(run->code.square_sum) : t->amplitude.value;
+    run->now.eta = t->eta.value;
+    run->now.steady = mgd_schedule_constant(&t->amplitude) && t->settle == 0 &&
+                      (mgd_schedule_constant(&t->tau_theta) || t->engine == MGD_ENGINE_ANALOG);
+    double sum = run->now.amplitude * run->code.square_sum;
+    double mean = run->now.amplitude * run->code.mean_square * (double)run->clock.windows.tau;
+    run->now.scale = 1 / (t->convention == MGD_CONVENTION_PUBLISHED ? sum : mean);
 }
 
 static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
@@ -392,13 +304,14 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
     MGD_TRY(mgd_code_open(ctx, t, run->nodes > 0 ? run->nodes : run->parameters, run->chip->dtype,
                           &run->code));
     start_schedules(run);
-    run->rested = run->chip->rested;
+    run->clock.rested = run->chip->rested;
     mgd_nodes_prepare(run);
     mgd_run_choose_layout(run);
-    MGD_TRY(number_slots(ctx, run));
+    MGD_TRY(allocate_state(ctx, run));
+    fill_seats(run);
     MGD_TRY(open_session(ctx, run));
     run->order = (mgd_order){t->shuffle, t->seed, mgd_tensor_shape(t->x)[0]};
-    MGD_TRY(allocate_state(ctx, run));
+    MGD_TRY(open_workers(ctx, run));
     MGD_TRY(mgd_divergence_open(ctx, run));
     return fill_theta(ctx, run);
 }
@@ -437,25 +350,18 @@ mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *given,
 void mgd_run_free(mgd_run *run) {
     if (!run)
         return;
-    for (size_t i = 0; run->workers && i < run->num_workers; i++)
-        close_worker(&run->workers[i]);
-    for (size_t unit = 0; run->cache && unit < run->units; unit++)
-        mgd_order_close(&run->cache[unit]);
+    for (size_t i = 0; run->workers && i < run->layout.workers; i++)
+        mgd_worker_close(&run->workers[i]);
+    for (size_t unit = 0; run->orders && unit < run->layout.units; unit++)
+        mgd_order_close(&run->orders[unit]);
     if (run->session)
         run->session->close(run->session);
     mgd_code_close(&run->code);
     mgd_pool_free(run->pool);
-    void *blocks[] = {
-        run->theta,           run->gradient,     run->first_moment, run->second_moment,
-        run->window_gradient, run->window_theta, run->slot,         run->number,
-        run->owner,           run->rate,         run->c0,           run->c,
-        run->c_tilde,         run->alive,        run->stopped,      run->finite,
-        run->careful,         run->fatal,        run->window_first, run->window_end,
-        run->asked_of,        run->written_of,   run->sums,         run->cache,
-        run->shares,          run->ears,         run->done,         run->workers,
-        run->reference,       run->limit,        run->diverged,     run->news};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        mgd_free(blocks[i]);
+    mgd_signals_close(run);
+    mgd_state_free(run);
+    mgd_free(run->orders);
+    mgd_free(run->workers);
     mgd_tensor_free((mgd_tensor *)run->train.x);
     mgd_tensor_free((mgd_tensor *)run->train.y);
     mgd_free(run);

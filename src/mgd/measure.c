@@ -13,26 +13,26 @@
 /* ---- samples --------------------------------------------------------------------------------- */
 
 void mgd_run_samples(const mgd_run *run, size_t unit, uint64_t batch, uint32_t *out) {
-    mgd_order_fill(&run->order, run->kernels->random, &run->cache[unit],
-                   run->number + unit * run->lanes, run->lanes, batch * run->train.batch,
-                   run->train.batch, out);
+    mgd_order_fill(&run->order, run->kernels->random, &run->orders[unit],
+                   run->state.number + unit * run->layout.lanes, run->layout.lanes,
+                   batch * run->train.batch, run->train.batch, out);
 }
 
 /* Makes sure that batch number `batch` is among those worked out ahead; where it lies. */
 static const uint32_t *ahead(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t batch) {
-    if (batch < w->ahead_batch || batch - w->ahead_batch >= MGD_AHEAD) {
-        mgd_order_fill(&run->order, run->kernels->random, &run->cache[unit],
-                       run->number + unit * run->lanes, run->lanes, batch * run->train.batch,
-                       MGD_AHEAD * run->train.batch, w->ahead);
-        w->ahead_batch = batch;
+    if (batch < w->block.ahead_batch || batch - w->block.ahead_batch >= MGD_AHEAD) {
+        mgd_order_fill(&run->order, run->kernels->random, &run->orders[unit],
+                       run->state.number + unit * run->layout.lanes, run->layout.lanes,
+                       batch * run->train.batch, MGD_AHEAD * run->train.batch, w->block.ahead);
+        w->block.ahead_batch = batch;
     }
-    return w->ahead + (batch - w->ahead_batch) * run->train.batch * run->lanes;
+    return w->block.ahead + (batch - w->block.ahead_batch) * run->train.batch * run->layout.lanes;
 }
 
 /* The same for a step; where the chip wants to know, it is told the next ones. */
 static void take_samples(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t batch,
                          uint32_t *out) {
-    size_t count = run->train.batch * run->lanes;
+    size_t count = run->train.batch * run->layout.lanes;
     if (!run->session->prefetch) {
         mgd_run_samples(run, unit, batch, out);
         return;
@@ -51,33 +51,33 @@ size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t 
     const uint32_t *samples = NULL;
     for (size_t j = 0; j < steps; j++) {
         uint64_t n = first + j;
-        if (mgd_timer_begins(&run->shows, n) || !samples) {
-            uint32_t *fresh = w->samples + batches++ * t->batch * run->lanes;
-            take_samples(run, w, unit, mgd_timer_index(&run->shows, n), fresh);
+        if (mgd_timer_begins(&run->clock.shows, n) || !samples) {
+            uint32_t *fresh = w->block.samples + batches++ * t->batch * run->layout.lanes;
+            take_samples(run, w, unit, mgd_timer_index(&run->clock.shows, n), fresh);
             samples = fresh;
         }
         bool with_base = mgd_step_measures_base(run, n), two = with_base || two_sided;
         mgd_point point = {.step = n,
-                           .slot = mgd_timer_index(&run->slots, n),
+                           .slot = mgd_timer_index(&run->clock.slots, n),
                            .samples = samples,
                            .ticks = two ? 1 : 2};
         if (with_base) {
             base = points;
             has_base = true;
-            w->points[points++] = point;
+            w->block.points[points++] = point;
             point.tick = 1;
         }
         point.sign = 1;
-        w->places[j] = (mgd_places){.plus = points, .base = base, .has_base = has_base};
-        w->points[points++] = point;
+        w->block.places[j] = (mgd_places){.plus = points, .base = base, .has_base = has_base};
+        w->block.points[points++] = point;
         if (two_sided) {
             point.tick = 1;
             point.sign = -1;
-            w->places[j].minus = points;
-            w->points[points++] = point;
+            w->block.places[j].minus = points;
+            w->block.points[points++] = point;
         }
     }
-    w->num_points = points;
+    w->block.num_points = points;
     return points;
 }
 
@@ -85,10 +85,10 @@ size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t 
 
 static void stop_lanes(mgd_run *run, size_t unit, uint64_t step, const double *plus,
                        const double *against) {
-    for (size_t lane = 0; lane < run->lanes; lane++) {
-        size_t slot = unit * run->lanes + lane;
-        if (run->alive[slot] != 0 && !(isfinite(plus[lane]) && isfinite(against[lane])))
-            mgd_divergence_stop(run, slot, step, isfinite(plus[lane]) ? against[lane] : plus[lane]);
+    for (size_t lane = 0; lane < run->layout.lanes; lane++) {
+        size_t seat = unit * run->layout.lanes + lane;
+        if (run->state.alive[seat] != 0 && !(isfinite(plus[lane]) && isfinite(against[lane])))
+            mgd_divergence_stop(run, seat, step, isfinite(plus[lane]) ? against[lane] : plus[lane]);
     }
 }
 
@@ -96,41 +96,46 @@ static void stop_lanes(mgd_run *run, size_t unit, uint64_t step, const double *p
  * whose latest C₀ was `base`. */
 static const double *against_of(const mgd_run *run, mgd_worker *w, uint64_t n,
                                 const mgd_places *place, const double *cost, const double *base) {
-    size_t lanes = run->lanes;
+    size_t lanes = run->layout.lanes;
     if (run->train.baseline == MGD_BASELINE_TWO_SIDED)
         return cost + place->minus * lanes;
     if (run->train.baseline == MGD_BASELINE_NONE || !mgd_step_counts(run, n))
         return cost + place->plus * lanes;
     if (place->has_base)
         return cost + place->base * lanes;
-    return memcpy(w->against, base, lanes * sizeof(double));
+    return memcpy(w->block.against, base, lanes * sizeof(double));
 }
 
 /* Of step n, number j of the block. */
 static void demodulate_channel(mgd_run *run, mgd_worker *w, const mgd_demodulation *d, size_t unit,
                                size_t channel, uint64_t n, size_t j) {
-    const size_t lanes = run->lanes, at = (channel * run->units + unit) * lanes;
-    const double *cost = w->cost + channel * w->num_points * lanes;
-    const double *plus = cost + w->places[j].plus * lanes;
-    const double *against = against_of(run, w, n, &w->places[j], cost, run->c0 + at);
-    const mgd_signals state = {
-        run->alive + unit * lanes, run->limit + at,   run->c0 + at, run->c + at,
-        run->c_tilde + at,         run->sums + 2 * at};
-    char *signal = w->signal + (channel * run->block_steps + j) * run->width * run->real;
+    const size_t lanes = run->layout.lanes, at = (channel * run->layout.units + unit) * lanes;
+    const double *cost = w->block.cost + channel * w->block.num_points * lanes;
+    const double *plus = cost + w->block.places[j].plus * lanes;
+    const double *against = against_of(run, w, n, &w->block.places[j], cost, run->state.c0 + at);
+    const mgd_signals state = {.alive = run->state.alive + unit * lanes,
+                               .limit = run->state.limit + at,
+                               .c0 = run->state.c0 + at,
+                               .c = run->state.c + at,
+                               .c_tilde = run->state.c_tilde + at,
+                               .sum_tilde = run->state.sum_tilde + at,
+                               .sum_c = run->state.sum_c + at};
+    char *signal =
+        w->block.signal + (channel * run->layout.block_steps + j) * run->layout.width * run->real;
     mgd_alarm alarm =
         run->train.engine == MGD_ENGINE_ANALOG
-            ? run->kernels->high_pass(d, plus, lanes, run->width, &state, signal)
-            : run->kernels->demodulate(d, plus, against, lanes, run->width, &state, signal);
+            ? run->kernels->high_pass(d, plus, lanes, run->layout.width, &state, signal)
+            : run->kernels->demodulate(d, plus, against, lanes, run->layout.width, &state, signal);
     if (alarm.nonfinite) {
         stop_lanes(run, unit, n, plus, against);
-        w->eta_held = NAN;
+        w->rates.held = NAN;
     }
     if (alarm.huge)
-        run->careful[unit] = 1;
-    if (channel > 0 || !(alarm.beyond || (double)n < run->first_window))
+        run->state.careful[unit] = 1;
+    if (channel > 0 || !(alarm.beyond || (double)n < run->watch.first_window))
         return;
     mgd_divergence_step(run, unit, n);
-    w->eta_held = alarm.beyond ? NAN : w->eta_held; /* some may have stopped */
+    w->rates.held = alarm.beyond ? NAN : w->rates.held; /* some may have stopped */
 }
 
 void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps) {
@@ -141,7 +146,7 @@ void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t firs
     for (size_t j = 0; j < steps; j++) {
         d.scale = mgd_step_scale(run, first + j);
         d.jumps = t->engine == MGD_ENGINE_ANALOG && mgd_step_changes_sample(run, first + j);
-        for (size_t channel = 0; channel < run->channels; channel++)
+        for (size_t channel = 0; channel < run->signals.count; channel++)
             demodulate_channel(run, w, &d, unit, channel, first + j, j);
     }
 }

@@ -33,8 +33,10 @@ static uint64_t stride_of(const mgd_run *run) {
     const mgd_train *t = &run->train;
     uint64_t period = run->code.period, stride = t->batch;
     bool steady = mgd_schedule_constant(&t->tau_theta) && mgd_schedule_constant(&t->tau_p);
-    if (run->code.kind == MGD_CODE_SINE && steady && run->windows.tau % run->slots.tau == 0)
-        period = run->windows.tau / run->slots.tau; /* its frequencies are bins of the window */
+    if (run->code.kind == MGD_CODE_SINE && steady &&
+        run->clock.windows.tau % run->clock.slots.tau == 0)
+        period = run->clock.windows.tau /
+                 run->clock.slots.tau; /* its frequencies are bins of the window */
     while (period > 1 && common_divisor(stride, period) > 1)
         stride++;
     return stride;
@@ -45,8 +47,8 @@ static void sign_steps(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, s
                        size_t width, uint32_t *out) {
     const mgd_run *run = u->run;
     for (size_t lane = 0; lane < width; lane++) {
-        mgd_pattern own = mgd_code_signs(&run->code, &w->code, run->kernels->random, u->replica,
-                                         slot + (lane < used ? lane : used - 1), 1);
+        mgd_pattern own = mgd_code_signs(&run->code, &w->patterns.code, run->kernels->random,
+                                         u->replica, slot + (lane < used ? lane : used - 1), 1);
         for (size_t node = 0; node < run->nodes; node += 32)
             out[node / 32 * width + lane] = mgd_code_bits(own.words, own.bit + node);
     }
@@ -61,10 +63,11 @@ static void value_steps(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, 
         for (size_t first = 0, n; first < run->nodes; first += n) {
             n = run->nodes - first < MGD_PATTERN_ROW ? run->nodes - first : MGD_PATTERN_ROW;
             run->kernels->code->row(&run->code, &signs, MGD_USE_PERTURB, *u->replica,
-                                    slot + (lane < used ? lane : used - 1), first, n, w->pattern);
+                                    slot + (lane < used ? lane : used - 1), first, n,
+                                    w->patterns.values);
             for (size_t i = 0; i < n; i++)
-                memcpy(out + ((first + i) * width + lane) * run->real, w->pattern + i * run->real,
-                       run->real);
+                memcpy(out + ((first + i) * width + lane) * run->real,
+                       w->patterns.values + i * run->real, run->real);
         }
 }
 
@@ -122,14 +125,14 @@ mgd_status mgd_nodes_step(mgd_context *ctx, mgd_run *run, mgd_worker *w,
                                 .magnitude = &w->node_magnitude};
     MGD_TRY(run->session->measure_nodes(ctx, run->session, request, &step));
     if (!(w->node_magnitude * scale < MGD_HUGE_SIGNAL)) /* of one sample, if not of all */
-        run->careful[request->unit] = 1;
+        run->state.careful[request->unit] = 1;
     return MGD_OK;
 }
 
 void mgd_nodes_integrate(mgd_run *run, const mgd_worker *w, size_t unit, bool set) {
-    void *g = run->gradient + unit * mgd_run_unit_bytes(run);
+    void *g = run->state.gradient + unit * mgd_run_unit_bytes(run);
     const double *share = w->node_gradient;
-    if (run->alive[unit] == 0) /* its cost was not finite */
+    if (run->state.alive[unit] == 0) /* its cost was not finite */
         return;
     if (set)
         memset(g, 0, run->parameters * run->real);
@@ -138,5 +141,5 @@ void mgd_nodes_integrate(mgd_run *run, const mgd_worker *w, size_t unit, bool se
     for (size_t i = 0; i < run->parameters && run->real == sizeof(double); i++)
         ((double *)g)[i] += share[i];
     /* what tells a signal from rounding is C̃ of a sample; the batch's may cancel */
-    run->sums[2 * unit] += w->node_magnitude - fabs(run->c_tilde[unit]);
+    run->state.sum_tilde[unit] += w->node_magnitude - fabs(run->state.c_tilde[unit]);
 }

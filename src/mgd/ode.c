@@ -216,20 +216,20 @@ static void begin(mgd_context *ctx, mgd_run *run, mgd_worker *w, const mgd_reque
     o->request = *request;
     o->request.num_points = mgd_step_points(run, w, unit, n, 1);
     o->request.source = mgd_unit_source_open(&o->source);
-    o->eta = mgd_run_eta(run, n) * run->rate[unit]; /* one replica in a unit */
+    o->eta = mgd_run_eta(run, n) * run->state.rate[unit]; /* one replica in a unit */
     o->tau_theta = mgd_run_tau_theta(run, n);
     o->scale = mgd_step_scale(run, n);
     o->evaluations = 0;
     o->status = MGD_OK;
     for (size_t first = 0, count; first < p; first += count) {
         count = mgd_unit_part(run, first, p);
-        mgd_pattern s =
-            mgd_unit_pattern(&o->source, w, MGD_USE_DEMODULATE, w->points->slot, first, count);
+        mgd_pattern s = mgd_unit_pattern(&o->source, w, MGD_USE_DEMODULATE, w->block.points->slot,
+                                         first, count);
         memcpy(o->pattern + first, s.values, count * sizeof(double));
     }
-    memcpy(o->y, run->theta + at, p * sizeof(double));
-    memcpy(o->y + p, run->gradient + at, p * sizeof(double));
-    o->y[2 * p] = run->c0[unit];
+    memcpy(o->y, run->state.theta + at, p * sizeof(double));
+    memcpy(o->y + p, run->state.gradient + at, p * sizeof(double));
+    o->y[2 * p] = run->state.c0[unit];
 }
 
 /* From the beginning of a step to its end. The last trial takes what is nearly its own length, too:
@@ -253,7 +253,7 @@ static int solve(mgd_ode *o, size_t unit, uint64_t n) {
     int code = GSL_SUCCESS;
     if (mgd_step_changes_sample(o->run, n)) {
         code = measure_at(o, o->y);
-        o->y[2 * p] = o->cost - o->run->c_tilde[unit];
+        o->y[2 * p] = o->cost - o->run->state.c_tilde[unit];
     }
     if (code == GSL_SUCCESS)
         code = evolve(o);
@@ -285,14 +285,14 @@ mgd_status mgd_ode_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, const mgd
                         "help, unless the cost jumps or is noisy",
                         methods[run->train.integrator].name, (unsigned long long)n, MOST_TRIALS,
                         MGD_NUMBER(run->train.tolerance));
-    memcpy(run->gradient + at, o->y + p, p * sizeof(double));
-    if (run->window_gradient)
+    memcpy(run->state.gradient + at, o->y + p, p * sizeof(double));
+    if (run->keeps_windows)
         mgd_step_keep_window(run, unit, n);
-    memcpy(run->theta + at, o->y, p * sizeof(double));
-    run->c0[unit] = o->y[2 * p];
-    run->c[unit] = o->cost;
-    run->c_tilde[unit] = o->cost - o->y[2 * p];
-    run->asked_of[unit] += o->evaluations;
+    memcpy(run->state.theta + at, o->y, p * sizeof(double));
+    run->state.c0[unit] = o->y[2 * p];
+    run->state.c[unit] = o->cost;
+    run->state.c_tilde[unit] = o->cost - o->y[2 * p];
+    run->state.asked_of[unit] += o->evaluations;
     mgd_divergence_step(run, unit, n);
     return MGD_OK;
 }

@@ -28,46 +28,41 @@ static mgd_status rows_tensor(mgd_context *ctx, const mgd_run *run, const char *
 mgd_status mgd_run_theta(mgd_context *ctx, mgd_run *run, mgd_tensor **out) {
     MGD_OPERATION;
     mgd_run_settle(run);
-    return rows_tensor(ctx, run, run->theta, out);
+    return rows_tensor(ctx, run, run->state.theta, out);
 }
 
 mgd_status mgd_run_gradient(mgd_context *ctx, const mgd_run *run, mgd_tensor **out) {
     MGD_OPERATION;
-    return rows_tensor(ctx, run, run->window_gradient, out);
+    return rows_tensor(ctx, run, run->keeps_windows ? run->state.window_gradient : NULL, out);
 }
 
 mgd_status mgd_run_keep_gradient(mgd_context *ctx, mgd_run *run) {
-    if (run->window_gradient)
+    if (run->keeps_windows)
         return MGD_OK;
-    void *gradient, *theta;
-    MGD_TRY(
-        mgd_allocate(ctx, "G of the last window", run->units, mgd_run_unit_bytes(run), &gradient));
-    mgd_status status =
-        mgd_allocate(ctx, "θ of the last window", run->units, mgd_run_unit_bytes(run), &theta);
-    if (status != MGD_OK) {
-        mgd_free(gradient);
-        return status;
-    }
-    run->window_gradient = gradient;
-    run->window_theta = theta;
-    return MGD_OK;
+    run->keeps_windows = true;
+    if (mgd_state_take(run))
+        return MGD_OK;
+    run->keeps_windows = false;
+    return mgd_fail(ctx, MGD_ERR_MEMORY,
+                    "out of memory: G and θ of the last window need %.0f bytes each",
+                    (double)run->layout.units * (double)mgd_run_unit_bytes(run));
 }
 
 /* Replicas side by side, in the units where some run: those of them that are not known. */
 static mgd_status evaluate_lanes(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
                                  const mgd_tensor *y, const bool *known, double *cost,
                                  double *accuracy) {
-    size_t slots = run->live_units * run->lanes;
+    size_t seats = run->layout.live_units * run->layout.lanes;
     void *memory;
-    MGD_TRY(mgd_allocate(ctx, "costs", 2 * slots, sizeof(double), &memory));
-    double *costs = memory, *accuracies = costs + slots;
+    MGD_TRY(mgd_allocate(ctx, "costs", 2 * seats, sizeof(double), &memory));
+    double *costs = memory, *accuracies = costs + seats;
     mgd_status status =
-        run->session->evaluate_lanes(ctx, run->session, run->pool, run->live_units, run->step,
-                                     run->theta, x, y, costs, accuracies);
+        run->session->evaluate_lanes(ctx, run->session, run->pool, run->layout.live_units,
+                                     run->clock.step, run->state.theta, x, y, costs, accuracies);
     for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++)
-        if (run->slot[r] < slots && !(known && known[r])) {
-            cost[r] = costs[run->slot[r]];
-            accuracy[r] = accuracies[run->slot[r]];
+        if (run->state.seat[r] < seats && !(known && known[r])) {
+            cost[r] = costs[run->state.seat[r]];
+            accuracy[r] = accuracies[run->state.seat[r]];
         }
     mgd_free(memory);
     return status;
@@ -78,19 +73,19 @@ mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
                             double *accuracy) {
     MGD_OPERATION;
     mgd_run_settle(run);
-    size_t first = 0; /* of the slots whose replicas are evaluated one by one */
+    size_t first = 0; /* of the seats whose replicas are evaluated one by one */
     void *row;
     MGD_TRY(mgd_allocate(ctx, "parameters", run->parameters, run->real, &row));
     mgd_status status = MGD_OK;
     if (run->session->evaluate_lanes) {
         status = evaluate_lanes(ctx, run, x, y, known, cost, accuracy);
-        first = run->live_units * run->lanes;
+        first = run->layout.live_units * run->layout.lanes;
     }
     for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++) {
-        if (run->slot[r] < first || (known && known[r]))
+        if (run->state.seat[r] < first || (known && known[r]))
             continue;
-        mgd_run_row_get(run, run->theta, r, row);
-        mgd_view view = {.slot = run->slot[r], .step = run->step, .theta = row};
+        mgd_run_row_get(run, run->state.theta, r, row);
+        mgd_view view = {.seat = run->state.seat[r], .step = run->clock.step, .theta = row};
         status = run->session->evaluate(ctx, run->session, run->pool, &view, x, y, &cost[r],
                                         &accuracy[r]);
     }
@@ -122,8 +117,8 @@ mgd_status mgd_run_predict(mgd_context *ctx, mgd_run *run, const mgd_tensor *x, 
     mgd_status status = MGD_OK;
     mgd_tensor *all = NULL, *y = NULL;
     for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++) {
-        mgd_run_row_get(run, run->theta, r, row);
-        mgd_view view = {.slot = run->slot[r], .step = run->step, .theta = row};
+        mgd_run_row_get(run, run->state.theta, r, row);
+        mgd_view view = {.seat = run->state.seat[r], .step = run->clock.step, .theta = row};
         status = run->session->predict(ctx, run->session, &view, x, draw, &y);
         if (status != MGD_OK || single)
             break;
@@ -142,21 +137,22 @@ mgd_status mgd_run_predict(mgd_context *ctx, mgd_run *run, const mgd_tensor *x, 
 /* ---- angle ----------------------------------------------------------------------------------- */
 
 /* Adds the samples of a batch to weights (N). */
-static void add_batch(const mgd_run *run, size_t slot, uint64_t batch, double share,
+static void add_batch(const mgd_run *run, size_t seat, uint64_t batch, double share,
                       double *weight) {
-    uint32_t *samples = run->workers[0].samples; /* (B × lanes), free between segments */
-    mgd_run_samples(run, slot / run->lanes, batch, samples);
+    uint32_t *samples = run->workers[0].block.samples; /* (B × lanes), free between segments */
+    mgd_run_samples(run, seat / run->layout.lanes, batch, samples);
     for (size_t b = 0; b < run->train.batch; b++)
-        weight[samples[b * run->lanes + slot % run->lanes]] += share / (double)run->train.batch;
+        weight[samples[b * run->layout.lanes + seat % run->layout.lanes]] +=
+            share / (double)run->train.batch;
 }
 
 /* The timer by which samples were shown at an earlier step; NULL where that is forgotten. */
 static const mgd_timer *shows_at(const mgd_run *run, uint64_t step) {
-    if (step >= run->shows.first)
-        return &run->shows;
-    for (size_t i = 0; i < MGD_SHOWN && run->shown[i].tau > 0; i++)
-        if (step >= run->shown[i].first)
-            return &run->shown[i];
+    if (step >= run->clock.shows.first)
+        return &run->clock.shows;
+    for (size_t i = 0; i < MGD_SHOWN && run->clock.shown[i].tau > 0; i++)
+        if (step >= run->clock.shown[i].first)
+            return &run->clock.shown[i];
     return NULL;
 }
 
@@ -164,10 +160,10 @@ static const mgd_timer *shows_at(const mgd_run *run, uint64_t step) {
 
 /* How much each sample weighs in G: those of steps first … end − 1, or, for the low-pass of the
  * analog engine, of all steps before `end` as far as it remembers. False: some are forgotten. */
-static bool window_weights(const mgd_run *run, size_t slot, uint64_t first, uint64_t end,
+static bool window_weights(const mgd_run *run, size_t seat, uint64_t first, uint64_t end,
                            double *weight) {
     bool analog = run->train.engine == MGD_ENGINE_ANALOG;
-    double keep = run->tau_theta / (run->tau_theta + 1), left = 1;
+    double keep = run->now.tau_theta / (run->now.tau_theta + 1), left = 1;
     memset(weight, 0, run->order.samples * sizeof *weight);
     for (uint64_t n = end; n > (analog ? 0 : first) && left > FORGOTTEN;) {
         const mgd_timer *shows = shows_at(run, n - 1);
@@ -181,7 +177,7 @@ static bool window_weights(const mgd_run *run, size_t slot, uint64_t first, uint
             share = left - after;
             left = after;
         }
-        add_batch(run, slot, mgd_timer_index(shows, n - 1), share, weight);
+        add_batch(run, seat, mgd_timer_index(shows, n - 1), share, weight);
         n = from;
     }
     return true;
@@ -229,10 +225,10 @@ typedef struct {
 
 /* The last completed window of a replica; false when none has been kept. */
 static bool last_window(const mgd_run *run, size_t r, uint64_t *first, uint64_t *end) {
-    size_t slot = run->slot[r];
-    *first = (uint64_t)run->window_first[slot];
-    *end = (uint64_t)run->window_end[slot];
-    return run->window_gradient && *end > 0;
+    size_t seat = run->state.seat[r];
+    *first = (uint64_t)run->state.window_first[seat];
+    *end = (uint64_t)run->state.window_end[seat];
+    return run->keeps_windows && *end > 0;
 }
 
 /* |g|²/|G − g|², and G − g where it is wanted; published sums are made means. */
@@ -260,24 +256,24 @@ static double compare(const mgd_run *run, const void *row, const double *truth, 
 
 static mgd_status angle_of(mgd_context *ctx, mgd_run *run, size_t r, bool whole_set,
                            angle_scratch *w, double *angle, double *snr, double *error) {
-    size_t n = (size_t)run->order.samples, slot = run->slot[r], count = 0;
+    size_t n = (size_t)run->order.samples, seat = run->state.seat[r], count = 0;
     uint64_t first, end;
     if (!last_window(run, r, &first, &end))
         return MGD_OK;
     for (size_t i = 0; i < n && whole_set; i++)
         w->weight[i] = 1 / (double)n;
-    if (!whole_set && !window_weights(run, slot, first, end, w->weight))
+    if (!whole_set && !window_weights(run, seat, first, end, w->weight))
         return MGD_OK;
     for (size_t i = 0; i < n; i++)
         if (w->weight[i] != 0) {
             w->index[count] = (uint32_t)i;
             w->weight[count++] = w->weight[i];
         }
-    mgd_run_row_get(run, run->window_theta, r, w->row);
-    mgd_view view = {.slot = slot, .step = end, .theta = w->row};
+    mgd_run_row_get(run, run->state.window_theta, r, w->row);
+    mgd_view view = {.seat = seat, .step = end, .theta = w->row};
     mgd_weighted set = {count, w->index, w->weight};
     MGD_TRY(run->session->gradient(ctx, run->session, run->pool, &view, &set, w->truth, NULL));
-    mgd_run_row_get(run, run->window_gradient, r, w->row);
+    mgd_run_row_get(run, run->state.window_gradient, r, w->row);
     *angle = angle_between(run, w->row, w->truth);
     *snr = compare(run, w->row, w->truth, (double)(end - first), error);
     return MGD_OK;
@@ -291,7 +287,7 @@ mgd_status mgd_run_angle(mgd_context *ctx, mgd_run *run, bool whole_set, double 
         angle[r] = snr[r] = NAN;
     for (size_t i = 0; error && i < replicas * run->parameters; i++)
         error[i] = NAN;
-    if (!run->window_gradient)
+    if (!run->keeps_windows)
         return MGD_OK;
     angle_scratch w = {mgd_calloc(run->parameters, run->real),
                        mgd_calloc(run->parameters, sizeof(double)),
@@ -320,8 +316,8 @@ mgd_status mgd_run_update_norm(mgd_context *ctx, const mgd_run *run, double *nor
         if (!last_window(run, r, &first, &end))
             continue;
         double sum = 0;
-        mgd_run_row_get(run, run->theta, r, now);
-        mgd_run_row_get(run, run->window_theta, r, before);
+        mgd_run_row_get(run, run->state.theta, r, now);
+        mgd_run_row_get(run, run->state.window_theta, r, before);
         for (size_t i = 0; i < run->parameters; i++) {
             double change = mgd_run_real(run, now, i) - mgd_run_real(run, before, i);
             sum += change * change;
@@ -335,13 +331,12 @@ mgd_status mgd_run_update_norm(mgd_context *ctx, const mgd_run *run, double *nor
 /* ---- signal and units ------------------------------------------------------------------------ */
 
 uint64_t mgd_run_signal(const mgd_run *run, bool mean, double *c, double *c_tilde, double *ulps) {
-    uint64_t steps = mean ? run->step - run->sums_from : 0;
+    uint64_t steps = mean ? run->clock.step - run->counters.summed_from : 0;
     for (size_t r = 0; r < run->train.replicas; r++) {
-        size_t slot = run->slot[r], lane = slot % run->lanes;
-        const double *sums = run->sums + 2 * (slot - lane) + lane;
-        bool summed = steps > 0 && run->alive[slot] != 0;
-        c[r] = summed ? sums[run->lanes] / (double)steps : run->c[slot];
-        c_tilde[r] = summed ? sums[0] / (double)steps : run->c_tilde[slot];
+        size_t seat = run->state.seat[r];
+        bool summed = steps > 0 && run->state.alive[seat] != 0;
+        c[r] = summed ? run->state.sum_c[seat] / (double)steps : run->state.c[seat];
+        c_tilde[r] = summed ? run->state.sum_tilde[seat] / (double)steps : run->state.c_tilde[seat];
         int exponent;
         frexp(c[r], &exponent); /* of the power of two above C */
         ulps[r] = c[r] != 0 ? fabs(c_tilde[r]) / ldexp(run->chip->resolution, exponent - 1) : NAN;
@@ -358,15 +353,15 @@ mgd_status mgd_run_saturated(mgd_context *ctx, mgd_run *run, const mgd_tensor *x
                         "expected a network on an ideal or a simulated chip, with a built-in cost");
     void *memory;
     mgd_run_settle(run);
-    MGD_TRY(mgd_allocate(ctx, "shares", run->units * run->lanes, sizeof(double), &memory));
+    MGD_TRY(mgd_allocate(ctx, "shares", mgd_run_seats(run), sizeof(double), &memory));
     double *shares = memory;
     mgd_status status = MGD_OK;
-    for (size_t unit = 0; unit < run->units && status == MGD_OK; unit++)
-        status = run->session->saturated(ctx, run->session, unit, run->step,
-                                         run->theta + unit * mgd_run_unit_bytes(run), x, y,
-                                         shares + unit * run->lanes, units);
+    for (size_t unit = 0; unit < run->layout.units && status == MGD_OK; unit++)
+        status = run->session->saturated(ctx, run->session, unit, run->clock.step,
+                                         run->state.theta + unit * mgd_run_unit_bytes(run), x, y,
+                                         shares + unit * run->layout.lanes, units);
     for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++)
-        share[r] = shares[run->slot[r]];
+        share[r] = shares[run->state.seat[r]];
     mgd_free(memory);
     return status;
 }

@@ -3,14 +3,15 @@
 #include "step.h"
 
 void mgd_run_settle(mgd_run *run) {
-    double seconds = run->chip->rested - run->rested;
-    run->rested = run->chip->rested;
+    double seconds = run->chip->rested - run->clock.rested;
+    run->clock.rested = run->chip->rested;
     if (seconds > 0 && run->session->rest)
-        run->session->rest(run->session, &(mgd_rest){run->step, run->number, run->theta, seconds});
+        run->session->rest(run->session, &(mgd_rest){run->clock.step, run->state.number,
+                                                     run->state.theta, seconds});
 }
 
 uint64_t mgd_run_steps_done(const mgd_run *run) {
-    return run->step;
+    return run->clock.step;
 }
 
 size_t mgd_run_replicas(const mgd_run *run) {
@@ -18,10 +19,10 @@ size_t mgd_run_replicas(const mgd_run *run) {
 }
 
 size_t mgd_run_units(const mgd_run *run, size_t *active) {
-    *active = run->live_units;
-    return run->units;
+    *active = run->layout.live_units;
+    return run->layout.units;
 }
 
 const char *mgd_run_warning(const mgd_run *run) {
-    return run->warned ? run->warning : NULL;
+    return run->watch.warned ? run->watch.warning : NULL;
 }

@@ -1,14 +1,13 @@
-/* run: the state of a training run, shared by make.c (making it), engine.c (steps), stop.c
- * (counting, and replicas that stop), run.c and probe.c (looking at it).
+/* run: what a training run is made of, for all files of this folder.
  *
  * Replicas are kept in units. In rows a unit is one replica and its arrays are (P'), P' being P
  * rounded up to whole tiles. In lanes a unit is W replicas side by side and its arrays are (P × W).
  * Either way a unit's array is `count` × `width` reals: kernels of the engine see no difference.
  * The last unit may have lanes without a replica; they run along, not alive.
  *
- * A *slot* is one lane of one unit. Replicas that have stopped make room: in lanes they change
+ * A *seat* is one lane of one unit. Replicas that have stopped make room: in lanes they change
  * places with living ones, so that those fill the first `live_units` units and the rest is not
- * advanced. What concerns a replica is found by its slot; everything that users see is in the order
+ * advanced. What concerns a replica is found by its seat; everything that users see is in the order
  * of replicas.
  */
 #ifndef MGD_MGD_RUN_H
@@ -18,10 +17,13 @@
 #include "kernels.h"
 #include "order.h"
 #include "schedule.h"
+#include "state.h"
 
 #define MGD_AHEAD 4      /* batches whose samples are worked out together */
 #define MGD_MAX_LANES 16 /* in a tile, of any precision */
 #define MGD_SHOWN 32     /* changes of the sample time that are remembered */
+
+/* ---- what a worker needs --------------------------------------------------------------------- */
 
 /* Places of a step's points among those of its block. */
 typedef struct {
@@ -29,43 +31,117 @@ typedef struct {
     bool has_base;
 } mgd_places;
 
-typedef struct mgd_ode mgd_ode; /* see ode.c */
-
-/* Parameters from the end of the ear before to this one's hear a channel of the cost. */
-typedef struct {
-    size_t end, channel;
-} mgd_ear;
-
-/* What one worker needs for a block of steps. */
+/* What is asked of the chip for a block of steps, and what comes of it. */
 typedef struct {
     mgd_point *points;    /* (max_points) */
     mgd_places *places;   /* (block_steps) */
     size_t num_points;    /* of the block, and their costs: … */
-    double *cost;         /* … (channels × num_points × lanes of a unit) */
+    double *cost;         /* … (signals × num_points × lanes of a unit) */
     double *against;      /* (lanes of a unit) C₀ of an earlier block */
+    uint32_t *samples;    /* (block_steps × B × lanes of a unit) */
     uint32_t *ahead;      /* (MGD_AHEAD × B × lanes) samples of the batches from … */
     uint64_t ahead_batch; /* … this number on; UINT64_MAX: none */
-    uint32_t *samples;    /* (block_steps × B × lanes of a unit) */
-    char *before;         /* (a unit's θ) θ as it was before a write that may overflow */
-    char *signal; /* (channels × block_steps × width) C̃·scale, in the kernels' precision */
-    char *mixed;  /* (width) of a tile whose parameters hear different channels */
-    char *eta, *lives;             /* (width) η and 1 of replicas that run, 0 of others, … */
-    char *decay;                   /* … and η·λ, … */
-    double eta_held;               /* … for this η; NaN: to be made again */
-    mgd_ode *ode;                  /* GSL's integrators, else NULL */
-    double *weight;                /* back-propagation: (B) of the batch's samples, … */
-    double *slope;                 /* … (P) the true gradient */
-    uint64_t held_slot;            /* what `pattern` holds: of which slot, … */
+    char *signal; /* (signals × block_steps × width) C̃·scale, in the kernels' precision */
+    char *mixed;  /* (width) of a tile whose parameters hear different signals */
+} mgd_block;
+
+/* Patterns: all that every thread needs, which may help with another's unit. */
+typedef struct {
+    mgd_code_cache code;           /* random words of the present unit */
+    char *values;                  /* one part of a pattern: see MGD_PATTERN_ROWS; … */
+    uint64_t held_slot;            /* … of which slot, … */
     mgd_use held_use;              /* … for what, … */
     size_t held_first, held_count; /* … and which parameters; count 0: nothing */
-    char *pattern;                 /* one part: see MGD_PATTERN_ROWS */
     char *factor;                  /* (lanes of a tile) in rows: ±a or 0 of each point, … */
     uint64_t factor_signs;         /* … for these signs; 0: none */
     uint32_t signs[MGD_PATTERN_ROW / 32 * MGD_MAX_LANES]; /* of one part of each point's pattern */
-    mgd_code_cache code;                                  /* random words of the present unit */
+} mgd_patterns;
+
+/* η of a unit's replicas, as the kernels want it, (width). */
+typedef struct {
+    char *eta, *lives; /* η and 1 of replicas that run, 0 of others, … */
+    char *decay;       /* … and η·λ, … */
+    double held;       /* … for this η; NaN: to be made again */
+} mgd_rates;
+
+typedef struct mgd_ode mgd_ode; /* see ode.c */
+
+typedef struct {
+    mgd_patterns patterns;
+    mgd_block block;
+    mgd_rates rates;
+    char *before;          /* (a unit's θ) θ as it was before a write that may overflow */
+    mgd_ode *ode;          /* GSL's integrators, else NULL */
+    double *weight;        /* back-propagation: (B) of the batch's samples, … */
+    double *slope;         /* … (P) the true gradient */
     double *node_gradient; /* (P) with nodes: a step's share of G, … */
     double node_magnitude; /* … and mean |C̃_b| of its samples */
 } MGD_OWN_LINE mgd_worker;
+
+/* ---- parts of a run -------------------------------------------------------------------------- */
+
+/* Where replicas are kept, and how they are advanced. */
+typedef struct {
+    bool in_lanes;
+    size_t lanes; /* replicas in a unit: W, or 1 */
+    size_t units;
+    size_t live_units;          /* units from here on have no replica that runs */
+    size_t count, width;        /* of a unit's arrays, see above */
+    bool one_by_one;            /* units are advanced one after the other, each by all threads */
+    size_t block_steps;         /* steps evaluated in one request, at most */
+    size_t max_points;          /* and their points */
+    size_t workers, requesters; /* threads, and how many of them ask the chip */
+} mgd_layout;
+
+/* Time, in steps. */
+typedef struct {
+    uint64_t step;                   /* done by all units */
+    mgd_timer slots, windows, shows; /* periods of τ_p, τ_θ, τ_x, as they are at `step` */
+    mgd_timer shown[MGD_SHOWN]; /* earlier `shows`, the latest first; those of tau 0: not known */
+    double rested;              /* seconds at rest that θ has been through */
+} mgd_time;
+
+/* What schedules give at the present step, and what follows from it. */
+typedef struct {
+    double amplitude;     /* a; of the present slot where it is a function */
+    double per_amplitude; /* a for each unit of what the schedule gives: 1, or that of a norm */
+    double scale;         /* signal = C̃·scale; G = Σ signal·s over a window, … */
+    bool steady;          /* … the same at all steps */
+    double tau_theta;     /* analog: of the low-pass; of the present step where it is a function */
+    double eta;           /* of the next write of θ, where it is a function */
+    double huge_eta;      /* from which on a write may overflow, with the largest of the factors */
+} mgd_present;
+
+/* What is counted, up to which step. */
+typedef struct {
+    double asked;         /* evaluations of a replica that runs, … */
+    uint64_t asked_step;  /* … before this step */
+    uint64_t summed_from; /* the sums of |C̃| and |C| begin here */
+} mgd_tally;
+
+/* Looking out for replicas that diverge (divergence.c), and for a signal that is lost. */
+typedef struct {
+    double factor;       /* of the limit; 0: nobody watches */
+    double least;        /* reference, at least */
+    double first_window; /* its steps */
+    bool ends;           /* who diverges stops */
+    bool warned;
+    char warning[MGD_MESSAGE_SIZE];
+} mgd_watch;
+
+/* Parameters from the end of the span before to this one's hear a signal. */
+typedef struct {
+    size_t end, signal;
+} mgd_span;
+
+/* Cost signals that are demodulated each by itself: that of the whole cost, then those of shares.
+ */
+typedef struct {
+    size_t count;
+    mgd_range *shares; /* (count − 1) the outputs of each */
+    size_t num_spans;
+    mgd_span *spans; /* in the order of parameters, all of them */
+} mgd_run_signals;
 
 struct mgd_run {
     mgd_train train; /* as checked; x and y are views that the run owns */
@@ -79,72 +155,38 @@ struct mgd_run {
     size_t parameters;    /* P */
     size_t nodes;         /* M where nodes are perturbed, the code's parameters; else 0 */
     uint64_t node_stride; /* … slots from step to step */
-    double amplitude;     /* a; of the present slot where it is a function */
-    double per_amplitude; /* a for each unit of what the schedule gives: 1, or that of a norm */
-    double scale;         /* signal = C̃·scale; G = Σ signal·s over a window, … */
-    bool steady;          /* … the same at all steps */
-    double tau_theta;     /* analog: of the low-pass; of the present step where it is a function */
-    mgd_timer slots, windows, shows; /* periods of τ_p, τ_θ, τ_x, as they are at `step` */
-    mgd_timer shown[MGD_SHOWN]; /* earlier `shows`, the latest first; those of tau 0: not known */
+    bool keeps_windows;   /* G and θ of the last completed one */
 
-    bool in_lanes;
-    size_t lanes; /* replicas in a unit: W, or 1 */
-    size_t units;
-    size_t count, width; /* of a unit's arrays, see above */
-    bool one_by_one;     /* units are advanced one after the other, each by all threads */
-    size_t block_steps;  /* steps evaluated in one request, at most */
-    size_t max_points;
-    size_t channels;   /* signals that are demodulated: the cost, then … */
-    mgd_range *shares; /* (channels − 1) … those of some outputs */
-    size_t num_ears;
-    mgd_ear *ears; /* in the order of parameters, all of them */
-
-    /* (units × count × width) */
-    char *theta, *gradient;
-    char *first_moment, *second_moment;   /* of the optimizers that have them, else NULL */
-    char *window_gradient, *window_theta; /* of the last completed window, when kept */
-
-    size_t live_units; /* units from here on have no replica that runs */
-    size_t *slot;      /* (replicas) where each stands: unit × lanes + lane */
-    uint64_t *number;  /* (units × lanes) the number of the replica there; the last one's where
-                        * there is none */
-
-    /* by slot, (units × lanes) */
-    double *c0, *c, *c_tilde;          /* (channels × units × lanes), the whole cost first */
-    double *alive;                     /* 1, or 0 once stopped and in lanes without a replica */
-    double *stopped;                   /* step at which the replica stopped; NaN while it runs */
-    double *fatal;                     /* the cost at which it diverged: see divergence.c */
-    double *window_first, *window_end; /* steps of the window that is kept; 0, 0: none */
-    double *asked_of, *written_of;     /* evaluations, and writes of θ, until it stopped; with an
-                                        * integrator of GSL's evaluations while it runs, too */
-    uint8_t *careful;                  /* (units) the next write of θ may overflow */
-    uint8_t *finite;                   /* 0 when it stopped because it had diverged */
-    double *reference;                 /* largest |C| of the first window, … */
-    double *limit;    /* (channels × units × lanes) … and the |C| beyond which it diverges */
-    double *diverged; /* step at which it did; NaN: it has not */
-    uint8_t *news;    /* (units) somebody has, since that was last asked */
-    double *sums; /* (channels × units × 2 × lanes) Σ|C̃|, Σ|C| since sums_from; shares' unused */
-    mgd_order_cache *cache; /* (units) */
-    uint64_t sums_from;
-    double factor;       /* of the limit; 0: nobody watches */
-    double least;        /* reference, at least */
-    double first_window; /* its steps */
-    bool ends_diverged;  /* who diverges stops */
-    bool warned;
-    char warning[MGD_MESSAGE_SIZE];
-
-    double asked;        /* evaluations of a replica that runs, … */
-    uint64_t asked_step; /* … before this step */
-    double rested;       /* seconds at rest that θ has been through */
-    uint64_t step;       /* steps done by all units */
-    uint64_t *done;      /* (units) steps done; ahead of `step` only after a chip has failed */
-    double eta;          /* of the next write of θ, where it is a function */
-    double huge_eta;     /* from which on a write may overflow, with the largest of the factors */
-    size_t num_workers, requesters; /* threads, and how many of them ask the chip */
+    mgd_layout layout;
+    mgd_time clock;
+    mgd_present now;
+    mgd_run_signals signals;
+    mgd_tally counters;
+    mgd_watch watch;
+    mgd_state state;
+    mgd_order_cache *orders; /* (units) */
     mgd_worker *workers;
-    size_t *owner; /* (units × lanes) the index of the replica there, … */
-    double *rate;  /* … and the factor of its η */
 };
+
+static inline size_t mgd_run_seats(const mgd_run *run) {
+    return run->layout.units * run->layout.lanes;
+}
+
+/* Bytes of a unit's array like θ. */
+static inline size_t mgd_run_unit_bytes(const mgd_run *run) {
+    return run->layout.count * run->layout.width * run->real;
+}
+
+/* Where parameter i of the replica in a seat lies in such an array. */
+static inline size_t mgd_run_place(const mgd_run *run, size_t seat, size_t i) {
+    const mgd_layout *l = &run->layout;
+    size_t stride = l->in_lanes ? l->width : 1;
+    return seat / l->lanes * mgd_run_unit_bytes(run) + (i * stride + seat % l->lanes) * run->real;
+}
+
+/* `requests`: it asks the chip. */
+mgd_status mgd_worker_open(mgd_context *ctx, const mgd_run *run, bool requests, mgd_worker *worker);
+void mgd_worker_close(mgd_worker *worker);
 
 /* What is needed of a unit to form its patterns and perturbed parameters: see source.c. */
 typedef struct {
@@ -170,15 +212,12 @@ mgd_status mgd_nodes_step(mgd_context *ctx, mgd_run *run, mgd_worker *w,
                           const mgd_request *request);
 void mgd_nodes_integrate(mgd_run *run, const mgd_worker *w, size_t unit, bool set);
 
-/* Bytes of a unit's array. */
-size_t mgd_run_unit_bytes(const mgd_run *run);
-
 /* Rows or lanes, and the size of a unit. */
 void mgd_run_choose_layout(mgd_run *run);
 
-/* Copies θ-like state between a unit's layout and a row (P) of replica index r, or of a slot. The
+/* Copies θ-like state between a unit's layout and a row (P) of replica index r, or of a seat. The
  * first two answer interrupts: for what is new and thrown away then. */
-mgd_status mgd_run_slot_set(mgd_context *ctx, const mgd_run *run, char *array, size_t slot,
+mgd_status mgd_run_seat_set(mgd_context *ctx, const mgd_run *run, char *array, size_t seat,
                             const void *row);
 mgd_status mgd_run_row_copy(mgd_context *ctx, const mgd_run *run, const char *array, size_t r,
                             void *row);
@@ -218,7 +257,9 @@ void mgd_run_samples(const mgd_run *run, size_t unit, uint64_t batch, uint32_t *
 
 /* Counts what has been asked up to the present step, before time constants may change. */
 void mgd_run_count(mgd_run *run);
+/* Sums of |C̃| and |C| begin anew at the present step. */
+void mgd_run_sum_anew(mgd_run *run);
 /* Notes that a replica stands still from `step` on. */
-void mgd_run_stopped_at(mgd_run *run, size_t slot, uint64_t step);
+void mgd_run_stopped_at(mgd_run *run, size_t seat, uint64_t step);
 
 #endif

@@ -62,23 +62,24 @@ mgd_status mgd_signals_check(mgd_context *ctx, const mgd_train *t, size_t parame
 
 /* The channel of these outputs, a new one if need be. */
 static size_t channel_of(mgd_run *run, mgd_range outputs) {
-    for (size_t s = 0; s + 1 < run->channels; s++)
-        if (run->shares[s].first == outputs.first && run->shares[s].count == outputs.count)
+    for (size_t s = 0; s + 1 < run->signals.count; s++)
+        if (run->signals.shares[s].first == outputs.first &&
+            run->signals.shares[s].count == outputs.count)
             return s + 1;
-    run->shares[run->channels - 1] = outputs;
-    return run->channels++;
+    run->signals.shares[run->signals.count - 1] = outputs;
+    return run->signals.count++;
 }
 
 static void add_ear(mgd_run *run, size_t end, size_t channel) {
-    run->ears[run->num_ears++] = (mgd_ear){end, channel};
+    run->signals.spans[run->signals.num_spans++] = (mgd_span){end, channel};
 }
 
 mgd_status mgd_signals_open(mgd_context *ctx, mgd_run *run) {
     const mgd_train *t = &run->train;
     size_t end = 0;
-    run->channels = 1;
-    if (!mgd_take(&run->ears, 2 * t->num_listeners + 1, sizeof *run->ears) ||
-        !mgd_take(&run->shares, t->num_listeners, sizeof *run->shares))
+    run->signals.count = 1;
+    if (!mgd_take(&run->signals.spans, 2 * t->num_listeners + 1, sizeof *run->signals.spans) ||
+        !mgd_take(&run->signals.shares, t->num_listeners, sizeof *run->signals.shares))
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: %zu signals", t->num_listeners);
     for (size_t i = 0; i < t->num_listeners; i++) {
         mgd_range own = t->listeners[i].parameters;
@@ -92,25 +93,34 @@ mgd_status mgd_signals_open(mgd_context *ctx, mgd_run *run) {
     return MGD_OK;
 }
 
+void mgd_signals_close(mgd_run *run) {
+    mgd_free(run->signals.shares);
+    mgd_free(run->signals.spans);
+}
+
 /* ---- who hears what -------------------------------------------------------------------------- */
 
 static const char *signal_of(const mgd_run *run, const mgd_worker *w, size_t channel, size_t j) {
-    return w->signal + (channel * run->block_steps + j) * run->width * run->real;
+    return w->block.signal +
+           (channel * run->layout.block_steps + j) * run->layout.width * run->real;
 }
 
 mgd_stretch mgd_signals_stretch(const mgd_run *run, size_t from) {
     size_t i = 0;
-    while (run->ears[i].end <= from)
+    while (run->signals.spans[i].end <= from)
         i++;
-    mgd_stretch s = {.ear = i, .channel = run->ears[i].channel, .count = run->ears[i].end - from};
-    if (run->in_lanes || run->ears[i].end == run->parameters)
+    mgd_stretch s = {.ear = i,
+                     .channel = run->signals.spans[i].signal,
+                     .count = run->signals.spans[i].end - from};
+    if (run->layout.in_lanes || run->signals.spans[i].end == run->parameters)
         return s;
-    if (s.count >= run->width) { /* in rows, whole tiles */
-        s.count -= s.count % run->width;
+    if (s.count >= run->layout.width) { /* in rows, whole tiles */
+        s.count -= s.count % run->layout.width;
         return s;
     }
     s.mixed = true;
-    s.count = run->parameters - from < run->width ? run->parameters - from : run->width;
+    s.count =
+        run->parameters - from < run->layout.width ? run->parameters - from : run->layout.width;
     return s;
 }
 
@@ -119,8 +129,9 @@ const void *mgd_signals_of(const mgd_run *run, mgd_worker *w, const mgd_stretch 
     if (!s->mixed)
         return signal_of(run, w, s->channel, j);
     for (size_t i = 0, ear = s->ear; i < s->count; i++) {
-        ear += run->ears[ear].end == from + i;
-        memcpy(w->mixed + i * run->real, signal_of(run, w, run->ears[ear].channel, j), run->real);
+        ear += run->signals.spans[ear].end == from + i;
+        memcpy(w->block.mixed + i * run->real, signal_of(run, w, run->signals.spans[ear].signal, j),
+               run->real);
     }
-    return w->mixed;
+    return w->block.mixed;
 }

@@ -1,285 +1,190 @@
-/* The complete state of a run as named tensors, one row per replica, whatever the layout: a run can
- * be continued with another number of threads or another instruction set.
- */
+/* The table of what a run holds, and what is done to all of it alike. */
 
-#include "step.h"
-
-#include "../base/number.h"
+#include "run.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
-/* Columns of the tensor "replicas" (R × COLUMNS), f64: of each replica, and from STEP on of the
- * run, in every row. Steps are exact up to 2^53. */
-enum {
-    C0,
-    C,
-    C_TILDE,
-    STOPPED,
-    FINITE,
-    FATAL,
-    DONE,
-    WINDOW_FIRST,
-    WINDOW_END,
-    ASKED_OF,
-    WRITTEN_OF,
-    REFERENCE,
-    DIVERGED,
-    STEP,
-    ASKED,
-    AMPLITUDE,
-    TAU_THETA,
-    FIRST_WINDOW,
-    TIMERS, /* first, index, tau of slots, windows, shows */
-    COLUMNS = TIMERS + 9
+static bool has_first_moment(const mgd_run *run) {
+    return run->train.optimizer == MGD_OPTIMIZER_MOMENTUM ||
+           run->train.optimizer == MGD_OPTIMIZER_NESTEROV ||
+           run->train.optimizer == MGD_OPTIMIZER_ADAM;
+}
+
+static bool has_second_moment(const mgd_run *run) {
+    return run->train.optimizer == MGD_OPTIMIZER_ADAM;
+}
+
+static bool keeps_windows(const mgd_run *run) {
+    return run->keeps_windows;
+}
+
+#define ARRAY(field) .at = offsetof(mgd_state, field)
+#define OF_PARAMETER .type = MGD_HELD_REAL, .of = MGD_OF_PARAMETER
+#define OF_SIGNAL .type = MGD_HELD_DOUBLE, .of = MGD_OF_SIGNAL
+#define OF_SEAT .type = MGD_HELD_DOUBLE, .of = MGD_OF_SEAT
+
+const mgd_state_row mgd_state_rows[] = {
+    {ARRAY(theta), OF_PARAMETER, .saved = "theta"},
+    {ARRAY(gradient), OF_PARAMETER, .saved = "gradient"},
+    {ARRAY(first_moment), OF_PARAMETER, .saved = "first_moment", .exists = has_first_moment},
+    {ARRAY(second_moment), OF_PARAMETER, .saved = "second_moment", .exists = has_second_moment},
+    {ARRAY(window_gradient), OF_PARAMETER, .saved = "window_gradient", .exists = keeps_windows},
+    {ARRAY(window_theta), OF_PARAMETER, .saved = "window_theta", .exists = keeps_windows},
+
+    {ARRAY(c0), OF_SIGNAL, .saved = "c0"},
+    {ARRAY(c), OF_SIGNAL, .saved = "c"},
+    {ARRAY(c_tilde), OF_SIGNAL, .saved = "c_tilde"},
+    {ARRAY(stopped), OF_SEAT, .saved = "stopped", .may_be = MGD_SAVED_STEP_OR_NAN, .initial = NAN},
+    {ARRAY(finite), MGD_HELD_FLAG, MGD_OF_SEAT, .saved = "finite", .initial = 1},
+    {ARRAY(fatal), OF_SEAT, .saved = "fatal"},
+    {ARRAY(done), MGD_HELD_COUNT, MGD_OF_UNIT, .saved = "done", .may_be = MGD_SAVED_STEP},
+    {ARRAY(window_first), OF_SEAT, .saved = "window_first", .may_be = MGD_SAVED_STEP},
+    {ARRAY(window_end), OF_SEAT, .saved = "window_end", .may_be = MGD_SAVED_STEP},
+    {ARRAY(asked_of), OF_SEAT, .saved = "asked_of"},
+    {ARRAY(written_of), OF_SEAT, .saved = "written_of"},
+    {ARRAY(reference), OF_SEAT, .saved = "reference", .may_be = MGD_SAVED_NOT_NEGATIVE},
+    {ARRAY(diverged), OF_SEAT, .saved = "diverged", .may_be = MGD_SAVED_STEP_OR_NAN,
+     .initial = NAN},
+
+    {ARRAY(limit), OF_SIGNAL, .initial = INFINITY},
+    {ARRAY(sum_tilde), OF_SIGNAL},
+    {ARRAY(sum_c), OF_SIGNAL},
+    {ARRAY(alive), OF_SEAT},
+    {ARRAY(rate), OF_SEAT},
+    {ARRAY(number), MGD_HELD_COUNT, MGD_OF_SEAT},
+    {ARRAY(owner), MGD_HELD_COUNT, MGD_OF_SEAT},
+    {ARRAY(careful), MGD_HELD_FLAG, MGD_OF_UNIT, .initial = 1}, /* a resumed window may be huge */
+    {ARRAY(news), MGD_HELD_FLAG, MGD_OF_UNIT},
+    {ARRAY(seat), MGD_HELD_COUNT, MGD_OF_REPLICA},
 };
+const size_t mgd_state_num_rows = sizeof mgd_state_rows / sizeof *mgd_state_rows;
 
-/* The arrays like θ that this run has; `out` has room for 6. Returns how many. */
-static size_t list_arrays(const mgd_run *run, const char **names, char **arrays) {
-    const struct {
-        const char *name;
-        char *array;
-    } all[] = {{"theta", run->theta},
-               {"gradient", run->gradient},
-               {"first_moment", run->first_moment},
-               {"second_moment", run->second_moment},
-               {"window_gradient", run->window_gradient},
-               {"window_theta", run->window_theta}};
-    size_t count = 0;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i].array) {
-            names[count] = all[i].name;
-            arrays[count++] = all[i].array;
-        }
-    return count;
-}
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
-size_t mgd_run_state_count(const mgd_run *run) {
-    const char *names[6];
-    char *arrays[6];
-    return list_arrays(run, names, arrays) + 1 + (run->channels > 1) +
-           (run->session->num_states > 0);
-}
-
-const char *mgd_run_state_name(const mgd_run *run, size_t i) {
-    const char *names[6];
-    char *arrays[6];
-    size_t count = list_arrays(run, names, arrays);
-    if (i >= mgd_run_state_count(run))
-        return NULL;
-    return i < count                             ? names[i]
-           : i == count                          ? "replicas"
-           : i == count + 1 && run->channels > 1 ? "signals"
-                                                 : "chip";
-}
-
-static void timer_get(const mgd_timer *timer, double *columns) {
-    columns[0] = (double)timer->first;
-    columns[1] = (double)timer->index;
-    columns[2] = (double)timer->tau;
-}
-
-static void timer_set(mgd_timer *timer, const double *columns) {
-    *timer = (mgd_timer){(uint64_t)columns[0], (uint64_t)columns[1], (uint64_t)columns[2]};
-}
-
-static void columns_get(mgd_run *run, double *columns) {
-    mgd_run_count(run);
-    for (size_t r = 0; r < run->train.replicas; r++, columns += COLUMNS) {
-        size_t slot = run->slot[r];
-        columns[C0] = run->c0[slot];
-        columns[C] = run->c[slot];
-        columns[C_TILDE] = run->c_tilde[slot];
-        columns[STOPPED] = run->stopped[slot];
-        columns[FINITE] = run->finite[slot];
-        columns[FATAL] = run->fatal[slot];
-        columns[DONE] = (double)run->done[slot / run->lanes];
-        columns[WINDOW_FIRST] = run->window_first[slot];
-        columns[WINDOW_END] = run->window_end[slot];
-        columns[ASKED_OF] = run->asked_of[slot];
-        columns[WRITTEN_OF] = run->written_of[slot];
-        columns[REFERENCE] = run->reference[slot];
-        columns[DIVERGED] = run->diverged[slot];
-        columns[STEP] = (double)run->step;
-        columns[ASKED] = run->asked;
-        columns[AMPLITUDE] = run->amplitude;
-        columns[TAU_THETA] = run->tau_theta;
-        columns[FIRST_WINDOW] = run->first_window;
-        timer_get(&run->slots, columns + TIMERS);
-        timer_get(&run->windows, columns + TIMERS + 3);
-        timer_get(&run->shows, columns + TIMERS + 6);
+static size_t size_of(const mgd_run *run, const mgd_state_row *row) {
+    switch (row->type) {
+    case MGD_HELD_REAL:
+        return run->real;
+    case MGD_HELD_DOUBLE:
+        return sizeof(double);
+    case MGD_HELD_COUNT:
+        return sizeof(uint64_t);
+    default:
+        return sizeof(uint8_t);
     }
 }
 
-static void columns_set(mgd_run *run, const double *columns) {
-    run->step = run->asked_step = (uint64_t)columns[STEP];
-    run->asked = columns[ASKED];
-    run->amplitude = columns[AMPLITUDE];
-    run->tau_theta = columns[TAU_THETA];
-    run->first_window = columns[FIRST_WINDOW];
-    timer_set(&run->slots, columns + TIMERS);
-    timer_set(&run->windows, columns + TIMERS + 3);
-    timer_set(&run->shows, columns + TIMERS + 6);
-    for (size_t r = 0; r < run->train.replicas; r++, columns += COLUMNS) {
-        size_t slot = run->slot[r];
-        run->c0[slot] = columns[C0];
-        run->c[slot] = columns[C];
-        run->c_tilde[slot] = columns[C_TILDE];
-        run->stopped[slot] = columns[STOPPED];
-        run->finite[slot] = columns[FINITE] != 0;
-        run->fatal[slot] = columns[FATAL];
-        run->window_first[slot] = columns[WINDOW_FIRST];
-        run->window_end[slot] = columns[WINDOW_END];
-        run->asked_of[slot] = columns[ASKED_OF];
-        run->written_of[slot] = columns[WRITTEN_OF];
-        run->reference[slot] = columns[REFERENCE];
-        run->diverged[slot] = columns[DIVERGED];
-        run->alive[slot] = isnan(columns[STOPPED]) ? 1 : 0;
-        /* a unit is ahead of the run only while one of its replicas runs */
-        run->done[slot / run->lanes] = (uint64_t)columns[run->alive[slot] != 0 ? DONE : STEP];
+/* How many values there are of a row but those of parameters. */
+static size_t count_of(const mgd_run *run, const mgd_state_row *row) {
+    switch (row->of) {
+    case MGD_OF_SIGNAL:
+        return run->signals.count * mgd_run_seats(run);
+    case MGD_OF_UNIT:
+        return run->layout.units;
+    case MGD_OF_REPLICA:
+        return run->train.replicas;
+    default:
+        return mgd_run_seats(run);
     }
-    run->live_units = run->units;
-    memset(run->sums, 0, 2 * run->units * run->lanes * sizeof(double));
-    run->sums_from = run->step;
-    mgd_divergence_reset(run);
 }
 
-/* C₀, C and C̃ of each share, (R × 3·S), f64. */
-static void signals_get(const mgd_run *run, double *columns) {
-    size_t all = run->units * run->lanes;
-    for (size_t r = 0; r < run->train.replicas; r++)
-        for (size_t c = 1; c < run->channels; c++) {
-            *columns++ = run->c0[c * all + run->slot[r]];
-            *columns++ = run->c[c * all + run->slot[r]];
-            *columns++ = run->c_tilde[c * all + run->slot[r]];
-        }
+static void *pointer_of(const mgd_run *run, const mgd_state_row *row) {
+    void *array;
+    memcpy(&array, (const char *)&run->state + row->at, sizeof array);
+    return array;
 }
 
-static void signals_set(mgd_run *run, const double *columns) {
-    size_t all = run->units * run->lanes;
-    for (size_t r = 0; r < run->train.replicas; r++)
-        for (size_t c = 1; c < run->channels; c++) {
-            run->c0[c * all + run->slot[r]] = *columns++;
-            run->c[c * all + run->slot[r]] = *columns++;
-            run->c_tilde[c * all + run->slot[r]] = *columns++;
-        }
+static bool exists(const mgd_run *run, const mgd_state_row *row) {
+    return !row->exists || row->exists(run);
 }
 
-/* What the chip's devices are in the middle of, (R × states), f64. */
-static mgd_status chip_states(mgd_context *ctx, const mgd_run *run, mgd_tensor **out) {
-    const mgd_session *s = run->session;
-    MGD_TRY(mgd_tensor_new(ctx, MGD_F64, 2, (size_t[]){run->train.replicas, s->num_states}, out));
-    for (size_t r = 0; r < run->train.replicas; r++)
-        s->state_get(s, run->slot[r], (double *)mgd_tensor_data(*out) + r * s->num_states);
-    return MGD_OK;
+void *mgd_state_array(const mgd_run *run, const mgd_state_row *row) {
+    return exists(run, row) ? pointer_of(run, row) : NULL;
 }
 
-mgd_status mgd_run_state_get(mgd_context *ctx, mgd_run *run, size_t i, mgd_tensor **out) {
-    MGD_OPERATION;
-    const char *names[6];
-    char *arrays[6];
-    size_t count = list_arrays(run, names, arrays), replicas = run->train.replicas;
-    if (i >= mgd_run_state_count(run))
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "state: there is no tensor %zu of %zu", i,
-                        mgd_run_state_count(run));
-    mgd_run_settle(run);
-    if (i == count + 1 && run->channels > 1) {
-        MGD_TRY(
-            mgd_tensor_new(ctx, MGD_F64, 2, (size_t[]){replicas, 3 * (run->channels - 1)}, out));
-        signals_get(run, mgd_tensor_data(*out));
-        return MGD_OK;
-    }
-    if (i > count)
-        return chip_states(ctx, run, out);
-    bool columns = i >= count;
-    size_t shape[2] = {replicas, columns ? COLUMNS : run->parameters};
-    mgd_tensor *t;
-    MGD_TRY(mgd_tensor_new(ctx, columns ? MGD_F64 : run->chip->dtype, 2, shape, &t));
-    if (columns)
-        columns_get(run, mgd_tensor_data(t));
-    mgd_status status = MGD_OK;
-    for (size_t r = 0; r < replicas && !columns && status == MGD_OK; r++)
-        if (arrays[i] != run->gradient || mgd_run_in_window(run, r))
-            status = mgd_run_row_copy(ctx, run, arrays[i], r,
-                                      (char *)mgd_tensor_data(t) + r * run->parameters * run->real);
-    if (status == MGD_OK)
-        *out = t;
+static void set_number(const mgd_state_row *row, void *array, size_t i, double value) {
+    if (row->type == MGD_HELD_DOUBLE)
+        ((double *)array)[i] = value;
+    else if (row->type == MGD_HELD_COUNT)
+        ((uint64_t *)array)[i] = (uint64_t)value;
     else
-        mgd_tensor_free(t);
-    return status;
+        ((uint8_t *)array)[i] = value != 0;
 }
 
-static mgd_status check_tensor(mgd_context *ctx, const mgd_run *run, const char *name,
-                               const mgd_tensor *t, mgd_dtype dtype, size_t columns) {
-    char shape[128];
-    if (mgd_tensor_dtype(t) == dtype && mgd_tensor_contiguous(t) && mgd_tensor_ndim(t) == 2 &&
-        mgd_tensor_shape(t)[0] == run->train.replicas && mgd_tensor_shape(t)[1] == columns)
-        return MGD_OK;
-    return mgd_fail(ctx, MGD_ERR_SHAPE, "state: %s is %s of %s: expected %zux%zu of %s", name,
-                    mgd_shape_format(shape, sizeof shape, mgd_tensor_ndim(t), mgd_tensor_shape(t)),
-                    mgd_dtype_name(mgd_tensor_dtype(t)), run->train.replicas, columns,
-                    mgd_dtype_name(dtype));
+static bool take(mgd_run *run, const mgd_state_row *row) {
+    char *pointer = (char *)&run->state + row->at;
+    if (row->of == MGD_OF_PARAMETER)
+        return mgd_take(pointer, run->layout.units, mgd_run_unit_bytes(run));
+    size_t count = count_of(run, row);
+    if (!mgd_take(pointer, count, size_of(run, row)))
+        return false;
+    for (size_t i = 0; i < count && row->initial != 0; i++)
+        set_number(row, mgd_state_array(run, row), i, row->initial);
+    return true;
 }
 
-static bool is_step(double value) {
-    return mgd_is_count(value, 0x1p53);
+bool mgd_state_take(mgd_run *run) {
+    for (size_t i = 0; i < mgd_state_num_rows; i++) {
+        const mgd_state_row *row = &mgd_state_rows[i];
+        if (exists(run, row) && !pointer_of(run, row) && !take(run, row))
+            return false;
+    }
+    return true;
 }
 
-/* Periods that cannot be: they have no length, or begin after the present step. */
-static bool bad_timers(const double *columns) {
-    for (size_t i = TIMERS; i < COLUMNS; i += 3)
-        if (!is_step(columns[i]) || !is_step(columns[i + 1]) || !is_step(columns[i + 2]) ||
-            columns[i] > columns[STEP] || columns[i + 2] < 1)
-            return true;
-    return !(columns[AMPLITUDE] > 0) || !(columns[TAU_THETA] > 0) || !(columns[ASKED] >= 0);
+void mgd_state_free(mgd_run *run) {
+    for (size_t i = 0; i < mgd_state_num_rows; i++)
+        mgd_free(pointer_of(run, &mgd_state_rows[i]));
+    run->state = (mgd_state){0};
 }
 
-static mgd_status check_columns(mgd_context *ctx, const mgd_run *run, const double *columns) {
-    const double *first = columns;
-    for (size_t r = 0; r < run->train.replicas; r++, columns += COLUMNS)
-        if (!is_step(columns[STEP]) || !is_step(columns[DONE]) || bad_timers(columns) ||
-            memcmp(columns + STEP, first + STEP, (COLUMNS - STEP) * sizeof(double)) != 0 ||
-            !is_step(columns[WINDOW_FIRST]) || !is_step(columns[WINDOW_END]) ||
-            !(columns[REFERENCE] >= 0) || !is_step(columns[FIRST_WINDOW]) ||
-            !(isnan(columns[DIVERGED]) || is_step(columns[DIVERGED])) ||
-            !(isnan(columns[STOPPED]) || is_step(columns[STOPPED])))
-            return mgd_fail(ctx, MGD_ERR_FORMAT, "state: replica %zu stands at no possible step",
-                            r + 1);
-    return MGD_OK;
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static size_t place_of(const mgd_run *run, const mgd_state_row *row, size_t signal, size_t seat) {
+    if (row->of == MGD_OF_UNIT)
+        return seat / run->layout.lanes;
+    return row->of == MGD_OF_SIGNAL ? signal * mgd_run_seats(run) + seat : seat;
 }
 
-mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *tensors) {
-    MGD_OPERATION;
-    const char *names[6];
-    char *arrays[6];
-    size_t count = list_arrays(run, names, arrays);
-    for (size_t i = 0; i < count; i++)
-        MGD_TRY(check_tensor(ctx, run, names[i], tensors[i], run->chip->dtype, run->parameters));
-    MGD_TRY(check_tensor(ctx, run, "replicas", tensors[count], MGD_F64, COLUMNS));
-    MGD_TRY(check_columns(ctx, run, mgd_tensor_data(tensors[count])));
-    size_t states = run->session->num_states, next = count + 1;
-    const mgd_tensor *signals = run->channels > 1 ? tensors[next++] : NULL;
-    if (signals)
-        MGD_TRY(check_tensor(ctx, run, "signals", signals, MGD_F64, 3 * (run->channels - 1)));
-    if (states > 0)
-        MGD_TRY(check_tensor(ctx, run, "chip", tensors[next], MGD_F64, states));
-    for (size_t r = 0; r < run->train.replicas && states > 0; r++)
-        if (!run->session->state_fits(run->session, run->slot[r],
-                                      (const double *)mgd_tensor_data(tensors[next]) + r * states))
-            return mgd_fail(ctx, MGD_ERR_FORMAT,
-                            "state: the devices of replica %zu are in no possible state", r + 1);
-    MGD_TRY(mgd_interrupt_answer(ctx)); /* from here on the run changes, and changes whole */
-    for (size_t i = 0; i < count; i++)
-        for (size_t r = 0; r < run->train.replicas; r++)
-            mgd_run_row_set(run, arrays[i], r,
-                            (const char *)mgd_tensor_data(tensors[i]) +
-                                r * run->parameters * run->real);
-    columns_set(run, mgd_tensor_data(tensors[count]));
-    if (signals)
-        signals_set(run, mgd_tensor_data(signals));
-    run->chip->ran += (double)run->step * run->train.dt;
-    for (size_t r = 0; r < run->train.replicas && states > 0; r++)
-        run->session->state_set(run->session, run->slot[r],
-                                (const double *)mgd_tensor_data(tensors[next]) + r * states);
-    return MGD_OK;
+double mgd_state_value(const mgd_run *run, const mgd_state_row *row, size_t signal, size_t seat) {
+    const void *array = mgd_state_array(run, row);
+    size_t i = place_of(run, row, signal, seat);
+    return row->type == MGD_HELD_DOUBLE  ? ((const double *)array)[i]
+           : row->type == MGD_HELD_COUNT ? (double)((const uint64_t *)array)[i]
+                                         : ((const uint8_t *)array)[i];
+}
+
+void mgd_state_set_value(mgd_run *run, const mgd_state_row *row, size_t signal, size_t seat,
+                         double value) {
+    set_number(row, mgd_state_array(run, row), place_of(run, row, signal, seat), value);
+}
+
+/* ---- seats ----------------------------------------------------------------------------------- */
+
+static void exchange_bytes(char *a, char *b, size_t n) {
+    char kept[sizeof(uint64_t)];
+    memcpy(kept, a, n);
+    memcpy(a, b, n);
+    memcpy(b, kept, n);
+}
+
+void mgd_state_exchange(mgd_run *run, size_t a, size_t b) {
+    for (size_t k = 0; k < mgd_state_num_rows; k++) {
+        const mgd_state_row *row = &mgd_state_rows[k];
+        char *array = mgd_state_array(run, row);
+        size_t size = size_of(run, row),
+               signals = row->of == MGD_OF_SIGNAL ? run->signals.count : 1;
+        if (!array || row->of == MGD_OF_UNIT || row->of == MGD_OF_REPLICA)
+            continue;
+        for (size_t i = 0; i < run->parameters && row->of == MGD_OF_PARAMETER; i++)
+            exchange_bytes(array + mgd_run_place(run, a, i), array + mgd_run_place(run, b, i),
+                           size);
+        for (size_t s = 0; s < signals && row->of != MGD_OF_PARAMETER; s++)
+            exchange_bytes(array + place_of(run, row, s, a) * size,
+                           array + place_of(run, row, s, b) * size, size);
+    }
+    run->state.seat[run->state.owner[a]] = a;
+    run->state.seat[run->state.owner[b]] = b;
 }

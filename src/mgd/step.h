@@ -34,12 +34,13 @@ mgd_status mgd_divergence_open(mgd_context *ctx, mgd_run *run);
 void mgd_divergence_begin(mgd_run *run);
 void mgd_divergence_reset(mgd_run *run);
 void mgd_divergence_step(mgd_run *run, size_t unit, uint64_t step);
-void mgd_divergence_stop(mgd_run *run, size_t slot, uint64_t step, double cost);
+void mgd_divergence_stop(mgd_run *run, size_t seat, uint64_t step, double cost);
 bool mgd_divergence_news(mgd_run *run);
 
 /* Several signals, signals.c: whether they can be; who hears what. */
 mgd_status mgd_signals_check(mgd_context *ctx, const mgd_train *train, size_t parameters);
 mgd_status mgd_signals_open(mgd_context *ctx, mgd_run *run);
+void mgd_signals_close(mgd_run *run);
 
 /* Parameters in a row that are integrated alike: they hear one channel, or are a tile of a row
  * whose parameters hear several. */

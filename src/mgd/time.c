@@ -11,28 +11,28 @@
 double mgd_run_amplitude(const mgd_run *run, uint64_t slot) {
     const mgd_schedule *s = &run->train.amplitude;
     if (mgd_schedule_constant(s) || s->kind == MGD_SCHEDULE_FUNCTION)
-        return run->amplitude;
-    uint64_t step = run->slots.first + (slot - run->slots.index) * run->slots.tau;
-    return mgd_schedule_at(s, step) * run->per_amplitude;
+        return run->now.amplitude;
+    uint64_t step = run->clock.slots.first + (slot - run->clock.slots.index) * run->clock.slots.tau;
+    return mgd_schedule_at(s, step) * run->now.per_amplitude;
 }
 
 double mgd_run_eta(const mgd_run *run, uint64_t step) {
     const mgd_schedule *s = &run->train.eta;
-    return s->kind == MGD_SCHEDULE_FUNCTION ? run->eta : mgd_schedule_at(s, step);
+    return s->kind == MGD_SCHEDULE_FUNCTION ? run->now.eta : mgd_schedule_at(s, step);
 }
 
 double mgd_run_tau_theta(const mgd_run *run, uint64_t step) {
     const mgd_schedule *s = &run->train.tau_theta;
     bool held = mgd_schedule_constant(s) || s->kind == MGD_SCHEDULE_FUNCTION;
-    return held ? run->tau_theta : mgd_schedule_at(s, step);
+    return held ? run->now.tau_theta : mgd_schedule_at(s, step);
 }
 
 /* ---- which steps count ----------------------------------------------------------------------- */
 
 /* Steps since the sample changed or θ was written, whichever was later. */
 static uint64_t settled_for(const mgd_run *run, uint64_t n) {
-    uint64_t shown = n - mgd_timer_start(&run->shows, n);
-    uint64_t written = n - mgd_timer_start(&run->windows, n);
+    uint64_t shown = n - mgd_timer_start(&run->clock.shows, n);
+    uint64_t written = n - mgd_timer_start(&run->clock.windows, n);
     return shown < written ? shown : written;
 }
 
@@ -45,12 +45,12 @@ bool mgd_step_measures_base(const mgd_run *run, uint64_t n) {
         return false;
     if (run->train.settle > 0)
         return settled_for(run, n) == run->train.settle;
-    return mgd_timer_begins(&run->shows, n) || mgd_timer_begins(&run->windows, n);
+    return mgd_timer_begins(&run->clock.shows, n) || mgd_timer_begins(&run->clock.windows, n);
 }
 
 /* How many of the steps before n count, as far as samples go. */
 static double settled_before(const mgd_run *run, uint64_t n) {
-    uint64_t tau = run->shows.tau, settle = run->train.settle, rest = n % tau;
+    uint64_t tau = run->clock.shows.tau, settle = run->train.settle, rest = n % tau;
     return (double)(n / tau) * (double)(tau - settle) + (double)(rest > settle ? rest - settle : 0);
 }
 
@@ -58,31 +58,32 @@ static double settled_before(const mgd_run *run, uint64_t n) {
  * sum over Δ². */
 double mgd_step_scale(const mgd_run *run, uint64_t n) {
     const mgd_train *t = &run->train;
-    if (run->steady)
-        return run->scale;
+    if (run->now.steady)
+        return run->now.scale;
     if (!mgd_step_counts(run, n))
         return 0;
-    double a = mgd_run_amplitude(run, mgd_timer_index(&run->slots, n));
+    double a = mgd_run_amplitude(run, mgd_timer_index(&run->clock.slots, n));
     if (t->convention == MGD_CONVENTION_PUBLISHED)
         return 1 / (a * run->code.square_sum);
-    double window = (double)run->windows.tau; /* 1 for the analog engine, which has none */
+    double window = (double)run->clock.windows.tau; /* 1 for the analog engine, which has none */
     if (t->settle > 0) {
-        uint64_t start = mgd_timer_start(&run->windows, n);
-        window =
-            settled_before(run, start + run->windows.tau) - settled_before(run, start + t->settle);
+        uint64_t start = mgd_timer_start(&run->clock.windows, n);
+        window = settled_before(run, start + run->clock.windows.tau) -
+                 settled_before(run, start + t->settle);
     }
     return 1 / (a * run->code.mean_square * window);
 }
 
 bool mgd_step_changes_sample(const mgd_run *run, uint64_t n) {
-    return n == 0 || (mgd_timer_begins(&run->shows, n) && run->train.batch != run->order.samples);
+    return n == 0 ||
+           (mgd_timer_begins(&run->clock.shows, n) && run->train.batch != run->order.samples);
 }
 
 /* ---- evaluations ----------------------------------------------------------------------------- */
 
 /* Steps before n at which C₀ is measured, all time constants being constant. */
 static double bases_before(const mgd_run *run, uint64_t n) {
-    uint64_t show = run->shows.tau, window = run->windows.tau, a = show, b = window;
+    uint64_t show = run->clock.shows.tau, window = run->clock.windows.tau, a = show, b = window;
     while (b != 0) {
         uint64_t rest = a % b;
         a = b;

@@ -9,31 +9,34 @@
 
 void mgd_step_hold_rates(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t step) {
     double eta = mgd_run_eta(run, step), decay = run->train.weight_decay;
-    if (w->eta_held == eta)
+    if (w->rates.held == eta)
         return;
-    const double *alive = run->alive + unit * run->lanes, *rate = run->rate + unit * run->lanes;
-    run->kernels->rates(eta, alive, rate, run->lanes, run->width, w->eta);
-    run->kernels->rates(1, alive, NULL, run->lanes, run->width, w->lives);
+    const double *alive = run->state.alive + unit * run->layout.lanes,
+                 *rate = run->state.rate + unit * run->layout.lanes;
+    run->kernels->rates(eta, alive, rate, run->layout.lanes, run->layout.width, w->rates.eta);
+    run->kernels->rates(1, alive, NULL, run->layout.lanes, run->layout.width, w->rates.lives);
     if (decay > 0)
-        run->kernels->rates(eta * decay, alive, rate, run->lanes, run->width, w->decay);
-    w->eta_held = eta;
+        run->kernels->rates(eta * decay, alive, rate, run->layout.lanes, run->layout.width,
+                            w->rates.decay);
+    w->rates.held = eta;
 }
 
 /* ---- windows that are kept ------------------------------------------------------------------- */
 
 void mgd_step_keep_window(mgd_run *run, size_t unit, uint64_t step) {
-    size_t at = unit * mgd_run_unit_bytes(run), stride = run->in_lanes ? run->width : 1;
-    for (size_t lane = 0; lane < run->lanes; lane++) {
-        size_t slot = unit * run->lanes + lane;
-        if (run->alive[slot] == 0)
+    size_t at = unit * mgd_run_unit_bytes(run),
+           stride = run->layout.in_lanes ? run->layout.width : 1;
+    for (size_t lane = 0; lane < run->layout.lanes; lane++) {
+        size_t seat = unit * run->layout.lanes + lane;
+        if (run->state.alive[seat] == 0)
             continue;
         for (size_t i = 0; i < run->parameters; i++) {
             size_t from = at + (i * stride + lane) * run->real;
-            memcpy(run->window_gradient + from, run->gradient + from, run->real);
-            memcpy(run->window_theta + from, run->theta + from, run->real);
+            memcpy(run->state.window_gradient + from, run->state.gradient + from, run->real);
+            memcpy(run->state.window_theta + from, run->state.theta + from, run->real);
         }
-        run->window_first[slot] = (double)mgd_timer_start(&run->windows, step);
-        run->window_end[slot] = (double)step + 1;
+        run->state.window_first[seat] = (double)mgd_timer_start(&run->clock.windows, step);
+        run->state.window_end[seat] = (double)step + 1;
     }
 }
 
@@ -42,7 +45,7 @@ void mgd_step_keep_window(mgd_run *run, size_t unit, uint64_t step) {
 /* The length of a lane's G, summed in the order of parameters; `scale` it is by a power of 2 where
  * its squares would overflow. */
 static double length_of(const mgd_run *run, const char *g, size_t lane, double scale) {
-    size_t stride = run->in_lanes ? run->width : 1;
+    size_t stride = run->layout.in_lanes ? run->layout.width : 1;
     double sum = 0;
     for (size_t i = 0; i < run->parameters; i++) {
         double value = mgd_run_real(run, g, i * stride + lane) * scale;
@@ -53,11 +56,11 @@ static double length_of(const mgd_run *run, const char *g, size_t lane, double s
 
 /* G of each replica becomes at most `most` long. */
 static void limit_norm(mgd_run *run, size_t unit, double most) {
-    char *g = run->gradient + unit * mgd_run_unit_bytes(run);
-    size_t stride = run->in_lanes ? run->width : 1;
-    for (size_t lane = 0; lane < run->lanes; lane++) {
+    char *g = run->state.gradient + unit * mgd_run_unit_bytes(run);
+    size_t stride = run->layout.in_lanes ? run->layout.width : 1;
+    for (size_t lane = 0; lane < run->layout.lanes; lane++) {
         double length = length_of(run, g, lane, 1);
-        if (!(length > most) || run->alive[unit * run->lanes + lane] == 0)
+        if (!(length > most) || run->state.alive[unit * run->layout.lanes + lane] == 0)
             continue;
         for (size_t i = 0; i < run->parameters; i++) {
             size_t at = i * stride + lane;
@@ -72,29 +75,30 @@ static void limit_norm(mgd_run *run, size_t unit, double most) {
 static void update(mgd_run *run, mgd_worker *w, size_t unit, uint64_t step) {
     const mgd_engine_kernels *k = run->kernels;
     const mgd_train *t = &run->train;
-    size_t at = unit * mgd_run_unit_bytes(run), count = run->count, width = run->width;
-    char *theta = run->theta + at, *gradient = run->gradient + at;
-    double time = (double)mgd_timer_index(&run->windows, step) + 1;
+    size_t at = unit * mgd_run_unit_bytes(run), count = run->layout.count,
+           width = run->layout.width;
+    char *theta = run->state.theta + at, *gradient = run->state.gradient + at;
+    double time = (double)mgd_timer_index(&run->clock.windows, step) + 1;
     if (t->weight_decay > 0)
-        k->sgd(theta, theta, w->decay, count, width);
+        k->sgd(theta, theta, w->rates.decay, count, width);
     switch (t->optimizer) {
     case MGD_OPTIMIZER_SGD:
-        k->sgd(theta, gradient, w->eta, count, width);
+        k->sgd(theta, gradient, w->rates.eta, count, width);
         break;
     case MGD_OPTIMIZER_MOMENTUM:
     case MGD_OPTIMIZER_NESTEROV:
-        k->momentum(theta, gradient, run->first_moment + at, w->eta, w->lives, t->momentum,
-                    t->optimizer == MGD_OPTIMIZER_NESTEROV, count, width);
+        k->momentum(theta, gradient, run->state.first_moment + at, w->rates.eta, w->rates.lives,
+                    t->momentum, t->optimizer == MGD_OPTIMIZER_NESTEROV, count, width);
         break;
     case MGD_OPTIMIZER_ADAM:
         k->adam(
-            theta, gradient, run->first_moment + at, run->second_moment + at, w->eta, w->lives,
-            t->beta1, t->beta2, t->epsilon,
+            theta, gradient, run->state.first_moment + at, run->state.second_moment + at,
+            w->rates.eta, w->rates.lives, t->beta1, t->beta2, t->epsilon,
             (double[]){1 / (1 - mgd_power(t->beta1, time)), 1 / (1 - mgd_power(t->beta2, time))},
             count, width);
         break;
     case MGD_OPTIMIZER_SIGN:
-        k->sign(theta, gradient, w->eta, t->threshold, count, width);
+        k->sign(theta, gradient, w->rates.eta, t->threshold, count, width);
         break;
     }
 }
@@ -104,12 +108,12 @@ static void update(mgd_run *run, mgd_worker *w, size_t unit, uint64_t step) {
 /* After a write that may have overflowed: lanes whose θ is not finite get the one before back and
  * stop there. */
 static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *before) {
-    char *theta = run->theta + unit * mgd_run_unit_bytes(run);
-    size_t stride = run->in_lanes ? run->width : 1;
-    for (size_t lane = 0; lane < run->lanes; lane++) {
-        size_t slot = unit * run->lanes + lane;
+    char *theta = run->state.theta + unit * mgd_run_unit_bytes(run);
+    size_t stride = run->layout.in_lanes ? run->layout.width : 1;
+    for (size_t lane = 0; lane < run->layout.lanes; lane++) {
+        size_t seat = unit * run->layout.lanes + lane;
         bool finite = true;
-        if (run->alive[slot] == 0) /* θ did not move */
+        if (run->state.alive[seat] == 0) /* θ did not move */
             continue;
         for (size_t i = 0; i < run->parameters && finite; i++)
             finite = isfinite(mgd_run_real(run, theta, i * stride + lane));
@@ -118,17 +122,17 @@ static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *
         for (size_t i = 0; i < run->parameters; i++)
             memcpy(theta + (i * stride + lane) * run->real,
                    before + (i * stride + lane) * run->real, run->real);
-        mgd_divergence_stop(run, slot, step, INFINITY); /* as it would be with that θ */
+        mgd_divergence_stop(run, seat, step, INFINITY); /* as it would be with that θ */
     }
 }
 
 /* Whether no G of a unit that lasts beyond this write is huge: the analog engine's low-pass does,
  * and stays below the largest of what it held and what comes. */
 static bool is_calm(const mgd_run *run, size_t unit) {
-    const char *g = run->gradient + unit * mgd_run_unit_bytes(run);
+    const char *g = run->state.gradient + unit * mgd_run_unit_bytes(run);
     if (run->train.engine == MGD_ENGINE_DISCRETE)
         return true;
-    for (size_t i = 0; i < run->count * run->width; i++)
+    for (size_t i = 0; i < run->layout.count * run->layout.width; i++)
         if (!(fabs(mgd_run_real(run, g, i)) < MGD_HUGE_SIGNAL))
             return false;
     return true;
@@ -138,11 +142,11 @@ static bool is_calm(const mgd_run *run, size_t unit) {
 static mgd_status write_chip(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
                              uint64_t step) {
     size_t bytes = mgd_run_unit_bytes(run);
-    char *theta = run->theta + unit * bytes;
+    char *theta = run->state.theta + unit * bytes;
     mgd_write write = {.worker = (size_t)(w - run->workers),
                        .unit = unit,
-                       .replica = run->number + unit * run->lanes,
-                       .lives = w->lives,
+                       .replica = run->state.number + unit * run->layout.lanes,
+                       .lives = w->rates.lives,
                        .step = step,
                        .before = w->before,
                        .theta = theta};
@@ -157,28 +161,30 @@ mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t 
     const mgd_train *t = &run->train;
     const uint64_t last = first + steps - 1;
     size_t bytes = mgd_run_unit_bytes(run), at = unit * bytes;
-    bool writes = mgd_timer_begins(&run->windows, last + 1), chip = run->session->write != NULL;
+    bool writes = mgd_timer_begins(&run->clock.windows, last + 1),
+         chip = run->session->write != NULL;
     bool integrates = t->engine != MGD_ENGINE_BACKPROP && run->nodes == 0,
          limits = t->clip > 0 || t->clip_norm > 0;
     bool at_once = writes && integrates && !limits && t->optimizer == MGD_OPTIMIZER_SGD &&
-                   !run->window_gradient && !chip && !(t->weight_decay > 0);
+                   !run->keeps_windows && !chip && !(t->weight_decay > 0);
     bool careful =
-        writes && (run->careful[unit] || !(fabs(mgd_run_eta(run, last)) < run->huge_eta));
+        writes && (run->state.careful[unit] || !(fabs(mgd_run_eta(run, last)) < run->now.huge_eta));
     mgd_status status = MGD_OK;
     if (writes)
         mgd_step_hold_rates(run, w, unit, last);
     if (careful || (writes && chip))
-        memcpy(w->before, run->theta + at, bytes);
+        memcpy(w->before, run->state.theta + at, bytes);
     if (integrates)
         mgd_step_integrate(run, w, unit, first, steps, at_once);
     if (run->nodes > 0)
-        mgd_nodes_integrate(run, w, unit, mgd_timer_begins(&run->windows, first));
+        mgd_nodes_integrate(run, w, unit, mgd_timer_begins(&run->clock.windows, first));
     if (!writes)
         return MGD_OK;
-    if (run->window_gradient)
+    if (run->keeps_windows)
         mgd_step_keep_window(run, unit, last);
     if (t->clip > 0)
-        run->kernels->limit(run->gradient + at, t->clip, run->count, run->width);
+        run->kernels->limit(run->state.gradient + at, t->clip, run->layout.count,
+                            run->layout.width);
     if (t->clip_norm > 0)
         limit_norm(run, unit, t->clip_norm);
     if (!at_once)
@@ -187,9 +193,9 @@ mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t 
         status = write_chip(ctx, run, w, unit, last);
     if (careful) {
         undo_overflow(run, unit, last, w->before);
-        w->eta_held = NAN;
+        w->rates.held = NAN;
     }
-    if (run->careful[unit] && is_calm(run, unit)) /* its neighbours are others' */
-        run->careful[unit] = 0;
+    if (run->state.careful[unit] && is_calm(run, unit)) /* its neighbours are others' */
+        run->state.careful[unit] = 0;
     return status;
 }
