@@ -532,7 +532,7 @@ describe("bad networks", function()
       function() net:gradient(x, y, print) end},
     {"gradient with a wrong option", "(did you mean 'label_smoothing'?)",
       function() net:gradient(x, y, "cross_entropy", {label_smoothin = 0.1}) end},
-    {"gradient with all smoothing", "label smoothing must be in [0, 1), got 1",
+    {"gradient with all smoothing", "option 'label_smoothing' must be in [0, 1), got 1",
       function() net:gradient(x, y, "cross_entropy", {label_smoothing = 1}) end},
     {"cross-entropy of one output", "at least 2 outputs",
       function() nn.mlp{3, 1}:gradient(x, mgd.rand{5, 1}, "cross_entropy") end},

@@ -335,6 +335,8 @@ typedef struct {
 } mgd_layer;
 
 MGD_API const char *mgd_layer_name(mgd_layer_kind kind);
+/* "intensity", "field"; NULL beyond the last. */
+MGD_API const char *mgd_detect_name(unsigned detect);
 
 /* A network of `dtype` f32 or f64, all parameters zero, for inputs of the given shape. Dense layers
  * take any shape, flattened; conv2d and pools take (C, H, W). Windows start every `stride` pixels
@@ -392,6 +394,9 @@ typedef enum {
     MGD_INIT_HE_NORMAL,      /* weights normal, std √(2 / I), biases 0 */
 } mgd_init_scheme;
 
+/* "zeros", "uniform", …; NULL beyond the last. */
+MGD_API const char *mgd_init_name(unsigned scheme);
+
 typedef struct {
     mgd_init_scheme scheme;
     double low, high; /* uniform */
@@ -418,6 +423,9 @@ typedef enum {
     MGD_COST_L2,            /* ‖y − ŷ‖ */
     MGD_COST_FUNCTION,      /* the user's own */
 } mgd_cost_kind;
+
+/* "mse", "cross_entropy", …; NULL for functions and beyond them. */
+MGD_API const char *mgd_cost_name(unsigned kind);
 
 /* The cost of a batch is the mean over its samples, in double precision; where targets are (B, T,
  * K), an answer for every step, that of a sample is the mean over its steps, and so is its
@@ -764,6 +772,8 @@ typedef struct {
     void *user;
 } mgd_schedule;
 
+/* "constant", "step", …; NULL for functions and beyond them. */
+MGD_API const char *mgd_schedule_name(unsigned kind);
 /* The value at a step; not for functions. The same bits everywhere. */
 MGD_API double mgd_schedule_at(const mgd_schedule *schedule, uint64_t step);
 
@@ -847,6 +857,35 @@ typedef struct {
 
 typedef struct mgd_run mgd_run;
 
+/* What one field of mgd_train is: everything but x, y, cost, functions, signals, init and what each
+ * replica has of its own. */
+typedef enum {
+    MGD_OPTION_NUMBER,  /* double */
+    MGD_OPTION_INTEGER, /* as wide as the field, and not negative */
+    MGD_OPTION_SEED,    /* any 64 bits */
+    MGD_OPTION_FLAG,
+    MGD_OPTION_CHOICE,
+    MGD_OPTION_TENSOR /* NULL: none */
+} mgd_option_type;
+
+typedef struct {
+    const char *name; /* as scripts spell it */
+    mgd_option_type type;
+    size_t offset, size;      /* of the field */
+    const char *part;         /* the table of options that it stands in; NULL: the run's own */
+    double low, high;         /* numbers and integers: the range, … */
+    bool open_low, open_high; /* … and whether an end does not belong to it */
+    bool schedule;            /* the field is an mgd_schedule of such numbers */
+    bool may_lack;            /* and 0 stands for none */
+    double otherwise;         /* the default */
+    const char *(*choice)(unsigned value); /* names of choices; NULL beyond the last */
+    const char *unit, *doc;
+} mgd_option;
+
+/* The table of them; what mgd_train_defaults gives and mgd_run_new checks. */
+MGD_API const mgd_option *mgd_train_options(size_t *count);
+/* Sets a field that is no tensor; of a schedule the constant. */
+MGD_API void mgd_train_set(mgd_train *train, const mgd_option *option, double value);
 MGD_API mgd_train mgd_train_defaults(void);
 
 /* Checks every field; the chip and, through it, the network must outlive the run. */

@@ -18,53 +18,23 @@ mgd_net *l_check_net(lua_State *L, int index) {
 }
 
 void l_cost(lua_State *L, int index, mgd_cost *cost) {
-    static const char *const names[] = {"mse", "cross_entropy", "l2", NULL};
     *cost = (mgd_cost){.kind = MGD_COST_FUNCTION};
     lua_getfield(L, index, "cost");
     if (!lua_isfunction(L, -1))
-        cost->kind = (mgd_cost_kind)luaL_checkoption(L, -1, "mse", names);
-    lua_getfield(L, index, "label_smoothing");
-    cost->label_smoothing = lua_tonumber(L, -1);
-    lua_pop(L, 2);
+        cost->kind = (mgd_cost_kind)l_choice_field(L, index, "cost", mgd_cost_name, MGD_COST_MSE);
+    lua_pop(L, 1);
+    cost->label_smoothing = l_number_field(L, index, "label_smoothing", 0);
 }
 
 void l_init(lua_State *L, int index, mgd_init *init) {
-    static const char *const schemes[] = {
-        "zeros",         "uniform",    "normal",    "glorot_uniform",
-        "glorot_normal", "he_uniform", "he_normal", NULL};
-    lua_getfield(L, index, "scheme");
-    init->scheme = (mgd_init_scheme)luaL_checkoption(L, -1, NULL, schemes);
-    lua_pop(L, 1);
+    init->scheme =
+        (mgd_init_scheme)l_choice_field(L, index, "scheme", mgd_init_name, MGD_INIT_ZEROS);
     init->low = l_number_field(L, index, "low", -1);
     init->high = l_number_field(L, index, "high", 1);
     init->mean = l_number_field(L, index, "mean", 0);
     init->std = l_number_field(L, index, "std", 1);
     init->seed = l_seed_field(L, index, "seed");
     init->replica = l_count_field(L, index, "replica", 1, 0x1p53);
-}
-
-double l_number_field(lua_State *L, int index, const char *name, double otherwise) {
-    lua_getfield(L, index, name);
-    double value = lua_isnil(L, -1) ? otherwise : lua_tonumber(L, -1);
-    lua_pop(L, 1);
-    return value;
-}
-
-static double whole_field(lua_State *L, int index, const char *name, double otherwise, double least,
-                          double most) {
-    double value = l_number_field(L, index, name, otherwise);
-    if (!(value >= least && value <= most && value == floor(value)))
-        l_error(L, "%s: expected an integer from %s to %s, got %s", name, MGD_NUMBER(least),
-                MGD_NUMBER(most), MGD_NUMBER(value));
-    return value;
-}
-
-uint64_t l_count_field(lua_State *L, int index, const char *name, double otherwise, double most) {
-    return (uint64_t)whole_field(L, index, name, otherwise, 0, most);
-}
-
-uint64_t l_seed_field(lua_State *L, int index, const char *name) {
-    return (uint64_t)(int64_t)whole_field(L, index, name, 1, -0x1p53, 0x1p53);
 }
 
 /* The size_t at t[i] of the table at `index`. */
@@ -92,26 +62,15 @@ static size_t sizes_field(lua_State *L, const char *name, size_t most, size_t *o
     return count;
 }
 
-static bool flag_field(lua_State *L, const char *name) {
-    lua_getfield(L, -1, name);
-    bool value = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return value;
+static const char *layer_name(unsigned kind) {
+    return kind < MGD_LAYER_COUNT ? mgd_layer_name((mgd_layer_kind)kind) : NULL;
 }
 
 /* Entry i of the list at `index`; `sources` has room for its sources. The name belongs to Lua. */
 static mgd_layer layer_at(lua_State *L, int index, int i, size_t most, size_t *sources) {
-    static const char *const detections[] = {"intensity", "field", NULL};
-    static const char *const cells[] = {"sigmoid", "tanh", "relu", NULL};
     mgd_layer layer = {.sources = sources};
     lua_rawgeti(L, index, i);
-    lua_getfield(L, -1, "kind");
-    const char *name = luaL_checkstring(L, -1);
-    int kind = 0;
-    while (kind < MGD_LAYER_COUNT && strcmp(mgd_layer_name((mgd_layer_kind)kind), name) != 0)
-        kind++;
-    layer.kind = (mgd_layer_kind)kind;
-    lua_pop(L, 1);
+    layer.kind = (mgd_layer_kind)l_choice_field(L, -1, "kind", layer_name, MGD_LAYER_COUNT);
     double outputs = l_number_field(L, -1, "outputs", 0); /* what is too many is told by the core */
     layer.outputs = outputs >= 0 && outputs < 0x1p53 ? (size_t)outputs : SIZE_MAX;
     sizes_field(L, "kernel", 2, layer.kernel);
@@ -120,14 +79,12 @@ static mgd_layer layer_at(lua_State *L, int index, int i, size_t most, size_t *s
     layer.ndim = sizes_field(L, "shape", MGD_MAX_DIMS, layer.shape);
     double modes = l_number_field(L, -1, "modes", 0);
     layer.modes = modes >= 0 && modes < 0x1p53 ? (size_t)modes : SIZE_MAX;
-    lua_getfield(L, -1, "detect");
-    layer.detect = (mgd_detect)luaL_checkoption(L, -1, "intensity", detections);
-    lua_getfield(L, -2, "cell");
-    layer.cell = MGD_LAYER_SIGMOID + (mgd_layer_kind)luaL_checkoption(L, -1, "tanh", cells);
-    lua_pop(L, 2);
-    layer.every = flag_field(L, "every");
-    layer.drawn = flag_field(L, "drawn");
-    layer.each_step = flag_field(L, "each_step");
+    layer.detect =
+        (mgd_detect)l_choice_field(L, -1, "detect", mgd_detect_name, MGD_DETECT_INTENSITY);
+    layer.cell = (mgd_layer_kind)l_choice_field(L, -1, "cell", layer_name, MGD_LAYER_TANH);
+    layer.every = l_flag_field(L, -1, "every");
+    layer.drawn = l_flag_field(L, -1, "drawn");
+    layer.each_step = l_flag_field(L, -1, "each_step");
     layer.step = l_number_field(L, -1, "step", 0);
     layer.num_sources = sizes_field(L, "sources", most, sources);
     lua_getfield(L, -1, "name");
@@ -320,5 +277,9 @@ void l_open_net(lua_State *L) {
     l_new_type(L, L_NET, methods);
     lua_pop(L, 1);
     luaL_newlib(L, functions);
+    l_push_names(L, mgd_cost_name);
+    lua_setfield(L, -2, "costs");
+    l_push_names(L, mgd_init_name);
+    lua_setfield(L, -2, "schemes");
     lua_setfield(L, -2, "net");
 }

@@ -116,10 +116,19 @@ static int process_wait(lua_State *L) {
 
 /* kill(pid, "int" | "term" | "kill") → whether there was such a process */
 static int process_kill(lua_State *L) {
-    static const char *const names[] = {"int", "term", "kill", NULL};
-    static const int numbers[] = {SIGINT, SIGTERM, SIGKILL};
+    static const struct {
+        const char *name;
+        int number;
+    } signals[] = {{"int", SIGINT}, {"term", SIGTERM}, {"kill", SIGKILL}};
+    enum { COUNT = sizeof signals / sizeof *signals };
     pid_t pid = check_pid(L, 1, "kill: pid");
-    lua_pushboolean(L, kill(pid, numbers[luaL_checkoption(L, 2, "term", names)]) == 0);
+    const char *name = luaL_optstring(L, 2, "term");
+    size_t i = 0;
+    while (i < COUNT && strcmp(signals[i].name, name) != 0)
+        i++;
+    if (i == COUNT)
+        return luaL_argerror(L, 2, lua_pushfstring(L, "invalid option '%s'", name));
+    lua_pushboolean(L, kill(pid, signals[i].number) == 0);
     return 1;
 }
 

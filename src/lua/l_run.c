@@ -143,154 +143,6 @@ static void leave(l_run *box, l_callback outer) {
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-static uint64_t count_field(lua_State *L, const char *name, double otherwise) {
-    return l_count_field(L, 2, name, otherwise, 0x1p53);
-}
-
-static unsigned small_field(lua_State *L, const char *name, double otherwise) {
-    return (unsigned)l_count_field(L, 2, name, otherwise, UINT32_MAX);
-}
-
-static bool flag_field(lua_State *L, const char *name) {
-    lua_getfield(L, 2, name);
-    bool value = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return value;
-}
-
-static int choice_field(lua_State *L, const char *name, const char *const *names) {
-    lua_getfield(L, 2, name);
-    int value = luaL_checkoption(L, -1, names[0], names);
-    lua_pop(L, 1);
-    return value;
-}
-
-/* A number, a table {kind =, value =, factor =, every =, to =, offset =}, or a function, which
- * l_run keeps. */
-static void schedule_field(lua_State *L, int index, const char *name, mgd_schedule *schedule) {
-    static const char *const kinds[] = {"constant", "step", "exponential", "cosine",
-                                        "inverse",  "spsa", NULL};
-    lua_getfield(L, index, name);
-    int at = lua_gettop(L);
-    if (lua_isnumber(L, at)) {
-        *schedule = (mgd_schedule){.value = lua_tonumber(L, at)};
-    } else if (lua_isfunction(L, at)) {
-        schedule->kind = MGD_SCHEDULE_FUNCTION;
-    } else if (lua_istable(L, at)) {
-        lua_getfield(L, at, "kind");
-        *schedule =
-            (mgd_schedule){.kind = (mgd_schedule_kind)luaL_checkoption(L, -1, kinds[0], kinds),
-                           .value = l_number_field(L, at, "value", 0),
-                           .factor = l_number_field(L, at, "factor", 1),
-                           .every = l_number_field(L, at, "every", 1),
-                           .to = l_number_field(L, at, "to", 0),
-                           .offset = l_number_field(L, at, "offset", 0)};
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-}
-
-/* The tensor in a field of the options, which keep it alive, or NULL. */
-static const mgd_tensor *tensor_field(lua_State *L, const char *name) {
-    lua_getfield(L, 2, name);
-    const mgd_tensor *t = l_test_tensor(L, lua_gettop(L));
-    lua_pop(L, 1);
-    return t;
-}
-
-static void code_fields(lua_State *L, mgd_train *train) {
-    static const char *const codes[] = {"sequential", "walsh", "random",   "sine", "gaussian",
-                                        "brownian",   "lfsr",  "function", NULL};
-    train->code = (mgd_code_kind)choice_field(L, "code", codes);
-    schedule_field(L, 2, "amplitude", &train->amplitude);
-    train->norm = flag_field(L, "is_norm");
-    train->shuffled = flag_field(L, "shuffled");
-    train->alternate = flag_field(L, "alternate");
-    train->sparsity = l_number_field(L, 2, "sparsity", 0);
-    train->low = l_number_field(L, 2, "low", 0);
-    train->high = l_number_field(L, 2, "high", 0);
-    schedule_field(L, 2, "tau_p", &train->tau_p);
-    schedule_field(L, 2, "tau_theta", &train->tau_theta);
-    train->length = small_field(L, "length", train->length);
-    train->bits = small_field(L, "bits", 0);
-    train->balanced = flag_field(L, "balanced");
-    train->amplitudes = tensor_field(L, "amplitudes");
-    train->amplitude_spread = l_number_field(L, 2, "amplitude_spread", 0);
-    train->energy = tensor_field(L, "energy");
-    train->seed = l_seed_field(L, 2, "seed");
-    train->replica = count_field(L, "replica", 1);
-}
-
-static void train_fields(lua_State *L, mgd_train *train) {
-    static const char *const baselines[] = {"measured", "two-sided", "none", NULL};
-    static const char *const conventions[] = {"gradient", "published", NULL};
-    static const char *const optimizers[] = {"sgd", "momentum", "nesterov", "adam", "sign", NULL};
-    static const char *const integrators[] = {"euler",  "rk2",   "rk4",     "rkf45",
-                                              "rkck",   "rk8pd", "msadams", "rk2imp",
-                                              "rk4imp", "bsimp", "msbdf",   NULL};
-    static const char *const engines[] = {"discrete", "analog", "backprop", NULL};
-    static const char *const perturbed[] = {"parameters", "nodes", NULL};
-    code_fields(L, train);
-    train->perturb = (mgd_perturb)choice_field(L, "perturb", perturbed);
-    l_cost(L, 2, &train->cost);
-    schedule_field(L, 2, "tau_x", &train->tau_x);
-    train->engine = (mgd_engine)choice_field(L, "engine", engines);
-    train->tau_hp = l_number_field(L, 2, "tau_hp", train->tau_hp);
-    train->integrator = (mgd_integrator)choice_field(L, "integrator", integrators);
-    train->tolerance = l_number_field(L, 2, "tolerance", train->tolerance);
-    train->settle = count_field(L, "settle", 0);
-    train->clamp = l_number_field(L, 2, "clamp", 0);
-    train->clip = l_number_field(L, 2, "clip", 0);
-    train->clip_norm = l_number_field(L, 2, "clip_norm", 0);
-    train->threshold = l_number_field(L, 2, "threshold", 0);
-    train->weight_decay = l_number_field(L, 2, "weight_decay", 0);
-    train->batch = (size_t)count_field(L, "batch", 1);
-    train->shuffle = flag_field(L, "shuffle");
-    train->dt = l_number_field(L, 2, "dt", 1);
-    schedule_field(L, 2, "eta", &train->eta);
-    train->baseline = (mgd_baseline)choice_field(L, "baseline", baselines);
-    train->convention = (mgd_convention)choice_field(L, "convention", conventions);
-    train->optimizer = (mgd_optimizer)choice_field(L, "optimizer", optimizers);
-    train->momentum = l_number_field(L, 2, "momentum", train->momentum);
-    train->beta1 = l_number_field(L, 2, "beta1", train->beta1);
-    train->beta2 = l_number_field(L, 2, "beta2", train->beta2);
-    train->epsilon = l_number_field(L, 2, "epsilon", train->epsilon);
-    train->replicas = (size_t)count_field(L, "replicas", 1);
-    train->numbers = tensor_field(L, "numbers");
-    train->eta_factors = tensor_field(L, "eta_factors");
-    train->threads = (size_t)count_field(L, "threads", 0);
-}
-
-/* {first, last}, from 1, in field `name` of the table on top. */
-static mgd_range range_field(lua_State *L, const char *name) {
-    lua_getfield(L, -1, name);
-    int at = lua_gettop(L);
-    luaL_checktype(L, at, LUA_TTABLE);
-    lua_rawgeti(L, at, 1);
-    lua_rawgeti(L, at, 2);
-    lua_Integer first = luaL_checkinteger(L, -2), last = luaL_checkinteger(L, -1);
-    lua_settop(L, at - 1);
-    return (mgd_range){(size_t)first - 1, (size_t)(last - first) + 1};
-}
-
-/* signals = {{outputs =, parameters =}, …}; the listeners live in a userdata that is left on the
- * stack. */
-static void signals_field(lua_State *L, mgd_train *train) {
-    lua_getfield(L, 2, "signals");
-    if (!lua_istable(L, -1))
-        return;
-    int list = lua_gettop(L);
-    size_t count = lua_rawlen(L, list);
-    mgd_listener *listeners = lua_newuserdatauv(L, (count + 1) * sizeof *listeners, 0);
-    for (size_t i = 0; i < count; i++) {
-        lua_rawgeti(L, list, (int)i + 1);
-        listeners[i] = (mgd_listener){range_field(L, "parameters"), range_field(L, "outputs")};
-        lua_pop(L, 1);
-    }
-    train->num_listeners = count;
-    train->listeners = listeners;
-}
-
 /* Makes the table of what must live as long as the run, as the box's user value. */
 static void keep_alive(lua_State *L, l_run *box, mgd_train *train) {
     mgd_schedule *schedules[SCHEDULES] = {&train->tau_p, &train->tau_theta, &train->tau_x,
@@ -331,14 +183,17 @@ static int run_new(lua_State *L) {
     mgd_init init;
     train.x = l_check_tensor(L, 3, "mgd.train: data.x");
     train.y = l_check_tensor(L, 4, "mgd.train: data.y");
-    train_fields(L, &train);
+    l_cost(L, 2, &train.cost);
+    l_train_options(L, 2, &train);
+    train.numbers = l_tensor_field(L, 2, "numbers");
+    train.eta_factors = l_tensor_field(L, 2, "eta_factors");
     lua_getfield(L, 2, "init");
     if (lua_istable(L, -1)) {
         l_init(L, lua_gettop(L), &init);
         train.init = &init;
     }
     lua_settop(L, 4);
-    signals_field(L, &train); /* stays on the stack */
+    l_train_signals(L, 2, &train); /* stays on the stack */
     l_run *box = l_push_box(L, sizeof *box, L_RUN);
     box->chip = chip;
     keep_alive(L, box, &train);
@@ -687,32 +542,6 @@ static int run_set_state(lua_State *L) {
     return 0;
 }
 
-/* ---- codes ----------------------------------------------------------------------------------- */
-
-/* schedule(table, step) → the value at that step */
-static int schedule_at(lua_State *L) {
-    mgd_schedule schedule = {.value = 0};
-    luaL_checktype(L, 1, LUA_TTABLE);
-    schedule_field(L, 1, "schedule", &schedule);
-    uint64_t step = (uint64_t)l_integer(L, 2, "schedule: step", 0, INT64_C(1) << 53);
-    lua_pushnumber(L, mgd_schedule_at(&schedule, step));
-    return 1;
-}
-
-/* pattern(P, options, first slot, slots) → (slots, P) unit patterns, f64 */
-static int code_pattern(lua_State *L) {
-    mgd_context ctx = {0};
-    size_t parameters = (size_t)l_integer(L, 1, "codes: parameters", 1, UINT32_MAX - 1);
-    mgd_train train = mgd_train_defaults();
-    code_fields(L, &train);
-    uint64_t first = (uint64_t)l_integer(L, 3, "codes: first", 0, INT64_C(1) << 40);
-    size_t slots = (size_t)l_integer(L, 4, "codes: slots", 1, INT32_MAX);
-    mgd_tensor **t = l_push_tensor_box(L);
-    l_check(L, mgd_code_pattern(&ctx, &train, parameters, first, slots, t), &ctx);
-    l_tensor_filled(L, *t);
-    return 1;
-}
-
 static const luaL_Reg methods[] = {
     {"__gc", run_gc},
     {"advance", run_advance},
@@ -744,8 +573,6 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg functions[] = {
     {"new", run_new},
-    {"pattern", code_pattern},
-    {"schedule", schedule_at},
     {NULL, NULL},
 };
 

@@ -20,16 +20,36 @@ typedef struct {
 l_net *l_check_net_box(lua_State *L, int index);
 mgd_net *l_check_net(lua_State *L, int index);
 
+/* ---- fields of tables: l_fields.c ------------------------------------------------------------ */
+
 double l_number_field(lua_State *L, int index, const char *name, double otherwise);
 /* A field that becomes an integer of C: raises where it is none from 0 to `most`; and a seed, any
  * whole number that a double holds exactly. */
 uint64_t l_count_field(lua_State *L, int index, const char *name, double otherwise, double most);
 uint64_t l_seed_field(lua_State *L, int index, const char *name);
+bool l_flag_field(lua_State *L, int index, const char *name);
+/* A value of an enumeration by its name; `name_of` gives NULL beyond the last. */
+typedef const char *l_namer(unsigned value);
+unsigned l_choice_field(lua_State *L, int index, const char *name, l_namer *name_of,
+                        unsigned otherwise);
+/* Pushes the list of the names. */
+void l_push_names(lua_State *L, l_namer *name_of);
+/* The tensor that the table keeps alive; NULL: none. */
+const mgd_tensor *l_tensor_field(lua_State *L, int index, const char *name);
+
+/* ---- tables as structures -------------------------------------------------------------------- */
+
 /* Reads {cost =, label_smoothing =}; a cost that is a Lua function leaves function and user NULL.
  */
 void l_cost(lua_State *L, int index, mgd_cost *cost);
 /* Reads {scheme =, low =, high =, mean =, std =, seed =, replica =}. */
 void l_init(lua_State *L, int index, mgd_init *init);
+/* Reads what mgd_train_options lists, by the names there, and `is_norm`; what is not there stays as
+ * it is. A Lua function for a schedule leaves function and user NULL. */
+void l_train_options(lua_State *L, int index, mgd_train *train);
+/* Reads signals = {{outputs =, parameters =}, …}; the listeners live in a userdata that is left on
+ * the stack. */
+void l_train_signals(lua_State *L, int index, mgd_train *train);
 
 /* A Lua function that C calls back: where it lies on the stack of the state that runs, while it
  * does. Set by the binding that enters the library, NULL outside. */

@@ -12,6 +12,15 @@ double mgd_power(double base, double exponent) {
     return Sleef_cinz_powd1_u10purec(base, exponent);
 }
 
+const char *mgd_schedule_name(unsigned kind) {
+    static const char *const names[] = {
+        [MGD_SCHEDULE_CONSTANT] = "constant",       [MGD_SCHEDULE_STEP] = "step",
+        [MGD_SCHEDULE_EXPONENTIAL] = "exponential", [MGD_SCHEDULE_COSINE] = "cosine",
+        [MGD_SCHEDULE_INVERSE] = "inverse",         [MGD_SCHEDULE_SPSA] = "spsa",
+    };
+    return kind < sizeof names / sizeof *names ? names[kind] : NULL;
+}
+
 double mgd_schedule_at(const mgd_schedule *s, uint64_t step) {
     double t = (double)step / s->every;
     switch (s->kind) {

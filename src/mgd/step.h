@@ -67,6 +67,8 @@ void mgd_step_hold_rates(const mgd_run *run, mgd_worker *w, size_t unit, uint64_
 mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
                           uint64_t first, size_t steps);
 
+/* "euler", "rk2", …; NULL beyond the last. */
+const char *mgd_integrator_name(unsigned integrator);
 /* The analog engine by GSL's integrators: refuses what they cannot do; and one step, of one
  * replica, in place of all above. The caller has turned off GSL's error handler. */
 mgd_status mgd_ode_check(mgd_context *ctx, const mgd_train *train, const mgd_chip *chip);

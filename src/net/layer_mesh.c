@@ -9,6 +9,12 @@
 
 #define MZI_FLOP 30 /* three complex products, and four sums of two real ones */
 
+const char *mgd_detect_name(unsigned detect) {
+    static const char *const names[] = {
+        [MGD_DETECT_INTENSITY] = "intensity", [MGD_DETECT_FIELD] = "field"};
+    return detect < sizeof names / sizeof *names ? names[detect] : NULL;
+}
+
 static mgd_status shape(const mgd_layer_place *place, mgd_node *node) {
     const mgd_layer *layer = place->layer;
     size_t modes = layer->modes, outputs = layer->outputs;

@@ -129,8 +129,21 @@ mgd_status mgd_net_set_theta(mgd_context *ctx, mgd_net *net, const mgd_tensor *t
     return MGD_OK;
 }
 
+const char *mgd_init_name(unsigned scheme) {
+    static const char *const names[] = {
+        [MGD_INIT_ZEROS] = "zeros",
+        [MGD_INIT_UNIFORM] = "uniform",
+        [MGD_INIT_NORMAL] = "normal",
+        [MGD_INIT_GLOROT_UNIFORM] = "glorot_uniform",
+        [MGD_INIT_GLOROT_NORMAL] = "glorot_normal",
+        [MGD_INIT_HE_UNIFORM] = "he_uniform",
+        [MGD_INIT_HE_NORMAL] = "he_normal",
+    };
+    return scheme < sizeof names / sizeof *names ? names[scheme] : NULL;
+}
+
 mgd_status mgd_init_check(mgd_context *ctx, const mgd_init *init) {
-    if ((unsigned)init->scheme > MGD_INIT_HE_NORMAL)
+    if (!mgd_init_name((unsigned)init->scheme))
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "init: unknown scheme %d", (int)init->scheme);
     if (init->scheme == MGD_INIT_UNIFORM &&
         !(isfinite(init->low) && isfinite(init->high) && init->low <= init->high))

@@ -90,6 +90,12 @@ static mgd_status check_sides(mgd_context *ctx, const mgd_extent *output,
     return MGD_OK;
 }
 
+const char *mgd_cost_name(unsigned kind) {
+    static const char *const names[] = {
+        [MGD_COST_MSE] = "mse", [MGD_COST_CROSS_ENTROPY] = "cross_entropy", [MGD_COST_L2] = "l2"};
+    return kind < sizeof names / sizeof *names ? names[kind] : NULL;
+}
+
 mgd_status mgd_cost_check(mgd_context *ctx, const mgd_cost *cost, const mgd_extent *output,
                           const mgd_extent *target) {
     if ((unsigned)cost->kind > MGD_COST_FUNCTION)

@@ -16,8 +16,8 @@
 -- "table", "list" (a table of elements 1, 2, … alone), "function" (anything callable),
 -- "coroutine", "schedule" (a function of the step or a table, which mgd.schedules checks),
 -- "tensor" (or a list of numbers, of which it is made), "network", "chip", "dataset", "any", or a
--- list of these; `default`; `required`; `min`, `max` (inclusive) and `above` (exclusive) for
--- numbers; `infinite = true` where an infinity makes sense; `choices` for strings;
+-- list of these; `default`; `required`; `min`, `max` (inclusive) and `above`, `below` (exclusive)
+-- for numbers; `infinite = true` where an infinity makes sense; `choices` for strings;
 -- `only = { "optimizer", "adam" }` where it has an effect only beside that value of an entry above
 -- it, or beside one of several, or of that type; `unit` and `doc` for people. NaN is never a number
 -- here.
@@ -25,6 +25,8 @@
 -- `schema.positional` admits an array part: `true` copies it as it is, a table of the entry's
 -- fields checks each element. A list with a hole is an error wherever it stands: in the array part,
 -- as an option, or within one.
+--
+-- What the core has a table of, the options of training, it states itself: `options.stated`.
 -- @module mgd.base.options
 
 local naming = require "mgd.base.naming"
@@ -172,16 +174,23 @@ local function types_of(entry)
   return type(kinds) == "table" and kinds or { kinds }
 end
 
+-- "in [0, 1)": a range that ends before its upper end, which no single comparison says.
+local function interval_of(entry)
+  local low = entry.above or entry.min
+  return entry.below and low and ("in %s%s, %s)"):format(entry.above and "(" or "[",
+    text.number(low), text.number(entry.below))
+end
+
 local function range_of(entry)
+  if interval_of(entry) then
+    return " " .. interval_of(entry)
+  end
   local bounds = {}
-  if entry.above then
-    bounds[#bounds + 1] = string.format("> %s", text.number(entry.above))
-  end
-  if entry.min then
-    bounds[#bounds + 1] = string.format("≥ %s", text.number(entry.min))
-  end
-  if entry.max then
-    bounds[#bounds + 1] = string.format("≤ %s", text.number(entry.max))
+  for _, bound in ipairs { { ">", entry.above }, { "≥", entry.min }, { "≤", entry.max },
+    { "<", entry.below } } do
+    if bound[2] then
+      bounds[#bounds + 1] = ("%s %s"):format(bound[1], text.number(bound[2]))
+    end
   end
   return #bounds > 0 and " " .. table.concat(bounds, " and ") or ""
 end
@@ -207,6 +216,7 @@ local function in_range(entry, value)
   return (not entry.above or value > entry.above)
     and (not entry.min or value >= entry.min)
     and (not entry.max or value <= entry.max)
+    and (not entry.below or value < entry.below)
 end
 
 local function callable(value)
@@ -329,7 +339,9 @@ local function check_value(where, label, entry, value)
   if entry.choices and type(value) == "string" then
     hint = naming.hint(value, entry.choices)
   end
-  return options.fail(where, "%s must be %s, got %s%s", label, options.expected(entry), got, hint)
+  local wanted = wrong_value and #types_of(entry) == 1 and interval_of(entry)
+    or options.expected(entry)
+  return options.fail(where, "%s must be %s, got %s%s", label, wanted, got, hint)
 end
 
 local function fail_unknown(where, schema, key)
@@ -424,6 +436,28 @@ local function check_place(where, schema, value, entry)
     options.fail(where, "option '%s' must be %s, got %s (did you mean %s = …?)", entry[1],
       options.expected(entry), PHRASES[naming.kind(value)], place)
   end
+end
+
+local of_core -- by name, asked for when the first schema is made of them
+
+--- An entry that the core states, for a schema that adds what is Lua's alone.
+-- @tparam string name of an option of training
+-- @tparam[opt] table own fields that are added, or stand in place of the core's; `default = false`:
+--   there is none
+-- @treturn table a new entry: type, unit, range, choices, default and doc
+-- @usage local schema = { options.stated("momentum", { only = { "optimizer", "momentum" } }) }
+function options.stated(name, own)
+  of_core = of_core or require("mgd.core").train.options()
+  local entry = {}
+  for _, source in ipairs { assert(of_core[name], name), own or {} } do
+    for key, value in pairs(source) do
+      entry[key] = value
+    end
+  end
+  if own and own.default == false then
+    entry.default = nil
+  end
+  return entry
 end
 
 --- Check an option table against a schema.

@@ -16,51 +16,30 @@ local schedules = require "mgd.codes.schedules"
 
 local codes = {}
 
+local stated = options.stated
+
 --- Schema of `perturbation = {…}` in mgd.train.
 codes.SCHEMA = {
-  { "code", type = { "string", "function", "coroutine" }, default = "random",
-    choices = { "sequential", "walsh", "random", "sine", "gaussian", "brownian", "lfsr" },
-    doc = "Which code; or function(slot, time) → tensor (P), or a coroutine that yields one for "
-      .. "each slot: θ̃/a, so θ̃ itself where no amplitude is given." },
-  { "amplitude", type = { "number", "schedule" }, above = 0,
-    doc = "a, per parameter: θ̃ = a·s; a number, or a schedule asked at the first step of a slot. "
-      .. "Either this or norm; 0.01 without both, but 1 where "
-      .. "amplitudes or a function are given." },
+  stated("code", { type = { "string", "function", "coroutine" },
+    choices = { "sequential", "walsh", "random", "sine", "gaussian", "brownian", "lfsr" } }),
+  stated("amplitude", { default = false }),
   { "norm", type = { "number", "schedule" }, above = 0,
     doc = "Δ, root mean square norm of the whole perturbation: a·√P for ±a, a·√(P/2) for sines, "
       .. "a for sequential." },
-  { "amplitudes", type = { "table", "tensor" },
-    doc = "Factors of a: a list with one for each layer that has parameters, or a tensor (P)." },
-  { "amplitude_spread", type = "number", default = 0, min = 0, max = 1,
-    doc = "σ of ln a from parameter to parameter, and replica to replica; ⟨θ̃²⟩ stays the same on "
-      .. "average. Known where it is demodulated: G stays unbiased. For spread that is not known "
-      .. "see hw.amplitude." },
-  { "order", type = "string", default = "natural", choices = { "natural", "shuffled" },
-    only = { "code", "sequential" },
-    doc = "sequential: parameters one after the other, or in an order drawn from the seed." },
-  { "alternate", type = "boolean", default = false, only = { "code", "walsh", "lfsr" },
-    doc = "Flip all signs from period to period, which removes the second-order bias." },
-  { "sparsity", type = "number", default = 0, min = 0,
-    only = { "code", "random", "gaussian", "brownian", "lfsr" },
-    doc = "Fraction of zeros, drawn anew in each slot, in [0, 1); the variance is accounted for." },
-  { "low", type = "number", only = { "code", "sine" }, above = 0, unit = "cycles per step",
-    doc = "sine: lowest frequency; without low and high, the integer bins of τ_θ where P fit." },
-  { "high", type = "number", only = { "code", "sine" }, above = 0, unit = "cycles per step",
-    doc = "sine: highest frequency." },
-  { "length", type = "integer", default = 16, min = 2, max = 32, unit = "slots",
-    only = { "code", "brownian" },
-    doc = "brownian: L, slots in which it forgets; it moves by 0 or ±2a/√L and stays in ±a·√L." },
-  { "bits", type = "integer", min = 2, max = 30, only = { "code", "lfsr" },
-    doc = "lfsr: m, of the register, 2^m − 1 ≥ P + 1. Without, the fewest with 64·P slots, but no "
-      .. "more than 24 unless P asks for them; the fewest of all when balanced." },
-  { "balanced", type = "boolean", default = false, only = { "code", "lfsr" },
-    doc = "lfsr: one slot of +a for all at the end of each period, which makes it orthogonal and "
-      .. "its mean 0." },
+  stated("amplitudes", { type = { "table", "tensor" } }),
+  stated "amplitude_spread",
+  stated("order", { only = { "code", "sequential" } }),
+  stated("alternate", { only = { "code", "walsh", "lfsr" } }),
+  stated("sparsity", { only = { "code", "random", "gaussian", "brownian", "lfsr" } }),
+  stated("low", { only = { "code", "sine" } }),
+  stated("high", { only = { "code", "sine" } }),
+  stated("length", { only = { "code", "brownian" } }),
+  stated("bits", { only = { "code", "lfsr" } }),
+  stated("balanced", { only = { "code", "lfsr" } }),
   { "period", type = "integer", min = 1, unit = "slots", only = { "code", "function", "coroutine" },
     doc = "A function's: after so many slots it repeats; averages are then exact." },
-  { "energy", type = { "number", "tensor" }, above = 0, only = { "code", "function", "coroutine" },
-    doc = "A function's: ⟨(θ̃/a)²⟩, or a tensor (P); found from the slots that are looked at "
-      .. "without." },
+  stated("energy", { type = { "number", "tensor" }, above = 0,
+    only = { "code", "function", "coroutine" } }),
   { "window", type = "integer", min = 16, unit = "slots",
     only = { "code", "function", "coroutine" },
     doc = "A function's: how many slots are looked at before it is used; a period, or else 4096 "
@@ -100,9 +79,6 @@ function codes.resolve(where, given)
   end
   local opt = options.check(where, codes.SCHEMA, given)
   check_amplitudes(where, opt)
-  if opt.sparsity and opt.sparsity >= 1 then
-    options.fail(where, "option 'sparsity' must be in [0, 1), got %s", opt.sparsity)
-  end
   if (opt.low == nil) ~= (opt.high == nil) then
     options.fail(where, "options 'low' and 'high' go together: a band needs both")
   end
@@ -319,7 +295,6 @@ function codes.compile(where, opt, parameters, seconds, net)
   for key, value in pairs(opt) do
     flat[key] = value
   end
-  flat.shuffled = opt.order == "shuffled"
   flat.bits = opt.code == "lfsr" and register_bits(opt, parameters) or nil
   if type(opt.amplitudes) == "table" then
     flat.amplitudes = spread_out(where, opt.amplitudes, net)
@@ -375,7 +350,7 @@ local function pattern_of(where, code, parameters, first, slots, opt)
   for _, name in ipairs { "tau_p", "tau_theta", "seed", "replica" } do
     flat[name] = opt[name]
   end
-  return core.run.pattern(parameters, flat, first, slots)
+  return core.train.pattern(parameters, flat, first, slots)
 end
 
 --- The unit patterns of a code, as the engine will use them: times the amplitude they are θ̃.

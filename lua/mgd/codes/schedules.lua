@@ -130,7 +130,7 @@ function M.schedule(value)
   end
   local compiled = { schedule = M.compile(checked) }
   return function(step)
-    return core.run.schedule(compiled, step)
+    return core.train.schedule(compiled, step)
   end
 end
 

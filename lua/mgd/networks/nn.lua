@@ -17,7 +17,6 @@ local record = require "mgd.text.record"
 local nn = {}
 
 local ACTIVATIONS = layers.ACTIVATIONS
-local COSTS = { "mse", "cross_entropy", "l2" }
 
 for name, constructor in pairs(layers.constructors) do
   nn[name] = constructor
@@ -28,8 +27,7 @@ end
 --- Schemas of the option tables, shared with mgd.train.
 nn.INIT_SCHEMA = {
   { "scheme", type = "string", default = "uniform",
-    choices = { "zeros", "uniform", "normal", "glorot_uniform", "glorot_normal", "he_uniform",
-                "he_normal" },
+    choices = core.net.schemes,
     doc = "Distribution; glorot (2010) and he (2015) scale by fan-in and leave biases at 0." },
   { "low", type = "number", default = -1, only = { "scheme", "uniform" }, doc = "Lower end." },
   { "high", type = "number", default = 1, only = { "scheme", "uniform" }, doc = "Upper end." },
@@ -85,9 +83,9 @@ function Network:forward(x)
 end
 
 local COST_OPTIONS = {
-  { "cost", type = "string", default = "mse", choices = COSTS, doc = "What is differentiated." },
-  { "label_smoothing", type = "number", default = 0, min = 0, only = { "cost", "cross_entropy" },
-    doc = "The share s of a target that is spread over all classes, in [0, 1)." },
+  { "cost", type = "string", default = "mse", choices = core.net.costs,
+    doc = "What is differentiated." },
+  options.stated("label_smoothing", { only = { "cost", "cross_entropy" } }),
 }
 
 --- The reference gradient ∂C/∂θ by back-propagation.

@@ -27,6 +27,17 @@ local M = {}
 
 -- ---- options ------------------------------------------------------------------------------------
 
+local stated = options.stated
+local PERTURBS = { "engine", "discrete", "analog" }
+local MEASURES = { "engine", "discrete" }
+local WRITES_G = { "engine", "discrete", "backprop" } -- as it is summed up
+local BY_ETA = { "optimizer", "sgd", "momentum", "nesterov", "adam", "sign" }
+
+local OF_GSL = { "integrator" } -- all but the first
+for i, name in ipairs(stated("integrator").choices) do
+  OF_GSL[i] = i > 1 and name or OF_GSL[i]
+end
+
 M.SCHEMA = {
   { "net", type = "network", doc = "Trained as an ideal chip. Either this or chip." },
   { "chip", type = "chip", doc = "What is trained." },
@@ -34,99 +45,49 @@ M.SCHEMA = {
     doc = "A data set, or {x =, y =, test =}." },
   { "cost", type = { "string", "function" }, default = "mse",
     doc = "mse, cross_entropy, l2, or function(y, target) → number, of (B, O) and (B, K)." },
-  { "label_smoothing", type = "number", default = 0, min = 0, only = { "cost", "cross_entropy" },
-    doc = "cross_entropy: in [0, 1)." },
-  { "batch", type = "integer", default = 1, min = 1,
-    doc = "Samples shown at once; a batch larger than the set goes round it." },
-  { "shuffle", type = "boolean", default = true,
-    doc = "Each epoch in an order of its own, by replica; false: 1, 2, …, N, 1, …" },
-  { "engine", type = "string", default = "discrete",
-    choices = { "discrete", "analog", "backprop" },
-    doc = "Steps that each measure and integrate; first-order filters in continuous time; or, to "
-      .. "compare with, the true gradient of each batch." },
-  { "perturb", type = "string", default = "parameters", choices = { "parameters", "nodes" },
-    only = { "engine", "discrete" },
-    doc = "What the code perturbs: the P parameters, or the M nodes (pre-activations of dense and "
-      .. "conv2d layers), each sample by itself; M is the chip's num_nodes." },
+  stated("label_smoothing", { only = { "cost", "cross_entropy" } }),
+  stated "batch",
+  stated "shuffle",
+  stated "engine",
+  stated("perturb", { only = MEASURES }),
   { "perturbation", type = { "table", "string", "function", "coroutine" }, default = {},
-    only = { "engine", "discrete", "analog" },
+    only = PERTURBS,
     doc = "The code: its options, its name, function(slot, time) → θ̃ (P), or a coroutine." },
-  { "tau_p", type = { "integer", "schedule" }, default = 1, min = 1, unit = "steps",
-    only = { "engine", "discrete", "analog" },
-    doc = "Perturbation time: how long a pattern is held. This and all that follow that take a "
-      .. "function take a schedule, see mgd.schedules." },
-  { "tau_theta", type = { "number", "schedule" }, default = 1, above = 0, unit = "steps",
-    only = { "engine", "discrete", "analog" },
-    doc = "Integration time: how long G is integrated before θ is written, an integer; in the "
-      .. "analog engine the time constant of the low-pass on e." },
-  { "tau_x", type = { "integer", "schedule" }, default = 1, min = 1, unit = "steps",
-    doc = "Sample time: how long a sample or batch is shown." },
-  { "tau_hp", type = "number", default = 10, above = 1, unit = "steps",
-    only = { "engine", "analog" }, doc = "Time constant of the high-pass on the cost." },
-  { "integrator", type = "string", default = "euler", only = { "engine", "analog" },
-    choices = { "euler", "rk2", "rk4", "rkf45", "rkck", "rk8pd", "msadams", "rk2imp", "rk4imp",
-      "bsimp", "msbdf" },
-    doc = "How the equations are solved: by filters, a step at a time; or in continuous time by "
-      .. "GSL, for small chips: rk2imp, rk4imp, bsimp and msbdf for stiff ones." },
-  { "tolerance", type = "number", default = 1e-8, min = 1e-15, max = 0.1,
-    only = { "integrator", "rk2", "rk4", "rkf45", "rkck", "rk8pd", "msadams", "rk2imp", "rk4imp",
-      "bsimp", "msbdf" },
-    doc = "Error of a trial step of GSL's, absolute and relative, in each of θ, G and u." },
-  { "settle", type = "integer", default = 0, min = 0, unit = "steps",
-    only = { "engine", "discrete" },
-    doc = "Gated: so many steps after a sample changed or θ was written do not count." },
-  { "optimizer", type = "string", default = "sgd",
-    choices = { "sgd", "momentum", "nesterov", "adam", "sign", "pulses" },
-    doc = "How G changes θ; see M.OPTIMIZERS." },
-  { "momentum", type = "number", default = 0.9, min = 0,
-    only = { "optimizer", "momentum", "nesterov" }, doc = "Share of the velocity that is kept." },
-  { "beta1", type = "number", default = 0.9, min = 0, only = { "optimizer", "adam" },
-    doc = "adam: first moment." },
-  { "beta2", type = "number", default = 0.999, min = 0, only = { "optimizer", "adam" },
-    doc = "adam: second moment." },
-  { "epsilon", type = "number", default = 1e-8, above = 0, only = { "optimizer", "adam" },
-    doc = "adam: floor of the root." },
+  stated("tau_p", { only = PERTURBS }),
+  stated("tau_theta", { only = PERTURBS }),
+  stated "tau_x",
+  stated("tau_hp", { only = { "engine", "analog" } }),
+  stated("integrator", { only = { "engine", "analog" } }),
+  stated("tolerance", { only = OF_GSL }),
+  stated("settle", { only = MEASURES }),
+  stated("optimizer",
+    { choices = { "sgd", "momentum", "nesterov", "adam", "sign", "pulses" } }),
+  stated("momentum", { only = { "optimizer", "momentum", "nesterov" } }),
+  stated("beta1", { only = { "optimizer", "adam" } }),
+  stated("beta2", { only = { "optimizer", "adam" } }),
+  stated("epsilon", { only = { "optimizer", "adam" } }),
   { "pulse", type = "number", required = true, above = 0, only = { "optimizer", "pulses" },
     doc = "pulses: what one pulse changes θ by." },
-  { "threshold", type = "number", default = 0, min = 0, only = { "optimizer", "pulses" },
-    doc = "pulses: none where |G| is at most this." },
-  { "eta", type = { "number", "schedule", "tensor" }, default = 0.1, min = 0,
-    only = { "optimizer", "sgd", "momentum", "nesterov", "adam", "sign" },
-    doc = "Learning rate η, or a schedule, asked at each write of θ; or a tensor (R) or list of a "
-      .. "constant for each replica." },
-  { "weight_decay", type = "number", default = 0, min = 0,
-    only = { "optimizer", "sgd", "momentum", "nesterov", "adam", "sign" },
-    doc = "λ: θ ← θ − η·(step + λ·θ), decoupled from the moments of adam." },
-  { "signals", type = { "string", "table" }, only = { "engine", "discrete", "analog" },
+  stated("threshold", { only = { "optimizer", "pulses" } }),
+  stated("eta", { type = { "number", "schedule", "tensor" }, only = BY_ETA }),
+  stated("weight_decay", { only = BY_ETA }),
+  { "signals", type = { "string", "table" }, only = PERTURBS,
     doc = "Several cost signals, each demodulated by itself: \"outputs\", the last layer's rows "
       .. "hear their own output's share of the cost; or a list of {outputs = k | {first, last}, "
       .. "layers = … | parameters = …}. All else hears the whole cost. With the cost mse." },
-  { "clamp", type = "number", above = 0, only = { "engine", "discrete", "analog" },
-    doc = "|C̃| counts as at most this." },
-  { "clip", type = "number", above = 0, only = { "engine", "discrete", "backprop" },
-    doc = "|G_i| is at most this when θ is written." },
-  { "clip_norm", type = "number", above = 0, only = { "engine", "discrete", "backprop" },
-    doc = "The length of G is at most this when θ is written; no local circuit knows it." },
-  { "baseline", type = "string", default = "measured",
-    choices = { "measured", "two-sided", "none" }, only = { "engine", "discrete" },
-    doc = "C̃ = C − C₀; half of C(θ + θ̃) − C(θ − θ̃); C itself." },
-  { "convention", type = "string", default = "gradient", choices = { "gradient", "published" },
-    only = { "engine", "discrete", "analog" },
-    doc = "G as a mean that estimates ∂C/∂θ, or the published sum over Δ²: "
-      .. "G_gradient = (P/τ_θ)·G_published." },
+  stated("clamp", { only = PERTURBS }),
+  stated("clip", { only = WRITES_G }),
+  stated("clip_norm", { only = WRITES_G }),
+  stated("baseline", { only = MEASURES }),
+  stated("convention", { only = PERTURBS }),
   { "init", type = "table",
     doc = "Initial parameters, drawn per replica from the seed; see net:init. Without it every "
       .. "replica starts from the chip's present θ." },
-  { "replicas", type = "integer", default = 1, min = 1, doc = "R independent runs side by side." },
-  { "replica", type = { "integer", "table" }, default = 1, min = 1,
-    doc = "Number of the first replica, which the others follow; or a list of R numbers, which "
-      .. "draw alike where they are alike." },
-  { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
-    doc = "Seed of everything random in the run." },
-  { "dt", type = "number", above = 0, unit = "s",
-    doc = "Time that a step stands for; the chip's clock.dt without. Where neither is given steps "
-      .. "are of 1 s for models with time constants, and no hardware time is told." },
-  { "threads", type = "integer", min = 1, doc = "MGD_THREADS, or all processors, without." },
+  stated "replicas",
+  stated("replica", { type = { "integer", "table" } }),
+  stated "seed",
+  stated("dt", { default = false }),
+  stated "threads",
 }
 
 local names = {}
@@ -221,13 +182,8 @@ function M.resolve(given)
   opt.chip, opt.net = check_chip(opt), nil
   opt.dt, opt.dt_known = check_dt(opt)
   if type(opt.cost) == "string" then
-    options.check("mgd.train", { { "cost", type = "string",
-      choices = { "mse", "cross_entropy", "l2" } } }, { cost = opt.cost })
-  end
-  for _, name in ipairs { "momentum", "beta1", "beta2", "label_smoothing" } do
-    if opt[name] and opt[name] >= 1 then
-      options.fail("mgd.train", "option '%s' must be in [0, 1), got %s", name, opt[name])
-    end
+    options.check("mgd.train", { { "cost", type = "string", choices = core.net.costs } },
+      { cost = opt.cost })
   end
   each.check(opt)
   check_times(opt)
