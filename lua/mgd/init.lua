@@ -19,10 +19,8 @@ local mgd = {
   codes = require "mgd.codes",
   hw = require "mgd.hardware.hw",
   chip = require "mgd.hardware.chip",
-  advise = require("mgd.runs.advise").advise,
   train = require("mgd.runs.train").train,
   schedule = require("mgd.codes.schedules").schedule,
-  resume = require("mgd.runs.checkpoint").resume,
   clock = core.base.clock,
   interrupt = core.base.interrupt,
 }
@@ -38,14 +36,21 @@ for _, name in ipairs(CONSTRUCTORS) do
   mgd[name] = core.tensor[name]
 end
 
--- What studies need, loaded when it is asked for: a chip that trains has no use for reports.
+-- Loaded when it is asked for: a chip that trains has no use for reports.
 local LATER = {
-  experiment = { "mgd.studies.experiment" }, json = { "mgd.text.json" },
-  store = { "mgd.studies.store" }, stats = { "mgd.stats" }, sobol = { "mgd.stats", "sobol" },
-  halton = { "mgd.stats", "halton" }, plot = { "mgd.plot" },
-  report = { "mgd.studies.report", "write" }, sweep = { "mgd.studies.sweep" },
-  tolerance = { "mgd.studies.tolerance", "measure" },
+  advise = { "mgd.runs.advise", "advise" },
+  experiment = { "mgd.studies.experiment" },
+  halton = { "mgd.stats", "halton" },
+  json = { "mgd.text.json" },
+  plot = { "mgd.plot" },
+  report = { "mgd.studies.report", "write" },
+  resume = { "mgd.runs.checkpoint", "resume" },
+  sobol = { "mgd.stats", "sobol" },
+  stats = { "mgd.stats" },
+  store = { "mgd.studies.store" },
+  sweep = { "mgd.studies.sweep" },
   time_constants = { "mgd.studies.time_constants", "measure" },
+  tolerance = { "mgd.studies.tolerance", "measure" },
 }
 
 return naming.module("mgd", mgd, {

@@ -12,127 +12,19 @@
 -- again to `mgd.resume`.
 -- @module mgd.runs.checkpoint
 
-local chips = require "mgd.hardware.chip"
 local core = require "mgd.core"
 local data = require "mgd.data"
 local files = require "mgd.base.files"
 local hw = require "mgd.hardware.hw"
 local interrupts = require "mgd.base.interrupts"
 local json = require "mgd.text.json"
-local layers = require "mgd.networks.layers"
 local memories = require "mgd.hardware.memory"
-local nn = require "mgd.networks.nn"
 local options = require "mgd.base.options"
-local schedules = require "mgd.codes.schedules"
+local recipe = require "mgd.runs.recipe"
+local save = require "mgd.runs.save"
 local train = require "mgd.runs.train"
 
-local M = {}
-
-local FORMAT = 3 -- of the text; that of the file around it is the core's
-
--- ---- networks -----------------------------------------------------------------------------------
-
-local function describe_chip(chip)
-  local net = chip.net
-  if chip.has_function then
-    return { parameters = chip.num_parameters }
-  end
-  local stages = chip:describe()
-  stages.seed, stages.clock = nil, nil
-  return { parameters = chip.num_parameters, seed = chip.seed, dtype = net.dtype, input = net.input,
-    layers = layers.describe_list(net.layers), stages = stages, clock = chip.clock }
-end
-
--- Models of the stages again, by their constructors, which check them.
-local function restore_stages(saved, opt, path)
-  for stage, models in pairs(saved.stages or {}) do
-    opt[stage] = {}
-    for i, plain in ipairs(models) do
-      opt[stage][i] = type(plain) == "table" and hw.restore(plain) or options.fail("mgd.resume",
-        "%s: its chip has a model '%s', which is unknown here", path, tostring(plain.name))
-    end
-  end
-  opt.clock = saved.clock
-  return opt
-end
-
-local function make_chip(saved, theta, path)
-  local opt = { input = saved.input, dtype = saved.dtype }
-  for i, layer in ipairs(saved.layers) do
-    opt[i] = layers.restore(layer)
-    if not opt[i] then
-      options.fail("mgd.resume", "%s: its network has a layer '%s', which is unknown here", path,
-        tostring(type(layer) == "table" and layer.kind))
-    end
-  end
-  return chips(restore_stages(saved, {
-    net = nn.sequential(opt):set_theta(theta), seed = saved.seed,
-  }, path))
-end
-
--- ---- saving -------------------------------------------------------------------------------------
-
--- Tensors of the file: parallel lists of names and values.
-local function collect_tensors(run)
-  local names, values = {}, {}
-  local function add(name, value)
-    names[#names + 1], values[#values + 1] = name, value
-  end
-  local opt = run.options
-  if not opt.chip.has_function then
-    add("chip.theta", opt.chip.net:theta())
-  end
-  local perturbation = opt.perturbation or {}
-  if options.is_tensor(perturbation.amplitudes) and type(perturbation.code) == "string" then
-    add("perturbation.amplitudes", perturbation.amplitudes)
-  end
-  if not opt.data.recipe then
-    add("data.x", opt.data.x)
-    add("data.y", opt.data.y)
-    if opt.data.test then
-      add("data.test.x", opt.data.test.x)
-      add("data.test.y", opt.data.test.y)
-    end
-  end
-  for _, entry in ipairs(run.core:state()) do
-    add("run." .. entry[1], entry[2])
-  end
-  return names, values
-end
-
---- Save a run; `run:save(path)` is this.
---
--- The file is written beside `path` and takes its place only once it is complete and on the disk: a
--- failure, Ctrl-C or a power cut leaves the older file as it was.
--- @tparam run run  at any step, with stopped replicas too
--- @tparam string path
--- @raise when the file cannot be written, or the run is running; when a model of yours remembers
---   what is no plain data, naming it
-function M.save(run, path)
-  files.check_path("run:save", path)
-  local opt = run.options
-  local plain, functions = train.describe(opt)
-  plain.dt = run.dt_known and plain.dt or nil
-  local names, tensors = collect_tensors(run)
-  local memory, remembered = run.memory:encode(function(r)
-    return run:number(r)
-  end)
-  for i, tensor in ipairs(remembered) do
-    names[#names + 1], tensors[#tensors + 1] = "memory." .. i, tensor
-  end
-  core.checkpoint.write(path, json.encode({
-    format = FORMAT,
-    mgd = core.base.version(),
-    options = plain,
-    functions = functions,
-    chip = describe_chip(opt.chip),
-    data = { name = opt.data.name, fingerprint = opt.data:fingerprint(), recipe = opt.data.recipe },
-    wall = run.wall_before,
-    memory = memory,
-  }, { where = "run:save" }), names, tensors)
-end
-
--- ---- resuming -----------------------------------------------------------------------------------
+local M = { save = save.save }
 
 local SCHEMA = {
   { "chip", type = "any", doc = "What is trained; needed when it was a chip in Lua." },
@@ -149,6 +41,8 @@ local SCHEMA = {
     doc = "Needed when it was a function or a coroutine; these begin at slot 0 again." },
   { "threads", type = "integer", min = 1, doc = "As in mgd.train: changes no result." },
 }
+
+local DAMAGED = "%s: it is damaged, or not of this library"
 
 local EXAMPLES = {
   cost = "cost = function(y, target) … end",
@@ -209,6 +103,20 @@ local function find_data(saved, given, tensors, path)
   return set
 end
 
+-- The chip again, its network with the parameters that were saved.
+local function make_chip(saved, theta, path)
+  local net = recipe.make_network(saved, function(layer)
+    options.fail("mgd.resume", "%s: its network has a layer '%s', which is unknown here", path,
+      tostring(type(layer) == "table" and layer.kind))
+  end)
+  local plain = recipe.copy(saved.stages or {})
+  plain.seed, plain.clock = saved.seed, saved.clock
+  return recipe.make_chip(plain, net:set_theta(theta), function(_, model)
+    return type(model) == "table" and hw.restore(model) or options.fail("mgd.resume",
+      "%s: its chip has a model '%s', which is unknown here", path, tostring(model.name))
+  end)
+end
+
 -- What the parts of the text must look like.
 local PARTS = {
   { "options", {} },
@@ -231,10 +139,10 @@ local PARTS = {
 
 local function check_saved(saved, path)
   local is_table = type(saved) == "table"
-  if is_table and type(saved.format) == "number" and saved.format ~= FORMAT then
+  if is_table and type(saved.format) == "number" and saved.format ~= save.FORMAT then
     options.fail("mgd.resume", "%s was written by mgd %s, in the %s format %d: this one, %s, reads "
-      .. "format %d", path, tostring(saved.mgd), saved.format > FORMAT and "newer" or "older",
-      saved.format, core.base.version(), FORMAT)
+      .. "format %d", path, tostring(saved.mgd), saved.format > save.FORMAT and "newer" or "older",
+      saved.format, core.base.version(), save.FORMAT)
   end
   for _, part in ipairs(PARTS) do
     local name, schema = part[1], part[2]
@@ -306,7 +214,7 @@ local function made_of(path, make)
   local message, _, here = tostring(made), pcall(core.fail, "")
   local expected = message:sub(1, #here) == here
   if not expected then
-    options.fail("mgd.resume", "%s: it is damaged, or not of this library", path)
+    options.fail("mgd.resume", DAMAGED, path)
   end
   local text = message:sub(#here + 1)
   if text:sub(1, 10) == "mgd.resume" or text:find(path, 1, true) then
@@ -321,11 +229,10 @@ local function resume(path, opt, text, entries)
   check_given(saved, opt, path)
   check_parameters(saved, opt, path)
   local resolved = saved.options
-  for _, part in ipairs { resolved, resolved.perturbation or {} } do
-    for name, value in pairs(part) do
-      part[name] = schedules.restore(value)
-    end
+  if resolved.perturbation and type(resolved.perturbation) ~= "table" then
+    options.fail("mgd.resume", DAMAGED, path)
   end
+  recipe.restore_training(resolved)
   if tensors["perturbation.amplitudes"] then
     resolved.perturbation.amplitudes = tensors["perturbation.amplitudes"]
   end

@@ -21,7 +21,6 @@ local number_text = require("mgd.base.encoding").number
 local options = require "mgd.base.options"
 local own = require "mgd.studies.report.own"
 local stores = require "mgd.studies.store"
-local train = require "mgd.runs.train"
 
 local unpack = table.unpack or rawget(_G, "unpack") -- LuaJIT
 
@@ -206,12 +205,10 @@ end
 
 -- Of one seed, to the median of its steps.
 local function budget_of(e)
-  local opt = e.experiment:train_options()
-  opt.replicas, opt.threads = 1, 1
   local steps = e.summary.time and e.summary.time.median or math.huge
   steps = steps < math.huge and steps or e.experiment:get "steps"
   local ok, text = interrupts.pcall(function()
-    return tostring(train.new_run(train.resolve(opt), true):budget { steps = math.floor(steps) })
+    return tostring(e.experiment:one_run():budget { steps = math.floor(steps) })
   end)
   return ok and html.pre(text) or nil
 end

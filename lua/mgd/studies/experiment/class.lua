@@ -11,8 +11,8 @@ local options = require "mgd.base.options"
 local parts = require "mgd.studies.experiment.parts"
 local paths = require "mgd.studies.experiment.paths"
 local probes = require "mgd.runs.probes"
+local recipe = require "mgd.runs.recipe"
 local record = require "mgd.text.record"
-local schedules = require "mgd.codes.schedules"
 local show = require "mgd.studies.experiment.show"
 local train = require "mgd.runs.train"
 local values = require "mgd.studies.experiment.values"
@@ -122,7 +122,7 @@ end
 
 -- Options of mgd.train for the replicas of a spec.
 local function train_options(spec)
-  local opt = parts.copy(spec.training)
+  local opt = recipe.copy(spec.training)
   opt.chip = parts.make_chip(spec.chip, spec.network and parts.make_network(spec.network))
   opt.data = parts.make_data(spec.data,
     data.is_dataset(spec.data) and "" or json.encode(spec.data, { where = WHERE .. ": data" }))
@@ -145,34 +145,11 @@ local function functions_of(self, names)
   return list
 end
 
-local function plain_data(set)
-  local plain = parts.copy(set.recipe)
-  if not plain then
-    return { name = set.name, dtype = set.x.dtype, fingerprint = set:fingerprint() }
-  elseif not data.derived[plain.name] then
-    plain.options.dtype = set.x.dtype -- the default, where it was not said
-  end
-  return plain
-end
-
-local function plain_chip(chip)
-  if not chip.net then
-    return { parameters = chip.num_parameters }
-  end
-  local plain = chip:describe()
-  for stage, models in pairs(plain) do
-    if type(models) == "table" and #models == 0 and stage ~= "clock" then
-      plain[stage] = nil
-    end
-  end
-  return plain
-end
-
--- One replica's run, which nothing comes of: the core checks what it is given.
+-- One replica's run, not yet begun; it repeats no warnings.
 local function one_run(spec)
   local opt = train_options(spec)
   opt.replicas, opt.threads = 1, 1
-  train.new_run(train.resolve(opt), true)
+  return train.new_run(train.resolve(opt), true)
 end
 
 -- Checks everything once, by the very functions that a run goes through.
@@ -183,16 +160,16 @@ local function resolve(self)
       .. "varies it: mgd.sweep{base = …, grid = {[\"training.eta\"] = {…}}}")
   end
   local checked = train.resolve(train_options(spec))
-  one_run(spec)
-  local training, functions = parts.plain_training(checked)
+  one_run(spec) -- the core checks what it is given
+  local training, functions = recipe.training(checked, true)
   for name in pairs(parts.ELSEWHERE) do
     training[name] = nil
   end
   self.objects = { chip = checked.chip, data = checked.data }
   self.functions = functions_of(self, functions)
   self.plain = parts.canonical {
-    name = spec.name, network = spec.network, chip = plain_chip(checked.chip),
-    data = plain_data(checked.data), training = training, steps = spec.steps, every = spec.every,
+    name = spec.name, network = spec.network, chip = recipe.chip(checked.chip),
+    data = recipe.data(checked.data), training = training, steps = spec.steps, every = spec.every,
     probes = spec.probes, stop = spec.stop, seeds = spec.seeds,
   }
 end
@@ -239,7 +216,7 @@ end
 -- @treturn table `name`, `network`, `chip`, `data`, `training`, `steps`, `every`, `probes`, `stop`,
 --   `seeds`; functions are left out
 function Experiment:resolved()
-  return resolved_of(parts.copy(self.plain))
+  return resolved_of(recipe.copy(self.plain))
 end
 
 function Experiment.__newindex(_, name)
@@ -300,7 +277,7 @@ function Experiment:with(changes)
   if type(changes) ~= "table" then
     options.fail(where, "expected a table of path = value, got %s", options.type_name(changes))
   end
-  local spec = parts.copy(self.spec)
+  local spec = recipe.copy(self.spec)
   for _, change in ipairs(changes_of(self, where, changes)) do
     values.set(spec, where, change.words, change.value)
   end
@@ -337,11 +314,10 @@ end
 
 --- The experiment again from what `resolved` gave.
 function M.from_plain(content)
-  content = parts.copy(content)
-  for name, value in pairs(type(content.training) == "table" and content.training or {}) do
-    content.training[name] = schedules.restore(value)
+  content = recipe.copy(content)
+  if type(content.training) == "table" then
+    recipe.restore_training(content.training)
   end
-  parts.restore_tensors(content.training)
   return M.new(content)
 end
 
@@ -352,6 +328,11 @@ end
 function M.load(path)
   local where = "mgd.experiment.load"
   return M.from_plain(files.read(where, path, files.format_of(where, path)))
+end
+
+--- A run of one seed, not yet begun, to be looked at.
+function Experiment:one_run()
+  return one_run(self.spec)
 end
 
 --- Options of mgd.train that the experiment stands for, made anew.

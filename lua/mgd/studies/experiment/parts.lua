@@ -11,7 +11,6 @@
 -- @module mgd.studies.experiment.parts
 
 local chips = require "mgd.hardware.chip"
-local core = require "mgd.core"
 local data = require "mgd.data"
 local hw = require "mgd.hardware.hw"
 local json = require "mgd.text.json"
@@ -19,8 +18,7 @@ local layers = require "mgd.networks.layers"
 local naming = require "mgd.base.naming"
 local nn = require "mgd.networks.nn"
 local options = require "mgd.base.options"
-local train = require "mgd.runs.train"
-local schedules = require "mgd.codes.schedules"
+local recipe = require "mgd.runs.recipe"
 
 local M = {}
 
@@ -31,20 +29,6 @@ M.ELSEWHERE = { net = "network", chip = "chip", data = "data", replicas = "seeds
   replica = "seeds", threads = "run" }
 
 local is_plain = naming.is_plain
-
---- A copy of a spec or a part of it, tensors too; tables with a metatable and functions are shared.
-function M.copy(value)
-  if options.is_tensor(value) then
-    return value:clone()
-  elseif not is_plain(value) then
-    return value
-  end
-  local out = {}
-  for key, element in pairs(value) do
-    out[key] = M.copy(element)
-  end
-  return out
-end
 
 local MOST_DIGITS = 1e15 -- from here on floats are written with an exponent
 
@@ -108,7 +92,7 @@ local function network_of(net)
     options.fail(WHERE, "the network has parameters already, but an experiment draws them: "
       .. "give training = {init = {…}}, and a network that is not yet initialised")
   end
-  local spec = { input = net.input, dtype = net.dtype, layers = layers.describe_list(net.layers) }
+  local spec = recipe.network(net)
   return as_mlp(spec) or spec
 end
 
@@ -121,14 +105,14 @@ function M.network(given)
     options.fail(WHERE, "option 'network' must be a network, options of nn.mlp such as {2, 2, 1, "
       .. "activation = \"sigmoid\"}, or of nn.sequential, got %s", options.type_name(given))
   end
-  local spec = M.copy(given)
+  local spec = recipe.copy(given)
   if spec.sizes ~= nil and not is_plain(spec.sizes) then
     options.fail(WHERE .. ": network", "option 'sizes' must be a list of integers, got %s",
       options.type_name(spec.sizes))
   end
   local list = spec.layers or spec
   if spec.sizes or type(list[1]) == "number" then
-    local opt = spec.sizes and M.copy(spec.sizes) or {}
+    local opt = spec.sizes and recipe.copy(spec.sizes) or {}
     for key, value in pairs(given) do
       opt[key] = key ~= "sizes" and value or nil
     end
@@ -140,21 +124,21 @@ function M.network(given)
     return { sizes = sizes, activation = checked.activation, output = checked.output,
       dtype = checked.dtype }
   end
-  return M.network(M.make_network { layers = plain_layers(list), rest = spec })
+  local sequential = layers.restore_list(plain_layers(list))
+  for key, value in pairs(spec) do
+    sequential[key] = type(key) == "string" and key ~= "layers" and value or sequential[key]
+  end
+  return network_of(nn.sequential(sequential))
 end
 
 --- The network itself.
 function M.make_network(spec)
   if spec.sizes then
-    local opt = M.copy(spec.sizes)
+    local opt = recipe.copy(spec.sizes)
     opt.activation, opt.output, opt.dtype = spec.activation, spec.output, spec.dtype
     return nn.mlp(opt)
   end
-  local opt = layers.restore_list(spec.layers)
-  for key, value in pairs(spec.rest or spec) do
-    opt[key] = type(key) == "string" and key ~= "layers" and value or opt[key]
-  end
-  return nn.sequential(opt)
+  return recipe.make_network(spec)
 end
 
 --- The network of an experiment whose chip came with one.
@@ -198,7 +182,7 @@ function M.models(stage, given)
   end
   local plain = {}
   for key, model in pairs(list) do
-    plain[key] = hw.is_model(model) and model:describe() or M.copy(model)
+    plain[key] = hw.is_model(model) and model:describe() or recipe.copy(model)
     if type(key) ~= "number" or not is_plain_model(plain[key]) then
       options.fail(WHERE .. ": chip", "stage '%s': %s is no model such as hw.noise{sigma = 0.1}, "
         .. "or {name = \"noise\", params = {sigma = 0.1}}", stage,
@@ -232,7 +216,7 @@ function M.chip(given)
     options.fail(WHERE .. ": chip", "option 'net' must be a network, got %s",
       options.type_name(given.net))
   end
-  local spec = M.copy(given)
+  local spec = recipe.copy(given)
   spec.net, net = nil, net or given.net
   for _, entry in ipairs(hw.STAGES) do
     local stage = entry[1]
@@ -257,24 +241,9 @@ function M.make_chip(spec, net)
   if chips.is_chip(spec) then
     return spec
   end
-  local opt = { net = net }
-  for key, value in pairs(spec) do
-    opt[key] = value
-  end
-  for _, entry in ipairs(hw.STAGES) do
-    local stage = entry[1]
-    for i, plain in ipairs(spec[stage] or {}) do
-      opt[stage] = i == 1 and {} or opt[stage]
-      if not hw.known(plain.name) then
-        unknown_model(stage, plain.name)
-      end
-      opt[stage][i] = hw[plain.name](plain.params)
-    end
-    if opt[stage] and #opt[stage] == 0 then
-      opt[stage] = nil
-    end
-  end
-  return chips(opt)
+  return recipe.make_chip(spec, net, function(stage, model)
+    return hw.known(model.name) and hw[model.name](model.params) or unknown_model(stage, model.name)
+  end)
 end
 
 -- ---- data ---------------------------------------------------------------------------------------
@@ -297,7 +266,7 @@ end
 -- @param given a name, {name, options of mgd.data.NAME}, a data set, {x =, y =}, or the one form
 function M.data(given)
   if data.is_dataset(given) then
-    return given.recipe and M.copy(given.recipe) or given
+    return given.recipe and recipe.copy(given.recipe) or given
   elseif type(given) == "string" then
     given = { given }
   elseif not is_plain(given) then
@@ -321,7 +290,7 @@ function M.data(given)
     end
     opt[key] = value
   end
-  return { name = name, options = M.copy(opt) }
+  return { name = name, options = recipe.copy(opt) }
 end
 
 local made = setmetatable({}, { __mode = "v" }) -- sweeps ask for the same set a thousand times
@@ -350,7 +319,7 @@ function M.training(given)
     options.fail(WHERE, "option 'training' must be a table of options of mgd.train, got %s",
       options.type_name(given))
   end
-  local spec = M.copy(given or {})
+  local spec = recipe.copy(given or {})
   for name in pairs(M.ELSEWHERE) do
     if spec[name] ~= nil then
       options.fail(WHERE, "option '%s' of training: %s", name, M.elsewhere(name))
@@ -360,37 +329,6 @@ function M.training(given)
     spec.perturbation = { code = spec.perturbation }
   end
   return spec
-end
-
---- A tensor as plain data.
-local function plain_tensor(t)
-  return { tensor = t:totable(), dtype = t.dtype }
-end
-
---- Resolved options of mgd.train as plain data, tensors too.
--- @tparam table checked what train.resolve gave
--- @treturn table options
--- @treturn table names of those that are functions
-function M.plain_training(checked)
-  local training, functions = train.describe(checked)
-  for key, part in pairs(training.perturbation and checked.perturbation or {}) do
-    if options.is_tensor(part) then
-      training.perturbation[key] = plain_tensor(part)
-    end
-  end
-  return training, functions
-end
-
---- Makes such tensors again in options of mgd.train, in place.
-function M.restore_tensors(training)
-  local inner = is_plain(training) and training.perturbation
-  for key, part in pairs(is_plain(inner) and inner or {}) do
-    if is_plain(part) and part.tensor then
-      inner[key] = core.tensor.tensor(part.tensor, { dtype = part.dtype })
-    elseif is_plain(part) then
-      inner[key] = schedules.restore(part)
-    end
-  end
 end
 
 M.SEEDS = {

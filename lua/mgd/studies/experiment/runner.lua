@@ -4,12 +4,12 @@
 -- several that differ in nothing but η.
 -- @module mgd.studies.experiment.runner
 
+local checkpoint = require "mgd.runs.checkpoint"
 local core = require "mgd.core"
 local files = require "mgd.base.files"
 local interrupts = require "mgd.base.interrupts"
-local layers = require "mgd.networks.layers"
 local options = require "mgd.base.options"
-local parts = require "mgd.studies.experiment.parts"
+local recipe = require "mgd.runs.recipe"
 local store = require "mgd.studies.store.class"
 local train = require "mgd.runs.train"
 
@@ -51,38 +51,6 @@ end
 
 -- ---- checkpoints --------------------------------------------------------------------------------
 
--- All that a run computes follows from this and the step, but for what functions do.
-local function content_of(run)
-  local opt = run.options
-  local training, chip = parts.plain_training(opt), opt.chip
-  training.threads = nil
-  return { training = training, chip = chip.net and chip:describe() or chip.num_parameters,
-    network = chip.net and { input = chip.net.input, dtype = chip.net.dtype,
-      layers = layers.describe_list(chip.net.layers) } or nil, data = opt.data:fingerprint() }
-end
-
--- The first place, by name, where plain data differ; nil where they do not.
-local function first_difference(a, b, path)
-  if type(a) ~= "table" or type(b) ~= "table" then
-    return a ~= b and path or nil
-  end
-  local names = {}
-  for _, t in ipairs { a, b } do
-    for key in pairs(t) do
-      names[#names + 1] = key
-    end
-  end
-  table.sort(names, function(x, y)
-    return tostring(x) < tostring(y)
-  end)
-  for _, key in ipairs(names) do
-    local found = first_difference(a[key], b[key], path and path .. "." .. key or tostring(key))
-    if found then
-      return found
-    end
-  end
-end
-
 -- What functions of the experiment mgd.resume has to be given again.
 local function functions_of(exp, made)
   local given = { data = made.data }
@@ -100,11 +68,11 @@ end
 local function saved_run(slots, opt, made, run)
   local given = functions_of(slots[1].experiment, made)
   given.threads = opt.threads
-  local saved = require("mgd.runs.checkpoint").resume(opt.checkpoint, given)
+  local saved = checkpoint.resume(opt.checkpoint, given)
   local steps = slots[1].experiment.plain.steps
-  local differs = first_difference(content_of(run), content_of(saved))
-    or saved.steps_done > steps and "steps" or nil
-  return saved, differs
+  local new, old = recipe.describe(run.options), recipe.describe(saved.options)
+  local differs = recipe.differences(new, old)[1]
+  return saved, differs and differs.path or saved.steps_done > steps and "steps" or nil
 end
 
 -- A new run, or the one that was saved.

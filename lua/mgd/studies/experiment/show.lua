@@ -3,6 +3,7 @@
 
 local hw = require "mgd.hardware.hw"
 local naming = require "mgd.base.naming"
+local recipe = require "mgd.runs.recipe"
 local text = require "mgd.base.encoding"
 
 local M = {}
@@ -53,21 +54,7 @@ end
 --- Where two experiments differ.
 -- @treturn table list of {path =, a =, b =}, by path
 function M.diff(one, other)
-  local a, b, list = content(one), content(other), {}
-  for path, value in pairs(a) do
-    if b[path] ~= value then
-      list[#list + 1] = { path = path, a = value, b = b[path] }
-    end
-  end
-  for path, value in pairs(b) do
-    if a[path] == nil then
-      list[#list + 1] = { path = path, b = value }
-    end
-  end
-  table.sort(list, function(x, y)
-    return x.path < y.path
-  end)
-  return setmetatable(list, Difference)
+  return setmetatable(recipe.differences(content(one), content(other)), Difference)
 end
 
 -- ---- text ---------------------------------------------------------------------------------------

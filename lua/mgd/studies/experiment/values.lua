@@ -8,6 +8,7 @@ local hw = require "mgd.hardware.hw"
 local json = require "mgd.text.json"
 local options = require "mgd.base.options"
 local parts = require "mgd.studies.experiment.parts"
+local recipe = require "mgd.runs.recipe"
 
 local M = {}
 
@@ -106,7 +107,7 @@ function M.read(plain, words)
     end
     at = at[words[i]]
   end
-  return parts.copy(at)
+  return recipe.copy(at)
 end
 
 -- ---- changing -----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ local files = require "mgd.base.files"
 local json = require "mgd.text.json"
 local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
+local recipe = require "mgd.runs.recipe"
 local Query = require "mgd.studies.store.query"
 local Record = require "mgd.studies.store.record"
 local schema = require "mgd.studies.store.schema"
@@ -423,18 +424,17 @@ end
 
 -- The first parameter in which an experiment is not the one that is stored, with both values.
 local function first_difference(store, id, exp)
-  local there, here, names = {}, exp:parameters(), {}
+  local there, here = {}, {}
   for row in store:prepare("SELECT path, value FROM parameters WHERE experiment = ?"):rows(id) do
-    there[row[1]], names[#names + 1] = row[2], row[1]
+    there[row[1]] = row[2]
   end
-  for path in pairs(here) do
-    names[#names + 1] = there[path] == nil and path or nil
+  local parameters = exp:parameters()
+  for path, value in pairs(parameters) do
+    here[path] = stored(value)
   end
-  table.sort(names)
-  for _, path in ipairs(names) do
-    if there[path] ~= stored(here[path]) then
-      return path, there[path], here[path]
-    end
+  local first = recipe.differences(there, here)[1]
+  if first then
+    return first.path, first.a, parameters[first.path]
   end
   return "what it is made of" -- the order of models, which is no parameter
 end

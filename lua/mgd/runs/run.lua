@@ -1,0 +1,431 @@
+--- Runs: what `mgd.train{…}` makes. `run:run{…}` advances one and returns the history of its
+-- probes. Equations and step order: McCaughan et al., APL Machine Learning 1, 026118 (2023).
+-- @module mgd.runs.run
+
+local codes = require "mgd.codes"
+local core = require "mgd.core"
+local data = require "mgd.data"
+local each = require "mgd.runs.each"
+local history = require "mgd.runs.history"
+local logs = require "mgd.runs.log"
+local hw = require "mgd.hardware.hw"
+local memory = require "mgd.hardware.memory"
+local mimo = require "mgd.codes.mimo"
+local naming = require "mgd.base.naming"
+local options = require "mgd.base.options"
+local probes = require "mgd.runs.probes"
+local progress = require "mgd.runs.progress"
+local recipe = require "mgd.runs.recipe"
+local record = require "mgd.text.record"
+local schedules = require "mgd.codes.schedules"
+local settings = require "mgd.runs.settings"
+local text = require "mgd.base.encoding"
+
+local M = {}
+
+local names = {}
+for i, entry in ipairs(settings.SCHEMA) do
+  names[i] = entry[1]
+end
+local options_of = record.kind("mgd.train.options", names)
+
+local counters_of = record.kind "mgd.counters"
+local evaluation_of = record.kind "mgd.evaluation"
+
+local PROPERTIES = {
+  steps_done = function(run)
+    return run.core:steps_done()
+  end,
+  warning = function(run)
+    return rawget(run, "divergence") or run.core:warning()
+  end,
+}
+
+local Run = naming.class("mgd.run", { "history" }, PROPERTIES)
+
+-- How G comes about.
+local function method_text(o)
+  local p = o.perturbation
+  if o.engine == "backprop" then
+    return ("  back-propagation, τ_x = %s steps"):format(schedules.text(o.tau_x))
+  end
+  local lines = {
+    ("  %s engine, %s code over %s, %s %s, %sconvention %s"):format(o.engine, codes.name(p),
+      o.perturb or "parameters",
+      p.norm and "norm" or "amplitude", schedules.text(p.norm or p.amplitude),
+      o.baseline and ("baseline %s, "):format(o.baseline) or "", o.convention),
+    ("  τ_p = %s, τ_θ = %s, τ_x = %s steps"):format(schedules.text(o.tau_p),
+      schedules.text(o.tau_theta), schedules.text(o.tau_x)),
+  }
+  if o.tau_hp then
+    lines[2] = lines[2]:gsub(" steps$", (", τ_hp = %s steps"):format(text.number(o.tau_hp)))
+  end
+  if o.signals then
+    lines[#lines + 1] = ("  %d cost signals besides the whole cost"):format(mimo.count(o.signals))
+  end
+  if o.tolerance then
+    lines[#lines + 1] = ("  integrator %s, tolerance %s"):format(o.integrator,
+      text.number(o.tolerance))
+  end
+  return table.concat(lines, "\n")
+end
+
+--- The number of replica r, by which its random numbers are drawn.
+function Run:number(r)
+  return each.number(self.options, r)
+end
+
+function Run:__tostring()
+  local o = self.options
+  return table.concat({
+    ("run of %s"):format(tostring(o.chip)),
+    ("  data %s, batch %d, cost %s"):format(o.data.name, o.batch,
+      type(o.cost) == "string" and o.cost or "a function"),
+    method_text(o),
+    ("  optimizer %s, %s"):format(o.optimizer, o.pulse and "pulses of " .. text.number(o.pulse)
+      or each.has_eta(o) and each.eta_text(o) or "η = " .. schedules.text(o.eta)),
+    ("  %s, seed %d; %d steps done"):format(each.replicas_text(o), o.seed, self.steps_done),
+  }, "\n")
+end
+
+-- ---- making -------------------------------------------------------------------------------------
+
+-- The core takes one flat table.
+local function core_options(opt)
+  local chip = opt.chip
+  local perturbation = opt.perturbation and codes.compile("mgd.train: perturbation",
+    opt.perturbation, opt.perturb == "nodes" and chip.num_nodes or chip.num_parameters,
+    type(opt.tau_p) == "number" and opt.tau_p * opt.dt or nil, chip.net) or {}
+  local flat = {}
+  for _, source in ipairs { perturbation, opt } do
+    for key, value in pairs(source) do
+      flat[key] = value
+    end
+  end
+  flat.is_norm = flat.norm ~= nil
+  flat.amplitude = flat.norm or flat.amplitude
+  flat.baseline = opt.baseline or "none"
+  if opt.optimizer == "pulses" then -- signs, with steps of their own
+    flat.optimizer, flat.eta = "sign", opt.pulse
+  end
+  if each.has_eta(opt) then
+    flat.eta, flat.eta_factors = 1, core.tensor.tensor(opt.eta, { dtype = "f64" })
+  end
+  if type(opt.replica) == "table" then
+    flat.replica, flat.numbers = opt.replica[1], core.tensor.tensor(opt.replica, { dtype = "f64" })
+  end
+  for _, name in ipairs { "eta", "amplitude", "tau_p", "tau_theta", "tau_x" } do
+    flat[name] = schedules.compile(flat[name])
+  end
+  return flat
+end
+
+--- A run from resolved options; how train and resume make one. A quiet one repeats no warnings.
+function M.new(opt, quiet)
+  local run = { wall_before = 0, diverged = 0, known_diverged = {} }
+  run.dt_known, opt.dt_known = opt.dt_known, nil
+  run.options = options_of(opt)
+  for _, warning in ipairs(quiet and {} or hw.check_time(opt.chip.compiled, opt.dt)) do
+    io.stderr:write("mgd: warning: ", warning, "\n")
+  end
+  local flat = core_options(opt)
+  run.memory = memory.new()
+  flat.memory = run.memory
+  run.core = core.run.new(opt.chip.core, flat, opt.data.x, opt.data.y)
+  return setmetatable(run, Run)
+end
+
+-- ---- looking ------------------------------------------------------------------------------------
+
+--- Present parameters.
+-- @treturn tensor (P), or (R, P) for an ensemble
+function Run:theta()
+  return self.core:theta()
+end
+
+--- G of the last completed window; zeros before one has ended. Windows are kept from the first call
+-- on, or from the start when a probe needs G.
+-- @treturn tensor (P), or (R, P) for an ensemble
+function Run:gradient()
+  self.core:keep_gradient()
+  return self.core:gradient()
+end
+
+--- Mean cost and accuracy over a data set.
+-- @tparam[opt] table set a data set or {x =, y =}; the test set, or else the training set, without
+-- @treturn table {cost =, accuracy =}: numbers, or tensors (R) for an ensemble
+function Run:evaluate(set)
+  local own = self.options.data
+  set = data.given("run:evaluate", set) or own.test or own
+  local cost, accuracy = self.core:evaluate(set.x, set.y)
+  if self.options.replicas == 1 then
+    return evaluation_of { cost = cost[1], accuracy = accuracy[1] }
+  end
+  return evaluation_of { cost = core.tensor.tensor(cost),
+    accuracy = core.tensor.tensor(accuracy) }
+end
+
+--- Outputs of the chip as it is trained so far, with all that is wrong with its devices: settled,
+-- and without noise unless that is asked for. The run goes on to the same bits afterwards.
+-- @tparam tensor x inputs (B, …)
+-- @tparam[opt] table opts `noise` (false): with the chip's noise, drawn anew at each call
+-- @treturn tensor (B, O), or (B, T, O) with an answer for every step; (R, B, O) for an ensemble
+-- @raise on inputs of another shape than the chip's, or that are not finite
+-- @usage local y = run:predict(mgd.tensor{{0, 1}})
+function Run:predict(x, opts)
+  return require("mgd.runs.predictions").predict(self, x, opts)
+end
+
+--- Which classes are taken for which, over a data set.
+-- @tparam[opt] table set a data set or {x =, y =}; the test set, or else the training set, without
+-- @treturn tensor (K, K) i32: rows are true classes, columns the chip's answers; (R, K, K) for an
+--   ensemble. One output has two classes: up to ½, and above.
+-- @usage print(run:confusion())
+function Run:confusion(set)
+  return require("mgd.runs.predictions").confusion(self, set)
+end
+
+--- What the run has asked of the chip so far.
+--
+-- Evaluations are forward passes of one sample; writes are of one parameter; energy follows from
+-- the figures of the chip's clock, hardware time from dt.
+-- @treturn table `evaluations`, `writes_mean` and `writes_max` (of a parameter), `pulses` (of all
+--   parameters), `endurance_left` (1: none used), `energy` (J), `time` (s): numbers, or tensors (R)
+function Run:counters()
+  local counters = self.core:counters()
+  local clock, replicas = self.options.chip.clock, self.options.replicas
+  local parameters = self.options.chip.num_parameters
+  counters.energy, counters.time = {}, {}
+  for r = 1, replicas do
+    local steps = self.core:stopped(r) or self.steps_done
+    local time = steps * self.options.dt
+    counters.time[r] = time
+    counters.energy[r] = counters.evaluations[r] * clock.energy.evaluation
+      + counters.writes_mean[r] * parameters * clock.energy.write
+      + counters.pulses[r] * clock.energy.pulse + time * clock.power
+  end
+  for name, values in pairs(counters) do
+    counters[name] = replicas == 1 and values[1] or core.tensor.tensor(values)
+  end
+  return counters_of(counters)
+end
+
+-- What is told about perturbations has nothing to say of back-propagation.
+local function need_perturbation(run, where, instead)
+  if not run.options.perturbation then
+    options.fail(where, "back-propagation perturbs nothing: %s", instead)
+  end
+end
+
+--- The state of the run in words and figures; see `mgd.explain`.
+-- @treturn report prints as a text; `figures`, `hints`
+-- @usage print(run:explain())
+function Run:explain()
+  need_perturbation(self, "run:explain", "run:evaluate() has the cost")
+  return require("mgd.runs.explain").explain(self)
+end
+
+--- What the run costs on hardware, so far, for a plan and to a target; see `mgd.budget`.
+-- @tparam[opt] table opts `dt`, `energy`, `power`, `steps`, `target`, `cost_bits`
+-- @treturn budget prints as a table
+-- @usage print(run:budget{dt = 10e-9, steps = 1e6, target = {accuracy = 0.9}})
+function Run:budget(opts)
+  need_perturbation(self, "run:budget", "run:counters() has what was done")
+  return require("mgd.runs.budget").budget(self, opts)
+end
+
+--- Save everything that is needed to continue bit for bit; see `mgd.resume`.
+-- @tparam string path
+function Run:save(path)
+  require("mgd.runs.save").save(self, path)
+end
+
+-- ---- advancing ----------------------------------------------------------------------------------
+
+M.SCHEMA = {
+  { "steps", type = "integer", required = true, min = 0, doc = "How many more steps." },
+  { "every", type = { "integer", "string" }, min = 1, unit = "steps", choices = { "powers", "log" },
+    doc = "Probe at multiples of this, besides the first and the last step; powers: at 1, 10, 100, "
+      .. "…; log: at ten steps a decade. With stop, a hundredth of the steps without." },
+  { "probes", type = "table", default = { "cost", "accuracy" },
+    doc = "Names: " .. table.concat(probes.names, ", ") .. "." },
+  { "stop", type = { "function", "table" },
+    doc = "{accuracy = at least, cost = at most, …}, per replica, or function(row) → true; "
+      .. "{diverged = 1e6} ends a replica whose cost exceeds so many times the largest of its "
+      .. "first window." },
+  { "progress", type = "boolean", default = false,
+    doc = "A line on the terminal (stderr); elsewhere one every 10 s." },
+  { "log", type = "string",
+    doc = "A file that gets a JSON object a line as it goes; see mgd.log." },
+  { "on_row", type = "function",
+    doc = "function(row), called after each row: numbers, or lists of R numbers, by probe." },
+  { "keep_stopped", type = "boolean", default = false,
+    doc = "Replicas that an earlier call stopped do not go on." },
+}
+
+local PER_DECADE = { powers = 1, log = 10 } -- rows
+
+-- Where the next row is due after `step`.
+local function next_row(step, every, last)
+  if not every then
+    return last
+  elseif PER_DECADE[every] then
+    local k, row = 0, 1
+    while row <= step do
+      k = k + 1
+      row = math.floor(10 ^ (k / PER_DECADE[every]) + 0.5)
+    end
+    return math.min(row, last)
+  end
+  return math.min((math.floor(step / every) + 1) * every, last)
+end
+
+-- Says at once that replicas have diverged: all of them in the log, the first one on stderr.
+local function tell_diverged(run, log)
+  for r = 1, run.options.replicas do
+    local step, cost, reference = run.core:diverged(r)
+    if step and not run.known_diverged[r] then
+      run.known_diverged[r] = true
+      if log then
+        log:diverged(r, step, cost, reference)
+      end
+      if not run.divergence and cost - cost == 0 then
+        run.divergence = ("replica %d (seed %d) diverges: its cost is %.3g at step %d, and was at "
+          .. "most %.3g in its first window; a smaller eta may help"):format(run:number(r),
+          run.options.seed, cost, step, reference)
+        io.stderr:write("mgd: warning: ", run.divergence, "\n")
+      end
+    end
+  end
+end
+
+-- Advances to step `target`, in slices where a progress line wants to live; on failure: false, a
+-- message and the kind of failure.
+local function advance(run, target, line, log)
+  local slice = math.huge
+  repeat
+    local before, begin = run.steps_done, core.base.clock()
+    if line then
+      slice = math.max(1, math.floor(line:rate() * 0.2))
+    end
+    local ok, message, why = run.core:advance(math.min(target - before, slice))
+    tell_diverged(run, log)
+    if not ok then
+      return false, message, why
+    end
+    if line then
+      line:advanced(run.steps_done - before, core.base.clock() - begin, run.steps_done)
+    end
+  until run.steps_done >= target or run.steps_done == before
+  return true
+end
+
+-- What a user should know after a run, on stderr: a warning that is new, replicas that diverged.
+local function tell(run, warned)
+  local warning = run.core:warning()
+  if warning and not warned then
+    io.stderr:write("mgd: warning: ", warning, "\n")
+  end
+  local count, first = 0, nil
+  for r = 1, run.options.replicas do
+    local step, finite = run.core:stopped(r)
+    if step and not finite then
+      count = count + 1
+      first = first or ("replica %d at step %d"):format(run:number(r), step)
+    end
+  end
+  local named = run.divergence and count == 1
+  if count > run.diverged and count < run.options.replicas and not named then
+    io.stderr:write(("mgd: warning: %d of %d replicas diverged (first: %s, seed %d); they keep the "
+      .. "θ that they had\n")
+      :format(count, run.options.replicas, first, run.options.seed))
+  end
+  run.diverged = count
+end
+
+--- Advance the run.
+--
+-- Rows of the history are taken at the present step, at multiples of `every` (or at the powers of
+-- ten, `every = "powers"`, or at ten steps a decade, `every = "log"`), and at the last step.
+-- Replicas that fulfil `stop` keep their θ for the rest of this call; it ends when all have. Ctrl-C
+-- and failures raise; `run.history` keeps the rows so far and the run can go on.
+-- @tparam table opts `steps` (required), `every`, `probes` ({"cost", "accuracy"}), `stop`,
+--   `progress` (false), `log`, `on_row`, `keep_stopped` (false)
+-- @treturn history `step`, `time` (hardware seconds), `wall` (seconds) and each probe, as tensors
+--   (T), or (T, R) for probes of an ensemble
+-- @usage run:run{steps = 1e5, every = 1000, probes = {"cost", "angle"}, stop = {accuracy = 0.95}}
+function Run:run(opts)
+  local opt = options.check("run:run", M.SCHEMA, opts)
+  if self.running then
+    options.fail("run:run", "it is running already: what it calls meanwhile (on_row, stop, …) may "
+      .. "look at it and train other runs, but not go on with this one")
+  end
+  opt.every = opt.every or opt.stop and math.max(1, math.floor(opt.steps / 100))
+  if not opt.keep_stopped then
+    self.core:go_on()
+  end
+  local taken = probes.prepare(self, opt.probes, opt.stop)
+  local rows = history.new(taken.names, self.options.replicas)
+  local line = opt.progress and progress.new(self, opt.steps)
+  local begin, last = core.base.clock(), self.steps_done + opt.steps
+  local warned = self.core:warning()
+  local log = opt.log and logs.open(self, opt.log, (recipe.training(self.options)))
+
+  local function probe()
+    local row = taken:row(core.base.clock() - begin + self.wall_before)
+    rows:add(row)
+    if line then
+      line:probed(row)
+    end
+    local over, shown = taken:stopped(row), probes.plain(row, self.options.replicas)
+    if log then
+      log:row(shown)
+    end
+    if opt.on_row then
+      opt.on_row(shown)
+    end
+    return over
+  end
+
+  -- To the last step or a stop; nil, or why the core could not go on.
+  local function go()
+    self.running = true
+    local over = probe()
+    while not over and self.steps_done < last do
+      local ok, message, why = advance(self, next_row(self.steps_done, opt.every, last), line,
+        log)
+      if not ok and why ~= "nonfinite" then
+        return message
+      end
+      over = probe()
+      if not ok then
+        return message
+      end
+    end
+    return select(2, self.core:advance(0)) -- says so when no replica has a finite cost
+  end
+
+  -- Whatever happens, an interrupt at any place too, the rows are kept.
+  local went, message = pcall(go)
+  self.running = nil
+  if line then
+    line:finish()
+  end
+  self.wall_before = self.wall_before + core.base.clock() - begin
+  self.history = rows.complete > 0 and rows:finish(self) or nil
+  if self.history then
+    self.history.counters = self:counters()
+  end
+  tell(self, warned)
+  if log then
+    log:finish(message)
+  end
+  if not went then
+    error(message, 0)
+  elseif message ~= "" then
+    options.fail("run:run", "%s", message)
+  end
+  return self.history
+end
+
+return M

@@ -1,0 +1,180 @@
+--- The options of mgd.train: what they are, their defaults, and what is checked of them.
+-- @module mgd.runs.settings
+
+local chips = require "mgd.hardware.chip"
+local codes = require "mgd.codes"
+local core = require "mgd.core"
+local data = require "mgd.data"
+local each = require "mgd.runs.each"
+local mimo = require "mgd.codes.mimo"
+local nn = require "mgd.networks.nn"
+local options = require "mgd.base.options"
+local schedules = require "mgd.codes.schedules"
+
+local M = {}
+
+local stated = options.stated
+local PERTURBS = { "engine", "discrete", "analog" }
+local MEASURES = { "engine", "discrete" }
+local WRITES_G = { "engine", "discrete", "backprop" } -- as it is summed up
+local BY_ETA = { "optimizer", "sgd", "momentum", "nesterov", "adam", "sign" }
+
+local OF_GSL = { "integrator" } -- all but the first
+for i, name in ipairs(stated("integrator").choices) do
+  OF_GSL[i] = i > 1 and name or OF_GSL[i]
+end
+
+M.SCHEMA = {
+  { "net", type = "network", doc = "Trained as an ideal chip. Either this or chip." },
+  { "chip", type = "chip", doc = "What is trained." },
+  { "data", type = { "dataset", "table" }, required = true,
+    doc = "A data set, or {x =, y =, test =}." },
+  { "cost", type = { "string", "function" }, default = "mse",
+    doc = "mse, cross_entropy, l2, or function(y, target) → number, of (B, O) and (B, K)." },
+  stated("label_smoothing", { only = { "cost", "cross_entropy" } }),
+  stated "batch",
+  stated "shuffle",
+  stated "engine",
+  stated("perturb", { only = MEASURES }),
+  { "perturbation", type = { "table", "string", "function", "coroutine" }, default = {},
+    only = PERTURBS,
+    doc = "The code: its options, its name, function(slot, time) → θ̃ (P), or a coroutine." },
+  stated("tau_p", { only = PERTURBS }),
+  stated("tau_theta", { only = PERTURBS }),
+  stated "tau_x",
+  stated("tau_hp", { only = { "engine", "analog" } }),
+  stated("integrator", { only = { "engine", "analog" } }),
+  stated("tolerance", { only = OF_GSL }),
+  stated("settle", { only = MEASURES }),
+  stated("optimizer",
+    { choices = { "sgd", "momentum", "nesterov", "adam", "sign", "pulses" } }),
+  stated("momentum", { only = { "optimizer", "momentum", "nesterov" } }),
+  stated("beta1", { only = { "optimizer", "adam" } }),
+  stated("beta2", { only = { "optimizer", "adam" } }),
+  stated("epsilon", { only = { "optimizer", "adam" } }),
+  { "pulse", type = "number", required = true, above = 0, only = { "optimizer", "pulses" },
+    doc = "pulses: what one pulse changes θ by." },
+  stated("threshold", { only = { "optimizer", "pulses" } }),
+  stated("eta", { type = { "number", "schedule", "tensor" }, only = BY_ETA }),
+  stated("weight_decay", { only = BY_ETA }),
+  { "signals", type = { "string", "table" }, only = PERTURBS,
+    doc = "Several cost signals, each demodulated by itself: \"outputs\", the last layer's rows "
+      .. "hear their own output's share of the cost; or a list of {outputs = k | {first, last}, "
+      .. "layers = … | parameters = …}. All else hears the whole cost. With the cost mse." },
+  stated("clamp", { only = PERTURBS }),
+  stated("clip", { only = WRITES_G }),
+  stated("clip_norm", { only = WRITES_G }),
+  stated("baseline", { only = MEASURES }),
+  stated("convention", { only = PERTURBS }),
+  { "init", type = "table",
+    doc = "Initial parameters, drawn per replica from the seed; see net:init. Without it every "
+      .. "replica starts from the chip's present θ." },
+  stated "replicas",
+  stated("replica", { type = { "integer", "table" } }),
+  stated "seed",
+  stated("dt", { default = false }),
+  stated "threads",
+}
+
+--- Optimizers: what each does to θ when it is written, the reals that every parameter has to
+-- remember besides θ and G, and whether a circuit at the parameter can do it by itself.
+M.OPTIMIZERS = {
+  { "sgd", law = "θ ← θ − η·G", memory = 0, circuit = true },
+  { "momentum", law = "v ← μ·v + G; θ ← θ − η·v", memory = 1, circuit = true,
+    note = "a leaky integrator for each parameter" },
+  { "nesterov", law = "v ← μ·v + G; θ ← θ − η·(G + μ·v)", memory = 1, circuit = true,
+    note = "and a sum" },
+  { "adam", law = "m ← β₁·m + (1 − β₁)·G; v ← β₂·v + (1 − β₂)·G²; θ ← θ − η·m̂/(√v̂ + ε)",
+    memory = 2, circuit = false, note = "local, but a root and a division for each parameter" },
+  { "sign", law = "θ ← θ − η·sign(G)", memory = 0, circuit = true, note = "a comparator" },
+  { "pulses", law = "θ ← θ − pulse·sign(G) where |G| > threshold", memory = 0, circuit = true,
+    note = "a comparator and one pulse of fixed height: what most devices can do" },
+}
+
+local function check_chip(opt)
+  if (opt.net == nil) == (opt.chip == nil) then
+    options.fail("mgd.train", "expected either net = … or chip = …")
+  end
+  return opt.chip or chips { net = opt.net }
+end
+
+-- The step of the engine, which may be the chip's own, and whether anybody said what it is.
+local function check_dt(opt)
+  local own = opt.chip.clock.dt
+  if own and opt.dt and own ~= opt.dt then
+    options.fail("mgd.train", "option 'dt' is %s s, but the chip's clock says %s s", opt.dt, own)
+  end
+  return opt.dt or own or 1, (opt.dt or own) ~= nil
+end
+
+local told = {} -- what was said once
+
+local function tell_once(format, ...)
+  local warning = format:format(...)
+  if not told[warning] then
+    told[warning] = true
+    io.stderr:write("mgd: warning: ", warning, "\n")
+  end
+end
+
+-- A batch goes round the samples, however large it is.
+local function check_batch(opt)
+  local samples = opt.data.x.shape[1]
+  if opt.batch > samples then
+    tell_once("a batch of %d shows some of the %d samples more than once; batch = %d shows each "
+      .. "once", opt.batch, samples, samples)
+  end
+end
+
+local BOUNDED = { sigmoid = true, tanh = true }
+
+-- A cost of logits behind an activation that bounds them never comes near 0.
+local function check_logits(opt)
+  local layers = opt.cost == "cross_entropy" and opt.chip.net and opt.chip.net.layers or {}
+  local last = layers[#layers]
+  if last and BOUNDED[last.kind] then
+    tell_once("the cost cross_entropy takes logits, of which it takes the softmax itself, but the "
+      .. "network ends with %s, which keeps them within ±1: expected no activation at the end "
+      .. "(output = \"identity\"), or the cost mse", last.kind)
+  end
+end
+
+-- Schedules, their bounds, and what only an engine asks for.
+local function check_times(opt)
+  for _, entry in ipairs(M.SCHEMA) do
+    local name = entry[1]
+    local own = name == "eta" and each.has_eta(opt)
+    if type(entry.type) == "table" and entry.type[2] == "schedule" and not own then
+      opt[name] = schedules.check("mgd.train", name, opt[name], entry)
+    end
+  end
+  local window = opt.tau_theta
+  if opt.engine == "discrete" and type(window) == "number" then
+    opt.tau_theta = options.check("mgd.train", { { "tau_theta", type = "integer", min = 1 } },
+      { tau_theta = window }).tau_theta
+  end
+end
+
+--- Check an option table of mgd.train and fill in every default.
+-- @treturn table resolved options, with `chip` and `data` as objects
+function M.resolve(given)
+  local opt = options.check("mgd.train", M.SCHEMA, given)
+  opt.chip, opt.net = check_chip(opt), nil
+  opt.dt, opt.dt_known = check_dt(opt)
+  if type(opt.cost) == "string" then
+    options.check("mgd.train", { { "cost", type = "string", choices = core.net.costs } },
+      { cost = opt.cost })
+  end
+  each.check(opt)
+  check_times(opt)
+  opt.perturbation = opt.perturbation
+    and codes.resolve("mgd.train: perturbation", opt.perturbation)
+  opt.signals = opt.signals and mimo.resolve(opt.chip, opt.signals)
+  opt.init = opt.init and options.check("mgd.train: init", nn.INIT_SCHEMA, opt.init)
+  opt.data = data.is_dataset(opt.data) and opt.data or data.from(opt.data)
+  check_batch(opt)
+  check_logits(opt)
+  return opt
+end
+
+return M
