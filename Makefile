@@ -268,12 +268,13 @@ docs: all
 	$(BUILD)/mgd-lua docs/physics/figures.lua
 	$(BUILD)/mgd-lua docs/angles.lua > /dev/null
 
-## lint: check the format, the C and Lua sources, who includes whom, and that calls run one way
+## lint: check the format, the sources, who includes and requires whom, and that calls run one way
 lint:
 	@scripts/deps --lint
 	@$(SUBMAKE) all
 	clang-format --dry-run -Werror $(C_FILES)
 	scripts/check-includes
+	scripts/check-requires
 	scripts/check-circles $(BUILD)/obj
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
 	    --inline-suppr --suppressions-list=scripts/cppcheck.txt --library=scripts/cppcheck.cfg \
