@@ -1,5 +1,5 @@
-/* l_run.c: training runs. lua/mgd/runs/train.lua checks the options and drives the loop of probes.
- */
+/* l_run.c: training runs. lua/mgd/runs/settings.lua checks the options, run.lua drives the loop of
+ * probes. */
 
 #include "l_train.h"
 
