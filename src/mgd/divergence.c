@@ -7,7 +7,7 @@
  */
 
 #include "../base/number.h"
-#include "step.h"
+#include "engines.h"
 
 #include <math.h>
 
@@ -39,7 +39,7 @@ void mgd_divergence_reset(mgd_run *run) {
 }
 
 void mgd_divergence_begin(mgd_run *run) {
-    if (run->train.engine == MGD_ENGINE_ANALOG) /* its low-pass has no windows: τ_θ of it */
+    if (run->engine->filters) /* its low-pass has no windows: τ_θ of it */
         run->watch.first_window = fmax(1, ceil(fmin(mgd_run_tau_theta(run, 0), 0x1p53)));
     else
         run->watch.first_window = (double)run->clock.windows.tau;

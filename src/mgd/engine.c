@@ -16,7 +16,7 @@
  */
 
 #include "../base/number.h"
-#include "step.h"
+#include "engines.h"
 
 #include <gsl/gsl_errno.h>
 #include <math.h>
@@ -68,49 +68,9 @@ static void forget(mgd_worker *w) {
     w->rates.held = NAN;
 }
 
-/* Back-propagation through the chip, as far as it can tell: G from the step's batch. */
-static mgd_status gradient_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
-                                mgd_pool *pool, uint64_t step) {
-    size_t batch = run->train.batch;
-    mgd_run_samples(run, unit, mgd_timer_index(&run->clock.shows, step), w->block.samples);
-    for (size_t b = 0; b < batch; b++)
-        w->weight[b] = 1 / (double)batch;
-    mgd_view view = {
-        .seat = unit, .step = step, .theta = run->state.theta + unit * mgd_run_unit_bytes(run)};
-    mgd_weighted set = {batch, w->block.samples, w->weight};
-    double cost;
-    MGD_TRY(run->session->gradient(ctx, run->session, pool, &view, &set, w->slope, &cost));
-    run->state.c[unit] = cost;
-    char *g = run->state.gradient + unit * mgd_run_unit_bytes(run);
-    for (size_t i = 0; i < run->parameters; i++) {
-        mgd_run_real_set(run, g, i, w->slope[i]);
-        if (!(fabs(w->slope[i]) < MGD_HUGE_SIGNAL))
-            run->state.careful[unit] = 1;
-    }
-    if (isfinite(cost))
-        mgd_divergence_step(run, unit, step);
-    else
-        mgd_divergence_stop(run, unit, step, cost);
-    if (run->state.alive[unit] == 0)
-        w->rates.held = NAN;
-    return MGD_OK;
-}
-
-/* Asks the chip for a block of steps and takes in what it answers. */
-static mgd_status perturbed_steps(mgd_context *ctx, mgd_run *run, mgd_worker *w,
-                                  mgd_request *request, uint64_t first, size_t steps) {
-    size_t unit = request->unit;
-    if (run->chip->in_order)
-        mgd_step_hold_rates(run, w, unit, first);
-    request->num_points = mgd_step_points(run, w, unit, first, steps);
-    MGD_TRY(run->nodes > 0 ? mgd_nodes_step(ctx, run, w, request)
-                           : run->session->measure(ctx, run->session, request));
-    mgd_step_demodulate(run, w, unit, first, steps);
-    return MGD_OK;
-}
-
 static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
     mgd_run *run = s->run;
+    const mgd_engine_type *engine = run->engine;
     mgd_worker *w = &run->workers[worker];
     mgd_unit_source source = mgd_unit_source_of(run, unit);
     mgd_request request = {.worker = worker,
@@ -135,19 +95,11 @@ static mgd_status advance_unit(segment *s, size_t unit, size_t worker) {
             n = s->last;
             break;
         }
-        if (run->train.integrator != MGD_INTEGRATOR_EULER) {
-            status = mgd_ode_step(ctx, run, w, &request, n);
-            if (status != MGD_OK)
-                break;
-            n++;
-            continue;
-        }
-        status = run->train.engine == MGD_ENGINE_BACKPROP
-                     ? gradient_step(ctx, run, w, unit, s->inner, n)
-                     : perturbed_steps(ctx, run, w, &request, n, steps);
+        status = engine->measure(ctx, run, w, &request, n, steps);
         if (status != MGD_OK)
             break;
-        status = mgd_step_write(ctx, run, w, unit, n, steps);
+        if (engine->write)
+            status = engine->write(ctx, run, w, unit, n, steps);
         n += steps;
         if (status != MGD_OK) /* the write of this step did not happen */
             break;
@@ -184,7 +136,7 @@ static mgd_status ask(mgd_context *ctx, mgd_run *run) {
     const mgd_train *t = &run->train;
     MGD_TRY(ask_tau(ctx, run, "tau_p", &t->tau_p, &run->clock.slots));
     MGD_TRY(ask_tau(ctx, run, "tau_x", &t->tau_x, &run->clock.shows));
-    if (t->engine == MGD_ENGINE_DISCRETE)
+    if (run->engine->windows)
         MGD_TRY(ask_tau(ctx, run, "tau_theta", &t->tau_theta, &run->clock.windows));
     else if (t->tau_theta.kind == MGD_SCHEDULE_FUNCTION)
         MGD_TRY(mgd_schedule_ask(ctx, "tau_theta", &t->tau_theta, run->clock.step,
@@ -224,8 +176,8 @@ static uint64_t segment_end(const mgd_run *run, uint64_t target, uint64_t length
     uint64_t last = run->clock.step + min_u64(target - run->clock.step, length);
     bool amplitude = t->amplitude.kind == MGD_SCHEDULE_FUNCTION;
     bool window = t->eta.kind == MGD_SCHEDULE_FUNCTION ||
-                  (t->engine == MGD_ENGINE_ANALOG ? t->tau_theta.kind == MGD_SCHEDULE_FUNCTION
-                                                  : !mgd_schedule_constant(&t->tau_theta));
+                  (run->engine->filters ? t->tau_theta.kind == MGD_SCHEDULE_FUNCTION
+                                        : !mgd_schedule_constant(&t->tau_theta));
     if (!run->watch.warned)
         last = min_u64(last, next_look(run->clock.step));
     if (run->code.kept > 0) /* no more slots than are kept of a function's */

@@ -175,7 +175,7 @@ typedef struct {
 
 /* C̃ of the lanes from `at` on into the state and, scaled, into the signal. */
 INLINE void take_signal(const mgd_demodulation *d, vec_f64 before, vec_f64 cost, vec_f64 tilde,
-                        size_t at, size_t lanes, const mgd_signals *unit, real *signal,
+                        size_t at, size_t lanes, const mgd_unit_costs *unit, real *signal,
                         alarms *met) {
     const vec_f64 zero = {0};
     vec_i64 finite = (abs_doubles(tilde) <= zero + DBL_MAX) & (abs_doubles(cost) <= zero + DBL_MAX);
@@ -203,7 +203,7 @@ INLINE void take_signal(const mgd_demodulation *d, vec_f64 before, vec_f64 cost,
 }
 
 static mgd_alarm demodulate(const mgd_demodulation *d, const double *plus, const double *against,
-                            size_t lanes, size_t width, const mgd_signals *unit, void *signal) {
+                            size_t lanes, size_t width, const mgd_unit_costs *unit, void *signal) {
     const double share = d->baseline == MGD_BASELINE_NONE ? 0 : 1; /* of what is subtracted */
     const double half = d->baseline == MGD_BASELINE_TWO_SIDED ? 0.5 : 1;
     alarms met = {{0}, {0}, {0}};
@@ -216,7 +216,7 @@ static mgd_alarm demodulate(const mgd_demodulation *d, const double *plus, const
 }
 
 static mgd_alarm high_pass(const mgd_demodulation *d, const double *plus, size_t lanes,
-                           size_t width, const mgd_signals *unit, void *signal) {
+                           size_t width, const mgd_unit_costs *unit, void *signal) {
     alarms met = {{0}, {0}, {0}};
     for (size_t at = 0; at < lanes; at += DOUBLE_LANES) {
         vec_f64 cost = load_doubles(plus + at, lanes);

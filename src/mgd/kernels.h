@@ -31,7 +31,7 @@ typedef struct {
     const double *limit;       /* (lanes) of |C| */
     double *c0, *c, *c_tilde;  /* (lanes) */
     double *sum_tilde, *sum_c; /* (lanes) Σ|C̃|, Σ|C| */
-} mgd_signals;
+} mgd_unit_costs;
 
 typedef struct {
     size_t lanes;
@@ -59,10 +59,10 @@ typedef struct {
      * is not alive or not finite, and nothing else of a lane that is not alive changes. plus and
      * against (lanes); signal (width): one lane fills a whole tile with its value. */
     mgd_alarm (*demodulate)(const mgd_demodulation *d, const double *plus, const double *against,
-                            size_t lanes, size_t width, const mgd_signals *unit, void *signal);
+                            size_t lanes, size_t width, const mgd_unit_costs *unit, void *signal);
     /* The same with C̃ ← keep·(C̃ + plus − C), C being the cost of the step before. */
     mgd_alarm (*high_pass)(const mgd_demodulation *d, const double *plus, size_t lanes,
-                           size_t width, const mgd_signals *unit, void *signal);
+                           size_t width, const mgd_unit_costs *unit, void *signal);
     /* G (count × width) += signal (width)·s; `set`: = instead of += */
     void (*integrate)(void *g, const mgd_pattern *s, const void *signal, bool set, size_t count,
                       size_t width);

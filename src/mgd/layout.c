@@ -2,7 +2,7 @@
  * of them stands, and how they change places so that those that have stopped cost nothing.
  */
 
-#include "run.h"
+#include "engines.h"
 
 #include <math.h>
 #include <string.h>
@@ -19,9 +19,7 @@
 static bool prefer_lanes(const mgd_run *run, size_t points) {
     const mgd_train *t = &run->train;
     size_t lanes = run->chip->lanes;
-    if (lanes == 0 || t->replicas == 1 || t->cost.kind == MGD_COST_FUNCTION ||
-        t->engine == MGD_ENGINE_BACKPROP || t->integrator != MGD_INTEGRATOR_EULER ||
-        run->nodes > 0) /* its lanes are samples */
+    if (lanes == 0 || t->replicas == 1 || t->cost.kind == MGD_COST_FUNCTION || run->engine->by_step)
         return false;
     double tiles = ceil((double)t->replicas / (double)lanes);
     double side_by_side = tiles * (double)(points * t->batch);
@@ -40,7 +38,7 @@ void mgd_run_choose_layout(mgd_run *run) {
     size_t lanes = run->kernels->lanes, threads = mgd_pool_threads(run->pool);
     size_t per_step = t->baseline == MGD_BASELINE_NONE ? 1 : 2;
     size_t window = mgd_schedule_constant(&t->tau_theta) ? (size_t)run->clock.windows.tau : lanes;
-    l->block_steps = run->nodes > 0 ? 1 : least(window, lanes);
+    l->block_steps = run->engine->by_step ? 1 : least(window, lanes);
     l->in_lanes = prefer_lanes(run, per_step * l->block_steps);
     if (l->in_lanes) {
         size_t tiles = (t->replicas + lanes - 1) / lanes;
@@ -57,8 +55,8 @@ void mgd_run_choose_layout(mgd_run *run) {
     }
     l->units = (t->replicas + l->lanes - 1) / l->lanes;
     /* With fewer units than threads these share the evaluations of one unit's window instead. */
-    l->one_by_one = !l->in_lanes && (l->units < threads || t->engine == MGD_ENGINE_BACKPROP);
-    if (l->one_by_one && run->nodes == 0)
+    l->one_by_one = !l->in_lanes && (l->units < threads || run->engine->alone);
+    if (l->one_by_one && !run->engine->by_step)
         l->block_steps = least(least(window, lanes * threads),
                                BLOCK_SAMPLES / t->batch > lanes ? BLOCK_SAMPLES / t->batch : lanes);
     if (run->chip->in_order) /* a request is answered whole or not at all: Ctrl-C waits for it */
@@ -110,7 +108,7 @@ void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row)
 bool mgd_run_in_window(const mgd_run *run, size_t r) {
     double stopped = run->state.stopped[run->state.seat[r]];
     uint64_t stands = isnan(stopped) ? run->clock.step : (uint64_t)stopped;
-    return run->train.engine == MGD_ENGINE_ANALOG || /* its G never begins anew */
+    return run->engine->filters || /* its G never begins anew */
            stands > mgd_timer_start(&run->clock.windows, run->clock.step);
 }
 

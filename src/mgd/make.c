@@ -2,8 +2,8 @@
  * lies below. */
 
 #include "../base/number.h"
+#include "engines.h"
 #include "options.h"
-#include "step.h"
 
 #include <float.h>
 #include <math.h>
@@ -18,32 +18,6 @@ static mgd_status need_below(mgd_context *ctx, const char *name, double value, d
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: %s must be in [1, %s), got %s", name,
                     MGD_NUMBER(bound), MGD_NUMBER(value));
-}
-
-/* What the analog engine asks for. */
-static mgd_status check_analog(mgd_context *ctx, const mgd_train *t) {
-    if (mgd_schedule_constant(&t->tau_x) && t->tau_x.value == 1 &&
-        t->batch != mgd_tensor_shape(t->x)[0])
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "train: tau_x = 1 with the analog engine: every step would be a change of "
-                        "sample, which its high-pass does not see; expected at least 2, or a batch "
-                        "of the whole set");
-    if (mgd_schedule_constant(&t->tau_x) && mgd_schedule_constant(&t->tau_p) &&
-        fmod(t->tau_p.value, t->tau_x.value) == 0 && t->batch != mgd_tensor_shape(t->x)[0])
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "train: tau_p = %s is a multiple of tau_x = %s with the analog engine: "
-                        "patterns would change together with samples alone, where its high-pass "
-                        "sees nothing; expected a shorter tau_p",
-                        MGD_NUMBER(t->tau_p.value), MGD_NUMBER(t->tau_x.value));
-    if (t->clip > 0 || t->clip_norm > 0)
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "train: the analog engine's G is a low-pass, which has no limits: expected "
-                        "neither clip nor clip_norm");
-    if (t->baseline != MGD_BASELINE_NONE || t->settle > 0)
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "train: the analog engine measures no baseline and waits for nothing: "
-                        "expected neither baseline nor settle");
-    return MGD_OK;
 }
 
 /* Steps that do not count must leave some that do, and be known beforehand. */
@@ -91,8 +65,6 @@ static mgd_status check_train(mgd_context *ctx, mgd_train *t) {
     MGD_TRY(mgd_options_check(ctx, t));
     mgd_schedule_round(&t->tau_p);
     mgd_schedule_round(&t->tau_x);
-    if (t->engine != MGD_ENGINE_ANALOG) /* whose low-pass takes any time */
-        mgd_schedule_round(&t->tau_theta);
     MGD_TRY(need_below(ctx, "batch", (double)t->batch, 0x1p32));
     MGD_TRY(need_below(ctx, "replica", (double)t->replica + (double)t->replicas, 0x1p47));
     MGD_TRY(check_each(ctx, "number", t->numbers, t->replicas, 1, 0x1p47));
@@ -101,9 +73,7 @@ static mgd_status check_train(mgd_context *ctx, mgd_train *t) {
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: unknown cost %d", (int)t->cost.kind);
     if (t->cost.kind == MGD_COST_FUNCTION && !t->cost.function)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "cost: function: expected one, got NULL");
-    if (t->engine == MGD_ENGINE_ANALOG)
-        MGD_TRY(check_analog(ctx, t));
-    return check_settle(ctx, t);
+    return MGD_OK;
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -184,7 +154,7 @@ static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
                           .batch = t->batch,
                           .width = run->layout.in_lanes ? run->layout.lanes : 0,
                           .max_points = run->layout.max_points,
-                          .gradients = t->engine == MGD_ENGINE_BACKPROP,
+                          .gradients = run->engine->gradients,
                           .workers = run->layout.workers,
                           .requesters = run->layout.requesters,
                           .units = run->layout.units,
@@ -192,7 +162,7 @@ static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
                           .numbers = run->state.number,
                           .seed = t->seed,
                           .dt = t->dt,
-                          .nodes = run->nodes > 0,
+                          .nodes = run->engine->nodes,
                           .num_shares = run->signals.count - 1,
                           .shares = run->signals.shares};
     return run->chip->open(ctx, run->chip, &task, &run->session);
@@ -206,7 +176,7 @@ static void start_schedules(mgd_run *run) {
     mgd_timer *timers[] = {&run->clock.slots, &run->clock.windows, &run->clock.shows};
     for (size_t i = 0; i < 3; i++) {
         timers[i]->tau = mgd_schedule_constant(tau[i]) ? (uint64_t)tau[i]->value : 1;
-        if (tau[i] == &t->tau_theta && t->engine != MGD_ENGINE_DISCRETE)
+        if (tau[i] == &t->tau_theta && !run->engine->windows)
             timers[i]->tau = 1; /* θ is written at every step */
     }
     run->now.tau_theta = t->tau_theta.value;
@@ -215,7 +185,7 @@ static void start_schedules(mgd_run *run) {
         t->norm ? t->amplitude.value / sqrt(run->code.square_sum) : t->amplitude.value;
     run->now.eta = t->eta.value;
     run->now.steady = mgd_schedule_constant(&t->amplitude) && t->settle == 0 &&
-                      (mgd_schedule_constant(&t->tau_theta) || t->engine == MGD_ENGINE_ANALOG);
+                      (mgd_schedule_constant(&t->tau_theta) || run->engine->filters);
     double sum = run->now.amplitude * run->code.square_sum;
     double mean = run->now.amplitude * run->code.mean_square * (double)run->clock.windows.tau;
     run->now.scale = 1 / (t->convention == MGD_CONVENTION_PUBLISHED ? sum : mean);
@@ -232,15 +202,12 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
     if (threads == 0)
         MGD_TRY(mgd_threads_default(ctx, &threads));
     MGD_TRY(mgd_pool_new(ctx, threads, &run->pool));
-    MGD_TRY(mgd_nodes_check(ctx, run->chip, t));
-    MGD_TRY(mgd_signals_check(ctx, t, run->parameters));
+    MGD_TRY(mgd_signals_check(ctx, run));
     MGD_TRY(mgd_signals_open(ctx, run));
-    run->nodes = t->perturb == MGD_PERTURB_NODES ? run->chip->num_nodes : 0;
-    MGD_TRY(mgd_code_open(ctx, t, run->nodes > 0 ? run->nodes : run->parameters, run->chip->dtype,
-                          &run->code));
+    MGD_TRY(mgd_code_open(ctx, t, run->engine->nodes ? run->chip->num_nodes : run->parameters,
+                          run->chip->dtype, &run->code));
     start_schedules(run);
     run->clock.rested = run->chip->rested;
-    mgd_nodes_prepare(run);
     mgd_run_choose_layout(run);
     MGD_TRY(allocate_state(ctx, run));
     fill_seats(run);
@@ -257,7 +224,12 @@ mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *given,
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: expected a chip and options, got NULL");
     mgd_train whole = *given, *train = &whole;
     MGD_TRY(check_train(ctx, train));
-    MGD_TRY(mgd_ode_check(ctx, train, chip));
+    const mgd_engine_type *engine = mgd_engine_of(train);
+    if (!engine->filters) /* whose low-pass takes any time */
+        mgd_schedule_round(&train->tau_theta);
+    if (engine->check)
+        MGD_TRY(engine->check(ctx, train, chip));
+    MGD_TRY(check_settle(ctx, train));
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "run", 1, sizeof(mgd_run), &memory));
     mgd_run *run = memory;
@@ -266,6 +238,7 @@ mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *given,
     if (status == MGD_OK)
         status = mgd_tensor_view(ctx, train->y, &y);
     run->chip = chip;
+    run->engine = engine;
     run->train = *train;
     run->train.x = x;
     run->train.y = y;
@@ -286,7 +259,7 @@ void mgd_run_free(mgd_run *run) {
     if (!run)
         return;
     for (size_t i = 0; run->workers && i < run->layout.workers; i++)
-        mgd_worker_close(&run->workers[i]);
+        mgd_worker_close(run, &run->workers[i]);
     for (size_t unit = 0; run->orders && unit < run->layout.units; unit++)
         mgd_order_close(&run->orders[unit]);
     if (run->session)

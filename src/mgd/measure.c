@@ -5,7 +5,7 @@
  * chip for a block of steps at once, in the order of time.
  */
 
-#include "step.h"
+#include "engines.h"
 
 #include <math.h>
 #include <string.h>
@@ -113,19 +113,16 @@ static void demodulate_channel(mgd_run *run, mgd_worker *w, const mgd_demodulati
     const double *cost = w->block.cost + channel * w->block.num_points * lanes;
     const double *plus = cost + w->block.places[j].plus * lanes;
     const double *against = against_of(run, w, n, &w->block.places[j], cost, run->state.c0 + at);
-    const mgd_signals state = {.alive = run->state.alive + unit * lanes,
-                               .limit = run->state.limit + at,
-                               .c0 = run->state.c0 + at,
-                               .c = run->state.c + at,
-                               .c_tilde = run->state.c_tilde + at,
-                               .sum_tilde = run->state.sum_tilde + at,
-                               .sum_c = run->state.sum_c + at};
+    const mgd_unit_costs state = {.alive = run->state.alive + unit * lanes,
+                                  .limit = run->state.limit + at,
+                                  .c0 = run->state.c0 + at,
+                                  .c = run->state.c + at,
+                                  .c_tilde = run->state.c_tilde + at,
+                                  .sum_tilde = run->state.sum_tilde + at,
+                                  .sum_c = run->state.sum_c + at};
     char *signal =
         w->block.signal + (channel * run->layout.block_steps + j) * run->layout.width * run->real;
-    mgd_alarm alarm =
-        run->train.engine == MGD_ENGINE_ANALOG
-            ? run->kernels->high_pass(d, plus, lanes, run->layout.width, &state, signal)
-            : run->kernels->demodulate(d, plus, against, lanes, run->layout.width, &state, signal);
+    mgd_alarm alarm = run->engine->demodulate(run, d, plus, against, &state, signal);
     if (alarm.nonfinite) {
         stop_lanes(run, unit, n, plus, against);
         w->rates.held = NAN;
@@ -145,8 +142,20 @@ void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t firs
                           .keep = t->tau_hp / (t->tau_hp + 1)};
     for (size_t j = 0; j < steps; j++) {
         d.scale = mgd_step_scale(run, first + j);
-        d.jumps = t->engine == MGD_ENGINE_ANALOG && mgd_step_changes_sample(run, first + j);
+        d.jumps = run->engine->filters && mgd_step_changes_sample(run, first + j);
         for (size_t channel = 0; channel < run->signals.count; channel++)
             demodulate_channel(run, w, &d, unit, channel, first + j, j);
     }
+}
+
+/* ---- a block of steps ------------------------------------------------------------------------ */
+
+mgd_status mgd_step_measure(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_request *request,
+                            uint64_t first, size_t steps) {
+    if (run->chip->in_order)
+        mgd_step_hold_rates(run, w, request->unit, first);
+    request->num_points = mgd_step_points(run, w, request->unit, first, steps);
+    MGD_TRY(run->session->measure(ctx, run->session, request));
+    mgd_step_demodulate(run, w, request->unit, first, steps);
+    return MGD_OK;
 }

@@ -9,10 +9,17 @@
  * else, from G on, is as with parameters. Source: Oripov et al., APL Machine Learning (2025).
  */
 
-#include "step.h"
+#include "engines.h"
 
 #include <math.h>
 #include <string.h>
+
+typedef struct {
+    uint64_t stride;             /* slots from step to step */
+    const mgd_unit_source *unit; /* whose parameters this step is about */
+    double *gradient;            /* (P) a step's share of G, … */
+    double magnitude;            /* … and mean |C̃_b| of its samples */
+} scratch;
 
 /* ---- patterns -------------------------------------------------------------------------------- */
 
@@ -49,7 +56,7 @@ static void sign_steps(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, s
     for (size_t lane = 0; lane < width; lane++) {
         mgd_pattern own = mgd_code_signs(&run->code, &w->patterns.code, run->kernels->random,
                                          u->replica, slot + (lane < used ? lane : used - 1), 1);
-        for (size_t node = 0; node < run->nodes; node += 32)
+        for (size_t node = 0; node < run->code.parameters; node += 32)
             out[node / 32 * width + lane] = mgd_code_bits(own.words, own.bit + node);
     }
 }
@@ -60,8 +67,9 @@ static void value_steps(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, 
     const mgd_run *run = u->run;
     const mgd_pattern signs = {.kind = MGD_PATTERN_SIGNS};
     for (size_t lane = 0; lane < width; lane++)
-        for (size_t first = 0, n; first < run->nodes; first += n) {
-            n = run->nodes - first < MGD_PATTERN_ROW ? run->nodes - first : MGD_PATTERN_ROW;
+        for (size_t first = 0, n; first < run->code.parameters; first += n) {
+            n = run->code.parameters - first < MGD_PATTERN_ROW ? run->code.parameters - first
+                                                               : MGD_PATTERN_ROW;
             run->kernels->code->row(&run->code, &signs, MGD_USE_PERTURB, *u->replica,
                                     slot + (lane < used ? lane : used - 1), first, n,
                                     w->patterns.values);
@@ -73,11 +81,11 @@ static void value_steps(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, 
 
 static bool steps_of(const void *self, size_t worker, const mgd_point *point, size_t first,
                      size_t used, size_t width, void *out) {
-    const mgd_unit_source *u = self;
-    const mgd_run *run = u->run;
-    mgd_worker *w = &run->workers[worker];
-    uint64_t slot = point->slot * run->node_stride + first;
-    bool signs = mgd_code_is_signs(&run->code);
+    const scratch *own = self;
+    const mgd_unit_source *u = own->unit;
+    mgd_worker *w = &u->run->workers[worker];
+    uint64_t slot = point->slot * own->stride + first;
+    bool signs = mgd_code_is_signs(&u->run->code);
     if (signs)
         sign_steps(u, w, slot, used, width, out);
     else
@@ -87,9 +95,7 @@ static bool steps_of(const void *self, size_t worker, const mgd_point *point, si
 
 /* ---- a step ---------------------------------------------------------------------------------- */
 
-mgd_status mgd_nodes_check(mgd_context *ctx, const mgd_chip *chip, const mgd_train *t) {
-    if (t->perturb != MGD_PERTURB_NODES)
-        return MGD_OK;
+static mgd_status check(mgd_context *ctx, const mgd_train *t, const mgd_chip *chip) {
     if (chip->num_nodes == 0)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: perturb = \"nodes\" needs a chip whose neurons can be perturbed: "
@@ -98,7 +104,8 @@ mgd_status mgd_nodes_check(mgd_context *ctx, const mgd_chip *chip, const mgd_tra
     if (t->code == MGD_CODE_FUNCTION || t->amplitudes || t->amplitude_spread > 0)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: perturb = \"nodes\" needs a named code of even amplitude");
-    if (t->engine != MGD_ENGINE_DISCRETE || t->settle > 0 || t->clamp > 0)
+    if (t->engine != MGD_ENGINE_DISCRETE || t->integrator != MGD_INTEGRATOR_EULER ||
+        t->settle > 0 || t->clamp > 0)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: perturb = \"nodes\" goes with the discrete engine, without settle "
                         "and clamp");
@@ -109,37 +116,71 @@ mgd_status mgd_nodes_check(mgd_context *ctx, const mgd_chip *chip, const mgd_tra
     return MGD_OK;
 }
 
-void mgd_nodes_prepare(mgd_run *run) {
-    run->node_stride = stride_of(run);
-}
-
-mgd_status mgd_nodes_step(mgd_context *ctx, mgd_run *run, mgd_worker *w,
-                          const mgd_request *request) {
-    const double scale = mgd_step_scale(run, request->points->step);
+static mgd_status measure(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_request *request,
+                          uint64_t first, size_t steps) {
+    scratch *own = w->own;
+    const double scale = mgd_step_scale(run, first);
+    own->unit = request->source.self;
+    request->num_points = mgd_step_points(run, w, request->unit, first, steps);
     const mgd_node_step step = {.baseline = run->train.baseline,
                                 .amplitude = mgd_run_amplitude(run, request->points->slot),
                                 .scale = scale / (double)run->train.batch,
                                 .steps = steps_of,
-                                .self = request->source.self,
-                                .gradient = w->node_gradient,
-                                .magnitude = &w->node_magnitude};
+                                .self = own,
+                                .gradient = own->gradient,
+                                .magnitude = &own->magnitude};
     MGD_TRY(run->session->measure_nodes(ctx, run->session, request, &step));
-    if (!(w->node_magnitude * scale < MGD_HUGE_SIGNAL)) /* of one sample, if not of all */
+    if (!(own->magnitude * scale < MGD_HUGE_SIGNAL)) /* of one sample, if not of all */
         run->state.careful[request->unit] = 1;
+    mgd_step_demodulate(run, w, request->unit, first, steps);
     return MGD_OK;
 }
 
-void mgd_nodes_integrate(mgd_run *run, const mgd_worker *w, size_t unit, bool set) {
-    void *g = run->state.gradient + unit * mgd_run_unit_bytes(run);
-    const double *share = w->node_gradient;
+static void integrate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps,
+                      bool write) {
+    const scratch *own = w->own;
+    char *g = run->state.gradient + unit * mgd_run_unit_bytes(run);
+    (void)steps, (void)write;        /* one; never */
     if (run->state.alive[unit] == 0) /* its cost was not finite */
         return;
-    if (set)
+    if (mgd_timer_begins(&run->clock.windows, first))
         memset(g, 0, run->parameters * run->real);
     for (size_t i = 0; i < run->parameters && run->real == sizeof(float); i++)
-        ((float *)g)[i] += (float)share[i];
+        ((float *)g)[i] += (float)own->gradient[i];
     for (size_t i = 0; i < run->parameters && run->real == sizeof(double); i++)
-        ((double *)g)[i] += share[i];
+        ((double *)g)[i] += own->gradient[i];
     /* what tells a signal from rounding is C̃ of a sample; the batch's may cancel */
-    run->state.sum_tilde[unit] += w->node_magnitude - fabs(run->state.c_tilde[unit]);
+    run->state.sum_tilde[unit] += own->magnitude - fabs(run->state.c_tilde[unit]);
 }
+
+/* ---- the engine ------------------------------------------------------------------------------ */
+
+static mgd_status open_own(mgd_context *ctx, const mgd_run *run, void **out) {
+    MGD_TRY(mgd_allocate(ctx, "node perturbation", 1, sizeof(scratch), out));
+    scratch *own = *out;
+    own->stride = stride_of(run);
+    if (mgd_take(&own->gradient, run->parameters, sizeof(double)))
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: the gradient by %zu parameters",
+                    run->parameters);
+}
+
+static void close_own(void *memory) {
+    scratch *own = memory;
+    if (own)
+        mgd_free(own->gradient);
+    mgd_free(own);
+}
+
+const mgd_engine_type mgd_engine_nodes = {
+    .windows = true,
+    .by_step = true,
+    .nodes = true,
+    .check = check,
+    .open = open_own,
+    .close = close_own,
+    .measure = measure,
+    .demodulate = mgd_discrete_demodulate,
+    .integrate = integrate,
+    .write = mgd_step_write,
+};

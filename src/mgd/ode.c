@@ -14,7 +14,7 @@
  */
 
 #include "../base/number.h"
-#include "step.h"
+#include "engines.h"
 
 #include <float.h>
 #include <gsl/gsl_errno.h>
@@ -29,7 +29,7 @@
 #define MOST_TRIALS 100000 /* in a step, before a cost that cannot be followed is given up */
 #define MOST_IMPLICIT 1000 /* parameters: the solver's matrices have 4·P² entries and more */
 
-struct mgd_ode {
+typedef struct {
     gsl_odeiv2_system system;
     gsl_odeiv2_driver *driver;
     double *y;       /* (2P + 1) θ, G, u */
@@ -46,7 +46,7 @@ struct mgd_ode {
     double cost;        /* as last measured */
     double evaluations; /* so far */
     mgd_status status;  /* of the chip */
-};
+} solver;
 
 typedef struct {
     const char *name;
@@ -74,12 +74,11 @@ const char *mgd_integrator_name(unsigned integrator) {
 
 /* ---- what it cannot do ----------------------------------------------------------------------- */
 
-mgd_status mgd_ode_check(mgd_context *ctx, const mgd_train *t, const mgd_chip *chip) {
-    if (t->integrator == MGD_INTEGRATOR_EULER)
-        return MGD_OK;
+static mgd_status check(mgd_context *ctx, const mgd_train *t, const mgd_chip *chip) {
     const char *name = methods[t->integrator].name;
     if (t->engine != MGD_ENGINE_ANALOG)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: integrator %s is the analog engine's", name);
+    MGD_TRY(mgd_analog_check(ctx, t, chip));
     if (t->optimizer != MGD_OPTIMIZER_SGD || t->clip > 0 || t->clip_norm > 0)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: integrator %s: θ follows dθ/dt = −η·(G + λ·θ): expected optimizer "
@@ -107,7 +106,7 @@ mgd_status mgd_ode_check(mgd_context *ctx, const mgd_train *t, const mgd_chip *c
 
 /* Measures C at o->theta with this step's pattern on top. The interrupt flag is left for the caller
  * of all units to clear. */
-static int measure(mgd_ode *o) {
+static int measure(solver *o) {
     if (o->status != MGD_OK)
         return GSL_EBADFUNC;
     mgd_session *session = o->run->session;
@@ -120,7 +119,7 @@ static int measure(mgd_ode *o) {
     return isfinite(o->cost) ? GSL_SUCCESS : GSL_FAILURE; /* a shorter trial may not meet it */
 }
 
-static int measure_at(mgd_ode *o, const double *theta) {
+static int measure_at(solver *o, const double *theta) {
     memcpy(o->theta, theta, o->run->parameters * sizeof(double));
     return measure(o);
 }
@@ -128,7 +127,7 @@ static int measure_at(mgd_ode *o, const double *theta) {
 /* ---- the equations --------------------------------------------------------------------------- */
 
 /* e/s of a signal C̃ */
-static double signal_of(const mgd_ode *o, double tilde) {
+static double signal_of(const solver *o, double tilde) {
     double clamp = o->run->train.clamp;
     return (clamp > 0 ? fmax(-clamp, fmin(clamp, tilde)) : tilde) * o->scale;
 }
@@ -136,7 +135,7 @@ static double signal_of(const mgd_ode *o, double tilde) {
 /* y' (2P + 1) */
 static int derivative(double t, const double y[], double out[], void *self) {
     (void)t;
-    mgd_ode *o = self;
+    solver *o = self;
     size_t p = o->run->parameters;
     int code = measure_at(o, y);
     if (code != GSL_SUCCESS)
@@ -152,7 +151,7 @@ static int derivative(double t, const double y[], double out[], void *self) {
 }
 
 /* ∂C/∂θ (P) at θ + θ̃, with the step that balances truncation and rounding: ε^⅓·max(1, |θ|). */
-static int differences(mgd_ode *o, const double *theta) {
+static int differences(solver *o, const double *theta) {
     memcpy(o->theta, theta, o->run->parameters * sizeof(double));
     for (size_t i = 0; i < o->run->parameters; i++) {
         double step = cbrt(DBL_EPSILON) * fmax(1, fabs(theta[i])), c[2], at[2];
@@ -172,7 +171,7 @@ static int differences(mgd_ode *o, const double *theta) {
 /* ∂y'/∂y (2P + 1 × 2P + 1), and ∂y'/∂t, which is 0. */
 static int jacobian(double t, const double y[], double *out, double by_time[], void *self) {
     (void)t;
-    mgd_ode *o = self;
+    solver *o = self;
     const mgd_train *train = &o->run->train;
     size_t p = o->run->parameters, n = 2 * p + 1;
     bool limited = false;
@@ -207,7 +206,7 @@ static int jacobian(double t, const double y[], double *out, double by_time[], v
 /* All that is held in step n, and y as it begins. */
 static void begin(mgd_context *ctx, mgd_run *run, mgd_worker *w, const mgd_request *request,
                   uint64_t n) {
-    mgd_ode *o = w->ode;
+    solver *o = w->own;
     size_t unit = request->unit, p = run->parameters, at = unit * mgd_run_unit_bytes(run);
     o->ctx = ctx;
     o->run = run;
@@ -234,7 +233,7 @@ static void begin(mgd_context *ctx, mgd_run *run, mgd_worker *w, const mgd_reque
 
 /* From the beginning of a step to its end. The last trial takes what is nearly its own length, too:
  * implicit methods fail on a rest that is lost in rounding. */
-static int evolve(mgd_ode *o) {
+static int evolve(solver *o) {
     gsl_odeiv2_driver *d = o->driver;
     double t = BEGIN, h = END - BEGIN;
     int code = gsl_odeiv2_driver_reset(d);
@@ -248,7 +247,7 @@ static int evolve(mgd_ode *o) {
 }
 
 /* y at the end of step n, and C there. */
-static int solve(mgd_ode *o, size_t unit, uint64_t n) {
+static int solve(solver *o, size_t unit, uint64_t n) {
     size_t p = o->run->parameters;
     int code = GSL_SUCCESS;
     if (mgd_step_changes_sample(o->run, n)) {
@@ -265,10 +264,11 @@ static int solve(mgd_ode *o, size_t unit, uint64_t n) {
     return code == GSL_SUCCESS ? measure_at(o, o->y) : code;
 }
 
-mgd_status mgd_ode_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, const mgd_request *request,
-                        uint64_t n) {
-    mgd_ode *o = w->ode;
+static mgd_status take_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_request *request,
+                            uint64_t n, size_t steps) {
+    solver *o = w->own;
     size_t unit = request->unit, p = run->parameters, at = unit * mgd_run_unit_bytes(run);
+    (void)steps; /* one */
     begin(ctx, run, w, request, n);
     int code = solve(o, unit, n);
     if (o->status != MGD_OK)
@@ -299,11 +299,10 @@ mgd_status mgd_ode_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, const mgd
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-mgd_status mgd_ode_open(mgd_context *ctx, const mgd_run *run, mgd_ode **out) {
-    void *memory;
+static mgd_status open_own(mgd_context *ctx, const mgd_run *run, void **out) {
     size_t p = run->parameters;
-    MGD_TRY(mgd_allocate(ctx, "integrator", 1, sizeof(mgd_ode), &memory));
-    mgd_ode *o = *out = memory;
+    MGD_TRY(mgd_allocate(ctx, "integrator", 1, sizeof(solver), out));
+    solver *o = *out;
     o->system = (gsl_odeiv2_system){derivative, jacobian, 2 * p + 1, o};
     if (mgd_take(&o->y, 2 * p + 1, sizeof(double)) && mgd_take(&o->pattern, p, sizeof(double)) &&
         mgd_take(&o->theta, 1, mgd_run_unit_bytes(run)) && mgd_take(&o->slope, p, sizeof(double))) {
@@ -319,7 +318,8 @@ mgd_status mgd_ode_open(mgd_context *ctx, const mgd_run *run, mgd_ode **out) {
                           methods[run->train.integrator].name, p);
 }
 
-void mgd_ode_close(mgd_ode *o) {
+static void close_own(void *memory) {
+    solver *o = memory;
     if (!o)
         return;
     if (o->driver)
@@ -330,3 +330,13 @@ void mgd_ode_close(mgd_ode *o) {
     mgd_free(o->slope);
     mgd_free(o);
 }
+
+const mgd_engine_type mgd_engine_ode = {
+    .filters = true,
+    .by_step = true,
+    .counts = true,
+    .check = check,
+    .open = open_own,
+    .close = close_own,
+    .measure = take_step,
+};

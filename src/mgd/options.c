@@ -4,8 +4,7 @@
 
 #include "options.h"
 #include "../base/number.h"
-#include "schedule.h"
-#include "step.h"
+#include "engines.h"
 
 #include <float.h>
 #include <math.h>
@@ -54,13 +53,6 @@ static const char *convention_name(unsigned convention) {
     return convention < COUNT(names) ? names[convention] : NULL;
 }
 
-static const char *engine_name(unsigned engine) {
-    static const char *const names[] = {[MGD_ENGINE_DISCRETE] = "discrete",
-                                        [MGD_ENGINE_ANALOG] = "analog",
-                                        [MGD_ENGINE_BACKPROP] = "backprop"};
-    return engine < COUNT(names) ? names[engine] : NULL;
-}
-
 static const char *optimizer_name(unsigned optimizer) {
     static const char *const names[] = {
         [MGD_OPTIMIZER_SGD] = "sgd",           [MGD_OPTIMIZER_MOMENTUM] = "momentum",
@@ -88,7 +80,7 @@ static const mgd_option table[] = {
      .doc = "Samples shown at once; a batch larger than the set goes round it."},
     {"shuffle", MGD_OPTION_FLAG, AT(shuffle), .otherwise = true,
      .doc = "Each epoch in an order of its own, by replica; false: 1, 2, …, N, 1, …"},
-    {"engine", MGD_OPTION_CHOICE, AT(engine), .choice = engine_name,
+    {"engine", MGD_OPTION_CHOICE, AT(engine), .choice = mgd_engine_name,
      .doc = "Steps that each measure and integrate; first-order filters in continuous time; or, to "
             "compare with, the true gradient of each batch."},
     {"perturb", MGD_OPTION_CHOICE, AT(perturb), .choice = perturb_name,
@@ -254,8 +246,7 @@ mgd_train mgd_train_defaults(void) {
 static mgd_status check_schedule(mgd_context *ctx, const mgd_train *train, const mgd_option *o,
                                  const mgd_schedule *schedule) {
     char what[64];
-    bool filter = o->offset == offsetof(mgd_train, tau_theta) && train->engine == MGD_ENGINE_ANALOG;
-    bool window = o->offset == offsetof(mgd_train, tau_theta) && !filter;
+    bool window = o->offset == offsetof(mgd_train, tau_theta) && !mgd_engine_of(train)->filters;
     bool norm = o->offset == offsetof(mgd_train, amplitude) && train->norm;
     snprintf(what, sizeof what, "%s: %s", WHERE(o), norm ? "norm" : o->name);
     return mgd_schedule_check(ctx, what, schedule,

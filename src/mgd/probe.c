@@ -1,6 +1,6 @@
 /* Probes: looking at a run without changing it. */
 
-#include "run.h"
+#include "engines.h"
 
 #include <float.h>
 #include <math.h>
@@ -162,7 +162,7 @@ static const mgd_timer *shows_at(const mgd_run *run, uint64_t step) {
  * analog engine, of all steps before `end` as far as it remembers. False: some are forgotten. */
 static bool window_weights(const mgd_run *run, size_t seat, uint64_t first, uint64_t end,
                            double *weight) {
-    bool analog = run->train.engine == MGD_ENGINE_ANALOG;
+    bool analog = run->engine->filters;
     double keep = run->now.tau_theta / (run->now.tau_theta + 1), left = 1;
     memset(weight, 0, run->order.samples * sizeof *weight);
     for (uint64_t n = end; n > (analog ? 0 : first) && left > FORGOTTEN;) {

@@ -64,18 +64,14 @@ typedef struct {
     double held;       /* … for this η; NaN: to be made again */
 } mgd_rates;
 
-typedef struct mgd_ode mgd_ode; /* see ode.c */
+typedef struct mgd_engine_type mgd_engine_type; /* see engines.h */
 
 typedef struct {
     mgd_patterns patterns;
     mgd_block block;
     mgd_rates rates;
-    char *before;          /* (a unit's θ) θ as it was before a write that may overflow */
-    mgd_ode *ode;          /* GSL's integrators, else NULL */
-    double *weight;        /* back-propagation: (B) of the batch's samples, … */
-    double *slope;         /* … (P) the true gradient */
-    double *node_gradient; /* (P) with nodes: a step's share of G, … */
-    double node_magnitude; /* … and mean |C̃_b| of its samples */
+    char *before; /* (a unit's θ) θ as it was before a write that may overflow */
+    void *own;    /* the engine's */
 } MGD_OWN_LINE mgd_worker;
 
 /* ---- parts of a run -------------------------------------------------------------------------- */
@@ -147,15 +143,14 @@ struct mgd_run {
     mgd_train train; /* as checked; x and y are views that the run owns */
     mgd_chip *chip;
     mgd_session *session;
+    const mgd_engine_type *engine;
     const mgd_engine_kernels *kernels;
     mgd_pool *pool;
     mgd_code code;
     mgd_order order;
-    size_t real;          /* bytes of a real */
-    size_t parameters;    /* P */
-    size_t nodes;         /* M where nodes are perturbed, the code's parameters; else 0 */
-    uint64_t node_stride; /* … slots from step to step */
-    bool keeps_windows;   /* G and θ of the last completed one */
+    size_t real;        /* bytes of a real */
+    size_t parameters;  /* P */
+    bool keeps_windows; /* G and θ of the last completed one */
 
     mgd_layout layout;
     mgd_time clock;
@@ -186,7 +181,7 @@ static inline size_t mgd_run_place(const mgd_run *run, size_t seat, size_t i) {
 
 /* `requests`: it asks the chip. */
 mgd_status mgd_worker_open(mgd_context *ctx, const mgd_run *run, bool requests, mgd_worker *worker);
-void mgd_worker_close(mgd_worker *worker);
+void mgd_worker_close(const mgd_run *run, mgd_worker *worker);
 
 /* What is needed of a unit to form its patterns and perturbed parameters: see source.c. */
 typedef struct {
@@ -203,14 +198,6 @@ mgd_source mgd_unit_source_open(const mgd_unit_source *unit);
 size_t mgd_unit_part(const mgd_run *run, size_t first, size_t last);
 mgd_pattern mgd_unit_pattern(const mgd_unit_source *unit, mgd_worker *w, mgd_use use, uint64_t slot,
                              size_t first, size_t n);
-
-/* Node perturbation, nodes.c: whether chip and options go together; what the code makes necessary;
- * one step's costs, and its share of G; that share into G. */
-mgd_status mgd_nodes_check(mgd_context *ctx, const mgd_chip *chip, const mgd_train *train);
-void mgd_nodes_prepare(mgd_run *run);
-mgd_status mgd_nodes_step(mgd_context *ctx, mgd_run *run, mgd_worker *w,
-                          const mgd_request *request);
-void mgd_nodes_integrate(mgd_run *run, const mgd_worker *w, size_t unit, bool set);
 
 /* Rows or lanes, and the size of a unit. */
 void mgd_run_choose_layout(mgd_run *run);

@@ -9,7 +9,7 @@
  * is the whole cost, which every parameter hears that is not listed.
  */
 
-#include "step.h"
+#include "engines.h"
 
 #include <string.h>
 
@@ -40,7 +40,8 @@ static mgd_status check_listeners(mgd_context *ctx, const mgd_train *t, size_t p
     return MGD_OK;
 }
 
-mgd_status mgd_signals_check(mgd_context *ctx, const mgd_train *t, size_t parameters) {
+mgd_status mgd_signals_check(mgd_context *ctx, const mgd_run *run) {
+    const mgd_train *t = &run->train;
     if (t->num_listeners == 0)
         return MGD_OK;
     if (!t->listeners)
@@ -49,13 +50,12 @@ mgd_status mgd_signals_check(mgd_context *ctx, const mgd_train *t, size_t parame
     if (t->cost.kind != MGD_COST_MSE)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: signals need a cost that is a sum over outputs: expected mse");
-    if (t->perturb == MGD_PERTURB_NODES || t->engine == MGD_ENGINE_BACKPROP ||
-        t->integrator != MGD_INTEGRATOR_EULER)
+    if (!run->engine->signals)
         return mgd_fail(
             ctx, MGD_ERR_ARGUMENT,
             "train: signals go with perturb = \"parameters\" and the discrete engine or "
             "the analog one by filters");
-    return check_listeners(ctx, t, parameters);
+    return check_listeners(ctx, t, run->parameters);
 }
 
 /* ---- channels -------------------------------------------------------------------------------- */

@@ -22,6 +22,9 @@ double mgd_step_count(const mgd_run *run, uint64_t first, uint64_t last);
 /* Whether the jump of the cost at step n is the sample's and not the perturbation's: a batch of the
  * whole set stays the same. */
 bool mgd_step_changes_sample(const mgd_run *run, uint64_t n);
+/* Asks the chip for a block of steps and makes signals of its costs. */
+mgd_status mgd_step_measure(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_request *request,
+                            uint64_t first, size_t steps);
 /* Costs into signals, (channels × steps × width); rows repeat the one value in every lane of a
  * tile. */
 void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps);
@@ -38,7 +41,7 @@ void mgd_divergence_stop(mgd_run *run, size_t seat, uint64_t step, double cost);
 bool mgd_divergence_news(mgd_run *run);
 
 /* Several signals, signals.c: whether they can be; who hears what. */
-mgd_status mgd_signals_check(mgd_context *ctx, const mgd_train *train, size_t parameters);
+mgd_status mgd_signals_check(mgd_context *ctx, const mgd_run *run);
 mgd_status mgd_signals_open(mgd_context *ctx, mgd_run *run);
 void mgd_signals_close(mgd_run *run);
 
@@ -66,15 +69,5 @@ void mgd_step_hold_rates(const mgd_run *run, mgd_worker *w, size_t unit, uint64_
 /* Takes a block into G and, where its last step ends a window, writes θ. */
 mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
                           uint64_t first, size_t steps);
-
-/* "euler", "rk2", …; NULL beyond the last. */
-const char *mgd_integrator_name(unsigned integrator);
-/* The analog engine by GSL's integrators: refuses what they cannot do; and one step, of one
- * replica, in place of all above. The caller has turned off GSL's error handler. */
-mgd_status mgd_ode_check(mgd_context *ctx, const mgd_train *train, const mgd_chip *chip);
-mgd_status mgd_ode_open(mgd_context *ctx, const mgd_run *run, mgd_ode **out);
-void mgd_ode_close(mgd_ode *ode);
-mgd_status mgd_ode_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, const mgd_request *request,
-                        uint64_t n);
 
 #endif

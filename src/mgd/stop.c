@@ -1,6 +1,6 @@
 /* Counting what has been asked, and replicas that stop. */
 
-#include "step.h"
+#include "engines.h"
 
 #include <math.h>
 #include <string.h>
@@ -30,7 +30,7 @@ double mgd_run_evaluations(mgd_run *run, uint64_t n) {
 
 void mgd_run_stopped_at(mgd_run *run, size_t seat, uint64_t step) {
     run->state.stopped[seat] = (double)step;
-    if (run->train.integrator == MGD_INTEGRATOR_EULER)
+    if (!run->engine->counts)
         run->state.asked_of[seat] =
             run->counters.asked + mgd_step_count(run, run->counters.asked_step, step);
     run->state.written_of[seat] = (double)mgd_timer_index(&run->clock.windows, step);
@@ -48,7 +48,7 @@ void mgd_run_counters(mgd_run *run, const mgd_counters *out) {
         mgd_wear wear = {.writes_mean = writes, .writes_max = writes, .endurance_left = 1};
         if (run->session->wear)
             wear = run->session->wear(run->session, seat);
-        bool counted = !running || run->train.integrator != MGD_INTEGRATOR_EULER;
+        bool counted = !running || run->engine->counts;
         out->evaluations[r] = counted ? run->state.asked_of[seat] : run->counters.asked;
         out->writes_mean[r] = wear.writes_mean;
         out->writes_max[r] = wear.writes_max;

@@ -2,7 +2,7 @@
  * many evaluations that makes.
  */
 
-#include "step.h"
+#include "engines.h"
 
 #include <math.h>
 
@@ -95,7 +95,7 @@ static double bases_before(const mgd_run *run, uint64_t n) {
 
 double mgd_step_count(const mgd_run *run, uint64_t first, uint64_t last) {
     const mgd_train *t = &run->train;
-    if (t->integrator != MGD_INTEGRATOR_EULER)
+    if (run->engine->counts)
         return 0;
     double points = (double)(last - first);
     if (t->baseline == MGD_BASELINE_TWO_SIDED)

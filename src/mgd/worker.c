@@ -1,6 +1,6 @@
 /* A worker's memory. */
 
-#include "step.h"
+#include "engines.h"
 
 /* What every thread needs that forms patterns. */
 static mgd_status open_patterns(mgd_context *ctx, const mgd_run *run, mgd_patterns *p) {
@@ -36,14 +36,10 @@ static bool take_rates(const mgd_run *run, mgd_rates *r) {
 
 /* And what those need that ask the chip for blocks of steps. */
 static mgd_status open_requester(mgd_context *ctx, const mgd_run *run, mgd_worker *w) {
-    bool exact = run->train.engine == MGD_ENGINE_BACKPROP;
+    const mgd_engine_type *engine = run->engine;
     if (take_block(run, &w->block) && take_rates(run, &w->rates) &&
-        mgd_take(&w->before, 1, mgd_run_unit_bytes(run)) &&
-        (run->nodes == 0 || mgd_take(&w->node_gradient, run->parameters, sizeof(double))) &&
-        (!exact || (mgd_take(&w->weight, run->train.batch, sizeof(double)) &&
-                    mgd_take(&w->slope, run->parameters, sizeof(double)))))
-        return run->train.integrator != MGD_INTEGRATOR_EULER ? mgd_ode_open(ctx, run, &w->ode)
-                                                             : MGD_OK;
+        mgd_take(&w->before, 1, mgd_run_unit_bytes(run)))
+        return engine->open ? engine->open(ctx, run, &w->own) : MGD_OK;
     double samples = (double)(run->layout.block_steps + MGD_AHEAD) * (double)run->train.batch;
     return mgd_fail(ctx, MGD_ERR_MEMORY,
                     "out of memory: the samples of a batch of %zu, shown up to %zu at once, need "
@@ -57,14 +53,14 @@ mgd_status mgd_worker_open(mgd_context *ctx, const mgd_run *run, bool requests, 
     return requests ? open_requester(ctx, run, w) : MGD_OK;
 }
 
-void mgd_worker_close(mgd_worker *w) {
-    void *blocks[] = {w->block.points,   w->block.places,  w->block.cost,   w->block.against,
-                      w->block.samples,  w->block.ahead,   w->block.signal, w->block.mixed,
-                      w->rates.eta,      w->rates.lives,   w->rates.decay,  w->before,
-                      w->weight,         w->node_gradient, w->slope,        w->patterns.values,
-                      w->patterns.factor};
+void mgd_worker_close(const mgd_run *run, mgd_worker *w) {
+    void *blocks[] = {w->block.points,    w->block.places,   w->block.cost,   w->block.against,
+                      w->block.samples,   w->block.ahead,    w->block.signal, w->block.mixed,
+                      w->rates.eta,       w->rates.lives,    w->rates.decay,  w->before,
+                      w->patterns.values, w->patterns.factor};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mgd_free(blocks[i]);
-    mgd_ode_close(w->ode);
+    if (run->engine->close)
+        run->engine->close(w->own);
     mgd_code_cache_close(&w->patterns.code);
 }

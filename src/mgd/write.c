@@ -2,7 +2,7 @@
  * where that was not finite.
  */
 
-#include "step.h"
+#include "engines.h"
 
 #include <math.h>
 #include <string.h>
@@ -130,7 +130,7 @@ static void undo_overflow(mgd_run *run, size_t unit, uint64_t step, const char *
  * and stays below the largest of what it held and what comes. */
 static bool is_calm(const mgd_run *run, size_t unit) {
     const char *g = run->state.gradient + unit * mgd_run_unit_bytes(run);
-    if (run->train.engine == MGD_ENGINE_DISCRETE)
+    if (run->engine->windows)
         return true;
     for (size_t i = 0; i < run->layout.count * run->layout.width; i++)
         if (!(fabs(mgd_run_real(run, g, i)) < MGD_HUGE_SIGNAL))
@@ -163,10 +163,10 @@ mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t 
     size_t bytes = mgd_run_unit_bytes(run), at = unit * bytes;
     bool writes = mgd_timer_begins(&run->clock.windows, last + 1),
          chip = run->session->write != NULL;
-    bool integrates = t->engine != MGD_ENGINE_BACKPROP && run->nodes == 0,
-         limits = t->clip > 0 || t->clip_norm > 0;
-    bool at_once = writes && integrates && !limits && t->optimizer == MGD_OPTIMIZER_SGD &&
-                   !run->keeps_windows && !chip && !(t->weight_decay > 0);
+    bool limits = t->clip > 0 || t->clip_norm > 0;
+    bool at_once = writes && run->engine->integrate_part && !limits &&
+                   t->optimizer == MGD_OPTIMIZER_SGD && !run->keeps_windows && !chip &&
+                   !(t->weight_decay > 0);
     bool careful =
         writes && (run->state.careful[unit] || !(fabs(mgd_run_eta(run, last)) < run->now.huge_eta));
     mgd_status status = MGD_OK;
@@ -174,10 +174,8 @@ mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t 
         mgd_step_hold_rates(run, w, unit, last);
     if (careful || (writes && chip))
         memcpy(w->before, run->state.theta + at, bytes);
-    if (integrates)
-        mgd_step_integrate(run, w, unit, first, steps, at_once);
-    if (run->nodes > 0)
-        mgd_nodes_integrate(run, w, unit, mgd_timer_begins(&run->clock.windows, first));
+    if (run->engine->integrate)
+        run->engine->integrate(run, w, unit, first, steps, at_once);
     if (!writes)
         return MGD_OK;
     if (run->keeps_windows)

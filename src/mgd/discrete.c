@@ -1,0 +1,30 @@
+/* The discrete engine: a baseline for each cost, and G summed over a window. */
+
+#include "engines.h"
+
+mgd_alarm mgd_discrete_demodulate(const mgd_run *run, const mgd_demodulation *d, const double *plus,
+                                  const double *against, const mgd_unit_costs *unit, void *signal) {
+    return run->kernels->demodulate(d, plus, against, run->layout.lanes, run->layout.width, unit,
+                                    signal);
+}
+
+static void integrate_part(const mgd_run *run, const mgd_worker *w, const mgd_part *p) {
+    const mgd_engine_kernels *k = run->kernels;
+    bool set = mgd_timer_begins(&run->clock.windows, p->step);
+    if (p->theta)
+        k->integrate_sgd(p->theta, p->g, &p->s, p->signal, w->rates.eta, set, p->rows,
+                         run->layout.width);
+    else
+        k->integrate(p->g, &p->s, p->signal, set, p->rows, run->layout.width);
+}
+
+const mgd_engine_type mgd_engine_discrete = {
+    .name = "discrete",
+    .windows = true,
+    .signals = true,
+    .measure = mgd_step_measure,
+    .demodulate = mgd_discrete_demodulate,
+    .integrate = mgd_step_integrate,
+    .integrate_part = integrate_part,
+    .write = mgd_step_write,
+};
