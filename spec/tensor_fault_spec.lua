@@ -129,6 +129,7 @@ describe("an interrupt", function()
     interrupted(function() return t:sum() end)
     interrupted(function() return t:max(1) end)
     interrupted(function() return mgd.rand{100} end)
+    interrupted(function() return mgd.full({100}, 2) end)
   end)
 
   it("leaks nothing", function()

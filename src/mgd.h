@@ -122,6 +122,9 @@ MGD_API mgd_status mgd_tensor_set(mgd_context *ctx, mgd_tensor *t, const size_t 
 MGD_API mgd_status mgd_tensor_copy(mgd_context *ctx, mgd_tensor *t, const mgd_tensor *source);
 MGD_API mgd_status mgd_tensor_fill(mgd_context *ctx, mgd_tensor *t, double value);
 
+/* `value` everywhere. */
+MGD_API mgd_status mgd_tensor_full(mgd_context *ctx, mgd_dtype dtype, size_t ndim,
+                                   const size_t *shape, double value, mgd_tensor **out);
 /* first + i * step for i = 0 … n − 1. */
 MGD_API mgd_status mgd_tensor_arange(mgd_context *ctx, mgd_dtype dtype, double first, double step,
                                      size_t n, mgd_tensor **out);

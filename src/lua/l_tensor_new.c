@@ -21,10 +21,10 @@ static int push_full(lua_State *L, const char *what, double value, int options_i
     size_t shape[MGD_MAX_DIMS];
     size_t ndim = l_tensor_shape(L, 1, what, 0, shape);
     l_options options = l_tensor_options(L, options_index, what, L_OPT_DTYPE);
-    mgd_tensor *t = push_new(L, options.dtype, ndim, shape);
     mgd_context ctx = {0};
-    if (value != 0)
-        l_check(L, mgd_tensor_fill(&ctx, t, value), &ctx);
+    mgd_tensor **out = l_push_tensor_box(L);
+    l_check(L, mgd_tensor_full(&ctx, options.dtype, ndim, shape, value, out), &ctx);
+    l_tensor_filled(L, *out);
     return 1;
 }
 

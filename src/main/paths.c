@@ -1,7 +1,7 @@
 /* paths.c: where this executable's own modules are.
  *
- * In a build tree the executable lies beside mgd/core.so, and lua/ is one level up, or two (a
- * second build inside of the first, such as build/sanitize). Installed as PREFIX/bin/mgd-lua, the
+ * In a build tree the executable lies beside mgd/core.so, and lua/ is one level up, or up
+ * to three (builds inside of the first, such as build/sanitize and build/clang/sanitize). Installed as PREFIX/bin/mgd-lua, the
  * modules are in PREFIX/share/lua/5.4 and PREFIX/lib/lua/5.4, as for stock Lua.
  */
 
@@ -116,7 +116,7 @@ void paths_open(lua_State *L, const char *program, bool ignore_environment) {
         return;
     strcpy(parent, directory);
     if (exists(L, directory, "mgd/core.so")) {
-        for (int level = 0; level < 2 && to_parent(parent); level++)
+        for (int level = 0; level < 3 && to_parent(parent); level++)
             if (exists(L, parent, "lua/mgd/init.lua")) {
                 lua_pushfstring(L, "%s/lua", parent);
                 add_both(L, lua_tostring(L, -1), directory, ignore_environment);

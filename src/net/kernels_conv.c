@@ -371,7 +371,7 @@ static void outputs_seeing(const conv *c, size_t side, size_t tap, size_t *first
 typedef struct {
     size_t rows, columns;
     size_t delta, delta_row; /* the first of them, and from row to row, */
-    size_t x, x_row, x_step; /* and of x, from pixel to pixel too */
+    size_t x, x_row, x_step; /* and of x, from pixel to pixel too; x wraps, as corners do */
     size_t image;            /* from output to output */
 } field;
 
@@ -403,7 +403,7 @@ INLINE void sum_field(const field *f, const real *delta, const real *x, const si
                       vec sum[BACK][ROW_TAPS], const int n, const int across) {
     for (size_t row = 0; row < f->rows; row++) {
         const real *d = delta + (f->delta + row * f->delta_row) * width;
-        const real *at = x + (f->x + row * f->x_row) * width;
+        const real *at = x + (ptrdiff_t)((f->x + row * f->x_row) * width);
         for (size_t column = 0; column < f->columns; column++) {
             vec left[BACK];
             for (int i = 0; i < n; i++)

@@ -141,6 +141,20 @@ static mgd_status generate(mgd_context *ctx, const char *what, mgd_dtype dtype, 
     return MGD_OK;
 }
 
+static void full_values(const void *plan, size_t start, size_t n, double *values) {
+    (void)start;
+    for (size_t i = 0; i < n; i++)
+        values[i] = *(const double *)plan;
+}
+
+mgd_status mgd_tensor_full(mgd_context *ctx, mgd_dtype dtype, size_t ndim, const size_t *shape,
+                           double value, mgd_tensor **out) {
+    MGD_OPERATION;
+    if (value == 0 && !signbit(value)) /* as fresh memory is, which so is not touched */
+        return mgd_tensor_new(ctx, dtype, ndim, shape, out);
+    return generate(ctx, "full", dtype, ndim, shape, full_values, &value, out);
+}
+
 typedef struct {
     double first, last, step;
     size_t n;
