@@ -1,9 +1,9 @@
-/* Kernels of the engine: perturbation, demodulation, integration, updates; compiled once per
+/* Kernels of the engine: perturbation, demodulation, integration; compiled once per
  * instruction set and precision (see base/simd.h for what keeps the bits the same).
  */
 
-#include "../base/simd.h"
 #include "kernels.h"
+#include "stepped.h"
 
 #include <float.h>
 #include <stdbool.h>
@@ -249,11 +249,6 @@ static void integrate(void *g, const mgd_pattern *s, const void *signal, bool se
 
 /* ---- updates --------------------------------------------------------------------------------- */
 
-/* θ − η·step; where η is 0 θ stays, whatever the step: a stopped replica's may not be finite. */
-INLINE vec stepped(vec theta, vec eta, vec step) {
-    return pick(eta != splat(0), fma_vec(-eta, step, theta), theta);
-}
-
 INLINE void integrate_sgd_kind(const int kind, real *theta, const real *g, const mgd_pattern *s,
                                const real *signal, const real *eta, bool set, size_t count,
                                size_t width) {
@@ -321,71 +316,9 @@ static void rates(double factor, const double *alive, const double *rate, size_t
     fill_tile(out, lanes, width);
 }
 
-static void sgd(void *thetas, const void *gs, const void *etas, size_t count, size_t width) {
-    real *theta = thetas;
-    const real *g = gs, *eta = etas;
-    for (size_t i = 0; i < count * width; i += width)
-        for (size_t lane = 0; lane < width; lane += VEC_LANES)
-            store(theta + i + lane,
-                  stepped(load(theta + i + lane), load(eta + lane), load(g + i + lane)));
-}
-
-static void momentum(void *thetas, const void *gs, void *vs, const void *etas, const void *lives,
-                     double mu, bool nesterov, size_t count, size_t width) {
-    real *theta = thetas, *v = vs;
-    const real *g = gs, *eta = etas;
-    for (size_t lane = 0; lane < width; lane += VEC_LANES) {
-        const vec rate = load(eta + lane);
-        const vec_int moves = load((const real *)lives + lane) != splat(0);
-        for (size_t at = lane; at < count * width; at += width) {
-            vec before = load(v + at), slope = load(g + at);
-            vec speed = fma_vec(splat((real)mu), before, slope);
-            store(v + at, pick(moves, speed, before));
-            vec step = nesterov ? fma_vec(splat((real)mu), speed, slope) : speed;
-            store(theta + at, stepped(load(theta + at), rate, step));
-        }
-    }
-}
-
-static void sign(void *thetas, const void *gs, const void *etas, double threshold, size_t count,
-                 size_t width) {
-    real *theta = thetas;
-    const real *g = gs, *eta = etas;
-    const vec most = splat((real)threshold), one = splat(1);
-    for (size_t i = 0; i < count * width; i += width)
-        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
-            vec slope = load(g + i + lane);
-            vec still = slope - slope; /* 0, or NaN */
-            vec step = pick(slope > most, one, pick(slope < -most, -one, still));
-            store(theta + i + lane, stepped(load(theta + i + lane), load(eta + lane), step));
-        }
-}
-
-static void adam(void *thetas, const void *gs, void *ms, void *vs, const void *etas,
-                 const void *lives, double beta1, double beta2, double epsilon,
-                 const double correction[2], size_t count, size_t width) {
-    real *theta = thetas, *m = ms, *v = vs;
-    const real *g = gs, *eta = etas;
-    const vec b1 = splat((real)beta1), a1 = splat((real)(1 - beta1));
-    const vec b2 = splat((real)beta2), a2 = splat((real)(1 - beta2));
-    const vec c1 = splat((real)correction[0]), c2 = splat((real)correction[1]);
-    for (size_t lane = 0; lane < width; lane += VEC_LANES) {
-        const vec rate = load(eta + lane);
-        const vec_int moves = load((const real *)lives + lane) != splat(0);
-        for (size_t at = lane; at < count * width; at += width) {
-            vec slope = load(g + at), m_before = load(m + at), v_before = load(v + at);
-            vec first = fma_vec(b1, m_before, a1 * slope);
-            vec second = fma_vec(b2, v_before, a2 * slope * slope);
-            store(m + at, pick(moves, first, m_before));
-            store(v + at, pick(moves, second, v_before));
-            vec step = c1 * first / (sqrt_vec(c2 * second) + splat((real)epsilon));
-            store(theta + at, stepped(load(theta + at), rate, step));
-        }
-    }
-}
-
 extern const mgd_random_kernels MGD_KERNEL_TABLE(random);
 extern const mgd_code_kernels MGD_KERNEL_TABLE(code);
+extern mgd_optimizer_kernel *const MGD_KERNEL_TABLE(optimizer)[];
 extern const mgd_engine_kernels MGD_KERNEL_TABLE(engine);
 const mgd_engine_kernels MGD_KERNEL_TABLE(engine) = {
     .lanes = LANES,
@@ -403,8 +336,5 @@ const mgd_engine_kernels MGD_KERNEL_TABLE(engine) = {
     .low_pass = low_pass,
     .limit = limit,
     .rates = rates,
-    .sgd = sgd,
-    .momentum = momentum,
-    .sign = sign,
-    .adam = adam,
+    .optimizers = MGD_KERNEL_TABLE(optimizer),
 };

@@ -1,10 +1,11 @@
-/* The engine's kernels: perturbing, costs into signals, integration, writing. One table for each
- * instruction set and precision, with those of randomness and of codes in it.
+/* The engine's kernels: perturbing, costs into signals, integration. One table for each
+ * instruction set and precision, with those of randomness, codes and optimizers in it.
  */
 #ifndef MGD_MGD_KERNELS_H
 #define MGD_MGD_KERNELS_H
 
 #include "code.h"
+#include "optimizers.h"
 
 /* Signals beyond this may make θ overflow when it is written. */
 #define MGD_HUGE_SIGNAL 1e15
@@ -81,18 +82,7 @@ typedef struct {
      * its value */
     void (*rates)(double factor, const double *alive, const double *rate, size_t lanes,
                   size_t width, void *out);
-    /* Updates of θ (count × width) from G; eta (width), 0 where θ is to stay; lives (width), 0
-     * where the moments are */
-    void (*sgd)(void *theta, const void *g, const void *eta, size_t count, size_t width);
-    void (*momentum)(void *theta, const void *g, void *v, const void *eta, const void *lives,
-                     double momentum, bool nesterov, size_t count, size_t width);
-    /* θ ← θ ∓ eta by the sign of G, where |G| > threshold */
-    void (*sign)(void *theta, const void *g, const void *eta, double threshold, size_t count,
-                 size_t width);
-    /* correction: 1/(1 − β₁ᵗ), 1/(1 − β₂ᵗ) */
-    void (*adam)(void *theta, const void *g, void *m, void *v, const void *eta, const void *lives,
-                 double beta1, double beta2, double epsilon, const double correction[2],
-                 size_t count, size_t width);
+    mgd_optimizer_kernel *const *optimizers; /* by mgd_optimizer */
 } mgd_engine_kernels;
 
 const mgd_engine_kernels *mgd_engine_kernels_get(mgd_isa isa, mgd_dtype dtype);

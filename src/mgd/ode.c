@@ -79,7 +79,7 @@ static mgd_status check(mgd_context *ctx, const mgd_train *t, const mgd_chip *ch
     if (t->engine != MGD_ENGINE_ANALOG)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: integrator %s is the analog engine's", name);
     MGD_TRY(mgd_analog_check(ctx, t, chip));
-    if (t->optimizer != MGD_OPTIMIZER_SGD || t->clip > 0 || t->clip_norm > 0)
+    if (!mgd_optimizer_type_of(t->optimizer)->plain || t->clip > 0 || t->clip_norm > 0)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: integrator %s: θ follows dθ/dt = −η·(G + λ·θ): expected optimizer "
                         "sgd, without clip or clip_norm, or integrator euler",

@@ -53,15 +53,6 @@ static const char *convention_name(unsigned convention) {
     return convention < COUNT(names) ? names[convention] : NULL;
 }
 
-static const char *optimizer_name(unsigned optimizer) {
-    static const char *const names[] = {
-        [MGD_OPTIMIZER_SGD] = "sgd",           [MGD_OPTIMIZER_MOMENTUM] = "momentum",
-        [MGD_OPTIMIZER_NESTEROV] = "nesterov", [MGD_OPTIMIZER_ADAM] = "adam",
-        [MGD_OPTIMIZER_SIGN] = "sign",
-    };
-    return optimizer < COUNT(names) ? names[optimizer] : NULL;
-}
-
 /* ---- the table ------------------------------------------------------------------------------- */
 
 #define AT(member) .offset = offsetof(mgd_train, member), .size = sizeof(((mgd_train *)0)->member)
@@ -105,7 +96,7 @@ static const mgd_option table[] = {
      .doc = "Error of a trial step of GSL's, absolute and relative, in each of θ, G and u."},
     {"settle", MGD_OPTION_INTEGER, AT(settle), FROM(0), .unit = "steps",
      .doc = "Gated: so many steps after a sample changed or θ was written do not count."},
-    {"optimizer", MGD_OPTION_CHOICE, AT(optimizer), .choice = optimizer_name,
+    {"optimizer", MGD_OPTION_CHOICE, AT(optimizer), .choice = mgd_optimizer_name,
      .doc = "How G changes θ; see M.OPTIMIZERS."},
     {"momentum", MGD_OPTION_NUMBER, AT(momentum), BELOW(0, 1), .otherwise = 0.9,
      .doc = "Share of the velocity that is kept."},

@@ -7,13 +7,11 @@
 #include <string.h>
 
 static bool has_first_moment(const mgd_run *run) {
-    return run->train.optimizer == MGD_OPTIMIZER_MOMENTUM ||
-           run->train.optimizer == MGD_OPTIMIZER_NESTEROV ||
-           run->train.optimizer == MGD_OPTIMIZER_ADAM;
+    return mgd_optimizer_type_of(run->train.optimizer)->moments > 0;
 }
 
 static bool has_second_moment(const mgd_run *run) {
-    return run->train.optimizer == MGD_OPTIMIZER_ADAM;
+    return mgd_optimizer_type_of(run->train.optimizer)->moments > 1;
 }
 
 static bool keeps_windows(const mgd_run *run) {

@@ -73,34 +73,27 @@ static void limit_norm(mgd_run *run, size_t unit, double most) {
 
 /* θ of a unit from its G, for the write at the end of `step`. */
 static void update(mgd_run *run, mgd_worker *w, size_t unit, uint64_t step) {
-    const mgd_engine_kernels *k = run->kernels;
+    mgd_optimizer_kernel *const *optimizers = run->kernels->optimizers;
     const mgd_train *t = &run->train;
-    size_t at = unit * mgd_run_unit_bytes(run), count = run->layout.count,
-           width = run->layout.width;
-    char *theta = run->state.theta + at, *gradient = run->state.gradient + at;
-    double time = (double)mgd_timer_index(&run->clock.windows, step) + 1;
-    if (t->weight_decay > 0)
-        k->sgd(theta, theta, w->rates.decay, count, width);
-    switch (t->optimizer) {
-    case MGD_OPTIMIZER_SGD:
-        k->sgd(theta, gradient, w->rates.eta, count, width);
-        break;
-    case MGD_OPTIMIZER_MOMENTUM:
-    case MGD_OPTIMIZER_NESTEROV:
-        k->momentum(theta, gradient, run->state.first_moment + at, w->rates.eta, w->rates.lives,
-                    t->momentum, t->optimizer == MGD_OPTIMIZER_NESTEROV, count, width);
-        break;
-    case MGD_OPTIMIZER_ADAM:
-        k->adam(
-            theta, gradient, run->state.first_moment + at, run->state.second_moment + at,
-            w->rates.eta, w->rates.lives, t->beta1, t->beta2, t->epsilon,
-            (double[]){1 / (1 - mgd_power(t->beta1, time)), 1 / (1 - mgd_power(t->beta2, time))},
-            count, width);
-        break;
-    case MGD_OPTIMIZER_SIGN:
-        k->sign(theta, gradient, w->rates.eta, t->threshold, count, width);
-        break;
+    mgd_state *state = &run->state;
+    size_t at = unit * mgd_run_unit_bytes(run);
+    mgd_optimizer_step s = {.train = t,
+                            .time = (double)mgd_timer_index(&run->clock.windows, step) + 1,
+                            .theta = state->theta + at,
+                            .g = state->gradient + at,
+                            .first = state->first_moment ? state->first_moment + at : NULL,
+                            .second = state->second_moment ? state->second_moment + at : NULL,
+                            .eta = w->rates.eta,
+                            .lives = w->rates.lives,
+                            .count = run->layout.count,
+                            .width = run->layout.width};
+    if (t->weight_decay > 0) { /* θ ← θ − η·λ·θ */
+        mgd_optimizer_step decay = s;
+        decay.g = s.theta;
+        decay.eta = w->rates.decay;
+        optimizers[MGD_OPTIMIZER_SGD](&decay);
     }
+    optimizers[t->optimizer](&s);
 }
 
 /* ---- after the write ------------------------------------------------------------------------- */
@@ -165,7 +158,7 @@ mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t 
          chip = run->session->write != NULL;
     bool limits = t->clip > 0 || t->clip_norm > 0;
     bool at_once = writes && run->engine->integrate_part && !limits &&
-                   t->optimizer == MGD_OPTIMIZER_SGD && !run->keeps_windows && !chip &&
+                   mgd_optimizer_type_of(t->optimizer)->plain && !run->keeps_windows && !chip &&
                    !(t->weight_decay > 0);
     bool careful =
         writes && (run->state.careful[unit] || !(fabs(mgd_run_eta(run, last)) < run->now.huge_eta));
