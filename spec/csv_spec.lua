@@ -112,3 +112,20 @@ describe("a number in a cell", function()
       { rows:number "1,234" })
   end)
 end)
+
+describe("csv.text", function()
+  it("is read back as it was", function()
+    local rows = { { "a,b", 'say "a"', 0.1 + 0.2 }, { "two\nlines", "", -1e300 } }
+    local text = csv.text({ "x", "y;z", "value" }, rows)
+    local found = csv.read("here", files.write(text))
+    assert.same({ "x", "y;z", "value" }, { found[1][1], found[1][2], found[1][3] })
+    for i, row in ipairs(rows) do
+      assert.same({ row[1], row[2] }, { found[i + 1][1], found[i + 1][2] })
+      assert.equal(row[3], found:number(found[i + 1][3]))
+    end
+  end)
+
+  it("leaves cells empty that have no value", function()
+    assert.equal("a,b,c,d\n,,,1\n", csv.text({ "a", "b", "c", "d" }, { { nil, false, 0 / 0, 1 } }))
+  end)
+end)

@@ -232,6 +232,8 @@ describe("a history", function()
       history.cost[t] = mgd.tensor(row)
       assert.equal((row[3] + row[4]) / 2, history:quantile("cost", 0.5)[t], "NaN counts")
     end
+    history.cost[1] = mgd.full({ 5 }, math.huge)
+    assert.equal(math.huge, history:quantile("cost", 0.3)[1])
     support.fails("(did you mean 'cost'?)", history.quantile, history, "coste", 0.5)
     support.fails("option 'q' must be a number ≥ 0 and ≤ 1, got 1.5", history.quantile, history,
       "cost", 1.5)

@@ -1,15 +1,9 @@
 --- The numbers of a figure as CSV.
 -- @module mgd.plot.csv
 
-local text = require "mgd.base.encoding"
+local csv = require "mgd.text.csv"
 
-local function cell(value)
-  if type(value) == "number" then
-    return value == value and text.number(value) or ""
-  end
-  value = tostring(value or "")
-  return value:find '[",\n\r]' and '"' .. value:gsub('"', '""') .. '"' or value
-end
+local NAMES = { "panel", "series", "x", "y", "low", "high", "z" }
 
 -- Rows of a series: x, y, low, high, z.
 local ROWS = {}
@@ -49,14 +43,13 @@ end
 --- All series, one below the other.
 -- @treturn string with the columns panel, series, x, y, low, high, z
 return function(figure)
-  local lines = { "panel,series,x,y,low,high,z" }
+  local rows = {}
   for p, panel in ipairs(figure.panels) do
     for k, s in ipairs(panel.series) do
       ROWS[s.kind](s, function(x, y, low, high, z)
-        lines[#lines + 1] = table.concat({ cell(panel.title or p), cell(s.label or k), cell(x),
-          cell(y), cell(low), cell(high), cell(z) }, ",")
+        rows[#rows + 1] = { panel.title or p, s.label or k, x, y, low, high, z }
       end, panel.categories)
     end
   end
-  return table.concat(lines, "\n") .. "\n"
+  return csv.text(NAMES, rows)
 end

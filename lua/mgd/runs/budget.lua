@@ -16,6 +16,7 @@ local naming = require "mgd.base.naming"
 local number_text = require("mgd.base.encoding").number
 local options = require "mgd.base.options"
 local record = require "mgd.text.record"
+local statistics = require "mgd.stats.values"
 
 local M = {}
 
@@ -262,10 +263,10 @@ local function rows_of(budget)
     { "cycles", "perturbation cycles", figures.count },
     { "writes", "writes of a parameter", figures.count },
     { "writes_max", "  of the most written one", figures.count,
-      when = figures.median(values_of(budget.done.writes_max))
-        > figures.median(values_of(budget.done.writes)) },
+      when = statistics.median(values_of(budget.done.writes_max))
+        > statistics.median(values_of(budget.done.writes)) },
     { "pulses", "pulses, all parameters", figures.count,
-      when = figures.median(values_of(budget.done.pulses)) ~= 0 },
+      when = statistics.median(values_of(budget.done.pulses)) ~= 0 },
     { "samples", "samples shown", figures.count },
     { "bits", ("broadcast, %d bit a cost"):format(costs.cost_bits), bits_of },
     { "bits_received", ("  received by P = %s"):format(
@@ -302,7 +303,7 @@ local function notes_of(budget)
       :format(replicas)
   end
   if budget.target then
-    local reached = select(2, figures.median(values_of(budget.target.steps)))
+    local reached = select(2, statistics.median(values_of(budget.target.steps)))
     local steps = figures.count(budget.run.history.step[-1])
     if replicas > 1 then
       notes[#notes + 1] = ("target: first reached by %d of %d within %s steps, by the rows of the "
@@ -351,7 +352,7 @@ function Budget:__tostring()
   for _, row in ipairs(rows_of(self)) do
     if row.when ~= false then
       add(row[2], function(entry)
-        local median, n = figures.median(values_of(entry[1][row[1]]))
+        local median, n = statistics.median(values_of(entry[1][row[1]]))
         local missed = n == 0 and entry[1] == self.target
         return missed and (row[1] == "steps" and "not reached" or "–") or row[3](median)
       end)

@@ -10,11 +10,13 @@ local each = require "mgd.runs.each"
 local figures = require "mgd.text.numbers"
 local grid = require "mgd.text.grid"
 local naming = require "mgd.base.naming"
+local probes = require "mgd.runs.probes"
 local record = require "mgd.text.record"
+local statistics = require "mgd.stats.values"
 
 local M = {}
 
-local count, median = figures.count, figures.median
+local count, median = figures.count, statistics.median
 
 -- ---- what the code can do -----------------------------------------------------------------------
 
@@ -86,18 +88,10 @@ local function performance(run)
   return run.core:evaluate(set.x, set.y)
 end
 
-local function norms_of(t, replicas)
-  local values = {}
-  for r = 1, replicas do
-    values[r] = (replicas > 1 and t[r] or t):norm()
-  end
-  return values
-end
-
 -- What G of the last window is worth, and what it did to θ.
 local function measure_window(run, f)
   local o = run.options
-  f.norm_theta = norms_of(run.core:theta(), o.replicas)
+  f.norm_theta = probes.norms(run.core:theta(), o.replicas)
   run.core:keep_gradient()
   f.norm_update = run.core:update_norm()
   f.not_worked_out = no_gradient(o)
@@ -109,7 +103,7 @@ local function measure_window(run, f)
       f.norm_error[r] = errors[r]:norm()
     end
   end
-  f.norm_G = norms_of(run.core:gradient(), o.replicas)
+  f.norm_G = probes.norms(run.core:gradient(), o.replicas)
 end
 
 -- How replicas stand: how many run, fulfilled `stop`, diverged; the first that diverged.

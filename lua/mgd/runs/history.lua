@@ -9,6 +9,7 @@ local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
 local probes = require "mgd.runs.probes"
 local record = require "mgd.text.record"
+local statistics = require "mgd.stats.values"
 local text = require "mgd.base.encoding"
 
 local M = {}
@@ -118,42 +119,19 @@ end
 -- @tparam string path
 -- @treturn history itself
 function History:save_csv(path)
-  local lines = { table.concat(headings(self), ",") }
+  local rows = {}
   for t = 1, self.step.size do
-    local line = cells(self, t)
-    for i, value in ipairs(line) do
-      line[i] = text.number(value)
+    rows[t] = cells(self, t)
+    for i, value in ipairs(rows[t]) do
+      rows[t][i] = text.number(value) -- nan by its name
     end
-    lines[#lines + 1] = table.concat(line, ",")
   end
-  files.write("history:save_csv", path, table.concat(lines, "\n") .. "\n", { durable = true })
+  files.write("history:save_csv", path, require("mgd.text.csv").text(headings(self), rows),
+    { durable = true })
   return self
 end
 
 -- ---- quantiles ----------------------------------------------------------------------------------
-
--- The numbers of a list without its NaNs, in order.
-local function sorted_values(list)
-  local sorted = {}
-  for _, value in ipairs(list) do
-    if value == value then
-      sorted[#sorted + 1] = value
-    end
-  end
-  table.sort(sorted)
-  return sorted
-end
-
--- Quantile q of sorted numbers, between them linearly; NaN of none.
-local function quantile_of(sorted, q)
-  local at = 1 + q * (#sorted - 1)
-  local low = math.floor(at)
-  local share = at - low
-  if #sorted == 0 then
-    return 0 / 0
-  end
-  return share == 0 and sorted[low] or sorted[low] + share * (sorted[low + 1] - sorted[low])
-end
 
 -- A row of a probe as a list, whether of one replica or of many.
 local function values_of(row)
@@ -177,10 +155,10 @@ function History:quantile(name, q)
   options.check(where, schema, { name = name, q = q })
   local column, out = self[name], {}
   if name == "stopped" or name == "diverged" then
-    return quantile_of(sorted_values(column:totable()), q)
+    return (statistics.quantile(column:totable(), q))
   end
   for t = 1, column.shape[1] do
-    out[t] = quantile_of(sorted_values(values_of(column[t])), q)
+    out[t] = (statistics.quantile(values_of(column[t]), q))
   end
   return core.tensor.tensor(out)
 end
@@ -310,7 +288,7 @@ local function shown_columns(history)
     else
       for _, q in ipairs(QUANTILES) do
         add(("%s %d%%"):format(name, 100 * q), 5, function(t)
-          return quantile_of(sorted_values(values_of(column[t])), q)
+          return (statistics.quantile(values_of(column[t]), q))
         end)
       end
     end
@@ -322,7 +300,7 @@ end
 local function counters_line(counters, timed)
   local function value(name)
     local is = counters[name]
-    return quantile_of(sorted_values(values_of(is)), 0.5)
+    return (statistics.median(values_of(is)))
   end
   local parts = {
     ("%.6g evaluations"):format(value "evaluations"),

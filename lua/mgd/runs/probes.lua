@@ -12,8 +12,11 @@ M.names = {
   "error_correlation", "angle_set", "norm_G", "norm_theta", "norm_update", "saturated",
 }
 
--- Euclidean norm of each replica's row.
-local function norms(t, replicas)
+--- Euclidean norm of each replica's row.
+-- @tparam tensor t (P), or (R, P) for an ensemble
+-- @tparam integer replicas
+-- @treturn table list of R numbers
+function M.norms(t, replicas)
   local values = {}
   for r = 1, replicas do
     values[r] = (replicas > 1 and t[r] or t):norm()
@@ -107,11 +110,11 @@ local GROUPS = {
     end },
   { probes = { "norm_G" }, keeps_gradient = true,
     measure = function(self)
-      return norms(self.run.core:gradient(), self.run.options.replicas)
+      return M.norms(self.run.core:gradient(), self.run.options.replicas)
     end },
   { probes = { "norm_theta" },
     measure = function(self)
-      return norms(self.run.core:theta(), self.run.options.replicas)
+      return M.norms(self.run.core:theta(), self.run.options.replicas)
     end },
   { probes = { "norm_update" }, keeps_gradient = true,
     measure = function(self)

@@ -1,6 +1,7 @@
 --- Values that statistics take: tensors and lists, as lists of numbers; and results that print.
 -- @module mgd.stats.values
 
+local quantiles = require("mgd.core").stats.quantiles
 local figures = require "mgd.text.numbers"
 local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
@@ -52,6 +53,21 @@ function M.known(list)
     out[#out + 1] = value == value and value or nil
   end
   return out
+end
+
+--- A quantile of the values that are not nan.
+-- @tparam table list
+-- @tparam number q from 0 to 1
+-- @treturn number nan where there are none
+-- @treturn integer how many there are
+function M.quantile(list, q)
+  local known = M.known(list)
+  return #known > 0 and quantiles(known, { q })[1] or 0 / 0, #known
+end
+
+--- Their median.
+function M.median(list)
+  return M.quantile(list, 0.5)
 end
 
 --- A value with its interval for people: "15 (12 … 19 at 95 %)".

@@ -1,12 +1,13 @@
 --- Tables as text, as spreadsheets and other programs write them: RFC 4180, and what is usual
--- beside it. The one reader of such files.
+-- beside it. The one reader and the one writer of such files.
 --
--- Cells are separated by `,`, `;` or tabs, as the line of names says by what it has outside of
--- quotes, or a first line `sep=;` by itself. A cell in quotes may hold separators, line breaks and
--- doubled quotes. Lines end as they like; empty ones, rows without any text, and comments (`#`) are
--- left out. Where the comma separates nothing, numbers may have decimal commas.
+-- Cells that are read are separated by `,`, `;` or tabs, as the line of names says by what it has
+-- outside of quotes, or a first line `sep=;` by itself. A cell in quotes may hold separators, line
+-- breaks and doubled quotes. Lines end as they like; empty ones, rows without any text, and
+-- comments (`#`) are left out. Where the comma separates nothing, numbers may have decimal commas.
 -- @module mgd.text.csv
 
+local encoding = require "mgd.base.encoding"
 local files = require "mgd.base.files"
 local options = require "mgd.base.options"
 
@@ -147,6 +148,34 @@ function Table:number(text)
   end
   self.mark = value and mark or self.mark
   return value
+end
+
+-- ---- writing ------------------------------------------------------------------------------------
+
+local function cell_text(value)
+  if value == nil or value == false or value ~= value then
+    return ""
+  elseif type(value) == "number" then
+    return encoding.number(value)
+  end
+  return value:find '[",\n\r]' and '"' .. value:gsub('"', '""') .. '"' or value
+end
+
+--- A table as text: cells between commas, in quotes where they need them. Numbers keep their value;
+-- what is nil, false or nan is an empty cell.
+-- @tparam table names of the columns, the first line
+-- @tparam table rows list of lists, with a cell for each name
+-- @treturn string
+function M.text(names, rows)
+  local lines = {}
+  for i = 0, #rows do
+    local cells, row = {}, i == 0 and names or rows[i]
+    for k = 1, #names do
+      cells[k] = cell_text(row[k])
+    end
+    lines[i + 1] = table.concat(cells, ",")
+  end
+  return table.concat(lines, "\n") .. "\n"
 end
 
 return M

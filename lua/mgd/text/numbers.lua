@@ -59,20 +59,6 @@ function M.count(n)
   return head .. rest:gsub("(%d%d%d)", ",%1")
 end
 
---- The median of the numbers in a list that are no NaN, and how many they are; NaN of none.
-function M.median(list)
-  local sorted = {}
-  for _, value in ipairs(list) do
-    if value == value then
-      sorted[#sorted + 1] = value
-    end
-  end
-  table.sort(sorted)
-  local n = #sorted
-  local low, high = sorted[math.floor((n + 1) / 2)], sorted[math.floor(n / 2) + 1]
-  return n > 0 and (low + high) / 2 or 0 / 0, n
-end
-
 --- How many columns of a terminal a text takes: its letters, combining marks left out.
 function M.width(text)
   return select(2, text:gsub("\204[\128-\191]", ""):gsub("[^\128-\191]", ""))

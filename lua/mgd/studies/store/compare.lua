@@ -52,14 +52,12 @@ function Comparison:__tostring()
   return tostring(listing(rows, names))
 end
 
--- Values without nan.
-local function known(column)
-  return values.known(column:totable())
+local function count(column)
+  return #values.known(column:totable())
 end
 
 local function median(column)
-  local list = known(column)
-  return #list > 0 and stats.median(list) or 0 / 0
+  return (values.median(column:totable()))
 end
 
 --- What came of an experiment's runs that have ended.
@@ -74,7 +72,7 @@ function Compare:summary(exp)
   local runs, result = #t.steps, { experiment = name, solved = 0, diverged = 0 }
   result.runs = runs
   if runs > 0 then
-    result.solved, result.diverged = #known(t.solved), #known(t.diverged)
+    result.solved, result.diverged = count(t.solved), count(t.diverged)
     result.success = stats.success(result.solved, runs)
     result.time = stats.time_to_solution(t.solved, { budget = t.steps, diverged = t.diverged })
     result.cost, result.accuracy = median(t.cost), median(t.accuracy)

@@ -3,6 +3,7 @@
 -- @module mgd.studies.store.export
 
 local core = require "mgd.core"
+local csv = require "mgd.text.csv"
 local files = require "mgd.base.files"
 local options = require "mgd.base.options"
 
@@ -10,35 +11,15 @@ local Export = {}
 
 -- ---- CSV ----------------------------------------------------------------------------------------
 
--- As few digits as tell a number from all others.
-local function digits(value)
-  for places = 15, 17 do
-    local text = ("%." .. places .. "g"):format(value)
-    if tonumber(text) == value then
-      return (text:gsub(",", "."))
-    end
-  end
-end
-
-local function cell(value)
-  if value == nil or value ~= value or value == false then
-    return ""
-  elseif type(value) == "number" then
-    return digits(value)
-  end
-  return value:find '[",\n\r]' and '"' .. value:gsub('"', '""') .. '"' or value
-end
-
 local function csv_of(names, columns, count)
-  local lines = { table.concat(names, ",") }
-  for row = 1, count do
-    local cells = {}
-    for i, name in ipairs(names) do
-      cells[i] = cell(columns[name][row])
+  local rows = {}
+  for i = 1, count do
+    rows[i] = {}
+    for k, name in ipairs(names) do
+      rows[i][k] = columns[name][i]
     end
-    lines[#lines + 1] = table.concat(cells, ",")
   end
-  return table.concat(lines, "\n") .. "\n"
+  return csv.text(names, rows)
 end
 
 -- ---- NPZ: a ZIP file of NPY files, stored as they are ------------------------------------------

@@ -109,8 +109,7 @@ end
 -- The median over the seeds of a point that have ended.
 local function median(field)
   return function(self, i)
-    local list = values.known(self[field][i]:totable())
-    return #list > 0 and stats.median(list) or 0 / 0
+    return (values.median(self[field][i]:totable()))
   end
 end
 
