@@ -19,6 +19,18 @@ function M.number(value)
   return ((tonumber(brief) == value and brief or ("%.17g"):format(value)):gsub(",", "."))
 end
 
+--- A value as people read it who may type it again: a number as above, nil as `none`, all else as
+-- tostring has it.
+-- @param value
+-- @tparam[opt="nil"] string none
+-- @treturn string
+function M.value(value, none)
+  if type(value) == "number" then
+    return M.number(value)
+  end
+  return value == nil and none or tostring(value)
+end
+
 -- ---- UTF-8 --------------------------------------------------------------------------------------
 
 local REPLACEMENT = "\239\191\189" -- U+FFFD

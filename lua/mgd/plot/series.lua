@@ -236,7 +236,7 @@ local function texts(where, name, given)
   end
   local out, values = {}, {}
   for i, value in ipairs(list) do
-    out[i] = type(value) == "number" and text.number(value) or tostring(value)
+    out[i] = text.value(value)
     values[i] = type(value) == "number" and value or out[i]
   end
   return out, brief(values) or out

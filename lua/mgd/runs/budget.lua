@@ -18,6 +18,8 @@ local options = require "mgd.base.options"
 local record = require "mgd.text.record"
 local statistics = require "mgd.stats.values"
 
+local of_replicas = statistics.of_replicas
+
 local M = {}
 
 M.SCHEMA = {
@@ -160,10 +162,6 @@ end
 
 local section_of = record.kind("mgd.costs", { "energy", "backprop" })
 
-local function values_of(value)
-  return type(value) == "number" and { value } or value:totable()
-end
-
 -- Numbers, or tensors (R).
 local function finish(run, lists)
   local out = {}
@@ -179,7 +177,7 @@ local function crossing(run, target)
     options.fail("run:budget", "option 'target': the run has no history to look at yet: "
       .. "run:run{…} first")
   end
-  local steps = values_of(run.history:time_to_solution(target).first)
+  local steps = of_replicas(run.history:time_to_solution(target).first)
   local step, wall, at = run.history.step:totable(), run.history.wall:totable(), {}
   for t, value in ipairs(step) do
     at[value] = wall[t]
@@ -263,10 +261,10 @@ local function rows_of(budget)
     { "cycles", "perturbation cycles", figures.count },
     { "writes", "writes of a parameter", figures.count },
     { "writes_max", "  of the most written one", figures.count,
-      when = statistics.median(values_of(budget.done.writes_max))
-        > statistics.median(values_of(budget.done.writes)) },
+      when = statistics.median(of_replicas(budget.done.writes_max))
+        > statistics.median(of_replicas(budget.done.writes)) },
     { "pulses", "pulses, all parameters", figures.count,
-      when = statistics.median(values_of(budget.done.pulses)) ~= 0 },
+      when = statistics.median(of_replicas(budget.done.pulses)) ~= 0 },
     { "samples", "samples shown", figures.count },
     { "bits", ("broadcast, %d bit a cost"):format(costs.cost_bits), bits_of },
     { "bits_received", ("  received by P = %s"):format(
@@ -303,7 +301,7 @@ local function notes_of(budget)
       :format(replicas)
   end
   if budget.target then
-    local reached = select(2, statistics.median(values_of(budget.target.steps)))
+    local reached = select(2, statistics.median(of_replicas(budget.target.steps)))
     local steps = figures.count(budget.run.history.step[-1])
     if replicas > 1 then
       notes[#notes + 1] = ("target: first reached by %d of %d within %s steps, by the rows of the "
@@ -352,7 +350,7 @@ function Budget:__tostring()
   for _, row in ipairs(rows_of(self)) do
     if row.when ~= false then
       add(row[2], function(entry)
-        local median, n = statistics.median(values_of(entry[1][row[1]]))
+        local median, n = statistics.median(of_replicas(entry[1][row[1]]))
         local missed = n == 0 and entry[1] == self.target
         return missed and (row[1] == "steps" and "not reached" or "–") or row[3](median)
       end)

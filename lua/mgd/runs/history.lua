@@ -12,6 +12,8 @@ local record = require "mgd.text.record"
 local statistics = require "mgd.stats.values"
 local text = require "mgd.base.encoding"
 
+local of_replicas = statistics.of_replicas
+
 local M = {}
 
 local solution_of = record.kind "mgd.solution"
@@ -133,11 +135,6 @@ end
 
 -- ---- quantiles ----------------------------------------------------------------------------------
 
--- A row of a probe as a list, whether of one replica or of many.
-local function values_of(row)
-  return type(row) == "number" and { row } or row:totable()
-end
-
 --- A quantile over the replicas, row by row; replicas whose value is NaN do not count.
 -- @tparam string name of a column, such as "cost"; or "stopped" or "diverged", which have one value
 --   for each replica, NaN for those that did not
@@ -158,7 +155,7 @@ function History:quantile(name, q)
     return (statistics.quantile(column:totable(), q))
   end
   for t = 1, column.shape[1] do
-    out[t] = (statistics.quantile(values_of(column[t]), q))
+    out[t] = (statistics.quantile(of_replicas(column[t]), q))
   end
   return core.tensor.tensor(out)
 end
@@ -288,7 +285,7 @@ local function shown_columns(history)
     else
       for _, q in ipairs(QUANTILES) do
         add(("%s %d%%"):format(name, 100 * q), 5, function(t)
-          return (statistics.quantile(values_of(column[t]), q))
+          return (statistics.quantile(of_replicas(column[t]), q))
         end)
       end
     end
@@ -300,7 +297,7 @@ end
 local function counters_line(counters, timed)
   local function value(name)
     local is = counters[name]
-    return (statistics.median(values_of(is)))
+    return (statistics.median(of_replicas(is)))
   end
   local parts = {
     ("%.6g evaluations"):format(value "evaluations"),

@@ -44,6 +44,13 @@ function M.list(where, x, least, most, nan)
   return list
 end
 
+--- What a run has of its replicas as a list: a number of one, a tensor (R) of many.
+-- @tparam number|tensor x
+-- @treturn table
+function M.of_replicas(x)
+  return type(x) == "number" and { x } or x:totable()
+end
+
 --- The values of a list that are not nan.
 -- @tparam table list
 -- @treturn table

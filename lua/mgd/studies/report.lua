@@ -12,12 +12,12 @@
 
 local interrupts = require "mgd.base.interrupts"
 local curves = require "mgd.studies.report.curves"
+local encoding = require "mgd.base.encoding"
 local experiment = require "mgd.studies.experiment"
 local figures = require "mgd.text.numbers"
 local files = require "mgd.base.files"
 local heat = require "mgd.studies.report.heat"
 local html = require "mgd.studies.report.html"
-local number_text = require("mgd.base.encoding").number
 local options = require "mgd.base.options"
 local own = require "mgd.studies.report.own"
 local stores = require "mgd.studies.store"
@@ -100,8 +100,7 @@ local function time(t)
 end
 
 local function value_text(value)
-  return value == nil and "–" or type(value) == "number" and number_text(value)
-    or tostring(value)
+  return encoding.value(value, "–")
 end
 
 -- A path as a column's name: what options of mgd.train and stages of a chip are called.

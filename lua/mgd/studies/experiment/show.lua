@@ -8,13 +8,6 @@ local text = require "mgd.base.encoding"
 
 local M = {}
 
-local function shown(value)
-  if type(value) == "number" then
-    return text.number(value)
-  end
-  return value == nil and "–" or tostring(value)
-end
-
 -- ---- differences --------------------------------------------------------------------------------
 
 local Difference = naming.class "mgd.difference"
@@ -28,7 +21,8 @@ function Difference:__tostring()
     width = math.max(width, #entry.path)
   end
   for i, entry in ipairs(self) do
-    lines[i] = ("%-" .. width .. "s  %s  →  %s"):format(entry.path, shown(entry.a), shown(entry.b))
+    lines[i] = ("%-" .. width .. "s  %s  →  %s"):format(entry.path, text.value(entry.a, "–"),
+      text.value(entry.b, "–"))
   end
   return table.concat(lines, "\n")
 end
@@ -72,7 +66,7 @@ function M.text(exp)
   end
   table.sort(keys)
   for _, path in ipairs(keys) do
-    lines[#lines + 1] = ("  %-38s %s"):format(path, shown(all[path]))
+    lines[#lines + 1] = ("  %-38s %s"):format(path, text.value(all[path]))
   end
   lines[#lines + 1] = ("  probes %s"):format(#plain.probes > 0
     and table.concat(plain.probes, ", ") or "none")

@@ -3,7 +3,7 @@
 
 local gnuplot = require "mgd.plot.gnuplot"
 local html = require "mgd.studies.report.html"
-local number_text = require("mgd.base.encoding").number
+local value_text = require("mgd.base.encoding").value
 local plot = require "mgd.plot"
 local tensor = require("mgd.core").tensor
 
@@ -75,7 +75,7 @@ local function labels(list)
     if type(value) ~= "number" then
       local texts = {}
       for k, other in ipairs(list) do
-        texts[k] = type(other) == "number" and number_text(other) or tostring(other)
+        texts[k] = value_text(other)
       end
       return texts
     end

@@ -19,7 +19,7 @@ local recipe = require "mgd.runs.recipe"
 local Query = require "mgd.studies.store.query"
 local Record = require "mgd.studies.store.record"
 local schema = require "mgd.studies.store.schema"
-local number_text = require("mgd.base.encoding").number
+local value_text = require("mgd.base.encoding").value
 
 local sqlite = core.sqlite
 
@@ -439,15 +439,11 @@ local function first_difference(store, id, exp)
   return "what it is made of" -- the order of models, which is no parameter
 end
 
-local function word(value)
-  return type(value) == "number" and number_text(value) or tostring(value)
-end
-
 local function refuse_other(store, id, exp)
   local path, there, here = first_difference(store, id, exp)
   options.fail("store", "%s holds another experiment named '%s': %s differs%s; give this one a "
     .. "name of its own, by exp:with{name = …}", store.path, exp.name, path,
-    there ~= here and (", %s there and %s here"):format(word(there), word(here)) or "")
+    there ~= here and (", %s there and %s here"):format(value_text(there), value_text(here)) or "")
 end
 
 --- The number of an experiment, nil where the store does not know it.
