@@ -574,8 +574,8 @@ typedef struct {
     void *user;
 } mgd_hw_model;
 
-/* The fields of a model and of an update by name, for those who fill them in from texts. Pointers,
- * names and enumerators are not among them. */
+/* The fields of a model, a law and an update by name, for those who fill them in from texts. Not
+ * among them are pointers, enumerators, and structures but for `mapping`. */
 typedef enum {
     MGD_HW_NUMBER,
     MGD_HW_SIZE,
@@ -595,6 +595,7 @@ typedef struct {
     mgd_hw_range range;
 } mgd_hw_field;
 MGD_API const mgd_hw_field *mgd_hw_model_fields(size_t *count);
+MGD_API const mgd_hw_field *mgd_hw_law_fields(size_t *count);
 MGD_API const mgd_hw_field *mgd_hw_update_fields(size_t *count);
 
 /* The law by which one programming pulse changes a weight. Δ is dw_min, β is up_down,
@@ -624,12 +625,36 @@ typedef enum {
     MGD_HW_LAW_LTP_LTD,
     MGD_HW_LAW_TABLE,
     MGD_HW_LAW_IDEAL, /* no pulses: the change that is asked for */
+    MGD_HW_LAW_COUNT
 } mgd_hw_law_kind;
-#define MGD_HW_LAW_COUNT 7 /* with pulses */
 
-/* How parameters are written: the law, and what decides whether a device is written. */
+MGD_API const char *mgd_hw_law_name(mgd_hw_law_kind kind); /* "constant", "soft_bounds", … */
+
 typedef struct {
-    mgd_hw_law_kind law;
+    mgd_hw_law_kind kind;
+    double dw_min, up_down; /* weight units; dimensionless: steps up are 1 + this, down 1 − this */
+    double w_min, w_max;    /* weight units */
+    double gamma_up, gamma_down;
+    double amplitude_up, amplitude_down, a, b;
+    double levels, nonlinearity_up, nonlinearity_down;
+    const double *up, *down; /* table: weights after 0, 1, 2 … pulses; the caller's */
+    size_t up_size, down_size;
+} mgd_hw_law;
+
+/* The change of a weight w by one pulse up (direction > 0) or down; 0 of the ideal law. */
+MGD_API double mgd_hw_law_step(const mgd_hw_law *law, double w, int direction);
+
+/* The numbers of a law by name: "dw_min", "up_down", …, in the order of the structure. */
+#define MGD_HW_PARAMETERS 13
+MGD_API const char *mgd_hw_parameter_name(size_t i);
+MGD_API bool mgd_hw_parameter_used(mgd_hw_law_kind kind, size_t i);
+MGD_API double mgd_hw_parameter_get(const mgd_hw_law *law, size_t i);
+MGD_API void mgd_hw_parameter_set(mgd_hw_law *law, size_t i, double value);
+
+/* How parameters are written: the law, how devices spread around it, and what decides whether a
+ * device is written. */
+typedef struct {
+    mgd_hw_law law; /* its curves are copied */
     char stream[64];
     double resolution; /* ideal: changes are multiples of it; 0: any. Rounded as pulses are */
     double threshold;  /* smaller changes are not written */
@@ -637,17 +662,11 @@ typedef struct {
     bool accumulate;   /* what is not written is kept and added to the next change */
     double endurance, endurance_spread; /* writes until a device stands still; 0: no end */
     double sigma, proportional;         /* noise of a write: absolute, and of the change */
-    /* pulses */
-    double dw_min, dw_min_d2d, c2c; /* step, its spreads as fractions of it */
-    double up_down, up_down_d2d;    /* steps up are 1 + this, down 1 − this */
-    double w_min, w_max, w_min_d2d, w_max_d2d;
-    double gamma_up, gamma_down, gamma_d2d;
-    double amplitude_up, amplitude_down, a, b;
-    double levels, nonlinearity_up, nonlinearity_down;
-    size_t max_pulses;
-    bool stochastic;         /* of a fraction of a pulse */
-    const double *up, *down; /* table: weights at pulse 0, 1, …. Copied. */
-    size_t up_size, down_size;
+    /* pulses: spreads of dw_min and of the bounds as fractions, of the others absolute; noise of a
+     * step as a fraction */
+    double dw_min_d2d, up_down_d2d, w_min_d2d, w_max_d2d, gamma_d2d, c2c;
+    size_t max_pulses; /* of one write */
+    bool stochastic;   /* of a fraction of a pulse */
 } mgd_hw_update;
 
 /* Values (T, n) through a chain of models, row after row as time goes on by `step` seconds: what
@@ -1044,28 +1063,6 @@ MGD_API mgd_status mgd_data_parity(mgd_context *ctx, size_t bits, mgd_tensor **x
 MGD_API mgd_status mgd_data_nist7x7(mgd_context *ctx, mgd_tensor **x, mgd_tensor **y);
 
 /* ---- hardware: fits -------------------------------------------------------------------------- */
-
-typedef struct {
-    mgd_hw_law_kind kind;
-    double dw_min, up_down; /* weight units; dimensionless */
-    double w_min, w_max;    /* weight units */
-    double gamma_up, gamma_down;
-    double amplitude_up, amplitude_down, a, b;
-    double levels, nonlinearity_up, nonlinearity_down;
-    const double *up, *down; /* weights after 0, 1, 2 … pulses; the caller's */
-    size_t up_count, down_count;
-} mgd_hw_law;
-
-/* The change of a weight w by one pulse up (direction > 0) or down. */
-MGD_API double mgd_hw_law_step(const mgd_hw_law *law, double w, int direction);
-
-/* The numbers of a law by name: "dw_min", "up_down", …, in the order of the structure. */
-#define MGD_HW_PARAMETERS 13
-MGD_API const char *mgd_hw_law_name(mgd_hw_law_kind kind); /* "constant", "soft_bounds", … */
-MGD_API const char *mgd_hw_parameter_name(size_t i);
-MGD_API bool mgd_hw_parameter_used(mgd_hw_law_kind kind, size_t i);
-MGD_API double mgd_hw_parameter_get(const mgd_hw_law *law, size_t i);
-MGD_API void mgd_hw_parameter_set(mgd_hw_law *law, size_t i, double value);
 
 /* Weights measured along pulses of one direction (+1, −1): w[i] after pulse[i] pulses, which rise
  * and are whole. `fit`, where not NULL, receives what the fitted law says at the same pulses. */

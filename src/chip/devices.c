@@ -130,7 +130,7 @@ static bool uses_time(const mgd_chip_spec *spec) {
 static void open_writer(const opening *o) {
     simulated *s = o->s;
     const mgd_chip_spec *spec = &s->chip->spec;
-    const mgd_hw_update ideal = {.law = MGD_HW_LAW_IDEAL, .stream = "update"};
+    const mgd_hw_update ideal = {.law.kind = MGD_HW_LAW_IDEAL, .stream = "update"};
     size_t bytes = s->rows * s->row_width * s->real;
     s->writer = mgd_hw_writer_of(spec->update ? spec->update : &ideal, spec->seed, o->task->seed);
     bool time = uses_time(spec);
@@ -140,7 +140,7 @@ static void open_writer(const opening *o) {
     s->times = time || part_acts(&s->parts.memory) || s->writer.model.interval > 0 ||
                s->parts.weight.chain.timed;
     s->law = s->coef_bytes;
-    s->coef_bytes += s->writer.law.num_draws * bytes;
+    s->coef_bytes += s->writer.op.num_draws * bytes;
     for (size_t i = 0; i < MGD_HW_KEPT; i++) {
         bool keeps = s->writes && s->writer.keeps[i];
         s->kept[i] = keeps ? s->state_bytes : SIZE_MAX;
@@ -417,8 +417,8 @@ void mgd_simulated_swap(mgd_session *session, size_t a, size_t b) {
     swapping w = {s, a, b};
     size_t bytes = s->rows * s->row_width * s->real;
     mgd_simulated_each_part(s, swap_part, &w);
-    swap_lanes(s, s->coefs, s->coef_bytes, s->law, s->law + s->writer.law.num_draws * bytes,
-               s->real, a, b);
+    swap_lanes(s, s->coefs, s->coef_bytes, s->law, s->law + s->writer.op.num_draws * bytes, s->real,
+               a, b);
     for (size_t k = 0; k < MGD_HW_KEPT; k++)
         if (s->kept[k] != SIZE_MAX)
             swap_lanes(s, s->states, s->state_bytes, s->kept[k], s->kept[k] + bytes, s->real, a, b);

@@ -199,7 +199,7 @@ mgd_status mgd_hw_write(mgd_context *ctx, const mgd_hw_update *update,
     const mgd_hw_kernels *kernels = mgd_hw_kernels_get(isa, dtype);
     mgd_tensor *weights = NULL, *t = NULL;
     bench b = {0};
-    mgd_status status = bench_open(ctx, conditions, dtype, sites, writer.law.num_draws, 0, &b);
+    mgd_status status = bench_open(ctx, conditions, dtype, sites, writer.op.num_draws, 0, &b);
     if (status == MGD_OK)
         status = mgd_tensor_convert(ctx, start, dtype, &weights);
     if (status == MGD_OK)

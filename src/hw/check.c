@@ -3,6 +3,7 @@
 #include "../base/number.h"
 #include "check.h"
 
+#include "law.h"
 #include "model.h"
 
 #include <math.h>
@@ -133,44 +134,33 @@ mgd_status mgd_hw_places_check(mgd_context *ctx, size_t count, const mgd_hw_mode
 
 /* ---- updates --------------------------------------------------------------------------------- */
 
-static const char *table_fault(const mgd_hw_update *u) {
-    if (!u->up || !u->down)
-        return "up, down: expected two curves, got NULL";
-    if (u->up_size < 2 || u->down_size < 2)
-        return "up, down: expected at least 2 weights in each";
-    if (!mgd_hw_rises(u->up, u->up_size, 1) || !mgd_hw_rises(u->down, u->down_size, -1))
-        return "up, down: expected finite weights that rise, and that fall";
-    return NULL;
-}
-
-/* What is wrong with an update beside its numbers; NULL: nothing. */
+/* What is wrong with an update beside the ranges of its fields; NULL: nothing. */
 static const char *update_fault(const mgd_hw_update *u) {
-    if ((unsigned)u->law > MGD_HW_LAW_IDEAL)
+    const mgd_hw_law *law = &u->law;
+    if ((unsigned)law->kind >= MGD_HW_LAW_COUNT)
         return "unknown law";
     if (!memchr(u->stream, 0, sizeof u->stream))
         return "stream: the name has no end";
-    if (u->law == MGD_HW_LAW_IDEAL)
+    if (law->kind == MGD_HW_LAW_IDEAL)
         return NULL;
     if (u->max_pulses < 1 || u->max_pulses > MAX_PULSES)
         return "max_pulses: expected 1 to 65535";
-    if (u->law == MGD_HW_LAW_TABLE)
-        return table_fault(u);
-    if (!(u->w_min < u->w_max))
+    if (mgd_hw_parameter_used(law->kind, MGD_HW_FIT_W_MIN) && !(law->w_min < law->w_max))
         return "w_min must be below w_max";
-    if (u->law == MGD_HW_LAW_LTP_LTD) {
-        bool curved = u->nonlinearity_up != 0 && u->nonlinearity_down != 0;
-        return u->levels >= 1 && curved ? NULL : "levels must be at least 1, and no nonlinearity 0";
-    }
-    if (u->law == MGD_HW_LAW_SOFT_BOUNDS && !(u->w_min < 0 && u->w_max > 0))
-        return "soft bounds must lie on both sides of 0";
-    return u->dw_min > 0 ? NULL : "dw_min must be above 0";
+    const mgd_hw_law_type *type = mgd_hw_law_type_of(law->kind);
+    const char *fault = type->fault ? type->fault(law) : NULL;
+    if (!fault && mgd_hw_parameter_used(law->kind, MGD_HW_FIT_DW_MIN) && !(law->dw_min > 0))
+        return "dw_min must be above 0";
+    return fault;
 }
 
 mgd_status mgd_hw_update_check(mgd_context *ctx, const mgd_hw_update *update) {
-    size_t count;
+    size_t numbers, count;
+    const mgd_hw_field *of_law = mgd_hw_law_fields(&numbers);
     const mgd_hw_field *fields = mgd_hw_update_fields(&count);
     const char *fault = update_fault(update);
     if (fault)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "hw: update: %s", fault);
+    MGD_TRY(check_fields(ctx, "hw: update", &update->law, of_law, numbers));
     return check_fields(ctx, "hw: update", update, fields, count);
 }

@@ -1,6 +1,10 @@
-/* The fields of models and updates by name, each once: what checks look at and bindings fill in. */
+/* The fields of models, laws and updates by name, each once: what checks look at and bindings fill
+ * in. */
 
-#include "../base/base.h"
+#include "law.h"
+
+#include <math.h>
+#include <string.h>
 
 #define NUMBERS(field, count, range)                                                               \
     { #field, MGD_HW_NUMBER, offsetof(STRUCTURE, field), count, MGD_HW_##range }
@@ -55,6 +59,47 @@ const mgd_hw_field *mgd_hw_model_fields(size_t *count) {
     return model_fields;
 }
 
+/* ---- laws ------------------------------------------------------------------------------------ */
+
+#undef STRUCTURE
+#define STRUCTURE mgd_hw_law
+static const mgd_hw_field law_fields[MGD_HW_PARAMETERS] = {
+    [MGD_HW_FIT_DW_MIN] = NUMBER(dw_min, NOT_NEGATIVE),
+    [MGD_HW_FIT_UP_DOWN] = NUMBER(up_down, FINITE),
+    [MGD_HW_FIT_W_MIN] = NUMBER(w_min, FINITE),
+    [MGD_HW_FIT_W_MAX] = NUMBER(w_max, FINITE),
+    [MGD_HW_FIT_GAMMA_UP] = NUMBER(gamma_up, FINITE),
+    [MGD_HW_FIT_GAMMA_DOWN] = NUMBER(gamma_down, FINITE),
+    [MGD_HW_FIT_AMPLITUDE_UP] = NUMBER(amplitude_up, FINITE),
+    [MGD_HW_FIT_AMPLITUDE_DOWN] = NUMBER(amplitude_down, FINITE),
+    [MGD_HW_FIT_A] = NUMBER(a, FINITE),
+    [MGD_HW_FIT_B] = NUMBER(b, FINITE),
+    [MGD_HW_FIT_LEVELS] = NUMBER(levels, NOT_NEGATIVE),
+    [MGD_HW_FIT_NONLINEARITY_UP] = NUMBER(nonlinearity_up, FINITE),
+    [MGD_HW_FIT_NONLINEARITY_DOWN] = NUMBER(nonlinearity_down, FINITE),
+};
+
+const mgd_hw_field *mgd_hw_law_fields(size_t *count) {
+    *count = MGD_HW_PARAMETERS;
+    return law_fields;
+}
+
+const char *mgd_hw_parameter_name(size_t i) {
+    return i < MGD_HW_PARAMETERS ? law_fields[i].name : "unknown";
+}
+
+double mgd_hw_parameter_get(const mgd_hw_law *law, size_t i) {
+    double value = NAN;
+    if (i < MGD_HW_PARAMETERS)
+        memcpy(&value, (const char *)law + law_fields[i].offset, sizeof value);
+    return value;
+}
+
+void mgd_hw_parameter_set(mgd_hw_law *law, size_t i, double value) {
+    if (i < MGD_HW_PARAMETERS)
+        memcpy((char *)law + law_fields[i].offset, &value, sizeof value);
+}
+
 /* ---- updates --------------------------------------------------------------------------------- */
 
 #undef STRUCTURE
@@ -68,25 +113,12 @@ static const mgd_hw_field update_fields[] = {
     NUMBER(endurance_spread, NOT_NEGATIVE),
     NUMBER(sigma, NOT_NEGATIVE),
     NUMBER(proportional, NOT_NEGATIVE),
-    NUMBER(dw_min, NOT_NEGATIVE),
     NUMBER(dw_min_d2d, NOT_NEGATIVE),
     NUMBER(c2c, NOT_NEGATIVE),
-    NUMBER(up_down, FINITE),
     NUMBER(up_down_d2d, NOT_NEGATIVE),
-    NUMBER(w_min, FINITE),
-    NUMBER(w_max, FINITE),
     NUMBER(w_min_d2d, NOT_NEGATIVE),
     NUMBER(w_max_d2d, NOT_NEGATIVE),
-    NUMBER(gamma_up, FINITE),
-    NUMBER(gamma_down, FINITE),
     NUMBER(gamma_d2d, NOT_NEGATIVE),
-    NUMBER(amplitude_up, FINITE),
-    NUMBER(amplitude_down, FINITE),
-    NUMBER(a, FINITE),
-    NUMBER(b, FINITE),
-    NUMBER(levels, NOT_NEGATIVE),
-    NUMBER(nonlinearity_up, FINITE),
-    NUMBER(nonlinearity_down, FINITE),
     SIZE(max_pulses, ANY),
     FLAG(stochastic),
 };

@@ -108,7 +108,8 @@ typedef enum {
 /* What becomes of a requested change of the parameters: chain, gate, law. */
 typedef struct {
     mgd_hw_update model;
-    mgd_hw_op law; /* its draws and streams */
+    double nominal; /* step that the controller reckons with */
+    mgd_hw_op op;   /* its draws and streams */
     bool keeps[MGD_HW_KEPT];
     bool drawn[MGD_HW_MAX_COEFS];  /* by mgd_hw_write_coef: has an array of its own, … */
     size_t coef[MGD_HW_MAX_COEFS]; /* … this one; else its mean holds for all devices */
@@ -125,6 +126,8 @@ typedef void mgd_hw_write_kernel(const mgd_hw_writer *writer, const mgd_hw_frame
 typedef struct {
     size_t lanes; /* in a tile */
     mgd_hw_write_kernel *write;
+    /* the change of one weight by one pulse of the law, wherever it then lies */
+    double (*pulse)(const mgd_hw_law *law, double weight, int direction);
     /* y (rows × width) ← y + σ·√(1 + Σ x²)·z, x (inputs × width): sums of products with weights,
      * and biases, that each have noise of σ */
     void (*product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *x, size_t inputs,
@@ -185,7 +188,7 @@ void mgd_hw_chain_products(const mgd_hw_chain *chain, const mgd_hw_frame *f, con
 mgd_status mgd_hw_call(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw_op *op,
                        const mgd_hw_frame *f, void *values);
 
-/* The writer of an update; its coefficients, (law.num_draws × rows × width). */
+/* The writer of an update; its coefficients, (op.num_draws × rows × width). */
 mgd_hw_writer mgd_hw_writer_of(const mgd_hw_update *update, uint64_t seed, uint64_t run);
 void mgd_hw_writer_draw(const mgd_hw_writer *writer, const mgd_hw_kernels *kernels,
                         size_t real_bytes, const mgd_hw_frame *f, void *coefs);

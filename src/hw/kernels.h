@@ -26,6 +26,7 @@
 #define UNUSED __attribute__((unused))
 
 mgd_hw_write_kernel HW_KERNEL(write);
+double HW_KERNEL(pulse)(const mgd_hw_law *law, double weight, int direction);
 void HW_KERNEL(product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *x, size_t inputs,
                         void *y);
 void HW_KERNEL(draw)(const mgd_hw_op *op, size_t which, const mgd_hw_frame *f, void *coef);

@@ -17,7 +17,7 @@ typedef struct {
 INLINE device device_of(const mgd_hw_writer *writer, const mgd_hw_frame *f, const void *coef) {
     coefficient c[MGD_HW_WRITE_COEFS];
     for (size_t k = 0; k < MGD_HW_WRITE_COEFS; k++)
-        c[k] = coefficient_of(f, coef, writer->coef[k], writer->drawn[k], writer->law.draw[k].mean);
+        c[k] = coefficient_of(f, coef, writer->coef[k], writer->drawn[k], writer->op.draw[k].mean);
     return (device){c[MGD_HW_STEP],     c[MGD_HW_UP_DOWN],    c[MGD_HW_TOP],      c[MGD_HW_BOTTOM],
                     c[MGD_HW_GAMMA_UP], c[MGD_HW_GAMMA_DOWN], c[MGD_HW_ENDURANCE]};
 }
@@ -54,56 +54,115 @@ INLINE vec further(const double *curve, size_t size, real sign, vec w) {
     return next;
 }
 
-INLINE vec nominal_pulse(const devices *d, vec_int up) {
+/* The step where nothing limits it: Δ(1 + β) or −Δ(1 − β). */
+INLINE vec full_step(const devices *d, vec_int up) {
     const vec one = splat(1);
     return pick(up, d->step * (one + d->up_down), -d->step * (one - d->up_down));
 }
 
-/* Laws whose step is affine in w: offset + slope·w. */
-INLINE bool is_affine(mgd_hw_law_kind law) {
-    return law == MGD_HW_LAW_CONSTANT || law == MGD_HW_LAW_LINEAR ||
-           law == MGD_HW_LAW_SOFT_BOUNDS || law == MGD_HW_LAW_LTP_LTD;
+/* A step that is affine in w: offset + slope·w. */
+typedef struct {
+    vec offset, slope;
+} line;
+
+INLINE line constant_line(const devices *d, vec_int up) {
+    return (line){full_step(d, up), splat(0)};
 }
 
-INLINE void affine_pulse(const mgd_hw_update *m, const devices *d, vec_int up, vec *offset,
-                         vec *slope) {
-    const vec step = nominal_pulse(d, up);
-    *offset = step;
-    *slope = splat(0);
-    if (m->law == MGD_HW_LAW_LINEAR)
-        *slope = step * pick(up, d->gamma_up, d->gamma_down);
-    else if (m->law == MGD_HW_LAW_SOFT_BOUNDS)
-        *slope = -step / pick(up, d->top, d->bottom);
-    else if (m->law == MGD_HW_LAW_LTP_LTD) { /* towards where the curve would end */
-        const double up_end = 1 / -__builtin_expm1(-m->nonlinearity_up);
-        const double down_end = 1 / -__builtin_expm1(-m->nonlinearity_down);
-        const double up_share = -__builtin_expm1(-m->nonlinearity_up / m->levels);
-        const double down_share = -__builtin_expm1(-m->nonlinearity_down / m->levels);
-        const vec share = pick(up, splat((real)up_share), splat((real)down_share));
-        vec range = d->top - d->bottom;
-        vec end = pick(up, fma_vec(range, splat((real)up_end), d->bottom),
-                       fma_vec(-range, splat((real)down_end), d->top));
-        *offset = end * share;
-        *slope = -share;
+INLINE line linear_line(const devices *d, vec_int up) {
+    const vec step = full_step(d, up);
+    return (line){step, step * pick(up, d->gamma_up, d->gamma_down)};
+}
+
+INLINE line soft_bounds_line(const devices *d, vec_int up) {
+    const vec step = full_step(d, up);
+    return (line){step, -step / pick(up, d->top, d->bottom)};
+}
+
+/* Without curvature as good as straight. */
+INLINE double curved(double nonlinearity) {
+    return nonlinearity != 0 ? nonlinearity : 1e-15;
+}
+
+/* Towards where the curve would end. */
+INLINE line ltp_ltd_line(const mgd_hw_law *law, const devices *d, vec_int up) {
+    const double up_nu = curved(law->nonlinearity_up), down_nu = curved(law->nonlinearity_down);
+    const double up_end = 1 / -__builtin_expm1(-up_nu), down_end = 1 / -__builtin_expm1(-down_nu);
+    const double up_share = -__builtin_expm1(-up_nu / law->levels);
+    const double down_share = -__builtin_expm1(-down_nu / law->levels);
+    const vec share = pick(up, splat((real)up_share), splat((real)down_share));
+    vec range = d->top - d->bottom;
+    vec end = pick(up, fma_vec(range, splat((real)up_end), d->bottom),
+                   fma_vec(-range, splat((real)down_end), d->top));
+    return (line){end * share, -share};
+}
+
+INLINE vec exponential_step(const mgd_hw_law *law, const devices *d, vec w, vec_int up) {
+    const vec range = d->top - d->bottom;
+    vec z = fma_vec(splat((real)(2 * law->a)), w / range, splat((real)law->b));
+    vec e = hw_exp(pick(up, d->gamma_up, -d->gamma_down) * z);
+    vec share = pick(up, splat((real)law->amplitude_up), splat((real)law->amplitude_down));
+    return full_step(d, up) * positive(splat(1) - share * e);
+}
+
+INLINE vec power_step(const devices *d, vec w, vec_int up) {
+    const vec range = d->top - d->bottom;
+    return full_step(d, up) * power_of(positive(pick(up, d->top - w, w - d->bottom) / range),
+                                       pick(up, d->gamma_up, d->gamma_down));
+}
+
+/* Beyond a curve's end it stays. */
+INLINE vec table_step(const mgd_hw_law *law, vec w, vec_int up) {
+    vec rise = further(law->up, law->up_size, 1, w) - w;
+    vec fall = further(law->down, law->down_size, -1, w) - w;
+    return pick(up, positive(rise), minimum(fall, splat(0)));
+}
+
+/* Whether the law's step is affine in w, and how. */
+INLINE bool has_line(const mgd_hw_law *law, const devices *d, vec_int up, line *out) {
+    switch (law->kind) {
+    case MGD_HW_LAW_CONSTANT:
+        *out = constant_line(d, up);
+        return true;
+    case MGD_HW_LAW_LINEAR:
+        *out = linear_line(d, up);
+        return true;
+    case MGD_HW_LAW_SOFT_BOUNDS:
+        *out = soft_bounds_line(d, up);
+        return true;
+    case MGD_HW_LAW_LTP_LTD:
+        *out = ltp_ltd_line(law, d, up);
+        return true;
+    default:
+        return false;
     }
 }
 
-/* The change by one pulse of the other laws at weight w, up or down. */
-INLINE vec pulse(const mgd_hw_update *m, const devices *d, vec w, vec_int up) {
-    const vec one = splat(1), step = nominal_pulse(d, up), range = d->top - d->bottom;
-    if (m->law == MGD_HW_LAW_EXPONENTIAL) {
-        vec z = fma_vec(splat((real)(2 * m->a)), w / range, splat((real)m->b));
-        vec e = hw_exp(pick(up, d->gamma_up, -d->gamma_down) * z);
-        vec share = pick(up, splat((real)m->amplitude_up), splat((real)m->amplitude_down));
-        return step * positive(one - share * e);
+/* One pulse of the other laws at weight w, up or down. */
+INLINE vec step_at(const mgd_hw_law *law, const devices *d, vec w, vec_int up) {
+    switch (law->kind) {
+    case MGD_HW_LAW_EXPONENTIAL:
+        return exponential_step(law, d, w, up);
+    case MGD_HW_LAW_POWER:
+        return power_step(d, w, up);
+    default:
+        return table_step(law, w, up);
     }
-    if (m->law == MGD_HW_LAW_POWER)
-        return step * power_of(positive(pick(up, d->top - w, w - d->bottom) / range),
-                               pick(up, d->gamma_up, d->gamma_down));
-    vec rise = further(m->up, m->up_size, 1, w) - w,
-        fall = further(m->down, m->down_size, -1, w) - w;
-    return pick(up, positive(rise), minimum(fall, splat(0))); /* beyond a curve's end it stays */
 }
+
+/* A pulse at one weight of the nominal device, as fits follow it: neither bounded nor noisy. */
+double HW_KERNEL(pulse)(const mgd_hw_law *law, double weight, int direction) {
+    const devices d = {splat((real)law->dw_min),   splat((real)law->up_down),
+                       splat((real)law->w_max),    splat((real)law->w_min),
+                       splat((real)law->gamma_up), splat((real)law->gamma_down)};
+    const vec w = splat((real)weight);
+    const vec_int up = splat((real)direction) > splat(0);
+    line l;
+    vec step = has_line(law, &d, up, &l) ? fma_vec(l.slope, w, l.offset) : step_at(law, &d, w, up);
+    return (double)step[0];
+}
+
+/* ---- pulses ---------------------------------------------------------------------------------- */
 
 INLINE vec bounded(const devices *d, vec w) {
     return clamped(w, d->bottom, d->top);
@@ -115,14 +174,11 @@ INLINE bool any_lane(vec_int mask) {
 
 /* Steps s, s·q, s·q², … of an affine law, n of them: their sum is s·Σ qᵏ, that of their squares
  * s²·Σ q²ᵏ. Both sums by the binary digits of n: Σ over 2m = (Σ over m)·(1 + qᵐ). */
-INLINE vec affine_pulses(const mgd_hw_update *m, const devices *d, vec w, vec n, vec_int up,
-                         vec *square) {
+INLINE vec affine_pulses(const line *l, const devices *d, vec w, vec n, vec_int up, vec *square) {
     const vec zero = splat(0), one = splat(1), half = splat((real)0.5);
-    vec offset, slope;
-    affine_pulse(m, d, up, &offset, &slope);
-    const vec first = fma_vec(slope, w, offset);
-    vec power = maximum(one + slope, zero), sum = one, sum2 = one; /* of 1, 2, 4, … pulses */
-    vec all = zero, all2 = zero, reach = one;                      /* of the pulses so far */
+    const vec first = fma_vec(l->slope, w, l->offset);
+    vec power = maximum(one + l->slope, zero), sum = one, sum2 = one; /* of 1, 2, 4, … pulses */
+    vec all = zero, all2 = zero, reach = one;                         /* of the pulses so far */
     for (vec left = n; any_lane(left > zero);) {
         vec rest = floor_vec(left * half);
         vec_int odd = left - rest - rest > zero;
@@ -140,11 +196,11 @@ INLINE vec affine_pulses(const mgd_hw_update *m, const devices *d, vec w, vec n,
     return bounded(d, fma_vec(step, all, w));
 }
 
-INLINE vec single_pulses(const mgd_hw_update *m, const devices *d, vec w, vec n, vec_int up,
+INLINE vec single_pulses(const mgd_hw_law *law, const devices *d, vec w, vec n, vec_int up,
                          vec *square) {
     *square = splat(0);
     for (vec left = n; any_lane(left > splat(0)); left -= splat(1)) {
-        vec before = w, step = pulse(m, d, w, up);
+        vec before = w, step = step_at(law, d, w, up);
         w = pick(left > splat(0), bounded(d, w + step), w);
         vec_int moved = w != before; /* where it is at its bound the rest changes nothing */
         *square = pick(moved, fma_vec(step, step, *square), *square);
@@ -157,10 +213,11 @@ INLINE vec single_pulses(const mgd_hw_update *m, const devices *d, vec w, vec n,
 /* `n` pulses; the noise of each is c2c of its step, independent of the others. */
 INLINE vec pulsed(const mgd_hw_update *m, const devices *d, vec w, vec n, vec_int up, vec z) {
     vec square, now;
-    if (is_affine(m->law))
-        now = affine_pulses(m, d, w, n, up, &square);
+    line l;
+    if (has_line(&m->law, d, up, &l))
+        now = affine_pulses(&l, d, w, n, up, &square);
     else
-        now = single_pulses(m, d, w, n, up, &square);
+        now = single_pulses(&m->law, d, w, n, up, &square);
     if (m->c2c > 0)
         now = bounded(d, fma_vec(splat((real)m->c2c) * sqrt_vec(square), z, now));
     return pick(n > splat(0), now, w);
@@ -209,21 +266,11 @@ INLINE vec_int allowed(const mgd_hw_update *m, const device *d, const mgd_hw_fra
     return may;
 }
 
-/* The step that the controller reckons with. */
-static double nominal_step(const mgd_hw_update *m) {
-    if (m->law == MGD_HW_LAW_LTP_LTD)
-        return (m->w_max - m->w_min) / m->levels;
-    if (m->law == MGD_HW_LAW_TABLE)
-        return (m->up[m->up_size - 1] - m->up[0]) / (double)(m->up_size - 1);
-    return m->dw_min;
-}
-
 /* One vector of devices. */
 typedef struct {
     const mgd_hw_writer *writer;
     const mgd_hw_frame *f;
     device d;
-    double nominal; /* step that the controller reckons with */
     void *const *kept;
 } writing;
 
@@ -232,7 +279,7 @@ typedef struct {
 INLINE vec written_by(const writing *c, const devices *here, vec_int may, vec w, vec asked, vec z,
                       vec u, vec *rest, vec_int *written, vec *sent) {
     const mgd_hw_update *m = &c->writer->model;
-    if (m->law == MGD_HW_LAW_IDEAL) {
+    if (m->law.kind == MGD_HW_LAW_IDEAL) {
         vec change = asked;
         if (m->resolution > 0) {
             vec n = floor_vec(fma_vec(vec_abs(asked), splat((real)(1 / m->resolution)), u));
@@ -245,12 +292,12 @@ INLINE vec written_by(const writing *c, const devices *here, vec_int may, vec w,
         *sent = splat(0);
         return pick(*written, w + fma_vec(sigma, z, change), w);
     }
-    vec n = floor_vec(fma_vec(vec_abs(asked), splat((real)(1 / c->nominal)), u));
+    vec n = floor_vec(fma_vec(vec_abs(asked), splat((real)(1 / c->writer->nominal)), u));
     n = pick(may, minimum(n, splat((real)m->max_pulses)), splat(0));
     vec_int up = asked > splat(0);
     *written = n > splat(0);
     *sent = n;
-    *rest = asked - pick(up, n, -n) * splat((real)c->nominal);
+    *rest = asked - pick(up, n, -n) * splat((real)c->writer->nominal);
     return pulsed(m, here, w, n, up, z);
 }
 
@@ -274,10 +321,9 @@ INLINE void write_vector(const writing *c, size_t i, size_t lane, size_t at, vec
 void HW_KERNEL(write)(const mgd_hw_writer *writer, const mgd_hw_frame *f, const void *coef,
                       void *const kept[MGD_HW_KEPT], void *w, void *change, double *pulses) {
     const mgd_hw_update *m = &writer->model;
-    const bool ideal = m->law == MGD_HW_LAW_IDEAL;
     const bool noisy = m->c2c > 0 || m->sigma > 0 || m->proportional > 0;
-    const writing c = {writer, f, device_of(writer, f, coef), ideal ? 1 : nominal_step(m), kept};
-    const uint64_t seed = writer->law.noise_seed;
+    const writing c = {writer, f, device_of(writer, f, coef), kept};
+    const uint64_t seed = writer->op.noise_seed;
     draws normal = draws_of(f, seed, MGD_STREAM_NOISE, f->tick, 0, 2);
     draws uniform = draws_of(f, seed, MGD_STREAM_NOISE, f->tick, 1, 2);
     vec z[GROUP], u[GROUP];

@@ -268,6 +268,7 @@ extern const mgd_hw_kernels MGD_KERNEL_TABLE(hw);
 const mgd_hw_kernels MGD_KERNEL_TABLE(hw) = {
     .lanes = LANES,
     .write = HW_KERNEL(write),
+    .pulse = HW_KERNEL(pulse),
     .product = HW_KERNEL(product),
     .draw = HW_KERNEL(draw),
     .noise = HW_KERNEL(normals),

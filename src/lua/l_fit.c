@@ -38,9 +38,9 @@ static mgd_hw_law check_law(lua_State *L, int name, int index) {
     }
     if (law.kind == MGD_HW_LAW_TABLE) {
         lua_getfield(L, index, "up");
-        law.up = push_numbers(L, lua_gettop(L), &law.up_count);
+        law.up = push_numbers(L, lua_gettop(L), &law.up_size);
         lua_getfield(L, index, "down");
-        law.down = push_numbers(L, lua_gettop(L), &law.down_count);
+        law.down = push_numbers(L, lua_gettop(L), &law.down_size);
     }
     return law;
 }

@@ -295,14 +295,16 @@ static mgd_hw_model *read_models(lua_State *L, int index, int anchor, const l_ca
 }
 
 static void read_update(lua_State *L, int index, int anchor, mgd_hw_update *u) {
-    size_t count;
+    size_t numbers, count;
+    const mgd_hw_field *of_law = mgd_hw_law_fields(&numbers);
     const mgd_hw_field *fields = mgd_hw_update_fields(&count);
     *u = (mgd_hw_update){.max_pulses = 31};
-    u->law = (mgd_hw_law_kind)choice(L, index, "law", -1, MGD_HW_LAW_COUNT + 1, law_name);
+    u->law.kind = (mgd_hw_law_kind)choice(L, index, "law", -1, MGD_HW_LAW_COUNT, law_name);
     text(L, index, "stream", u->stream, sizeof u->stream);
+    read_fields(L, index, of_law, numbers, &u->law);
     read_fields(L, index, fields, count, u);
-    u->up = list(L, index, "up", anchor, &u->up_size);
-    u->down = list(L, index, "down", anchor, &u->down_size);
+    u->law.up = list(L, index, "up", anchor, &u->law.up_size);
+    u->law.down = list(L, index, "down", anchor, &u->law.down_size);
 }
 
 static void read_conditions(lua_State *L, int index, mgd_hw_conditions *c) {
