@@ -89,10 +89,10 @@ static mgd_status open_neurons(const opening *o) {
     for (size_t i = 0; i < ops; i++) {
         const mgd_op *op = &s->plan->ops[i];
         size_t sites = op->out.features;
-        if (op->node.kind == MGD_LAYER_DENSE)
+        if (op->vertex.kind == MGD_LAYER_DENSE)
             MGD_TRY(
                 open_part(o, MGD_HW_AT_PRODUCT, ON_FEATURES, sites, i + 1, &s->parts.product[i]));
-        if (!mgd_layer_is_activation(op->node.kind))
+        if (!mgd_layer_is_activation(op->vertex.kind))
             continue;
         MGD_TRY(open_part(o, MGD_HW_AT_NEURON, ON_FEATURES, sites, i + 1, &s->parts.before[i]));
         MGD_TRY(open_part(o, MGD_HW_AT_ACTIVATION, ON_FEATURES, sites, i + 1, &s->parts.after[i]));

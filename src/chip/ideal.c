@@ -113,9 +113,9 @@ static const void *forward(const ideal_session *s, const mgd_request *r, size_t 
     scratch *w = &s->scratch[worker];
     for (size_t i = 0; i < plan->num_ops; i++) {
         const mgd_op *op = &plan->ops[i];
-        const void *theta = all ? all + op->node.first * s->pack_row : NULL;
-        if (!all && op->node.count > 0)
-            theta = fetch(s, r, worker, point, op->node.first, op->node.count, w->pack);
+        const void *theta = all ? all + op->vertex.first * s->pack_row : NULL;
+        if (!all && op->vertex.count > 0)
+            theta = fetch(s, r, worker, point, op->vertex.first, op->vertex.count, w->pack);
         mgd_op_forward(net, op, private, theta, w->arena, s->width);
     }
     return mgd_net_place(net, w->arena, plan->output, s->width);
@@ -175,9 +175,9 @@ static void pass_pair(const ideal_session *s, const mgd_request *r, const mgd_si
     void *const arenas[2] = {w->arena, w->other};
     for (size_t i = 0; i < net->plan.num_ops; i++) {
         const mgd_op *op = &net->plan.ops[i];
-        if (op->node.count > 0)
+        if (op->vertex.count > 0)
             k->dense_pair(op, r->source.theta, signs, two_sided, arenas, s->width);
-        for (size_t e = 0; e < 2 && op->node.count == 0; e++)
+        for (size_t e = 0; e < 2 && op->vertex.count == 0; e++)
             mgd_op_forward(net, op, true, NULL, arenas[e], s->width);
     }
     for (size_t e = 0; e < 2; e++)
@@ -491,8 +491,8 @@ static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t 
                                scratch *w) { /* max_points: 0 for workers that make no requests */
     const mgd_net *net = s->net;
     size_t row = s->width * s->real, largest = s->whole ? net->num_parameters : 0;
-    for (size_t i = 0; i < net->num_nodes; i++)
-        largest = net->nodes[i].count > largest ? net->nodes[i].count : largest;
+    for (size_t i = 0; i < net->num_vertices; i++)
+        largest = net->vertices[i].count > largest ? net->vertices[i].count : largest;
     if (mgd_take(&w->pack, largest, s->pack_row) && mgd_take(&w->arena, net->plan.arena, row) &&
         (!s->pairs || mgd_take(&w->other, net->plan.arena, row)) &&
         mgd_take(&w->target, s->samples.targets, row) &&
@@ -516,9 +516,9 @@ static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t 
 static bool can_pair(const mgd_net *net) {
     for (size_t i = 0; i < net->plan.num_ops; i++) {
         const mgd_op *op = &net->plan.ops[i];
-        bool dense = op->node.kind == MGD_LAYER_DENSE && op->node.steps == 1;
-        bool input = op->x[0] == 0 || (op->node.num_sources == 2 && op->x[1] == 0);
-        if (!dense && (op->node.count > 0 || input))
+        bool dense = op->vertex.kind == MGD_LAYER_DENSE && op->vertex.steps == 1;
+        bool input = op->x[0] == 0 || (op->vertex.num_sources == 2 && op->x[1] == 0);
+        if (!dense && (op->vertex.count > 0 || input))
             return false;
     }
     return true;

@@ -48,7 +48,7 @@ size_t mgd_nodes_count(const mgd_net *net) {
     size_t count = 0;
     for (size_t i = 0; i < net->plan.num_ops; i++) {
         size_t own = mgd_op_nodes(&net->plan.ops[i]);
-        if (own == 0 && net->plan.ops[i].node.count > 0)
+        if (own == 0 && net->plan.ops[i].vertex.count > 0)
             return 0;
         count += own;
     }
@@ -90,8 +90,8 @@ static void evaluate(const job *j, const mgd_op *op, const void *theta, mgd_node
     const mgd_net_kernels *k = j->nodes->net->kernels;
     steps.amplitude[0] = j->amplitude[e];
     if (mgd_op_nodes(op) > 0 && j->amplitude[e] != 0)
-        k->layer[op->node.kind]->nodes(op, theta, &steps, (void *const[]){arena, NULL},
-                                       j->nodes->width);
+        k->layer[op->vertex.kind]->nodes(op, theta, &steps, (void *const[]){arena, NULL},
+                                         j->nodes->width);
     else
         mgd_op_forward(j->nodes->net, op, false, theta, arena, j->nodes->width);
 }
@@ -104,9 +104,9 @@ static void forward(const job *j, scratch *w, mgd_node_steps steps, double *cons
     void *const arenas[2] = {w->arenas[0], w->arenas[1]};
     for (size_t i = 0; i < n->plan.num_ops; i++) {
         const mgd_op *op = &n->plan.ops[i];
-        const char *theta = (const char *)j->request->source.theta + op->node.first * n->real;
+        const char *theta = (const char *)j->request->source.theta + op->vertex.first * n->real;
         if (mgd_op_nodes(op) > 0 && op->x[0] == 0 && j->evaluations == 2)
-            net->kernels->layer[op->node.kind]->nodes(op, theta, &steps, arenas, n->width);
+            net->kernels->layer[op->vertex.kind]->nodes(op, theta, &steps, arenas, n->width);
         else
             for (size_t e = 0; e < j->evaluations; e++)
                 evaluate(j, op, theta, steps, arenas[e], e);
@@ -145,8 +145,8 @@ static void add_gradient(const mgd_nodes *n, scratch *w, mgd_node_steps steps, d
         if (nodes == 0)
             continue;
         k->node_deltas(op, &steps, w->signal, w->delta, n->width);
-        k->layer[op->node.kind]->weights(op, w->arenas[0], w->delta, gradient + op->node.first,
-                                         n->width);
+        k->layer[op->vertex.kind]->weights(op, w->arenas[0], w->delta, gradient + op->vertex.first,
+                                           n->width);
         steps.first += nodes;
     }
 }
@@ -337,7 +337,7 @@ static mgd_status prepare(mgd_context *ctx, mgd_nodes *n, const mgd_task_spec *t
     choose_chunks(n);
     for (size_t i = 0; i < n->plan.num_ops; i++) {
         const mgd_op *op = &n->plan.ops[i];
-        bool input = op->x[0] == 0 || (op->node.num_sources == 2 && op->x[1] == 0);
+        bool input = op->x[0] == 0 || (op->vertex.num_sources == 2 && op->x[1] == 0);
         n->copies = n->copies || (input && mgd_op_nodes(op) == 0);
     }
     MGD_TRY(mgd_allocate(ctx, "scratch memory", n->workers, sizeof(scratch), &memory));

@@ -100,7 +100,7 @@ static mgd_status activate(mgd_context *ctx, const simulated *s, worker *w, size
                op.out.features * s->width * s->real);
     op.x[0] = op.y;
     MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.before[i], unit, &g, copy, y));
-    s->net->kernels->layer[op.node.kind]->forward[s->replicas](&op, NULL, w->arena, s->width);
+    s->net->kernels->layer[op.vertex.kind]->forward[s->replicas](&op, NULL, w->arena, s->width);
     mgd_watch_op(&w->watch, s->net, &op, w->arena, s->width);
     return mgd_simulated_apply(ctx, s, &s->parts.after[i], unit, &g, copy, y);
 }
@@ -111,8 +111,8 @@ static void add_product_noise(const simulated *s, const worker *w, const mgd_hw_
     const mgd_op *op = &s->plan->ops[i];
     mgd_hw_frame g = mgd_simulated_features(s, f, op->out.features, f->copy, sample);
     mgd_hw_chain_products(&s->parts.product[i].chain, &g,
-                          mgd_net_place(s->net, w->arena, op->x[0], s->width), op->node.in.features,
-                          mgd_net_place(s->net, w->arena, op->y, s->width));
+                          mgd_net_place(s->net, w->arena, op->x[0], s->width),
+                          op->vertex.in.features, mgd_net_place(s->net, w->arena, op->y, s->width));
 }
 
 mgd_status mgd_simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
@@ -127,7 +127,7 @@ mgd_status mgd_simulated_forward(mgd_context *ctx, const simulated *s, worker *w
         if (part_acts(&s->parts.before[i]) || part_acts(&s->parts.after[i])) {
             MGD_TRY(activate(ctx, s, w, unit, f, copy, sample, i));
         } else {
-            mgd_op_forward(s->net, op, s->replicas, (const char *)theta + op->node.first * stride,
+            mgd_op_forward(s->net, op, s->replicas, (const char *)theta + op->vertex.first * stride,
                            w->arena, s->width);
             mgd_watch_op(&w->watch, s->net, op, w->arena, s->width);
         }

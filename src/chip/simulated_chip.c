@@ -37,8 +37,8 @@ static void chip_free(mgd_chip *chip) {
 }
 
 /* Of a recurrent layer: the wire of a state has the inputs on it, then all states. */
-static void lay_out_recurrent(const mgd_node *node, double *distance, uint8_t *joined) {
-    size_t states = mgd_node_states(node), inputs = node->in.features / node->length;
+static void lay_out_recurrent(const mgd_vertex *node, double *distance, uint8_t *joined) {
+    size_t states = mgd_vertex_states(node), inputs = node->in.features / node->length;
     for (size_t o = 0; o < states; o++)
         for (size_t in = 0; in < inputs + states; in++) {
             size_t at = in < inputs ? o * inputs + in : states * inputs + o * states + in - inputs;
@@ -56,8 +56,8 @@ static void lay_out_recurrent(const mgd_node *node, double *distance, uint8_t *j
  * bias is the last device of its output's wire. Segments of wire from the driver and to the sense
  * amplifier: o + 1 and I − i. */
 static void lay_out(simulated_chip *c) {
-    for (size_t n = 0; n < c->net->num_nodes; n++) {
-        const mgd_node *node = &c->net->nodes[n];
+    for (size_t n = 0; n < c->net->num_vertices; n++) {
+        const mgd_vertex *node = &c->net->vertices[n];
         if (mgd_layer_is_recurrent(node->kind)) {
             lay_out_recurrent(node, c->distance + node->first, c->joined + node->first);
             continue;
@@ -130,8 +130,8 @@ static mgd_status check_neurons(mgd_context *ctx, const mgd_net *net, const mgd_
     for (size_t i = 0; i < spec->num_models; i++)
         neurons = neurons || spec->models[i].place == MGD_HW_AT_NEURON ||
                   spec->models[i].place == MGD_HW_AT_ACTIVATION;
-    for (size_t i = 0; i < net->num_nodes && neurons; i++) {
-        const mgd_node *node = &net->nodes[i];
+    for (size_t i = 0; i < net->num_vertices && neurons; i++) {
+        const mgd_vertex *node = &net->vertices[i];
         const char *name = mgd_layer_name(node->kind);
         if (node->kind == MGD_LAYER_ELMAN)
             return mgd_fail(ctx, MGD_ERR_ARGUMENT,
@@ -153,9 +153,10 @@ static mgd_status check_neurons(mgd_context *ctx, const mgd_net *net, const mgd_
  * each weight. */
 static void place_products(const mgd_net *net, mgd_hw_model *models, size_t count) {
     bool dense = true;
-    for (size_t i = 0; i < net->num_nodes; i++)
-        dense = dense && (net->nodes[i].count == 0 ||
-                          (net->nodes[i].kind == MGD_LAYER_DENSE && net->nodes[i].steps == 1));
+    for (size_t i = 0; i < net->num_vertices; i++)
+        dense =
+            dense && (net->vertices[i].count == 0 ||
+                      (net->vertices[i].kind == MGD_LAYER_DENSE && net->vertices[i].steps == 1));
     for (size_t i = 0; i < count && !dense; i++)
         if (models[i].place == MGD_HW_AT_PRODUCT)
             models[i].place = MGD_HW_AT_DRIVE;

@@ -59,8 +59,8 @@ static void block_backward(const mgd_net *net, const void *theta, mgd_block *b, 
     size_t real = mgd_dtype_size(net->dtype);
     for (size_t i = b->plan->num_ops; i-- > 0;) {
         const mgd_op *op = &b->plan->ops[i];
-        mgd_op_backward(net, op, (const char *)theta + op->node.first * real, b->arena, b->deltas,
-                        gradient + op->node.first, b->width);
+        mgd_op_backward(net, op, (const char *)theta + op->vertex.first * real, b->arena, b->deltas,
+                        gradient + op->vertex.first, b->width);
     }
 }
 

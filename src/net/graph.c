@@ -1,5 +1,5 @@
-/* From layers to nodes: the graph of a network, every shape worked out and checked by the row of
- * the layer's kind. Layers that compute nothing (reshape, identity) leave no node: later ones see
+/* From layers to vertices: the graph of a network, every shape worked out and checked by the row of
+ * the layer's kind. Layers that compute nothing (reshape, identity) leave no vertex: later ones see
  * the same value in another shape. Joining many values is a chain of pairs.
  */
 
@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-/* What a layer gives: the output of node − 1, or the input of the network (0), as seen from here.
+/* What a layer gives: the output of vertex − 1, or the input of the network (0), as seen from here.
  */
 typedef struct {
-    size_t node;
+    size_t vertex;
     mgd_extent extent;
     bool used;
 } value;
@@ -74,7 +74,7 @@ static mgd_status look(const builder *b, const value *given, value *out) {
     size_t steps;
     mgd_extent in = step_of(layer, &given->extent, &steps), seen;
     MGD_TRY(mgd_layer_of(layer->kind)->view(&place, &in, &seen));
-    *out = (value){.node = given->node};
+    *out = (value){.vertex = given->vertex};
     return sequence_of(b, steps, &seen, &out->extent);
 }
 
@@ -91,13 +91,13 @@ static mgd_status source_of(const builder *b, size_t i, value **out) {
     return MGD_OK;
 }
 
-static mgd_status push_node(const builder *b, mgd_node *node, value *out) {
+static mgd_status push_vertex(const builder *b, mgd_vertex *vertex, value *out) {
     mgd_net *net = b->net;
-    node->first = net->num_parameters;
-    net->num_parameters += node->count;
-    net->nodes[net->num_nodes++] = *node;
-    *out = (value){.node = net->num_nodes};
-    return sequence_of(b, node->steps, &node->out, &out->extent);
+    vertex->first = net->num_parameters;
+    net->num_parameters += vertex->count;
+    net->vertices[net->num_vertices++] = *vertex;
+    *out = (value){.vertex = net->num_vertices};
+    return sequence_of(b, vertex->steps, &vertex->out, &out->extent);
 }
 
 /* Several values, a pair at a time. */
@@ -114,14 +114,15 @@ static mgd_status join(const builder *b, value *out) {
         MGD_TRY(source_of(b, i, &next));
         size_t steps;
         mgd_extent other = step_of(layer, &next->extent, &steps);
-        mgd_node node = {.kind = layer->kind, .num_sources = 2, .source = {sum.node, next->node}};
-        node.in = step_of(layer, &sum.extent, &node.steps);
-        if (steps != node.steps)
+        mgd_vertex vertex = {
+            .kind = layer->kind, .num_sources = 2, .source = {sum.vertex, next->vertex}};
+        vertex.in = step_of(layer, &sum.extent, &vertex.steps);
+        if (steps != vertex.steps)
             return mgd_layer_fail(&place, MGD_ERR_SHAPE,
                                   "its branches have %zu and %zu steps: expected as many",
-                                  node.steps, steps);
-        MGD_TRY(mgd_layer_of(layer->kind)->join(&place, &node, &other));
-        MGD_TRY(push_node(b, &node, &sum));
+                                  vertex.steps, steps);
+        MGD_TRY(mgd_layer_of(layer->kind)->join(&place, &vertex, &other));
+        MGD_TRY(push_vertex(b, &vertex, &sum));
     }
     *out = sum;
     return MGD_OK;
@@ -146,18 +147,18 @@ static mgd_status add_layer(const builder *b, value *out) {
     MGD_TRY(source_of(b, 0, &given));
     if (type->view)
         return look(b, given, out);
-    mgd_node node = {.kind = layer->kind, .num_sources = 1, .source = {given->node}};
-    node.in = node.out = step_of(layer, &given->extent, &node.steps);
+    mgd_vertex vertex = {.kind = layer->kind, .num_sources = 1, .source = {given->vertex}};
+    vertex.in = vertex.out = step_of(layer, &given->extent, &vertex.steps);
     if (type->shape)
-        MGD_TRY(type->shape(&place, &node));
-    return push_node(b, &node, out);
+        MGD_TRY(type->shape(&place, &vertex));
+    return push_vertex(b, &vertex, out);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static mgd_status add_layers(builder *b, size_t num_layers) {
     mgd_net *net = b->net;
-    b->values[0] = (value){.node = 0, .extent = net->input};
+    b->values[0] = (value){.vertex = 0, .extent = net->input};
     for (b->at = 0; b->at < num_layers; b->at++)
         MGD_TRY(add_layer(b, &b->values[b->at + 1]));
     if (net->num_parameters == 0)
@@ -170,7 +171,7 @@ static mgd_status add_layers(builder *b, size_t num_layers) {
             return mgd_layer_fail(&place, MGD_ERR_ARGUMENT, "nothing takes its output");
         }
     value *last = &b->values[num_layers];
-    if (last->node != net->num_nodes) /* it looks at an earlier value, in another shape */
+    if (last->vertex != net->num_vertices) /* it looks at an earlier value, in another shape */
         return mgd_fail(b->ctx, MGD_ERR_ARGUMENT,
                         "network: the last layer does not use the one computed before it");
     net->output = last->extent;
@@ -180,12 +181,12 @@ static mgd_status add_layers(builder *b, size_t num_layers) {
 
 mgd_status mgd_graph_build(mgd_context *ctx, mgd_net *net, size_t num_layers,
                            const mgd_layer *layers) {
-    size_t most = 0; /* nodes: a layer gives one, a concatenation one for each pair */
+    size_t most = 0; /* vertices: a layer gives one, a concatenation one for each pair */
     for (size_t i = 0; i < num_layers; i++)
         most += layers[i].num_sources > 2 ? layers[i].num_sources - 1 : 1;
-    void *nodes, *values;
-    MGD_TRY(mgd_allocate(ctx, "network", most, sizeof(mgd_node), &nodes));
-    net->nodes = nodes;
+    void *vertices, *values;
+    MGD_TRY(mgd_allocate(ctx, "network", most, sizeof(mgd_vertex), &vertices));
+    net->vertices = vertices;
     MGD_TRY(mgd_allocate(ctx, "network", num_layers + 1, sizeof(value), &values));
     builder b = {.ctx = ctx, .net = net, .layers = layers, .values = values};
     mgd_status status = add_layers(&b, num_layers);

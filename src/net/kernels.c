@@ -63,7 +63,7 @@ static void gather(const void *rows, size_t features, const uint32_t *index, voi
 
 INLINE void deltas_of(const mgd_op *op, const mgd_node_steps *steps, const int kind,
                       const real *signal, real *delta, size_t width) {
-    const size_t outputs = op->node.kind == MGD_LAYER_DENSE ? op->out.features : op->out.size[0];
+    const size_t outputs = op->vertex.kind == MGD_LAYER_DENSE ? op->out.features : op->out.size[0];
     const size_t pixels = mgd_op_nodes(op) / outputs;
     for (size_t lane = 0; lane < width; lane += VEC_LANES) {
         const vec factor = load(signal + lane);

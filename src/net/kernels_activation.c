@@ -65,7 +65,7 @@ static void forward(const mgd_op *op, const void *theta, void *arena, size_t wid
     size_t n = op->out.features * width;
     if (x != y)
         memcpy(y, x, n * sizeof(real));
-    NET_KERNEL(activate)(op->node.kind, y, n);
+    NET_KERNEL(activate)(op->vertex.kind, y, n);
 }
 
 static void backward(const mgd_op *op, const void *theta, const void *arena, void *deltas,
@@ -73,7 +73,7 @@ static void backward(const mgd_op *op, const void *theta, const void *arena, voi
     (void)theta, (void)gradient;
     size_t n = op->out.features * width;
     real *delta = (real *)deltas + op->y * width;
-    NET_KERNEL(activate_backward)(op->node.kind, (const real *)arena + op->y * width, delta, n);
+    NET_KERNEL(activate_backward)(op->vertex.kind, (const real *)arena + op->y * width, delta, n);
     add_to((real *)deltas + op->x[0] * width, delta, n);
 }
 

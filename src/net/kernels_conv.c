@@ -227,7 +227,7 @@ INLINE void plain_row(const conv *c, size_t row, const bool private, const int n
 }
 
 static conv conv_of(const mgd_op *op, const real *theta, real *arena, size_t width, bool private) {
-    const mgd_node *n = &op->node;
+    const mgd_vertex *n = &op->vertex;
     conv c = {.width = width,
               .channels = n->in.size[0],
               .outputs = n->out.size[0],

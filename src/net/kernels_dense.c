@@ -102,7 +102,7 @@ void NET_KERNEL(dense_forward)(const dense_lanes *l, size_t outputs, bool privat
 INLINE void dense(const mgd_op *op, const void *thetas, void *arena, size_t width,
                   const bool private, const int nodes, const mgd_node_steps *steps, void *other) {
     const real *theta = thetas;
-    const size_t inputs = op->node.in.features, outputs = op->node.out.features;
+    const size_t inputs = op->vertex.in.features, outputs = op->vertex.out.features;
     dense_lanes l = {.w = theta,
                      .b = theta + outputs * inputs * (private ? width : 1),
                      .x = (const real *)arena + op->x[0] * width,
@@ -229,13 +229,13 @@ INLINE void pair_outputs(const pair *l, size_t outputs, const bool two_sided,
 
 void NET_KERNEL(dense_pair)(const mgd_op *op, const void *thetas, const mgd_signs *signs,
                             bool two_sided, void *const arenas[2], size_t width) {
-    const size_t inputs = op->node.in.features, outputs = op->node.out.features;
-    const real *theta = (const real *)thetas + op->node.first * width;
+    const size_t inputs = op->vertex.in.features, outputs = op->vertex.out.features;
+    const real *theta = (const real *)thetas + op->vertex.first * width;
     pair l = {.w = theta,
               .b = theta + outputs * inputs * width,
               .signs = signs,
-              .first_w = op->node.first,
-              .first_b = op->node.first + outputs * inputs,
+              .first_w = op->vertex.first,
+              .first_b = op->vertex.first + outputs * inputs,
               .inputs = inputs,
               .width = width,
               .activation = op->activation};
@@ -307,7 +307,7 @@ void NET_KERNEL(dense_gradient)(size_t inputs, size_t outputs, const real *delta
 
 static void weights(const mgd_op *op, const void *arena, const void *delta, double *gradient,
                     size_t width) {
-    const size_t inputs = op->node.in.features, outputs = op->node.out.features;
+    const size_t inputs = op->vertex.in.features, outputs = op->vertex.out.features;
     const real *x = (const real *)arena + op->x[0] * width;
     NET_KERNEL(dense_gradient)(inputs, outputs, delta, x, gradient, width);
     for (size_t o = 0; o < outputs; o++)
@@ -316,7 +316,7 @@ static void weights(const mgd_op *op, const void *arena, const void *delta, doub
 
 static void backward(const mgd_op *op, const void *theta, const void *arena, void *deltas,
                      double *gradient, size_t width) {
-    const size_t inputs = op->node.in.features, outputs = op->node.out.features;
+    const size_t inputs = op->vertex.in.features, outputs = op->vertex.out.features;
     const real *y = (const real *)arena + op->y * width;
     real *delta = (real *)deltas + op->y * width, *dx = (real *)deltas + op->x[0] * width;
     NET_KERNEL(activate_backward)(op->activation, y, delta, outputs * width);

@@ -9,7 +9,7 @@ typedef struct {
     size_t first[2], last[2];
 } window;
 
-static window window_at(const mgd_node *n, size_t row, size_t column) {
+static window window_at(const mgd_vertex *n, size_t row, size_t column) {
     window w;
     size_t place[2] = {row, column};
     for (size_t side = 0; side < 2; side++) {
@@ -35,7 +35,7 @@ static size_t pixel_at(const mgd_extent *image, size_t channel, size_t row, size
 }
 
 /* The largest of the window, or its sum, for one vector of lanes. */
-INLINE vec over_window(const mgd_node *n, const real *x, size_t channel, const window *w,
+INLINE vec over_window(const mgd_vertex *n, const real *x, size_t channel, const window *w,
                        size_t width, const bool max) {
     vec result = splat(0);
     bool begun = false;
@@ -54,7 +54,7 @@ static real pixels_in(const window *w) {
 }
 
 INLINE void pool(const mgd_op *op, void *arena, size_t width, const bool max) {
-    const mgd_node *n = &op->node;
+    const mgd_vertex *n = &op->vertex;
     const real *x = (const real *)arena + op->x[0] * width;
     real *y = (real *)arena + op->y * width;
     EACH_WINDOW(n, channel, row, column) {
@@ -81,7 +81,7 @@ static void avgpool(const mgd_op *op, const void *theta, void *arena, size_t wid
 /* A mean shares its delta; of the largest, the first of equals gets all. */
 INLINE void pool_backward(const mgd_op *op, const real *arena, real *deltas, size_t width,
                           const bool max) {
-    const mgd_node *n = &op->node;
+    const mgd_vertex *n = &op->vertex;
     const real *x = arena + op->x[0] * width, *y = arena + op->y * width;
     real *delta = deltas + op->y * width, *dx = deltas + op->x[0] * width;
     NET_KERNEL(activate_backward)(op->activation, y, delta, n->out.features * width);
@@ -118,7 +118,7 @@ static void avgpool_backward(const mgd_op *op, const void *theta, const void *ar
 
 INLINE void affine(const mgd_op *op, const real *theta, real *arena, size_t width,
                    const bool private) {
-    const size_t channels = op->node.in.size[0], each = op->node.in.features / channels;
+    const size_t channels = op->vertex.in.size[0], each = op->vertex.in.features / channels;
     const size_t unit = private ? width : 1;
     const real *x = arena + op->x[0] * width, *b = theta + channels * unit;
     real *y = arena + op->y * width;
@@ -142,7 +142,7 @@ static void affine_private(const mgd_op *op, const void *theta, void *arena, siz
 
 static void affine_backward(const mgd_op *op, const void *thetas, const void *arena, void *deltas,
                             double *gradient, size_t width) {
-    const size_t channels = op->node.in.size[0], each = op->node.in.features / channels * width;
+    const size_t channels = op->vertex.in.size[0], each = op->vertex.in.features / channels * width;
     const real *theta = thetas, *x = (const real *)arena + op->x[0] * width;
     real *delta = (real *)deltas + op->y * width, *dx = (real *)deltas + op->x[0] * width;
     NET_KERNEL(activate_backward)

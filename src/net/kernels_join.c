@@ -17,7 +17,7 @@ static void add(const mgd_op *op, const void *theta, void *arena, size_t width) 
 static void concat(const mgd_op *op, const void *theta, void *arena, size_t width) {
     (void)theta;
     real *values = arena, *y = values + op->y * width;
-    size_t first = op->node.in.features * width, n = op->out.features * width;
+    size_t first = op->vertex.in.features * width, n = op->out.features * width;
     memcpy(y, values + op->x[0] * width, first * sizeof(real));
     memcpy(y + first, values + op->x[1] * width, (n - first) * sizeof(real));
     NET_KERNEL(activate)(op->activation, y, n);
@@ -27,8 +27,8 @@ static void join_backward(const mgd_op *op, const void *theta, const void *arena
                           double *gradient, size_t width) {
     (void)theta, (void)gradient;
     real *delta = (real *)deltas + op->y * width;
-    size_t first = op->node.in.features * width, n = op->out.features * width;
-    bool sum = op->node.kind == MGD_LAYER_ADD;
+    size_t first = op->vertex.in.features * width, n = op->out.features * width;
+    bool sum = op->vertex.kind == MGD_LAYER_ADD;
     NET_KERNEL(activate_backward)(op->activation, (const real *)arena + op->y * width, delta, n);
     add_to((real *)deltas + op->x[0] * width, delta, first);
     add_to((real *)deltas + op->x[1] * width, sum ? delta : delta + first, sum ? n : n - first);

@@ -26,7 +26,7 @@ typedef struct {
 } turns;
 
 typedef struct {
-    const mgd_node *node;
+    const mgd_vertex *vertex;
     const real *theta;  /* (P × W), from the lane on, or NULL: … */
     const turns *turns; /* … shared */
     size_t width;
@@ -65,16 +65,16 @@ INLINE vec cross(complex_vec a, complex_vec b) {
 
 /* ---- phases ---------------------------------------------------------------------------------- */
 
-static size_t count_mzis(const mgd_node *node) {
-    return node->modes * (node->modes - 1) / 2;
+static size_t count_mzis(const mgd_vertex *vertex) {
+    return vertex->modes * (vertex->modes - 1) / 2;
 }
 
 /* Sines and cosines of shared parameters (P), once for all lanes. */
-static void turns_of(const mgd_node *node, const real *theta, turns *out) {
-    const size_t inner = 2 * count_mzis(node);
-    for (size_t p = 0; p < node->count; p += VEC_LANES) {
+static void turns_of(const mgd_vertex *vertex, const real *theta, turns *out) {
+    const size_t inner = 2 * count_mzis(vertex);
+    for (size_t p = 0; p < vertex->count; p += VEC_LANES) {
         real angle[VEC_LANES] = {0};
-        for (size_t k = 0; k < VEC_LANES && p + k < node->count; k++)
+        for (size_t k = 0; k < VEC_LANES && p + k < vertex->count; k++)
             angle[k] = p + k < inner && (p + k) % 2 == 0 ? theta[p + k] * (real)0.5 : theta[p + k];
         complex_vec e = turn_by(load(angle));
         store(out->sine + p, e.im);
@@ -113,7 +113,7 @@ INLINE void pass(const mesh *m, size_t index, complex_vec *a, complex_vec *b, co
 
 /* From the amplitudes x (F × W), from the lane on, to the fields after the last column. */
 INLINE void propagate(const mesh *m, const real *x, complex_vec *field, const bool private) {
-    const size_t modes = m->node->modes, lit = m->node->in.features;
+    const size_t modes = m->vertex->modes, lit = m->vertex->in.features;
     for (size_t i = 0; i < modes; i++)
         field[i] = (complex_vec){i < lit ? load(x + i * m->width) : splat(0), splat(0)};
     size_t index = 0;
@@ -123,14 +123,14 @@ INLINE void propagate(const mesh *m, const real *x, complex_vec *field, const bo
 }
 
 INLINE vec detected(const mesh *m, size_t k, complex_vec field, const bool private) {
-    if (m->node->detect == MGD_DETECT_INTENSITY)
+    if (m->vertex->detect == MGD_DETECT_INTENSITY)
         return fma_vec(field.re, field.re, field.im * field.im);
-    return times(field, turn_at(m, 2 * count_mzis(m->node) + k, false, private)).re;
+    return times(field, turn_at(m, 2 * count_mzis(m->vertex) + k, false, private)).re;
 }
 
 INLINE void forward(const mgd_op *op, mesh m, void *arena, const bool private) {
     complex_vec field[MGD_MESH_MODES];
-    const size_t width = m.width, outputs = op->node.out.features;
+    const size_t width = m.width, outputs = op->vertex.out.features;
     real *y = (real *)arena + op->y * width;
     for (size_t lane = 0; lane < width; lane += VEC_LANES) {
         propagate(&m, (const real *)arena + op->x[0] * width + lane, field, private);
@@ -144,12 +144,12 @@ INLINE void forward(const mgd_op *op, mesh m, void *arena, const bool private) {
 
 static void shared_forward(const mgd_op *op, const void *theta, void *arena, size_t width) {
     turns shared;
-    turns_of(&op->node, theta, &shared);
-    forward(op, (mesh){.node = &op->node, .turns = &shared, .width = width}, arena, false);
+    turns_of(&op->vertex, theta, &shared);
+    forward(op, (mesh){.vertex = &op->vertex, .turns = &shared, .width = width}, arena, false);
 }
 
 static void private_forward(const mgd_op *op, const void *theta, void *arena, size_t width) {
-    forward(op, (mesh){.node = &op->node, .theta = theta, .width = width}, arena, true);
+    forward(op, (mesh){.vertex = &op->vertex, .theta = theta, .width = width}, arena, true);
 }
 
 /* ---- backward -------------------------------------------------------------------------------- */
@@ -195,8 +195,8 @@ INLINE void pass_back(const mesh *m, size_t index, size_t i, returning *r, doubl
 /* The adjoint of output k from its delta (from the lane on); the gradient of its phase. */
 INLINE void detect_back(const mesh *m, size_t k, const real *delta, returning *r,
                         double *gradient) {
-    const size_t p = 2 * count_mzis(m->node) + k;
-    const bool intensity = m->node->detect == MGD_DETECT_INTENSITY;
+    const size_t p = 2 * count_mzis(m->vertex) + k;
+    const bool intensity = m->vertex->detect == MGD_DETECT_INTENSITY;
     real by_phase[LANES];
     for (size_t part = 0; part < TILE_VECS; part++) {
         complex_vec field = r->field[part][k], *d = &r->adjoint[part][k];
@@ -217,7 +217,7 @@ INLINE void detect_back(const mesh *m, size_t k, const real *delta, returning *r
 /* One tile: x, delta and dx from its first lane on. */
 static void return_tile(const mesh *m, const real *x, const real *delta, real *dx,
                         double *gradient) {
-    const size_t modes = m->node->modes, outputs = m->node->out.features, width = m->width;
+    const size_t modes = m->vertex->modes, outputs = m->vertex->out.features, width = m->width;
     returning r;
     for (size_t part = 0; part < TILE_VECS; part++) {
         propagate(m, x + part * VEC_LANES, r.field[part], false);
@@ -226,11 +226,11 @@ static void return_tile(const mesh *m, const real *x, const real *delta, real *d
     }
     for (size_t k = 0; k < outputs; k++)
         detect_back(m, k, delta + k * width, &r, gradient);
-    size_t index = count_mzis(m->node);
+    size_t index = count_mzis(m->vertex);
     for (size_t column = modes; column-- > 0;)
         for (size_t pair = (modes - column % 2) / 2; pair-- > 0;)
             pass_back(m, --index, column % 2 + 2 * pair, &r, gradient);
-    for (size_t i = 0; i < m->node->in.features; i++)
+    for (size_t i = 0; i < m->vertex->in.features; i++)
         for (size_t part = 0; part < TILE_VECS; part++) {
             real *to = dx + i * width + part * VEC_LANES;
             store(to, load(to) + r.adjoint[part][i].re);
@@ -242,8 +242,8 @@ static void backward(const mgd_op *op, const void *theta, const void *arena, voi
     const real *x = (const real *)arena + op->x[0] * width;
     real *delta = (real *)deltas + op->y * width, *dx = (real *)deltas + op->x[0] * width;
     turns shared;
-    turns_of(&op->node, theta, &shared);
-    mesh m = {.node = &op->node, .turns = &shared, .width = width};
+    turns_of(&op->vertex, theta, &shared);
+    mesh m = {.vertex = &op->vertex, .turns = &shared, .width = width};
     NET_KERNEL(activate_backward)
     (op->activation, (const real *)arena + op->y * width, delta, op->out.features * width);
     for (size_t lane = 0; lane < width; lane += LANES)

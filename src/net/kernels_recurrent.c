@@ -9,8 +9,8 @@
 
 #include "kernels.h"
 
-static size_t inputs_of(const mgd_node *node) {
-    return node->in.features / node->length;
+static size_t inputs_of(const mgd_vertex *vertex) {
+    return vertex->in.features / vertex->length;
 }
 
 /* The activation of (H × W), `lanes` of them, where sums could not pass through it. */
@@ -28,11 +28,11 @@ static void activate_lanes(mgd_layer_kind cell, real *h, size_t states, size_t l
 
 static void run_lanes(const mgd_op *op, dense_lanes input, dense_lanes state, real *arena,
                       bool private, size_t lanes) {
-    const mgd_node *node = &op->node;
-    const size_t states = mgd_node_states(node), width = input.width;
-    const mgd_layer_kind last = in_registers(node->cell) ? node->cell : MGD_LAYER_IDENTITY;
+    const mgd_vertex *vertex = &op->vertex;
+    const size_t states = mgd_vertex_states(vertex), width = input.width;
+    const mgd_layer_kind last = in_registers(vertex->cell) ? vertex->cell : MGD_LAYER_IDENTITY;
     const real *before = NULL;
-    for (size_t t = 0; t < node->length; t++) {
+    for (size_t t = 0; t < vertex->length; t++) {
         real *h = arena + mgd_state_place(op, t) * width;
         input.x = arena + (op->x[0] + t * input.inputs) * width;
         input.activation = before ? MGD_LAYER_IDENTITY : last;
@@ -43,22 +43,22 @@ static void run_lanes(const mgd_op *op, dense_lanes input, dense_lanes state, re
             state.activation = last;
             NET_KERNEL(dense_forward)(&state, states, private, lanes);
         }
-        activate_lanes(node->cell, h, states, lanes, width);
+        activate_lanes(vertex->cell, h, states, lanes, width);
         before = h;
     }
 }
 
 static void recurrent(const mgd_op *op, const void *thetas, void *arenas, size_t width,
                       bool private) {
-    const mgd_node *node = &op->node;
-    const size_t states = mgd_node_states(node), inputs = inputs_of(node);
+    const mgd_vertex *vertex = &op->vertex;
+    const size_t states = mgd_vertex_states(vertex), inputs = inputs_of(vertex);
     const size_t each = private ? width : 1;
     const real *theta = thetas;
     real *arena = arenas;
     dense_lanes input = {.w = theta, .inputs = inputs, .width = width};
     dense_lanes state = {
         .w = theta + states * inputs * each, .inputs = states, .width = width, .onto = true};
-    if (node->kind == MGD_LAYER_ELMAN)
+    if (vertex->kind == MGD_LAYER_ELMAN)
         input.b = state.w + states * states * each;
     for (size_t lane = 0, step; lane < width; lane += step) {
         step = dense_step(width - lane);
@@ -83,17 +83,17 @@ static void private_forward(const mgd_op *op, const void *theta, void *arena, si
  * have left in its delta. */
 static void backward(const mgd_op *op, const void *thetas, const void *arenas, void *delta_arena,
                      double *gradient, size_t width) {
-    const mgd_node *node = &op->node;
-    const size_t states = mgd_node_states(node), inputs = inputs_of(node);
+    const mgd_vertex *vertex = &op->vertex;
+    const size_t states = mgd_vertex_states(vertex), inputs = inputs_of(vertex);
     const real *theta = thetas, *arena = arenas, *of_state = theta + states * inputs;
     real *deltas = delta_arena;
     double *by_state = gradient + states * inputs, *by_bias = by_state + states * states;
-    for (size_t t = node->length; t-- > 0;) {
+    for (size_t t = vertex->length; t-- > 0;) {
         const size_t at = mgd_state_place(op, t) * width, x = (op->x[0] + t * inputs) * width;
         real *delta = deltas + at;
-        NET_KERNEL(activate_backward)(node->cell, arena + at, delta, states * width);
+        NET_KERNEL(activate_backward)(vertex->cell, arena + at, delta, states * width);
         NET_KERNEL(dense_gradient)(inputs, states, delta, arena + x, gradient, width);
-        for (size_t i = 0; i < states && node->kind == MGD_LAYER_ELMAN; i++)
+        for (size_t i = 0; i < states && vertex->kind == MGD_LAYER_ELMAN; i++)
             by_bias[i] += (double)sum_lanes(delta + i * width, width);
         if (op->x[0] != 0) /* nobody asks for the delta of the network's input */
             NET_KERNEL(dense_spread)(inputs, states, theta, delta, deltas + x, width);

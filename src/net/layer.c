@@ -34,8 +34,8 @@ const char *mgd_extent_text(const mgd_extent *extent, char *buffer) {
     return mgd_shape_format(buffer, 96, extent->ndim, extent->size);
 }
 
-mgd_status mgd_layer_count_parameters(const mgd_layer_place *place, mgd_node *node, size_t outputs,
-                                      size_t each, size_t biases) {
+mgd_status mgd_layer_count_parameters(const mgd_layer_place *place, mgd_vertex *vertex,
+                                      size_t outputs, size_t each, size_t biases) {
     if (outputs < 1 || outputs > UINT32_MAX || each >= UINT32_MAX ||
         outputs * (each + biases) > UINT32_MAX - place->parameters)
         return mgd_layer_fail(
@@ -43,7 +43,7 @@ mgd_status mgd_layer_count_parameters(const mgd_layer_place *place, mgd_node *no
             "%zu outputs of %zu weights each: expected at least one output and fewer than "
             "2^32 parameters in all",
             outputs, each);
-    node->count = outputs * (each + biases);
+    vertex->count = outputs * (each + biases);
     return MGD_OK;
 }
 

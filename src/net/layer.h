@@ -24,19 +24,20 @@ struct mgd_layer_type {
     bool featurewise; /* acts on every feature by itself: on all steps alike, and in place */
     bool recurrent;   /* runs through a sequence, with a state */
 
-    /* Of these three a layer has at most one. A node from what it takes, node->in: its output, its
-     * own fields, and how many parameters it has; NULL: the output is like the input. */
-    mgd_status (*shape)(const mgd_layer_place *place, mgd_node *node);
-    /* Layers that compute nothing give their input in another shape, and leave no node. */
+    /* Of these three a layer has at most one. A vertex from what it takes, vertex->in: its output,
+     * its own fields, and how many parameters it has; NULL: the output is like the input. */
+    mgd_status (*shape)(const mgd_layer_place *place, mgd_vertex *vertex);
+    /* Layers that compute nothing give their input in another shape, and leave no vertex. */
     mgd_status (*view)(const mgd_layer_place *place, const mgd_extent *in, mgd_extent *out);
-    /* Layers that take several values do it pair by pair: node->in, and `other`. */
-    mgd_status (*join)(const mgd_layer_place *place, mgd_node *node, const mgd_extent *other);
+    /* Layers that take several values do it pair by pair: vertex->in, and `other`. */
+    mgd_status (*join)(const mgd_layer_place *place, mgd_vertex *vertex, const mgd_extent *other);
 
-    /* Initial parameters (node->count) by a scheme that looks at fans; of layers that have any. */
-    void (*draw)(const mgd_init *init, uint64_t part, const mgd_node *node, double *out);
-    /* NULL, or initial parameters that the layer knows, whatever the scheme, unless node->drawn;
-     * scratch (node->count). */
-    void (*start)(const mgd_init *init, uint64_t part, const mgd_node *node, double *scratch,
+    /* Initial parameters (vertex->count) by a scheme that looks at fans; of layers that have any.
+     */
+    void (*draw)(const mgd_init *init, uint64_t part, const mgd_vertex *vertex, double *out);
+    /* NULL, or initial parameters that the layer knows, whatever the scheme, unless vertex->drawn;
+     * scratch (vertex->count). */
+    void (*start)(const mgd_init *init, uint64_t part, const mgd_vertex *vertex, double *scratch,
                   double *out);
 
     /* Floating-point operations of a step, without what has joined; NULL: none. */
@@ -49,7 +50,7 @@ struct mgd_layer_type {
      * there is none. */
     bool (*at_bound)(double y);
     /* NULL, or what is said of the layer behind its name, " 3×3". */
-    void (*detail)(const mgd_node *node, char *buffer, size_t capacity);
+    void (*detail)(const mgd_vertex *vertex, char *buffer, size_t capacity);
 };
 
 extern const mgd_layer_type mgd_layer_dense, mgd_layer_conv2d, mgd_layer_maxpool2d,
@@ -69,9 +70,9 @@ bool mgd_extent_of(size_t ndim, const size_t *size, mgd_extent *out);
 /* As text, into buffer (96). */
 const char *mgd_extent_text(const mgd_extent *extent, char *buffer);
 
-/* node->count: `each` weights, and `biases` (0 or 1), for every one of `outputs`. */
-mgd_status mgd_layer_count_parameters(const mgd_layer_place *place, mgd_node *node, size_t outputs,
-                                      size_t each, size_t biases);
+/* vertex->count: `each` weights, and `biases` (0 or 1), for every one of `outputs`. */
+mgd_status mgd_layer_count_parameters(const mgd_layer_place *place, mgd_vertex *vertex,
+                                      size_t outputs, size_t each, size_t biases);
 
 #define MGD_POLL_DRAWS ((size_t)1 << 17) /* between two looks for an interrupt */
 

@@ -3,15 +3,15 @@
 
 #include "layer.h"
 
-static mgd_status shape(const mgd_layer_place *place, mgd_node *node) {
-    node->out = node->in;
-    return mgd_layer_count_parameters(place, node, node->in.size[0], 1, 1);
+static mgd_status shape(const mgd_layer_place *place, mgd_vertex *vertex) {
+    vertex->out = vertex->in;
+    return mgd_layer_count_parameters(place, vertex, vertex->in.size[0], 1, 1);
 }
 
-static void draw(const mgd_init *init, uint64_t part, const mgd_node *node, double *out) {
+static void draw(const mgd_init *init, uint64_t part, const mgd_vertex *vertex, double *out) {
     (void)init, (void)part;
-    for (size_t i = 0; i < node->count; i++)
-        out[i] = i < node->count / 2 ? 1 : 0;
+    for (size_t i = 0; i < vertex->count; i++)
+        out[i] = i < vertex->count / 2 ? 1 : 0;
 }
 
 static double flop(const mgd_op *op) {

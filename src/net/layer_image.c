@@ -44,59 +44,60 @@ static mgd_status check_window(const mgd_layer_place *place, const mgd_extent *i
 }
 
 /* The output of windows over an image, `channels` of it. */
-static mgd_status slide(const mgd_layer_place *place, mgd_node *node, size_t channels) {
+static mgd_status slide(const mgd_layer_place *place, mgd_vertex *vertex, size_t channels) {
     const mgd_layer *layer = place->layer;
     size_t size[3] = {channels};
-    MGD_TRY(need_image(place, &node->in));
+    MGD_TRY(need_image(place, &vertex->in));
     for (size_t side = 0; side < 2; side++) {
-        MGD_TRY(check_window(place, &node->in, side));
-        node->kernel[side] = layer->kernel[side];
-        node->stride[side] = layer->stride[side];
-        node->padding[side] = layer->padding[side];
-        size_t room = node->in.size[1 + side] + 2 * layer->padding[side] - layer->kernel[side];
+        MGD_TRY(check_window(place, &vertex->in, side));
+        vertex->kernel[side] = layer->kernel[side];
+        vertex->stride[side] = layer->stride[side];
+        vertex->padding[side] = layer->padding[side];
+        size_t room = vertex->in.size[1 + side] + 2 * layer->padding[side] - layer->kernel[side];
         size[1 + side] = room / layer->stride[side] + 1;
     }
-    if (!mgd_extent_of(3, size, &node->out))
+    if (!mgd_extent_of(3, size, &vertex->out))
         return mgd_layer_fail(place, MGD_ERR_SHAPE,
                               "its output has no, or more than 2^32, features");
     return MGD_OK;
 }
 
 /* Σ over windows along one side of the pixels of each that lie in the image, for `out` windows. */
-static double pixels_along(const mgd_node *node, size_t side, size_t out) {
+static double pixels_along(const mgd_vertex *vertex, size_t side, size_t out) {
     double sum = 0;
     for (size_t i = 0; i < out; i++)
-        for (size_t k = 0; k < node->kernel[side]; k++) {
-            size_t at = i * node->stride[side] + k;
-            sum += at >= node->padding[side] && at - node->padding[side] < node->in.size[1 + side];
+        for (size_t k = 0; k < vertex->kernel[side]; k++) {
+            size_t at = i * vertex->stride[side] + k;
+            sum += at >= vertex->padding[side] &&
+                   at - vertex->padding[side] < vertex->in.size[1 + side];
         }
     return sum;
 }
 
-static void detail(const mgd_node *node, char *buffer, size_t capacity) {
-    snprintf(buffer, capacity, " %zu×%zu", node->kernel[0], node->kernel[1]);
+static void detail(const mgd_vertex *vertex, char *buffer, size_t capacity) {
+    snprintf(buffer, capacity, " %zu×%zu", vertex->kernel[0], vertex->kernel[1]);
 }
 
 /* ---- conv2d ---------------------------------------------------------------------------------- */
 
-static mgd_status conv_shape(const mgd_layer_place *place, mgd_node *node) {
+static mgd_status conv_shape(const mgd_layer_place *place, mgd_vertex *vertex) {
     size_t outputs = place->layer->outputs;
     if (outputs < 1 || outputs > UINT32_MAX)
         return mgd_layer_fail(place, MGD_ERR_ARGUMENT,
                               "%zu channels: expected at least 1, and fewer than 2^32", outputs);
-    MGD_TRY(slide(place, node, outputs));
-    size_t each = node->in.size[0] * node->kernel[0] * node->kernel[1];
-    return mgd_layer_count_parameters(place, node, outputs, each, 1);
+    MGD_TRY(slide(place, vertex, outputs));
+    size_t each = vertex->in.size[0] * vertex->kernel[0] * vertex->kernel[1];
+    return mgd_layer_count_parameters(place, vertex, outputs, each, 1);
 }
 
-static void conv_draw(const mgd_init *init, uint64_t part, const mgd_node *node, double *out) {
-    size_t outputs = node->out.size[0], area = node->kernel[0] * node->kernel[1];
-    mgd_layer_draw_weights(init, part, node->count - outputs, outputs, area, node->count, out);
+static void conv_draw(const mgd_init *init, uint64_t part, const mgd_vertex *vertex, double *out) {
+    size_t outputs = vertex->out.size[0], area = vertex->kernel[0] * vertex->kernel[1];
+    mgd_layer_draw_weights(init, part, vertex->count - outputs, outputs, area, vertex->count, out);
 }
 
 /* What a pool that has joined leaves out at the edge is not computed. */
 static double conv_flop(const mgd_op *op) {
-    const mgd_node *n = &op->node;
+    const mgd_vertex *n = &op->vertex;
     size_t scale = op->pool == MGD_LAYER_IDENTITY ? 1 : 2;
     return 2 * (double)n->out.size[0] * (double)n->in.size[0] *
            pixels_along(n, 0, op->out.size[1] * scale) *
@@ -116,13 +117,13 @@ const mgd_layer_type mgd_layer_conv2d = {.name = "conv2d",
 
 /* ---- pools ----------------------------------------------------------------------------------- */
 
-static mgd_status pool_shape(const mgd_layer_place *place, mgd_node *node) {
-    MGD_TRY(need_image(place, &node->in));
-    return slide(place, node, node->in.size[0]);
+static mgd_status pool_shape(const mgd_layer_place *place, mgd_vertex *vertex) {
+    MGD_TRY(need_image(place, &vertex->in));
+    return slide(place, vertex, vertex->in.size[0]);
 }
 
 static double pool_flop(const mgd_op *op) {
-    const mgd_node *n = &op->node;
+    const mgd_vertex *n = &op->vertex;
     return (double)n->out.size[0] * pixels_along(n, 0, n->out.size[1]) *
            pixels_along(n, 1, n->out.size[2]);
 }

@@ -18,17 +18,18 @@ static mgd_status need_alike(const mgd_layer_place *place, const mgd_extent *in,
                           mgd_extent_text(in, left), mgd_extent_text(other, right), expected);
 }
 
-static mgd_status add(const mgd_layer_place *place, mgd_node *node, const mgd_extent *other) {
-    node->out = node->in;
-    return need_alike(place, &node->in, other, 0, "the same");
+static mgd_status add(const mgd_layer_place *place, mgd_vertex *vertex, const mgd_extent *other) {
+    vertex->out = vertex->in;
+    return need_alike(place, &vertex->in, other, 0, "the same");
 }
 
-static mgd_status concat(const mgd_layer_place *place, mgd_node *node, const mgd_extent *other) {
+static mgd_status concat(const mgd_layer_place *place, mgd_vertex *vertex,
+                         const mgd_extent *other) {
     size_t size[MGD_MAX_DIMS];
-    MGD_TRY(need_alike(place, &node->in, other, 1, "the same but for the first dimension"));
-    memcpy(size, node->in.size, sizeof size);
+    MGD_TRY(need_alike(place, &vertex->in, other, 1, "the same but for the first dimension"));
+    memcpy(size, vertex->in.size, sizeof size);
     size[0] += other->size[0];
-    if (!mgd_extent_of(node->in.ndim, size, &node->out))
+    if (!mgd_extent_of(vertex->in.ndim, size, &vertex->out))
         return mgd_layer_fail(place, MGD_ERR_SHAPE, "its output has more than 2^32 features");
     return MGD_OK;
 }
@@ -38,7 +39,7 @@ static double add_flop(const mgd_op *op) {
 }
 
 static size_t add_traffic(const mgd_op *op) {
-    return op->node.in.features + 2 * op->out.features;
+    return op->vertex.in.features + 2 * op->out.features;
 }
 
 static size_t concat_traffic(const mgd_op *op) {

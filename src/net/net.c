@@ -85,7 +85,7 @@ void mgd_net_free(mgd_net *net) {
     mgd_free(net->theta);
     mgd_plan_close(&net->plan);
     mgd_plan_close(&net->reference);
-    mgd_free(net->nodes);
+    mgd_free(net->vertices);
     mgd_free(net);
 }
 
@@ -174,15 +174,15 @@ static void draw_nodes(const mgd_net *net, const mgd_init *init, double *scratch
     bool flat = init->scheme <= MGD_INIT_NORMAL;
     if (flat)
         mgd_init_flat(init, net->num_parameters, values);
-    for (size_t i = 0, part = 0; i < net->num_nodes; i++) {
-        const mgd_node *node = &net->nodes[i];
-        if (node->count == 0)
+    for (size_t i = 0, part = 0; i < net->num_vertices; i++) {
+        const mgd_vertex *vertex = &net->vertices[i];
+        if (vertex->count == 0)
             continue;
-        const mgd_layer_type *type = mgd_layer_of(node->kind);
-        if (type->start && !node->drawn)
-            type->start(init, part, node, scratch, values + node->first);
+        const mgd_layer_type *type = mgd_layer_of(vertex->kind);
+        if (type->start && !vertex->drawn)
+            type->start(init, part, vertex, scratch, values + vertex->first);
         else if (!flat)
-            type->draw(init, part, node, values + node->first);
+            type->draw(init, part, vertex, values + vertex->first);
         part++; /* counts the layers that have parameters */
     }
 }

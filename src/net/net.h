@@ -32,11 +32,11 @@ typedef struct {
     size_t first; /* where its parameters start in θ: weights (O × …), then biases (O) */
     size_t count; /* how many they are */
     size_t num_sources, source[2]; /* values it takes; concat is split up into pairs */
-} mgd_node;
+} mgd_vertex;
 
 /* One kernel call. Values are places in an arena (features × W), counted in features. */
 typedef struct {
-    mgd_node node;             /* what it computes, … */
+    mgd_vertex vertex;         /* what it computes, … */
     mgd_layer_kind activation; /* … the activation applied to that, … */
     mgd_layer_kind pool;       /* … and the 2×2 pool of stride 2 over that; IDENTITY: none */
     mgd_extent out;            /* of a step, with activation and pool */
@@ -50,15 +50,15 @@ bool mgd_layer_is_activation(mgd_layer_kind kind);
 bool mgd_layer_is_recurrent(mgd_layer_kind kind);
 
 /* H of elman and ssm */
-static inline size_t mgd_node_states(const mgd_node *node) {
-    return node->out.size[node->out.ndim - 1];
+static inline size_t mgd_vertex_states(const mgd_vertex *vertex) {
+    return vertex->out.size[vertex->out.ndim - 1];
 }
 
 /* Where the state after step t (from 0) lies: all in order, or, where only the last is asked for,
  * that one first and the others behind it, as many as are kept, in turn. */
 static inline size_t mgd_state_place(const mgd_op *op, size_t t) {
-    size_t at = op->node.every ? t : (op->node.length - 1 - t) % op->kept;
-    return op->y + at * mgd_node_states(&op->node);
+    size_t at = op->vertex.every ? t : (op->vertex.length - 1 - t) % op->kept;
+    return op->y + at * mgd_vertex_states(&op->vertex);
 }
 
 /* Ops in order over one arena, whose first features are the input. Values take the place of those
@@ -109,7 +109,7 @@ typedef struct {
 typedef struct {
     size_t lanes; /* in a tile: 64 bytes of reals */
 
-    const mgd_layer_kernels *layer[MGD_LAYER_COUNT]; /* NULL: leaves no node */
+    const mgd_layer_kernels *layer[MGD_LAYER_COUNT]; /* NULL: leaves no vertex */
     mgd_pair_kernel *dense_pair;
     /* delta (O × pixels × W) ← signal (W)·s of the op's nodes */
     void (*node_deltas)(const mgd_op *op, const mgd_node_steps *steps, const void *signal,
@@ -142,8 +142,8 @@ struct mgd_net {
     mgd_dtype dtype;
     const mgd_net_kernels *kernels;
     mgd_extent input;
-    size_t num_nodes;
-    mgd_node *nodes; /* node i gives value i + 1; the last one gives the output */
+    size_t num_vertices;
+    mgd_vertex *vertices; /* vertex i gives value i + 1; the last one gives the output */
     size_t num_parameters, inputs, outputs;
     mgd_extent output;
     mgd_plan plan;      /* forward */
@@ -151,7 +151,7 @@ struct mgd_net {
     void *theta;        /* (P) */
 };
 
-/* Layers into nodes: shapes worked out, everything checked. */
+/* Layers into vertices: shapes worked out, everything checked. */
 mgd_status mgd_graph_build(mgd_context *ctx, mgd_net *net, size_t num_layers,
                            const mgd_layer *layers);
 
@@ -165,7 +165,7 @@ mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, mgd_plan_kind kin
 void mgd_plan_close(mgd_plan *plan);
 /* Features of what the op gives, all steps together. */
 static inline size_t mgd_op_features(const mgd_op *op) {
-    return op->out.features * op->node.steps;
+    return op->out.features * op->vertex.steps;
 }
 /* All steps of one op; θ is as the kernel takes it. */
 void mgd_op_forward(const mgd_net *net, const mgd_op *op, bool private, const void *theta,

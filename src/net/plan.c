@@ -1,5 +1,5 @@
-/* The plan of a network: its nodes as a flat list of kernel calls, activations and pools fused into
- * the call before them, and a place for every value in one arena.
+/* The plan of a network: its vertices as a flat list of kernel calls, activations and pools fused
+ * into the call before them, and a place for every value in one arena.
  *
  * Invariant: a place is free when the last op that reads its value has run, and never before; the
  * input keeps its place throughout, so that several passes can share what was gathered.
@@ -17,31 +17,31 @@
 
 /* ---- fusing ---------------------------------------------------------------------------------- */
 
-/* The one node that takes value v and nothing else does; NULL when it has several readers or is the
- * output. */
-static const mgd_node *only_reader(const mgd_net *net, size_t v) {
-    const mgd_node *reader = NULL;
-    if (v == net->num_nodes)
+/* The one vertex that takes value v and nothing else does; NULL when it has several readers or is
+ * the output. */
+static const mgd_vertex *only_reader(const mgd_net *net, size_t v) {
+    const mgd_vertex *reader = NULL;
+    if (v == net->num_vertices)
         return NULL;
-    for (size_t i = v; i < net->num_nodes; i++)
-        for (size_t k = 0; k < net->nodes[i].num_sources; k++)
-            if (net->nodes[i].source[k] == v) {
+    for (size_t i = v; i < net->num_vertices; i++)
+        for (size_t k = 0; k < net->vertices[i].num_sources; k++)
+            if (net->vertices[i].source[k] == v) {
                 if (reader)
                     return NULL;
-                reader = &net->nodes[i];
+                reader = &net->vertices[i];
             }
     return reader;
 }
 
 /* Windows of 2×2 side by side over the image that a convolution gives. */
-static bool pools_pairs(const mgd_op *op, const mgd_node *pool) {
-    if (op->node.kind != MGD_LAYER_CONV2D || op->pool != MGD_LAYER_IDENTITY ||
+static bool pools_pairs(const mgd_op *op, const mgd_vertex *pool) {
+    if (op->vertex.kind != MGD_LAYER_CONV2D || op->pool != MGD_LAYER_IDENTITY ||
         (pool->kind != MGD_LAYER_MAXPOOL2D && pool->kind != MGD_LAYER_AVGPOOL2D))
         return false;
     for (size_t side = 0; side < 2; side++)
         if (pool->kernel[side] != 2 || pool->stride[side] != 2 || pool->padding[side] != 0)
             return false;
-    if (pool->steps != op->node.steps)
+    if (pool->steps != op->vertex.steps)
         return false;
     for (size_t i = 0; i < 3; i++) /* a reshape may stand between them */
         if (pool->in.size[i] != op->out.size[i])
@@ -50,29 +50,31 @@ static bool pools_pairs(const mgd_op *op, const mgd_node *pool) {
 }
 
 /* Whether `next` can join the op. relu and the largest of a window can be swapped. */
-static bool joins(const mgd_op *op, const mgd_node *next, mgd_plan_kind kind) {
+static bool joins(const mgd_op *op, const mgd_vertex *next, mgd_plan_kind kind) {
     if (kind == MGD_PLAN_BARE ||
-        mgd_layer_is_recurrent(op->node.kind)) /* states must stay as they are */
+        mgd_layer_is_recurrent(op->vertex.kind)) /* states must stay as they are */
         return false;
     if (mgd_layer_is_activation(next->kind)) {
         bool first =
-            !mgd_layer_is_activation(op->node.kind) && op->activation == MGD_LAYER_IDENTITY;
+            !mgd_layer_is_activation(op->vertex.kind) && op->activation == MGD_LAYER_IDENTITY;
         return first && (op->pool == MGD_LAYER_IDENTITY ||
                          (op->pool == MGD_LAYER_MAXPOOL2D && next->kind == MGD_LAYER_RELU));
     }
     return kind != MGD_PLAN_REFERENCE && pools_pairs(op, next);
 }
 
-/* The op that begins with node i, and those that join it are done; *last is the value it gives. */
+/* The op that begins with vertex i, and those that join it are done; *last is the value it gives.
+ */
 static mgd_op fuse(const mgd_net *net, size_t i, mgd_plan_kind kind, bool *done, size_t *last) {
-    mgd_op op = {
-        .node = net->nodes[i],
-        .activation = MGD_LAYER_IDENTITY,
-        .pool = MGD_LAYER_IDENTITY,
-        .out = net->nodes[i].out,
-        .kept = kind == MGD_PLAN_REFERENCE || net->nodes[i].length < 2 ? net->nodes[i].length : 2};
+    mgd_op op = {.vertex = net->vertices[i],
+                 .activation = MGD_LAYER_IDENTITY,
+                 .pool = MGD_LAYER_IDENTITY,
+                 .out = net->vertices[i].out,
+                 .kept = kind == MGD_PLAN_REFERENCE || net->vertices[i].length < 2
+                             ? net->vertices[i].length
+                             : 2};
     *last = i + 1;
-    const mgd_node *next;
+    const mgd_vertex *next;
     while ((next = only_reader(net, *last)) && joins(&op, next, kind)) {
         if (mgd_layer_is_activation(
                 next->kind)) { /* of the same values, whatever their shape now is */
@@ -81,8 +83,8 @@ static mgd_op fuse(const mgd_net *net, size_t i, mgd_plan_kind kind, bool *done,
             op.pool = next->kind;
             op.out = next->out;
         }
-        done[next - net->nodes] = true;
-        *last = (size_t)(next - net->nodes) + 1;
+        done[next - net->vertices] = true;
+        *last = (size_t)(next - net->vertices) + 1;
     }
     return op;
 }
@@ -113,14 +115,14 @@ static size_t lowest_gap(const resident *values, size_t count, size_t features) 
 
 /* Kernels that read and write element by element may write where they read. */
 static bool works_in_place(const mgd_op *op) {
-    return mgd_layer_of(op->node.kind)->featurewise;
+    return mgd_layer_of(op->vertex.kind)->featurewise;
 }
 
 static void place_op(mgd_plan *plan, size_t index, size_t given, resident *values, size_t count) {
     mgd_op *op = &plan->ops[index];
-    for (size_t k = 0; k < op->node.num_sources; k++)
-        op->x[k] = values[op->node.source[k]].place;
-    resident *y = &values[given], *x = &values[op->node.source[0]];
+    for (size_t k = 0; k < op->vertex.num_sources; k++)
+        op->x[k] = values[op->vertex.source[k]].place;
+    resident *y = &values[given], *x = &values[op->vertex.source[0]];
     if (works_in_place(op) && x->last == index)
         y->place = x->place;
     else
@@ -139,14 +141,14 @@ static void place_op(mgd_plan *plan, size_t index, size_t given, resident *value
 
 /* Features of what the op gives, and of states that lie behind it while it works. */
 static size_t room_of(const mgd_op *op) {
-    bool behind = mgd_layer_is_recurrent(op->node.kind) && !op->node.every;
-    return mgd_op_features(op) + (behind ? (op->kept - 1) * mgd_node_states(&op->node) : 0);
+    bool behind = mgd_layer_is_recurrent(op->vertex.kind) && !op->vertex.every;
+    return mgd_op_features(op) + (behind ? (op->kept - 1) * mgd_vertex_states(&op->vertex) : 0);
 }
 
 /* given[i]: the value that op i gives. */
 static void list_ops(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan, size_t *given,
                      bool *done) {
-    for (size_t i = 0; i < net->num_nodes; i++)
+    for (size_t i = 0; i < net->num_vertices; i++)
         if (!done[i]) {
             plan->ops[plan->num_ops] = fuse(net, i, kind, done, &given[plan->num_ops]);
             plan->num_ops++;
@@ -155,14 +157,15 @@ static void list_ops(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan, siz
 
 static void place_values(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan,
                          const size_t *given, resident *values) {
-    size_t count = net->num_nodes + 1;
+    size_t count = net->num_vertices + 1;
     for (size_t i = 0; i < plan->num_ops; i++) {
         values[given[i]].features = room_of(&plan->ops[i]);
-        for (size_t k = 0; k < plan->ops[i].node.num_sources; k++)
-            values[plan->ops[i].node.source[k]].last = i;
+        for (size_t k = 0; k < plan->ops[i].vertex.num_sources; k++)
+            values[plan->ops[i].vertex.source[k]].last = i;
     }
     for (size_t v = 0; v < count; v++)
-        if (kind == MGD_PLAN_REFERENCE || kind == MGD_PLAN_NODES || v == 0 || v == net->num_nodes)
+        if (kind == MGD_PLAN_REFERENCE || kind == MGD_PLAN_NODES || v == 0 ||
+            v == net->num_vertices)
             values[v].last = SIZE_MAX;
     values[0].features = plan->arena = net->input.features;
     values[0].placed = true;
@@ -171,23 +174,24 @@ static void place_values(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan,
         if (kind != MGD_PLAN_REFERENCE)
             values[given[i]].features = mgd_op_features(&plan->ops[i]);
     }
-    plan->output = values[net->num_nodes].place;
+    plan->output = values[net->num_vertices].place;
 }
 
 mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, mgd_plan_kind kind, mgd_plan *out) {
     mgd_plan plan = {0};
-    size_t nodes = net->num_nodes;
+    size_t vertices = net->num_vertices;
     size_t *given = NULL;
     bool *done = NULL;
     resident *values = NULL;
     mgd_status status = MGD_OK;
-    if (mgd_take(&plan.ops, nodes, sizeof(mgd_op)) && mgd_take(&given, nodes, sizeof *given) &&
-        mgd_take(&done, nodes, sizeof *done) && mgd_take(&values, nodes + 1, sizeof *values)) {
+    if (mgd_take(&plan.ops, vertices, sizeof(mgd_op)) &&
+        mgd_take(&given, vertices, sizeof *given) && mgd_take(&done, vertices, sizeof *done) &&
+        mgd_take(&values, vertices + 1, sizeof *values)) {
         list_ops(net, kind, &plan, given, done);
         place_values(net, kind, &plan, given, values);
         *out = plan;
     } else {
-        status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: the plan of %zu layers", nodes);
+        status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: the plan of %zu layers", vertices);
         mgd_plan_close(&plan);
     }
     mgd_free(given);
@@ -211,19 +215,19 @@ size_t mgd_net_tiles(const mgd_net *net, size_t most) {
 
 /* To the next step of the op. */
 static void next_step(mgd_op *op) {
-    op->x[0] += op->node.in.features;
-    op->x[1] += op->node.out.features - op->node.in.features; /* concat */
+    op->x[0] += op->vertex.in.features;
+    op->x[1] += op->vertex.out.features - op->vertex.in.features; /* concat */
     op->y += op->out.features;
 }
 
 void mgd_op_forward(const mgd_net *net, const mgd_op *op, bool private, const void *theta,
                     void *arena, size_t width) {
-    mgd_forward_kernel *kernel = net->kernels->layer[op->node.kind]->forward[private];
+    mgd_forward_kernel *kernel = net->kernels->layer[op->vertex.kind]->forward[private];
     kernel(op, theta, arena, width);
-    if (op->node.steps == 1)
+    if (op->vertex.steps == 1)
         return;
     mgd_op at = *op;
-    for (size_t t = 1; t < op->node.steps; t++) {
+    for (size_t t = 1; t < op->vertex.steps; t++) {
         next_step(&at);
         kernel(&at, theta, arena, width);
     }
@@ -232,8 +236,8 @@ void mgd_op_forward(const mgd_net *net, const mgd_op *op, bool private, const vo
 void mgd_op_backward(const mgd_net *net, const mgd_op *op, const void *theta, const void *arena,
                      void *deltas, double *gradient, size_t width) {
     mgd_op at = *op;
-    for (size_t t = 0; t < op->node.steps; t++) {
-        net->kernels->layer[op->node.kind]->backward(&at, theta, arena, deltas, gradient, width);
+    for (size_t t = 0; t < op->vertex.steps; t++) {
+        net->kernels->layer[op->vertex.kind]->backward(&at, theta, arena, deltas, gradient, width);
         next_step(&at);
     }
 }
@@ -243,7 +247,7 @@ void mgd_plan_forward(const mgd_net *net, const mgd_plan *plan, const void *thet
     size_t real = mgd_dtype_size(net->dtype);
     for (size_t i = 0; i < plan->num_ops; i++) {
         const mgd_op *op = &plan->ops[i];
-        mgd_op_forward(net, op, false, (const char *)theta + op->node.first * real, arena, width);
+        mgd_op_forward(net, op, false, (const char *)theta + op->vertex.first * real, arena, width);
     }
 }
 
@@ -251,7 +255,7 @@ void mgd_plan_forward(const mgd_net *net, const mgd_plan *plan, const void *thet
 
 /* Of one step, with what has joined: a number for each feature that it acts on. */
 static double step_flop(const mgd_op *op) {
-    const mgd_layer_type *type = mgd_layer_of(op->node.kind);
+    const mgd_layer_type *type = mgd_layer_of(op->vertex.kind);
     double outputs = (double)op->out.features, pooled = op->pool == MGD_LAYER_IDENTITY ? 1 : 4;
     double flop = op->activation == MGD_LAYER_IDENTITY ? 0 : outputs * pooled;
     flop += op->pool == MGD_LAYER_IDENTITY ? 0 : outputs * pooled;
@@ -259,19 +263,19 @@ static double step_flop(const mgd_op *op) {
 }
 
 size_t mgd_op_nodes(const mgd_op *op) {
-    const mgd_layer_type *type = mgd_layer_of(op->node.kind);
-    if (op->node.steps > 1) /* one neuron would be perturbed at every step */
+    const mgd_layer_type *type = mgd_layer_of(op->vertex.kind);
+    if (op->vertex.steps > 1) /* one neuron would be perturbed at every step */
         return 0;
     return type->nodes ? type->nodes(op) : 0;
 }
 
 double mgd_op_flop(const mgd_op *op) {
-    return step_flop(op) * (double)op->node.steps;
+    return step_flop(op) * (double)op->vertex.steps;
 }
 
 /* "conv2d 3×3 + relu + maxpool2d 2×2", "ssm, 28 steps" */
 static void kernel_name(const mgd_op *op, char *buffer, size_t capacity) {
-    const mgd_node *n = &op->node;
+    const mgd_vertex *n = &op->vertex;
     const mgd_layer_type *type = mgd_layer_of(n->kind);
     char detail[32] = "", then[2][32] = {"", ""}, along[32] = "";
     size_t steps = type->recurrent ? n->length : n->steps;
@@ -301,18 +305,18 @@ mgd_plan_entry mgd_net_plan_entry(const mgd_net *net, size_t i) {
     if (i >= net->plan.num_ops)
         return (mgd_plan_entry){.kernel = "none"};
     const mgd_op *op = &net->plan.ops[i];
-    const mgd_layer_type *type = mgd_layer_of(op->node.kind);
-    bool sequence = op->node.steps > 1; /* of steps, and not of a single one */
+    const mgd_layer_type *type = mgd_layer_of(op->vertex.kind);
+    bool sequence = op->vertex.steps > 1; /* of steps, and not of a single one */
     mgd_plan_entry entry = {.ndim = op->out.ndim + sequence,
-                            .first = op->node.first,
-                            .parameters = op->node.count,
+                            .first = op->vertex.first,
+                            .parameters = op->vertex.count,
                             .flop = mgd_op_flop(op),
-                            .activations = op->node.in.features + op->out.features,
-                            .shape = {op->node.steps},
+                            .activations = op->vertex.in.features + op->out.features,
+                            .shape = {op->vertex.steps},
                             .offset = op->y};
     if (type->traffic)
         entry.activations = type->traffic(op);
-    entry.activations *= op->node.steps;
+    entry.activations *= op->vertex.steps;
     memcpy(entry.shape + sequence, op->out.size, op->out.ndim * sizeof *entry.shape);
     kernel_name(op, entry.kernel, sizeof entry.kernel);
     return entry;
@@ -361,7 +365,7 @@ mgd_status mgd_net_plan_time(mgd_context *ctx, const mgd_net *net, size_t tiles,
             for (size_t i = 0; i < plan->num_ops; i++) {
                 const mgd_op *op = &plan->ops[i];
                 double begin = mgd_clock();
-                mgd_op_forward(net, op, private_parameters, theta + op->node.first * each * real,
+                mgd_op_forward(net, op, private_parameters, theta + op->vertex.first * each * real,
                                arena, width);
                 times[i * rounds + round] = mgd_clock() - begin;
             }

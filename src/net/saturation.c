@@ -10,7 +10,7 @@
 typedef bool bound_check(double y);
 
 static bound_check *bound_of(const mgd_op *op) {
-    const mgd_layer_type *own = mgd_layer_of(op->node.kind);
+    const mgd_layer_type *own = mgd_layer_of(op->vertex.kind);
     return own->at_bound ? own->at_bound : mgd_layer_of(op->activation)->at_bound;
 }
 
@@ -48,7 +48,7 @@ void mgd_watch_forward(mgd_watch *watch, const mgd_net *net, const mgd_plan *pla
     watch->at = 0;
     for (size_t i = 0; i < plan->num_ops; i++) {
         const mgd_op *op = &plan->ops[i];
-        mgd_op_forward(net, op, private_parameters, (const char *)theta + op->node.first * stride,
+        mgd_op_forward(net, op, private_parameters, (const char *)theta + op->vertex.first * stride,
                        arena, width);
         mgd_watch_op(watch, net, op, arena, width);
     }
