@@ -281,6 +281,14 @@ lint:
 	    -j$(JOBS) -DMGD_REAL_BITS=32 -DMGD_ISA_SUFFIX=portable -DMGD_KERNEL_PORTABLE=1 \
 	    -DMGD_LUA_VERSION='""' -DMGD_HAVE_READLINE=1 $(LIB_SRC) $(LUA_SRC) $(MAIN_SRC)
 	luacheck --quiet $(LUA_SCRIPTS)
+	@$(SUBMAKE) reference
+
+## reference: write build/reference/index.html, the Lua modules by LDoc; it fails on tags gone wrong
+.PHONY: reference
+reference:
+	@scripts/deps --lint
+	$(call run,LDOC,ldoc --quiet --fatalwarnings --config docs/config.ld \
+	    --dir $(abspath $(BUILD))/reference . > /dev/null)
 
 ## format: rewrite the C sources in the format that `make lint` checks
 format:

@@ -1,4 +1,4 @@
---- Where the library's own modules are: in the rooms beside this file, and never in the present
+-- Where the library's own modules are: in the rooms beside this file, and never in the present
 -- folder, which may be anybody's. `mgd.core` comes from the absolute places of package.cpath.
 --
 -- The interpreter runs this file by its path as it starts; in others `mgd/init.lua` does so, or

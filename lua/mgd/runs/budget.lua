@@ -35,7 +35,7 @@ M.SCHEMA = {
     doc = "In which one cost is broadcast." },
 }
 
---- Kinds of hardware: name and the seconds of a step.
+-- Kinds of hardware: name and the seconds of a step.
 M.HARDWARE = {
   { "chip_in_the_loop", 1e-3, "chip in the loop" },
   { "mixed_signal", 10e-9, "mixed-signal on-chip" },

@@ -206,8 +206,8 @@ return function(hw)
       }
     end)
 
-  --- All presets: hw.presets() lists them, hw.presets.NAME{…} makes one.
-  -- @treturn table list of {name =, kind = "device" | "weights" | "platform", doc =, source =}
+  -- hw.presets() lists all, as {name =, kind = "device" | "weights" | "platform", doc =, source =};
+  -- hw.presets.NAME{…} makes one.
   return naming.module("mgd.hw.presets", presets, { call = function()
     local copy = {}
     for i, entry in ipairs(list) do

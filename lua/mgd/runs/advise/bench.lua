@@ -66,6 +66,7 @@ end
 
 --- Costs at n steps of a run that writes nothing, after a lead-in of `lead` steps in which the
 -- chip comes to rest, in whole slots.
+-- @tparam integer n
 -- @tparam table changes options of mgd.train: code, baseline, τ_p, τ_x; without an amplitude θ
 --   is not perturbed
 -- @treturn[1] table C of each step (of θ + θ̃)

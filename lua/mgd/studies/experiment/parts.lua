@@ -173,6 +173,7 @@ local function is_plain_model(value)
 end
 
 --- The models of a stage in their one form.
+-- @tparam string stage
 -- @param given a model, a list of them, or the one form
 function M.models(stage, given)
   local list = (hw.is_model(given) or is_plain(given) and given.name) and { given } or given

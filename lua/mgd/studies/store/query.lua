@@ -143,6 +143,7 @@ local SCHEMA = {
 local unpack = table.unpack or rawget(_G, "unpack") -- LuaJIT
 
 --- Columns of runs as lists, nan for what is unknown.
+-- @tparam store store
 -- @tparam string where opens messages
 -- @tparam[opt] table opts `where` and `columns`
 -- @treturn table names of the columns
