@@ -5,6 +5,8 @@ local mgd = require "mgd"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
 local json = require "mgd.text.json"
+local live_bytes = require("spec.support.memory").live_bytes
+local texts = require "spec.support.texts"
 
 local folder, path
 
@@ -19,24 +21,8 @@ after_each(function()
   files.clean()
 end)
 
-local function live()
-  collectgarbage()
-  collectgarbage()
-  return core.base.memory().live_bytes
-end
-
 local function read(from)
-  local file = assert(io.open(from or path, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  return bytes
-end
-
-local function list()
-  local pipe = io.popen("ls -A " .. folder)
-  local names = pipe:read "*a"
-  pipe:close()
-  return names
+  return texts.read(from or path)
 end
 
 local function contains(message, part)
@@ -45,10 +31,10 @@ end
 
 -- The message of the error that `f` raises, which must point into this file and leak nothing.
 local function failure(f)
-  local before = live()
+  local before = live_bytes()
   local ok, message = pcall(f)
   assert.is_false(ok)
-  assert.equal(before, live())
+  assert.equal(before, live_bytes())
   assert.is_truthy(message:find "^[^\n]*checkpoint_fault_spec%.lua:%d+: [^\n]+$", message)
   return message
 end
@@ -374,7 +360,7 @@ describe("a checkpoint that cannot be written", function()
     save_failure(run, "/dev/null", "cannot write /dev/null: it is not a regular file")
     files.write("x", folder .. "/file")
     save_failure(run, folder .. "/file/x", "file/x: Not a directory")
-    assert.equal("file\n", list())
+    assert.equal("file\n", texts.list(folder))
   end)
 
   it("leaves the old file where no temporary one can be made beside it", function()
@@ -383,7 +369,7 @@ describe("a checkpoint that cannot be written", function()
     files.write("old", folder .. "/" .. long)
     save_failure(run, folder .. "/" .. long, "File name too long")
     assert.equal("old", read(folder .. "/" .. long))
-    assert.equal(long .. "\n", list())
+    assert.equal(long .. "\n", texts.list(folder))
   end)
 
   it("leaves the old file when the disk is full half way", function()
@@ -403,7 +389,7 @@ describe("a checkpoint that cannot be written", function()
     contains(output, "false ")
     contains(output, "cannot write " .. path .. ": File too large")
     assert.equal("old", read())
-    assert.equal("run.ckpt\nscript.lua\n", list())
+    assert.equal("run.ckpt\nscript.lua\n", texts.list(folder))
   end)
 
   it("leaves the old file when Ctrl-C comes", function()
@@ -412,7 +398,7 @@ describe("a checkpoint that cannot be written", function()
     core.base.interrupt()
     save_failure(run, path, "interrupted")
     assert.equal("old", read())
-    assert.equal("run.ckpt\n", list())
+    assert.equal("run.ckpt\n", texts.list(folder))
     run:save(path)
     core.base.interrupt()
     contains(resume_failure(path), "interrupted")
@@ -426,14 +412,14 @@ describe("a checkpoint that cannot be written", function()
     end }
     run:run { steps = 1 }
     contains(message, "run: it is running already")
-    assert.equal("", list())
+    assert.equal("", texts.list(folder))
   end)
 end)
 
 describe("no memory", function()
   -- Every allocation from the n-th on fails, for n = 1, 2, … until the call succeeds.
   local function exhaust(f, check)
-    local before = live()
+    local before = live_bytes()
     for n = 1, 500 do
       core.base.fail_from(n)
       local ok, message = pcall(f)
@@ -443,7 +429,7 @@ describe("no memory", function()
         return
       end
       contains(tostring(message), "out of memory")
-      assert.equal(before, live())
+      assert.equal(before, live_bytes())
       check()
     end
     error "still failing after 500 allocations"
@@ -456,7 +442,7 @@ describe("no memory", function()
       run:save(path)
     end, function()
       assert.equal("old", read())
-      assert.equal("run.ckpt\n", list())
+      assert.equal("run.ckpt\n", texts.list(folder))
     end)
   end)
 

@@ -3,6 +3,7 @@
 local mgd = require "mgd"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
+local texts = require "spec.support.texts"
 
 local nn = mgd.nn
 local STOP, LAST = 100, 247 -- steps: neither ends a window of 24
@@ -21,10 +22,7 @@ after_each(function()
 end)
 
 local function read(from)
-  local file = assert(io.open(from or path, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  return bytes
+  return texts.read(from or path)
 end
 
 -- Everything that a run consists of, bit for bit, as {name = hash}.

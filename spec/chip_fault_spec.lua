@@ -3,6 +3,7 @@
 local mgd = require "mgd"
 local core = require "mgd.core"
 local support = require "spec.support.train"
+local memory = require "spec.support.memory"
 
 local hw = mgd.hw
 local options = support.options
@@ -20,29 +21,11 @@ local STAGES = {
   update = hw.pulse_table{up = {-1, 0, 0.5, 1}, down = {1, 0, -0.5, -1}, accumulate = true},
 }
 
-local function live_bytes()
-  collectgarbage()
-  collectgarbage()
-  return core.base.memory().live_bytes
-end
-
--- `operation` with its n-th and later allocations failing, n = 1, 2, … until it succeeds. Nothing
--- may leak, and every failure says what it is.
+-- Every allocation up to the 8th, then one in seven where specs are quick.
 local function survive(operation)
-  local before, n = live_bytes(), 1
-  while n <= 1000 do
-    core.base.fail_from(n)
-    local ok, result = pcall(operation)
-    core.base.fail_from(0)
-    if ok then
-      return n - 1
-    end
-    assert.is_truthy(tostring(result):find("out of memory", 1, true), result)
-    result = nil -- luacheck: ignore
-    assert.equal(before, live_bytes(), "allocation " .. n .. " leaks")
-    n = n + (quick and n > 8 and 7 or 1)
-  end
-  error "still failing after 1,000 allocations"
+  return memory.survive(operation, { next = function(n)
+    return n + (quick and n > 8 and 7 or 1)
+  end })
 end
 
 describe("an allocation that fails on a simulated chip", function()

@@ -1,6 +1,7 @@
 -- Perturbation codes: zero mean, orthogonality, independence, amplitude and norm, the angle law.
 
 local mgd = require "mgd"
+local fails = require("spec.support.errors").fails_here
 
 local quick = os.getenv "MGD_SPEC_QUICK" ~= nil
 
@@ -31,13 +32,6 @@ end
 local function off_diagonal(t)
   local n = t.shape[1]
   return (t * (1 - mgd.eye(n))):abs():max()
-end
-
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true), message)
-  assert.is_truthy(message:find("^[^\n]*codes_spec%.lua:%d+: "), message)
 end
 
 -- A chip of P parameters with the linear cost y = w·θ; `seen(theta)` at each evaluation.

@@ -5,19 +5,14 @@ local mgd = require "mgd"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
 local cifar = require "spec.support.cifar_files"
-
-local function live()
-  collectgarbage()
-  collectgarbage()
-  return core.base.memory().live_bytes
-end
+local live_bytes = require("spec.support.memory").live_bytes
 
 -- The message of the error that `f` raises, which must point into this file and leak nothing.
 local function failure(f, ...)
-  local before = live()
+  local before = live_bytes()
   local ok, message = pcall(f, ...)
   assert.is_false(ok)
-  assert.equal(before, live())
+  assert.equal(before, live_bytes())
   return message
 end
 
@@ -521,18 +516,18 @@ describe("no memory", function()
 
   -- Every allocation from the n-th on fails, for n = 1, 2, … until the call succeeds.
   local function exhaust(f)
-    local before = live()
+    local before = live_bytes()
     for n = 1, 200 do
       core.base.fail_from(n)
       local ok, message = pcall(f)
       core.base.fail_from(0)
       if ok then
         assert.is_true(n > 1)
-        assert.equal(before, live())
+        assert.equal(before, live_bytes())
         return
       end
       contains(tostring(message), "out of memory")
-      assert.equal(before, live())
+      assert.equal(before, live_bytes())
     end
     error "still failing after 200 allocations"
   end

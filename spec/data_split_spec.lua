@@ -1,18 +1,12 @@
 -- Data sets made of others: training and test, inputs of mean 0 and deviation 1, labels from 0.
 
 local mgd = require "mgd"
+local fails = require("spec.support.errors").fails_here
 
 local function numbered(n, recipe)
   return recipe and mgd.data.parity { bits = recipe } or mgd.data.from {
     x = mgd.from({ n, 2 }, function(i, j) return i * 10 + j end),
     y = mgd.from({ n, 1 }, function(i) return -i end) }
-end
-
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true), message)
-  assert.is_truthy(tostring(message):find("data_split_spec.lua", 1, true), message)
 end
 
 describe("set:split", function()

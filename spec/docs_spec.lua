@@ -7,6 +7,7 @@
 local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
 
 local documents = require "spec.support.documents"
+local read = require("spec.support.texts").read
 local MARK = documents.MARK
 
 local function quote(text)
@@ -30,13 +31,6 @@ local function sections(text)
     found[#found + 1] = text:sub(start, first - 1)
     start = last + 1
   end
-end
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "a"
-  file:close()
-  return text
 end
 
 local function trimmed(text)

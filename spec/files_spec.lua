@@ -5,7 +5,7 @@ local core = require "mgd.core"
 local files = require "mgd.base.files"
 local temporary = require "spec.support.idx_files"
 local support = require "spec.support.train"
-local texts = require "spec.support.store"
+local texts = require "spec.support.texts"
 
 local fails, read, write = support.fails, texts.read, texts.write
 

@@ -3,21 +3,10 @@
 
 local mgd = require "mgd"
 local core = require "mgd.core"
+local fails = require("spec.support.errors").fails_here
 local hw = mgd.hw
 
 local set = mgd.data.xor()
-
--- The message of a failure, which must begin with a line of this file and hold each of `texts`.
-local function fails(texts, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok, "no error")
-  message = tostring(message)
-  assert.is_truthy(message:find "^[^\n]*hw_define_spec%.lua:%d+: ", message)
-  for _, text in ipairs(type(texts) == "table" and texts or { texts }) do
-    assert.is_truthy(message:find(text, 1, true), message)
-  end
-  return message
-end
 
 local function define(changes)
   local options = { name = "spec_hot", stage = "output", apply = function(v)

@@ -5,6 +5,7 @@ local mgd = require "mgd"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
 local pulses = require "spec.support.pulses"
+local live_bytes = require("spec.support.memory").live_bytes
 
 local fit_update = require("mgd.hardware.fit").fit_update
 
@@ -503,18 +504,12 @@ describe("a fit that fails", function()
     core.base.fail_from(0)
   end)
 
-  local function live()
-    collectgarbage()
-    collectgarbage()
-    return core.base.memory().live_bytes
-  end
-
   local function fit_once()
     return fit_update("data/pulses.csv", { law = "soft_bounds" })
   end
 
   it("for want of memory is an error that leaks nothing", function()
-    local before, failures = live(), 0
+    local before, failures = live_bytes(), 0
     for n = 1, 100 do
       core.base.fail_from(n)
       local ok, message = pcall(fit_once)
@@ -524,16 +519,16 @@ describe("a fit that fails", function()
       end
       failures = n
       assert.is_truthy(message:find("out of memory: the curves of a fit", 1, true), message)
-      assert.equal(before, live())
+      assert.equal(before, live_bytes())
     end
     assert.equal(8, failures) -- a block for each device, another for its errors
   end)
 
   it("by an interrupt is an error that leaks nothing, and can be made again", function()
-    local before = live()
+    local before = live_bytes()
     mgd.interrupt()
     assert.error_matches(fit_once, "interrupted")
-    assert.equal(before, live())
+    assert.equal(before, live_bytes())
     assert.equal(4, #fit_once().devices)
   end)
 end)

@@ -1,6 +1,7 @@
 --- make install: what is there afterwards is whole, and links and exports what it should.
 
 local mgd = require "mgd"
+local read = require("spec.support.texts").read
 
 local mgd_lua = os.getenv "MGD_LUA" or "build/mgd-lua"
 local sanitized = os.getenv "MGD_SANITIZE"
@@ -12,13 +13,6 @@ local function run(command)
   local text = pipe:read "*a"
   local ok = pipe:close()
   return text, ok
-end
-
-local function read(path)
-  local file = assert(io.open(path, "rb"), path)
-  local text = file:read "*a"
-  file:close()
-  return text
 end
 
 describe("an installation", function()

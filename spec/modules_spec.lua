@@ -4,7 +4,7 @@ local needs = require "spec.support.needs"
 local program = require "mgd.base.program"
 local temporary = require "spec.support.idx_files"
 local support = require "spec.support.train"
-local texts = require "spec.support.store"
+local texts = require "spec.support.texts"
 
 local root = program.out({ "pwd" }):gsub("\n", "")
 local NAMES = { "mgd.lua", "mgd/init.lua", "mgd/core.lua", "mgd/core.so", "mgd/searcher.lua",
@@ -121,15 +121,8 @@ describe("require \"mgd\" in a stock interpreter", function()
 end)
 
 describe("names of modules from before there were rooms", function()
-  local function text_of(path)
-    local file = assert(io.open(path))
-    local text = file:read "*a"
-    file:close()
-    return text
-  end
-
-  local searcher, doors = text_of "lua/mgd/searcher.lua", {}
-  for name in text_of "src/lua/l_door.c":gmatch "\nDOOR%(([%w_]+)%)" do
+  local searcher, doors = texts.read "lua/mgd/searcher.lua", {}
+  for name in texts.read "src/lua/l_door.c":gmatch "\nDOOR%(([%w_]+)%)" do
     doors[#doors + 1] = name
   end
 

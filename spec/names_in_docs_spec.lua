@@ -1,13 +1,7 @@
 -- What documents and comments name is there: files, functions, types, constants.
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
 local lines_of = require("spec.support.shell").lines_of
+local read = require("spec.support.texts").read
 
 -- Files of the tree by path and by name, and every word of the sources.
 local files, words = {}, {}

@@ -3,7 +3,7 @@
 local mgd = require "mgd"
 local naming = require "mgd.base.naming"
 local idx_files = require "spec.support.idx_files"
-local texts = require "spec.support.store"
+local texts = require "spec.support.texts"
 local train = require "spec.support.train"
 
 local fails = train.fails

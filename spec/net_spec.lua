@@ -3,6 +3,7 @@
 
 local mgd = require "mgd"
 local core = require "mgd.core"
+local fails = require("spec.support.errors").fails
 
 local nn = mgd.nn
 local quick = os.getenv "MGD_SPEC_QUICK" ~= nil
@@ -125,13 +126,6 @@ local function check_forward(sizes, kinds, dtype, batch, tolerance)
   local error = worst(rows, y:totable())
   assert.is_true(error < tolerance, ("error %g for layers of %s, batch %d"):format(error,
     table.concat(sizes, "-"), batch))
-end
-
-local function fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true), message)
-  return message
 end
 
 -- Sums of at most 20 products of order 1 and a rounded activation: a few units of 2^-53 or 2^-24.

@@ -4,6 +4,7 @@
 local mgd = require "mgd"
 local core = require "mgd.core"
 local support = require "spec.support.train"
+local memory = require "spec.support.memory"
 
 local nn = mgd.nn
 local options = support.options
@@ -607,16 +608,12 @@ describe("node perturbation refuses", function()
       {net = net, perturb = "node"}},
   } do
     it(name .. ", at the caller's line, and leaves nothing behind", function()
-      collectgarbage()
-      collectgarbage()
-      local before = core.base.memory().live_bytes
+      local before = memory.live_bytes()
       local message = support.fails(case[1], function()
         mgd.train(options({data = set, perturb = "nodes"}, case[2]))
       end)
       assert.is_truthy(message:find "nodes_spec.lua:%d+: ")
-      collectgarbage()
-      collectgarbage()
-      assert.equal(before, core.base.memory().live_bytes)
+      assert.equal(before, memory.live_bytes())
     end)
   end
 
@@ -641,22 +638,10 @@ describe("a run with nodes", function()
       local opts = {net = net, data = mgd.data.from(set), batch = 9, perturb = "nodes",
         threads = threads}
       mgd.train(opts):run{steps = 2}
-      collectgarbage()
-      collectgarbage()
-      local before, n, failed = core.base.memory().live_bytes, 0, true
-      while failed do
-        n = n + 1
-        core.base.fail_from(n)
-        local ok, run = pcall(mgd.train, opts)
-        core.base.fail_from(0)
-        failed = not ok
-        assert.is_true(ok or tostring(run):find "memory" ~= nil, tostring(run))
-        run = nil -- luacheck: ignore
-        collectgarbage()
-        collectgarbage()
-        assert.equal(before, core.base.memory().live_bytes)
-      end
-      assert.is_true(n > 40, n)
+      local failures = memory.survive(function()
+        mgd.train(opts)
+      end)
+      assert.is_true(failures >= 40, failures)
     end
   end)
 end)

@@ -2,6 +2,7 @@
 
 local needs = require "spec.support.needs"
 local mgd = require "mgd"
+local read = require("spec.support.texts").read
 
 local paths = {}
 
@@ -17,13 +18,6 @@ local function write(bytes)
   file:write(bytes)
   file:close()
   return path
-end
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  return bytes
 end
 
 local function exists(path)

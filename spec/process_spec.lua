@@ -3,6 +3,7 @@
 local core = require "mgd.core"
 local mgd = require "mgd"
 local support = require "spec.support.train"
+local read = require("spec.support.texts").read
 
 local process = core.process
 local fails, subprocess = support.fails, support.subprocess
@@ -28,13 +29,6 @@ local function sleeper()
     process.wait({}, LONG)
     return 98
   end)
-end
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
 end
 
 local function new_run(threads)

@@ -4,7 +4,7 @@ local core = require "mgd.core"
 local program = require "mgd.base.program"
 local temporary = require "spec.support.idx_files"
 local support = require "spec.support.train"
-local texts = require "spec.support.store"
+local texts = require "spec.support.texts"
 
 local fails = support.fails
 

@@ -4,6 +4,8 @@ local files = require "mgd.files"
 
 local INTERPRETER = os.getenv "MGD_LUA" or arg[-1] or "build/mgd-lua"
 
+local read = require("spec.support.texts").read
+
 local function run(command)
   local pipe = assert(io.popen(("'%s' %s"):format(INTERPRETER, command)))
   local out = pipe:read "*a"
@@ -11,16 +13,9 @@ local function run(command)
   return out
 end
 
-local function contents(path)
-  local file = assert(io.open(path))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
 describe("pages that `make docs` writes:", function()
   it("docs/options.md", function()
-    assert.equal(run "scripts/options-reference.lua", contents "docs/options.md")
+    assert.equal(run "scripts/options-reference.lua", read "docs/options.md")
   end)
 
   it("docs/physics", function()
@@ -28,7 +23,7 @@ describe("pages that `make docs` writes:", function()
       run(("scripts/physics-reference.lua '%s'"):format(folder))
       for _, page in ipairs { "README", "signals", "updates", "weights" } do
         local name = "/" .. page .. ".md"
-        assert.equal(contents(folder .. name), contents("docs/physics" .. name))
+        assert.equal(read(folder .. name), read("docs/physics" .. name))
       end
     end)
   end)

@@ -3,6 +3,7 @@
 
 local mgd = require "mgd"
 local support = require "spec.support.train"
+local read = require("spec.support.texts").read
 
 local fails = support.fails
 
@@ -14,13 +15,6 @@ end
 local needs = require "spec.support.needs"
 local has_gnuplot = run "command -v gnuplot >/dev/null 2>&1"
 local folder
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
 
 local function experiment(changes)
   local exp = mgd.experiment {

@@ -3,9 +3,9 @@
 
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
-local support = require "spec.support.store"
 local subprocess = require("spec.support.train").subprocess
 local fails = require("spec.support.train").fails
+local texts = require "spec.support.texts"
 
 local sqlite = core.sqlite
 local db
@@ -183,11 +183,11 @@ describe("a connection", function()
     local one = assert(sqlite.open(path))
     one:exec "PRAGMA journal_mode = WAL; CREATE TABLE t (v)"
     one:close { checkpoint = false }
-    assert.is_true(#support.read(path .. "-wal") > 0)
+    assert.is_true(#texts.read(path .. "-wal") > 0)
     one = assert(sqlite.open(path))
     assert.equal(0, one:prepare("SELECT count(*) FROM t"):first())
     one:close()
-    assert.is_nil(support.read(path .. "-wal"))
+    assert.is_nil(texts.read(path .. "-wal"))
   end)
 end)
 

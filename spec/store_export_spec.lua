@@ -4,6 +4,7 @@
 local mgd = require "mgd"
 local files = require "spec.support.idx_files"
 local support = require "spec.support.store"
+local texts = require "spec.support.texts"
 
 local folder, store
 
@@ -61,7 +62,7 @@ describe("CSV", function()
 
   it("has every value as it was, and nothing where it is unknown", function()
     store:export(folder .. "/runs.csv", { columns = COLUMNS })
-    local rows = fields(support.read(folder .. "/runs.csv"))
+    local rows = fields(texts.read(folder .. "/runs.csv"))
     assert.equal(5, #rows)
     assert.same(COLUMNS, rows[1])
     for row, i in ipairs(ORDER) do
@@ -78,9 +79,9 @@ describe("CSV", function()
 
   it("takes conditions, and may be empty", function()
     store:export(folder .. "/one.csv", { where = { experiment = "eins" }, columns = { "eta" } })
-    assert.equal("eta\n0.1\n", support.read(folder .. "/one.csv"))
+    assert.equal("eta\n0.1\n", texts.read(folder .. "/one.csv"))
     store:export(folder .. "/none.csv", { where = { eta = 7 }, columns = { "eta", "cost" } })
-    assert.equal("eta,cost\n", support.read(folder .. "/none.csv"))
+    assert.equal("eta,cost\n", texts.read(folder .. "/none.csv"))
   end)
 end)
 
@@ -170,7 +171,7 @@ describe("NPZ", function()
   it("is a ZIP file of NPY files: numbers as f64, text as Unicode", function()
     local path = folder .. "/runs.npz"
     store:export(path, { columns = COLUMNS })
-    local found, names = entries(support.read(path))
+    local found, names = entries(texts.read(path))
     for i, name in ipairs(COLUMNS) do
       assert.equal(name .. ".npy", names[i])
     end
@@ -187,7 +188,7 @@ describe("NPZ", function()
       head = npy(found[name .. ".npy"])
       assert.is_truthy(head:find("'<f8'", 1, true), head)
       local file = folder .. "/one.npy"
-      support.write(file, found[name .. ".npy"])
+      texts.write(file, found[name .. ".npy"])
       local column = mgd.load(file):totable()
       for row, i in ipairs(ORDER) do
         local value = expected(i)
@@ -223,6 +224,6 @@ describe("store:export", function()
     assert.has_error(function()
       store:export(folder .. "/a.csv", { columns = { "csot" } })
     end)
-    assert.is_nil(support.read(folder .. "/a.csv"))
+    assert.is_nil(texts.read(folder .. "/a.csv"))
   end)
 end)

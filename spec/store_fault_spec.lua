@@ -5,6 +5,8 @@ local mgd = require "mgd"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
 local support = require "spec.support.store"
+local failure = require("spec.support.errors").failure
+local texts = require "spec.support.texts"
 
 local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
 
@@ -20,14 +22,6 @@ after_each(function()
   os.remove(script_path)
   files.clean()
 end)
-
-local function failure(f)
-  local ok, message = pcall(f)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find "^[^\n]*store_fault_spec%.lua:%d+: [^\n]+$",
-    tostring(message))
-  return message
-end
 
 local function contains(text, ...)
   for _, part in ipairs { ... } do
@@ -68,7 +62,7 @@ local BEGINNING = [[
 ]]
 
 local function write_script(to, script)
-  support.write(to, "package.path = './?.lua;' .. package.path\n" .. BEGINNING:format(path)
+  texts.write(to, "package.path = './?.lua;' .. package.path\n" .. BEGINNING:format(path)
     .. script)
   assert(os.execute("chmod 644 " .. to)) -- another user may run it
 end
@@ -102,26 +96,26 @@ end
 describe("a file that is no store", function()
   -- Opening it fails with these words, and changes nothing in its folder.
   local function refused(...)
-    local bytes, names = support.read(path), support.list(folder)
+    local bytes, names = texts.read(path), texts.list(folder)
     local message = failure(function()
       mgd.store(path)
     end)
     contains(message, "mgd.store: " .. path, ...)
-    assert.equal(bytes, support.read(path))
-    assert.equal(names, support.list(folder))
+    assert.equal(bytes, texts.read(path))
+    assert.equal(names, texts.list(folder))
   end
 
   local function made()
     local s = mgd.store(path)
     support.experiment():run { store = s }
     s:close()
-    return support.read(path)
+    return texts.read(path)
   end
 
   it("is refused and left untouched: text, another database", function()
-    support.write(path, ("experiment,eta\nxor,0.1\n"):rep(20))
+    texts.write(path, ("experiment,eta\nxor,0.1\n"):rep(20))
     refused("is no run store (and no SQLite database): it is left as it is")
-    support.write(path, "x")
+    texts.write(path, "x")
     refused("is no run store")
     os.remove(path)
     local db = core.sqlite.open(path)
@@ -140,25 +134,25 @@ describe("a file that is no store", function()
 
   it("is refused when it is damaged: cut off, or overwritten in between", function()
     local bytes = made()
-    support.write(path, bytes:sub(1, math.floor(#bytes / 2)))
+    texts.write(path, bytes:sub(1, math.floor(#bytes / 2)))
     refused("is damaged (", "it is left as it is")
-    support.write(path, bytes:sub(1, 40))
+    texts.write(path, bytes:sub(1, 40))
     refused("is no run store")
-    support.write(path, bytes)
+    texts.write(path, bytes)
     local db = core.sqlite.open(path)
     db:exec "UPDATE experiments SET resolved = zeroblob(9000000)" -- too large to be checked at once
     db:close()
-    support.write(path, support.read(path):sub(1, -4097))
+    texts.write(path, texts.read(path):sub(1, -4097))
     refused("is damaged (", "it is left as it is")
     local checked = 0
     for page = 1, #bytes / 4096 - 1 do -- every page but the first
       local at = page * 4096
-      support.write(path, bytes:sub(1, at) .. ("\165"):rep(512) .. bytes:sub(at + 513))
+      texts.write(path, bytes:sub(1, at) .. ("\165"):rep(512) .. bytes:sub(at + 513))
       refused("is damaged (")
       checked = checked + 1
     end
     assert.is_true(checked > 10)
-    support.write(path, bytes)
+    texts.write(path, bytes)
     local s = mgd.store(path)
     assert.is_true((s:check()))
     s:close()
@@ -177,7 +171,7 @@ describe("a file that is no store", function()
   end)
 
   it("is a store where the file is empty", function()
-    support.write(path, "")
+    texts.write(path, "")
     local s = mgd.store(path)
     assert.equal(0, #s:experiments())
     s:close()
@@ -330,19 +324,19 @@ describe("a folder that may only be read", function()
     local digest = digest_of({ "second" }, 100)
     assert.equal(1, count_of(out, "warning"))
     contains(out, "true\tPermission denied\t" .. digest, "saved\t" .. digest)
-    assert.equal("", support.list(folder))
+    assert.equal("", texts.list(folder))
 
     assert(os.execute("chmod 755 " .. folder))
     run "write('first', 1, 100) s:close()"
-    local bytes = support.read(path)
+    local bytes = texts.read(path)
     for _, mode in ipairs { "444", "666" } do
       assert(os.execute(("chmod %s %s; chmod 555 %s"):format(mode, path, folder)))
       out = run(script, user)
       digest = digest_of({ "first", "second" }, 100)
       assert.equal(1, count_of(out, "warning"))
       contains(out, digest, "saved\t" .. digest)
-      assert.equal(bytes, support.read(path))
-      assert.equal("runs.db\n", support.list(folder))
+      assert.equal(bytes, texts.read(path))
+      assert.equal("runs.db\n", texts.list(folder))
       os.execute("chmod 755 " .. folder)
     end
   end)
@@ -356,11 +350,11 @@ describe("a folder that may only be read", function()
       write("first", 1, 100)
       os.execute("kill -9 " .. require("mgd.core").process.pid())
     ]]
-    assert.is_true(#support.read(path .. "-wal") > 0)
+    assert.is_true(#texts.read(path .. "-wal") > 0)
     assert(os.execute(("chmod 444 %s*; chmod 555 %s"):format(path, folder)))
-    local names = support.list(folder)
+    local names = texts.list(folder)
     contains(run("print(s.in_memory, s:digest())", user), digest_of({ "first" }, 100))
-    assert.equal(names, support.list(folder))
+    assert.equal(names, texts.list(folder))
   end)
 end)
 
@@ -368,11 +362,11 @@ describe("save_as", function()
   it("writes to a new file only", function()
     local s = mgd.store()
     support.experiment():run { store = s }
-    support.write(path, "mine")
+    texts.write(path, "mine")
     contains(failure(function()
       s:save_as(path)
     end), path .. " exists: expected the name of a new file")
-    assert.equal("mine", support.read(path))
+    assert.equal("mine", texts.read(path))
     contains(failure(function()
       s:save_as(folder .. "/none/runs.db")
     end), "store:save_as: " .. folder .. "/none/runs.db: ")
@@ -396,7 +390,7 @@ describe("several processes", function()
     names[6] = "shared"
     assert(os.execute(table.concat(commands, " ") .. " wait"))
     for i = 1, 5 do
-      assert.equal("", support.read(folder .. "/" .. i .. ".out"))
+      assert.equal("", texts.read(folder .. "/" .. i .. ".out"))
     end
     local s = mgd.store(path)
     assert.is_true((s:check()))

@@ -6,6 +6,7 @@ local File = require "mgd.studies.store.file"
 local files = require "spec.support.idx_files"
 local support = require "spec.support.store"
 local train = require "spec.support.train"
+local texts = require "spec.support.texts"
 
 local fails = train.fails
 local sqlite = core.sqlite
@@ -63,7 +64,7 @@ end
 -- another process take the lock for that time.
 local function run(script, before)
   local name = folder .. "/script.lua"
-  support.write(name, ([[
+  texts.write(name, ([[
     package.path = './?.lua;' .. package.path
     local mgd = require "mgd"
     local core = require "mgd.core"
@@ -76,7 +77,7 @@ local function run(script, before)
       _G.holder = holder -- collected, it would be waited for
     end
   ]]):format(path, mgd_lua) .. script)
-  support.write(path .. ".holder", ([[
+  texts.write(path .. ".holder", ([[
     local core = require "mgd.core"
     local db = core.sqlite.open(%q)
     db:exec "BEGIN IMMEDIATE"
@@ -234,7 +235,7 @@ describe("a store's path", function()
     local out = pipe:read "*a"
     pipe:close()
     assert.equal("false\t./file:x?mode=ro\n", out)
-    assert.truthy(support.list(folder):find("file:x?mode=ro", 1, true))
+    assert.truthy(texts.list(folder):find("file:x?mode=ro", 1, true))
   end)
 
   it("must not be empty, wherever a store is named", function()
@@ -248,7 +249,7 @@ describe("a store's path", function()
     fails("store:save_as: path is empty", s.save_as, s, "")
     fails("store:save_as: expected the name of a new file, got nil", s.save_as, s)
     fails("the path holds a zero byte", mgd.store, path .. "\0.db")
-    assert.equal("", support.list(folder))
+    assert.equal("", texts.list(folder))
   end)
 end)
 

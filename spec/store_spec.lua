@@ -6,6 +6,8 @@ local core = require "mgd.core"
 local files = require "spec.support.idx_files"
 local runner = require "mgd.studies.experiment.runner"
 local support = require "spec.support.store"
+local failure = require("spec.support.errors").failure
+local texts = require "spec.support.texts"
 
 local new_experiment = support.experiment
 local folder, path, store
@@ -21,14 +23,6 @@ after_each(function()
   os.execute("rm -rf " .. folder)
   files.clean()
 end)
-
--- The error that f raises, at a line of this file.
-local function failure(f)
-  local ok, message = pcall(f)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find "^[^\n]*store_spec%.lua:%d+: [^\n]+$", tostring(message))
-  return message
-end
 
 local function contains(text, ...)
   for _, part in ipairs { ... } do
@@ -167,7 +161,7 @@ describe("a run in the store", function()
         end
       end })
     assert.is_false(ok)
-    assert.is_truthy(support.read(checkpoint))
+    assert.is_truthy(texts.read(checkpoint))
     exp:run { store = other, checkpoint = checkpoint }
     -- rows from before the checkpoint were recorded by nobody here; those after it are the same
     local sql = "SELECT replica, name, step, value FROM history WHERE step > 2000 ORDER BY 1, 2, 3"
@@ -306,7 +300,7 @@ end)
 describe("store:artefact", function()
   it("notes a file by path, size and SHA-256, once", function()
     local exp, file = new_experiment(), folder .. "/a.txt"
-    support.write(file, "abc")
+    texts.write(file, "abc")
     for _ = 1, 2 do
       store:artefact(exp, file, { kind = "text" })
     end

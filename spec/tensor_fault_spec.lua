@@ -4,28 +4,7 @@
 
 local mgd = require "mgd"
 local core = require "mgd.core"
-
-local function live_bytes()
-  collectgarbage()
-  collectgarbage()
-  return core.base.memory().live_bytes
-end
-
--- Returns the result of the first success and the number of failures before it.
-local function survive(operation)
-  local before = live_bytes()
-  for n = 1, 100 do
-    core.base.fail_from(n)
-    local ok, result = pcall(operation)
-    core.base.fail_from(0)
-    if ok then
-      return result, n - 1
-    end
-    assert.is_truthy(tostring(result):find("out of memory", 1, true), result)
-    assert.equal(before, live_bytes())
-  end
-  error("still failing after 100 allocations")
-end
+local memory = require "spec.support.memory"
 
 local function fixture()
   local t = mgd.from({5, 4}, function(i, j) return i * 10 + j end)
@@ -68,8 +47,7 @@ describe("an allocation that fails", function()
 
   for name, operation in pairs(operations) do
     it(name .. " is an error that leaks nothing", function()
-      local _, failures = survive(operation)
-      assert.is_true(failures > 0)
+      assert.is_true(memory.survive(operation) > 0)
       assert.is_true(t:allclose(kept, {rtol = 0}))
     end)
   end
@@ -79,7 +57,7 @@ describe("an allocation that fails", function()
     assert.is_false(pcall(function() t[{{2, 5}}] = t[{{1, 4}}] end))
     core.base.fail_from(0)
     assert.is_true(t:allclose(kept, {rtol = 0}))
-    survive(function() t[{{2, 5}}] = t[{{1, 4}}] end)
+    memory.survive(function() t[{{2, 5}}] = t[{{1, 4}}] end)
     assert.is_true(t[{{2, 5}}]:allclose(kept[{{1, 4}}], {rtol = 0}))
   end)
 
@@ -97,13 +75,13 @@ describe("an allocation that fails", function()
     assert.is_false(pcall(t.save, t, path))
     core.base.fail_from(0)
     assert.same({1, 1, 1}, mgd.load(path):totable())
-    survive(function() t:transpose():save(path) end)
+    memory.survive(function() t:transpose():save(path) end)
     assert.is_true(mgd.load(path):allclose(kept:transpose(), {rtol = 0}))
   end)
 
   it("in load is an error that leaks nothing", function()
     t:save(path)
-    local loaded, failures = survive(function() return mgd.load(path) end)
+    local failures, loaded = memory.survive(function() return mgd.load(path) end)
     assert.is_true(failures >= 3) -- header text, storage, tensor header
     assert.is_true(loaded:allclose(kept, {rtol = 0}))
   end)
@@ -134,10 +112,10 @@ describe("an interrupt", function()
 
   it("leaks nothing", function()
     local t = mgd.ones{40, 40}
-    local before = live_bytes()
+    local before = memory.live_bytes()
     core.base.interrupt()
     assert.is_false(pcall(function() return t:matmul(t) end))
-    assert.equal(before, live_bytes())
+    assert.equal(before, memory.live_bytes())
   end)
 
   it("does not leave an in-place operation half done", function()

@@ -1,6 +1,7 @@
 -- Tensors: arithmetic, functions, products, reductions, comparison.
 
 local mgd = require "mgd"
+local fails = require("spec.support.errors").fails
 
 local NAN, INF = 0 / 0, 1 / 0
 
@@ -11,13 +12,6 @@ end
 
 local function matrix()
   return mgd.tensor{{1, 2, 3}, {4, 5, 6}}
-end
-
-local function fails(pattern, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(message:find(pattern, 1, true),
-                   ("expected %q in %q"):format(pattern, message))
 end
 
 describe("arithmetic", function()

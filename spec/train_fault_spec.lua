@@ -3,29 +3,13 @@
 
 local mgd = require "mgd"
 local core = require "mgd.core"
+local fails = require("spec.support.errors").fails_here
+local memory = require "spec.support.memory"
 
 local net = mgd.nn.mlp{2, 3, 1}:init{seed = 4}
 local set = mgd.data.xor()
 
 local quick = os.getenv "MGD_SPEC_QUICK" ~= nil
-
--- The message of a failure, which must begin with a line of this file and hold each of `texts`.
-local function fails(texts, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok, "no error")
-  message = tostring(message)
-  assert.is_truthy(message:find("^[^\n]*train_fault_spec%.lua:%d+: "), message)
-  for _, text in ipairs(type(texts) == "table" and texts or {texts}) do
-    assert.is_truthy(message:find(text, 1, true), message)
-  end
-  return message
-end
-
-local function live_bytes()
-  collectgarbage()
-  collectgarbage()
-  return core.base.memory().live_bytes
-end
 
 describe("bad options of mgd.train", function()
   local nan = 0 / 0
@@ -145,10 +129,10 @@ describe("bad options of mgd.train", function()
           opts[key] = value ~= false and value or nil
         end
       end
-      local theta, before = net:theta():totable(), live_bytes()
+      local theta, before = net:theta():totable(), memory.live_bytes()
       fails(case[2], mgd.train, opts)
       assert.same(theta, net:theta():totable())
-      assert.equal(before, live_bytes())
+      assert.equal(before, memory.live_bytes())
     end)
   end
 
@@ -233,9 +217,9 @@ describe("bad options of mgd.chip", function()
 
   for _, case in ipairs(cases) do
     it(("(%s) are an error at the caller's line"):format(case[1]), function()
-      local before = live_bytes()
+      local before = memory.live_bytes()
       fails(case[2], mgd.chip, case[3])
-      assert.equal(before, live_bytes())
+      assert.equal(before, memory.live_bytes())
     end)
   end
 
@@ -462,27 +446,8 @@ local function later(n)
   return n + math.max(1, math.floor(n / 8))
 end
 
--- Runs `operation` with its n-th and later allocations failing, n = 1, 2, … until it succeeds;
--- `unchanged`, when given, is called after each failure. Returns the number of failures.
 local function survive(operation, unchanged)
-  local before = live_bytes()
-  local n = 1
-  while n <= 400 do
-    core.base.fail_from(n)
-    local ok, result = pcall(operation)
-    core.base.fail_from(0)
-    if ok then
-      return n - 1, result
-    end
-    assert.is_truthy(tostring(result):find("out of memory", 1, true), result)
-    result = nil -- luacheck: ignore
-    assert.equal(before, live_bytes(), "allocation " .. n .. " leaks")
-    if unchanged then
-      unchanged()
-    end
-    n = later(n)
-  end
-  error "still failing after 400 allocations"
+  return memory.survive(operation, { next = later, unchanged = unchanged })
 end
 
 describe("an allocation that fails", function()
@@ -540,14 +505,14 @@ describe("an allocation that fails", function()
       while n <= 1000 do
         local run = mgd.train(opts)
         run:gradient()
-        local before = live_bytes()
+        local before = memory.live_bytes()
         core.base.fail_from(n)
         local ok, message = pcall(run.run, run, plan)
         core.base.fail_from(0)
         if not ok then
           assert.is_truthy(tostring(message):find("out of memory", 1, true), message)
           run.history = nil -- its tensors are no leak
-          assert.equal(before, live_bytes(), "allocation " .. n .. " leaks")
+          assert.equal(before, memory.live_bytes(), "allocation " .. n .. " leaks")
         end
         run:run{steps = plan.steps - run.steps_done, probes = {}}
         assert.same(healthy:theta():totable(), run:theta():totable())

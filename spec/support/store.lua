@@ -17,30 +17,6 @@ function support.experiment(changes)
   return mgd.experiment(opts)
 end
 
---- Text of a file, nil where there is none.
-function support.read(path)
-  local file = io.open(path, "rb")
-  local bytes = file and file:read "*a"
-  if file then
-    file:close()
-  end
-  return bytes
-end
-
-function support.write(path, bytes)
-  local file = assert(io.open(path, "wb"))
-  assert(file:write(bytes))
-  assert(file:close())
-end
-
---- Names in a folder, in order, as one text.
-function support.list(folder)
-  local pipe = assert(io.popen("ls -A '" .. folder .. "'"))
-  local names = pipe:read "*a"
-  pipe:close()
-  return names
-end
-
 --- Lists over slots for a row of made-up values: exact in binary, all different.
 function support.values(step, count)
   local list = {}

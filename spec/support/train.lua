@@ -1,10 +1,10 @@
 -- What the specs of training runs share.
 
-local assert = require "luassert"
+local errors = require "spec.support.errors"
 local mgd = require "mgd"
 local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
 
-local support = { mgd_lua = mgd_lua }
+local support = { mgd_lua = mgd_lua, fails = errors.fails, fails_here = errors.fails_here }
 
 function support.options(base, changes)
   local out = {}
@@ -14,20 +14,6 @@ function support.options(base, changes)
     end
   end
   return out
-end
-
-function support.fails(text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert.is_truthy(tostring(message):find(text, 1, true), message)
-  return message
-end
-
--- Calls f from a chunk of its own and expects the message at the line of the call.
-function support.fails_here(text, f, ...)
-  local call = assert((loadstring or load)("local f, a, b, c = ...\n\nf(a, b, c)", "=user"))
-  local message = support.fails(text, call, f, ...)
-  assert.equal("user:3:", message:match "^[^ ]+")
 end
 
 -- Runs a script in a fresh interpreter; all that it prints, stderr included.
