@@ -1,63 +1,10 @@
-/* The ideal chip: a network with nothing wrong with it, in lanes.
- *
- * Three ways to fill the lanes, which give the same bits:
- *   replicas  one point of W replicas, each with parameters and samples of its own;
- *   points    several points of one replica side by side (small batches);
- *   samples   one point, the batch in the lanes, parameters shared (large batches).
- */
+/* Sessions on the ideal chip: measuring, and what probes ask. */
 
-#include "nodes.h"
+#include "ideal.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
-#define WHOLE_BYTES 32768   /* up to so much, the parameters of all ops are fetched at once */
-#define PREFETCH_ROW 512    /* bytes of the largest row that is prefetched … */
-#define PREFETCH_SET 262144 /* … and of the smallest set whose rows are */
-#define FEW_CHUNKS 4        /* for each thread: one more or less makes a difference */
-#define PASS 400            /* multiply-adds that one pass costs besides its own */
-
-typedef struct {
-    mgd_chip chip;
-    mgd_net *net;
-} ideal_chip;
-
-/* What one worker needs; W is the session's width. */
-typedef struct {
-    char *pack;               /* (largest op × W) perturbed parameters */
-    char *arena;              /* (the plan's arena × W), the input first */
-    char *other;              /* the same for the second of a pair of evaluations, else NULL */
-    char *target;             /* (K × W) */
-    double *value;            /* (2 × W) */
-    double *share;            /* (2 × W) where there are shares */
-    double *hit;              /* (W) */
-    uint32_t *index;          /* (W) */
-    const uint32_t *gathered; /* the index that input and target were gathered by; NULL: none */
-    double *point_cost;       /* SAMPLES: (channels × max_points × chunks·W) */
-} MGD_OWN_LINE scratch;
-
-enum arrangement { REPLICAS, POINTS, SAMPLES };
-
-typedef struct {
-    mgd_session session;
-    const mgd_net *net;
-    enum arrangement arrangement;
-    mgd_samples samples;
-    mgd_cost cost;
-    size_t channels;         /* the cost, and … */
-    const mgd_range *shares; /* … shares in it */
-    size_t batch;
-    size_t width;
-    size_t chunks;   /* SAMPLES: parts of `width` lanes that make up the batch */
-    size_t real;     /* bytes of a real */
-    size_t pack_row; /* bytes of one parameter for the lanes */
-    bool pairs; /* REPLICAS: C₀ and C, or both sides, are evaluated together where they can be */
-    bool whole; /* parameters are fetched for all ops at once */
-    size_t workers;
-    scratch *scratch;
-    mgd_backward *backward; /* kept for a task of gradients, else NULL */
-    mgd_nodes *nodes;       /* NULL: parameters are perturbed */
-} ideal_session;
+#define FEW_CHUNKS 4 /* for each thread: one more or less makes a difference */
 
 /* ---- one pass through the network ------------------------------------------------------------ */
 
@@ -336,7 +283,7 @@ static bool measure_samples(const ideal_session *s, const mgd_request *r) {
 }
 
 /* The flag is left for the caller to clear: other requests may be under way. */
-static mgd_status ideal_measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
+mgd_status mgd_ideal_measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
     const ideal_session *s = (const ideal_session *)session;
     bool complete = s->arrangement == REPLICAS  ? measure_replicas(s, r)
                     : s->arrangement == SAMPLES ? measure_samples(s, r)
@@ -344,18 +291,12 @@ static mgd_status ideal_measure(mgd_context *ctx, mgd_session *session, const mg
     return complete ? MGD_OK : mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
 }
 
-static mgd_status ideal_measure_nodes(mgd_context *ctx, mgd_session *session, const mgd_request *r,
-                                      const mgd_node_step *step) {
+mgd_status mgd_ideal_measure_nodes(mgd_context *ctx, mgd_session *session, const mgd_request *r,
+                                   const mgd_node_step *step) {
     return mgd_nodes_measure(ctx, ((const ideal_session *)session)->nodes, r, step);
 }
 
-/* Rows of a few cache lines, picked at random from a set larger than the caches near by. */
-static bool worth_prefetching(const ideal_session *s) {
-    size_t row = s->samples.features * s->real;
-    return row <= PREFETCH_ROW && row * s->samples.samples > PREFETCH_SET;
-}
-
-static void ideal_prefetch(const mgd_session *session, const uint32_t *samples, size_t count) {
+void mgd_ideal_prefetch(const mgd_session *session, const uint32_t *samples, size_t count) {
     const ideal_session *s = (const ideal_session *)session;
     size_t x_row = s->samples.features * s->real, y_row = s->samples.targets * s->real;
     const char *x = mgd_tensor_data(s->samples.x), *y = mgd_tensor_data(s->samples.y);
@@ -369,9 +310,9 @@ static void ideal_prefetch(const mgd_session *session, const uint32_t *samples, 
 
 /* ---- probes ---------------------------------------------------------------------------------- */
 
-static mgd_status ideal_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                                 const mgd_view *view, const mgd_tensor *x, const mgd_tensor *y,
-                                 double *cost, double *accuracy) {
+mgd_status mgd_ideal_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                              const mgd_view *view, const mgd_tensor *x, const mgd_tensor *y,
+                              double *cost, double *accuracy) {
     const ideal_session *s = (const ideal_session *)session;
     mgd_samples samples;
     MGD_TRY(mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &samples));
@@ -424,10 +365,10 @@ static void evaluate_unit(void *arg, size_t unit, size_t worker) {
     }
 }
 
-static mgd_status ideal_evaluate_lanes(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                                       size_t units, uint64_t step, const void *theta,
-                                       const mgd_tensor *x, const mgd_tensor *y, double *cost,
-                                       double *accuracy) {
+mgd_status mgd_ideal_evaluate_lanes(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                                    size_t units, uint64_t step, const void *theta,
+                                    const mgd_tensor *x, const mgd_tensor *y, double *cost,
+                                    double *accuracy) {
     (void)step;
     const ideal_session *s = (const ideal_session *)session;
     mgd_samples set;
@@ -439,17 +380,17 @@ static mgd_status ideal_evaluate_lanes(mgd_context *ctx, mgd_session *session, m
     return atomic_load(&e.incomplete) ? mgd_interrupted(ctx) : MGD_OK;
 }
 
-static mgd_status ideal_gradient(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
-                                 const mgd_view *view, const mgd_weighted *set, double *gradient,
-                                 double *cost) {
+mgd_status mgd_ideal_gradient(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                              const mgd_view *view, const mgd_weighted *set, double *gradient,
+                              double *cost) {
     const ideal_session *s = (const ideal_session *)session;
     return mgd_net_backward(ctx, s->net, s->backward, pool, view->theta, &s->samples, &s->cost, set,
                             gradient, cost);
 }
 
-static mgd_status ideal_saturated(mgd_context *ctx, mgd_session *session, size_t unit,
-                                  uint64_t step, const void *theta, const mgd_tensor *x,
-                                  const mgd_tensor *y, double *share, size_t *units) {
+mgd_status mgd_ideal_saturated(mgd_context *ctx, mgd_session *session, size_t unit, uint64_t step,
+                               const void *theta, const mgd_tensor *x, const mgd_tensor *y,
+                               double *share, size_t *units) {
     (void)unit;
     (void)step;
     const ideal_session *s = (const ideal_session *)session;
@@ -459,201 +400,4 @@ static mgd_status ideal_saturated(mgd_context *ctx, mgd_session *session, size_t
         ctx, s->net, theta, s->arrangement == REPLICAS ? s->width : 0, &samples, share, units);
     mgd_samples_close(&samples);
     return status;
-}
-
-/* ---- opening and closing --------------------------------------------------------------------- */
-
-static void scratch_close(scratch *w) {
-    mgd_free(w->pack);
-    mgd_free(w->arena);
-    mgd_free(w->other);
-    mgd_free(w->target);
-    mgd_free(w->value);
-    mgd_free(w->share);
-    mgd_free(w->hit);
-    mgd_free(w->index);
-    mgd_free(w->point_cost);
-}
-
-static void ideal_close(mgd_session *session) {
-    ideal_session *s = (ideal_session *)session;
-    for (size_t i = 0; s->scratch && i < s->workers; i++)
-        scratch_close(&s->scratch[i]);
-    mgd_free(s->scratch);
-    mgd_backward_close(s->backward);
-    mgd_nodes_close(s->nodes);
-    mgd_samples_close(&s->samples);
-    mgd_free(s);
-}
-
-/* On failure the caller closes what was opened. */
-static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t max_points,
-                               scratch *w) { /* max_points: 0 for workers that make no requests */
-    const mgd_net *net = s->net;
-    size_t row = s->width * s->real, largest = s->whole ? net->num_parameters : 0;
-    for (size_t i = 0; i < net->num_vertices; i++)
-        largest = net->vertices[i].count > largest ? net->vertices[i].count : largest;
-    if (mgd_take(&w->pack, largest, s->pack_row) && mgd_take(&w->arena, net->plan.arena, row) &&
-        (!s->pairs || mgd_take(&w->other, net->plan.arena, row)) &&
-        mgd_take(&w->target, s->samples.targets, row) &&
-        mgd_take(&w->value, 2 * s->width, sizeof(double)) &&
-        (s->channels == 1 || mgd_take(&w->share, 2 * s->width, sizeof(double))) &&
-        mgd_take(&w->hit, s->width, sizeof(double)) &&
-        mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
-        mgd_take(&w->point_cost, s->channels * max_points * s->chunks, s->width * sizeof(double)))
-        return MGD_OK;
-    double bytes = (double)largest * (double)s->pack_row +
-                   (double)(net->plan.arena + s->samples.targets) * (double)row +
-                   (double)(max_points * s->chunks) * (double)s->width * sizeof(double);
-    return mgd_fail(ctx, MGD_ERR_MEMORY,
-                    "out of memory: a batch of %zu in a network of %zu parameters needs %.0f "
-                    "bytes for each thread",
-                    s->batch, net->num_parameters, bytes);
-}
-
-/* Whether the kernels of a pair do for the whole plan: parameters in dense layers alone, and
- * nothing but these reads the input, which is in the first arena only. */
-static bool can_pair(const mgd_net *net) {
-    for (size_t i = 0; i < net->plan.num_ops; i++) {
-        const mgd_op *op = &net->plan.ops[i];
-        bool dense = op->vertex.kind == MGD_LAYER_DENSE && op->vertex.steps == 1;
-        bool input = op->x[0] == 0 || (op->vertex.num_sources == 2 && op->x[1] == 0);
-        if (!dense && (op->vertex.count > 0 || input))
-            return false;
-    }
-    return true;
-}
-
-/* Which way to fill the lanes: the one that looks cheaper. Beside the multiply-adds of the network,
- * a pass with parameters of each lane's own takes about 3P to form those, and a pass of any kind
- * costs PASS more. Measured on 2-2-1 and 49-4-4. */
-static void arrange(ideal_session *s, const mgd_task_spec *task) {
-    size_t lanes = s->net->kernels->lanes;
-    size_t batch_tiles = (task->batch + lanes - 1) / lanes;
-    size_t point_tiles = (task->max_points + lanes - 1) / lanes;
-    double work = PASS, forming = 3 * (double)s->net->num_parameters;
-    for (size_t i = 0; i < s->net->plan.num_ops; i++)
-        work += mgd_op_flop(&s->net->plan.ops[i]) / 2;
-    s->chunks = 0;
-    if (task->width) {
-        s->arrangement = REPLICAS;
-        s->width = task->width;
-    } else if ((double)(batch_tiles * task->max_points) * work <=
-               (double)(point_tiles * task->batch) * (work + forming)) {
-        size_t most = mgd_net_tiles(s->net, batch_tiles);
-        s->arrangement = SAMPLES;
-        s->chunks = (batch_tiles + most - 1) / most;
-        if (s->chunks < task->workers)
-            s->chunks = task->workers < batch_tiles ? task->workers : batch_tiles;
-        s->width = (batch_tiles + s->chunks - 1) / s->chunks * lanes;
-        s->chunks = (task->batch + s->width - 1) / s->width;
-    } else {
-        s->arrangement = POINTS;
-        s->width = lanes;
-    }
-    s->pairs = s->arrangement == REPLICAS && s->channels == 1 && can_pair(s->net);
-    s->real = mgd_dtype_size(s->net->dtype);
-    s->pack_row = s->real * (s->arrangement == SAMPLES ? 1 : s->width);
-    s->whole = s->net->num_parameters * s->pack_row <= WHOLE_BYTES;
-}
-
-static mgd_status prepare(mgd_context *ctx, ideal_session *s, const mgd_task_spec *task) {
-    MGD_TRY(mgd_net_samples_open(ctx, s->net, task->x, task->y, &task->cost, &s->samples));
-    arrange(s, task);
-    void *memory;
-    MGD_TRY(mgd_allocate(ctx, "scratch memory", task->workers, sizeof(scratch), &memory));
-    s->scratch = memory;
-    for (size_t i = 0; i < s->workers; i++)
-        MGD_TRY(scratch_open(ctx, s, i < task->requesters ? task->max_points : 0, &s->scratch[i]));
-    if (task->nodes)
-        return mgd_nodes_open(ctx, s->net, task, &s->samples, &s->nodes);
-    return task->gradients
-               ? mgd_backward_open(ctx, s->net, s->samples.targets, task->workers, &s->backward)
-               : MGD_OK;
-}
-
-static mgd_status ideal_predict(mgd_context *ctx, mgd_session *session, const mgd_view *view,
-                                const mgd_tensor *x, uint64_t draw, mgd_tensor **y) {
-    (void)draw; /* it has no noise */
-    const mgd_net *net = ((const ideal_session *)session)->net;
-    MGD_TRY(mgd_net_check_input(ctx, net, "predict", x));
-    return mgd_net_forward_at(ctx, net, view->theta, x, y);
-}
-
-/* The network as a responder, for costs that only Lua can compute. */
-static mgd_status respond(void *user, mgd_context *ctx, const mgd_tensor *theta,
-                          const mgd_tensor *x, mgd_tensor **y) {
-    const mgd_net *net = user;
-    return mgd_net_forward_at(ctx, net, mgd_tensor_data(theta), x, y);
-}
-
-static mgd_status ideal_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
-                             mgd_session **out) {
-    mgd_net *net = ((ideal_chip *)chip)->net;
-    if (task->cost.kind == MGD_COST_FUNCTION) {
-        MGD_TRY(mgd_net_check_input(ctx, net, "data", task->x));
-        return mgd_responder_open(ctx, chip, respond, net, task, out);
-    }
-    void *memory;
-    MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(ideal_session), &memory));
-    ideal_session *s = memory;
-    s->session = (mgd_session){.measure = ideal_measure,
-                               .measure_nodes = task->nodes ? ideal_measure_nodes : NULL,
-                               .evaluate = ideal_evaluate,
-                               .evaluate_lanes = task->width ? ideal_evaluate_lanes : NULL,
-                               .predict = ideal_predict,
-                               .gradient = ideal_gradient,
-                               .saturated = ideal_saturated,
-                               .close = ideal_close};
-    s->net = net;
-    s->cost = task->cost;
-    s->channels = task->num_shares + 1;
-    s->shares = task->shares;
-    s->batch = task->batch;
-    s->workers = task->workers;
-    mgd_status status = prepare(ctx, s, task);
-    if (status == MGD_OK && worth_prefetching(s))
-        s->session.prefetch = ideal_prefetch;
-    if (status != MGD_OK) {
-        ideal_close(&s->session);
-        return status;
-    }
-    *out = &s->session;
-    return MGD_OK;
-}
-
-static void ideal_theta(const mgd_chip *chip, void *out) {
-    const mgd_net *net = ((const ideal_chip *)chip)->net;
-    memcpy(out, net->theta, net->num_parameters * mgd_dtype_size(net->dtype));
-}
-
-static mgd_status ideal_draw(mgd_context *ctx, const mgd_chip *chip, const mgd_init *init,
-                             void *out) {
-    return mgd_net_draw(ctx, ((const ideal_chip *)chip)->net, init, out);
-}
-
-static void ideal_free(mgd_chip *chip) {
-    mgd_free(chip);
-}
-
-mgd_status mgd_chip_ideal(mgd_context *ctx, mgd_net *net, mgd_chip **out) {
-    void *memory;
-    MGD_TRY(mgd_allocate(ctx, "chip", 1, sizeof(ideal_chip), &memory));
-    ideal_chip *ideal = memory;
-    ideal->net = net;
-    ideal->chip = (mgd_chip){
-        .dtype = net->dtype,
-        .num_parameters = net->num_parameters,
-        .num_nodes = mgd_nodes_count(net),
-        .no_nodes = "this one has parameters in layers other than dense and conv2d, or "
-                    "along the steps of a sequence",
-        .lanes = net->kernels->lanes,
-        .resolution = net->dtype == MGD_F32 ? 0x1p-23 : 0x1p-52,
-        .open = ideal_open,
-        .theta = ideal_theta,
-        .draw = ideal_draw,
-        .free = ideal_free,
-    };
-    *out = &ideal->chip;
-    return MGD_OK;
 }
