@@ -9,42 +9,20 @@
 
 /* ---- fields ---------------------------------------------------------------------------------- */
 
-static bool flag(lua_State *L, int index, const char *name) {
-    lua_getfield(L, index, name);
-    bool value = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return value;
+static const char *kind_name(unsigned kind) {
+    return kind < MGD_HW_KIND_COUNT ? mgd_hw_kind_name((mgd_hw_kind)kind) : NULL;
 }
 
-/* The core's number of what the text in the field names; `otherwise` (−1: an error) without one. */
-static int choice(lua_State *L, int index, const char *name, int otherwise, int count,
-                  const char *(*name_of)(int)) {
-    lua_getfield(L, index, name);
-    bool given = otherwise < 0 || !lua_isnil(L, -1);
-    const char *text = given ? luaL_checkstring(L, -1) : name_of(otherwise);
-    int value = 0;
-    while (value < count && strcmp(name_of(value), text) != 0)
-        value++;
-    if (value == count)
-        l_error(L, "hw: unknown %s '%s'", name, text);
-    lua_pop(L, 1);
-    return value;
+static const char *place_name(unsigned place) {
+    return place < MGD_HW_PLACE_COUNT ? mgd_hw_place_name((mgd_hw_place)place) : NULL;
 }
 
-static const char *kind_name(int kind) {
-    return mgd_hw_kind_name((mgd_hw_kind)kind);
+static const char *noise_name(unsigned noise) {
+    return noise < MGD_HW_NOISE_COUNT ? mgd_hw_noise_name((mgd_hw_noise)noise) : NULL;
 }
 
-static const char *place_name(int place) {
-    return mgd_hw_place_name((mgd_hw_place)place);
-}
-
-static const char *noise_name(int noise) {
-    return mgd_hw_noise_name((mgd_hw_noise)noise);
-}
-
-static const char *law_name(int law) {
-    return mgd_hw_law_name((mgd_hw_law_kind)law);
+static const char *law_name(unsigned law) {
+    return law < MGD_HW_LAW_COUNT ? mgd_hw_law_name((mgd_hw_law_kind)law) : NULL;
 }
 
 static void text(lua_State *L, int index, const char *name, char *out, size_t capacity) {
@@ -77,7 +55,7 @@ static void read_field(lua_State *L, int index, const char *name, const mgd_hw_f
             read_field(L, lua_gettop(L), dot + 1, field, out);
         lua_pop(L, 1);
     } else if (field->type == MGD_HW_FLAG)
-        *(bool *)to = flag(L, index, name);
+        *(bool *)to = l_flag_field(L, index, name);
     else if (field->type == MGD_HW_SIZE)
         *(size_t *)to = (size_t)l_count_field(L, index, name, *(size_t *)to, UINT32_MAX);
     else if (field->count > 1)
@@ -253,10 +231,9 @@ static void read_model(lua_State *L, int index, int anchor, const l_callback *ca
         .scale = 1,
         .poles = 1,
         .mapping = {.differential = true, .g_max = 1, .per_weight = 1, .averaging = 1}};
-    m->kind = (mgd_hw_kind)choice(L, index, "kind", -1, MGD_HW_KIND_COUNT, kind_name);
-    m->place = (mgd_hw_place)choice(L, index, "place", -1, MGD_HW_PLACE_COUNT, place_name);
-    m->noise = (mgd_hw_noise)choice(L, index, "noise", MGD_HW_NOISE_ADDITIVE, MGD_HW_NOISE_COUNT,
-                                    noise_name);
+    m->kind = (mgd_hw_kind)l_choice_field(L, index, "kind", kind_name, MGD_HW_KIND_COUNT);
+    m->place = (mgd_hw_place)l_choice_field(L, index, "place", place_name, MGD_HW_PLACE_COUNT);
+    m->noise = (mgd_hw_noise)l_choice_field(L, index, "noise", noise_name, MGD_HW_NOISE_ADDITIVE);
     text(L, index, "stream", m->stream, sizeof m->stream);
     read_fields(L, index, fields, count, m);
     m->table = list(L, index, "table", anchor, &m->table_size);
@@ -273,7 +250,7 @@ static void read_model(lua_State *L, int index, int anchor, const l_callback *ca
         text(L, index, "name", f->name, sizeof f->name);
         lua_rawseti(L, anchor, slot + 2);
         m->function = call_function;
-        m->memory = flag(L, index, "memory");
+        m->memory = l_flag_field(L, index, "memory");
         m->keep = keep_memory;
         m->user = f;
     }
@@ -299,7 +276,7 @@ static void read_update(lua_State *L, int index, int anchor, mgd_hw_update *u) {
     const mgd_hw_field *of_law = mgd_hw_law_fields(&numbers);
     const mgd_hw_field *fields = mgd_hw_update_fields(&count);
     *u = (mgd_hw_update){.max_pulses = 31};
-    u->law.kind = (mgd_hw_law_kind)choice(L, index, "law", -1, MGD_HW_LAW_COUNT, law_name);
+    u->law.kind = (mgd_hw_law_kind)l_choice_field(L, index, "law", law_name, MGD_HW_LAW_COUNT);
     text(L, index, "stream", u->stream, sizeof u->stream);
     read_fields(L, index, of_law, numbers, &u->law);
     read_fields(L, index, fields, count, u);
@@ -312,7 +289,7 @@ static void read_conditions(lua_State *L, int index, mgd_hw_conditions *c) {
     c->held = l_number_field(L, index, "held", 0);
     c->seed = l_seed_field(L, index, "seed");
     c->replica = l_count_field(L, index, "replica", 1, 0x1p53);
-    c->still = flag(L, index, "still");
+    c->still = l_flag_field(L, index, "still");
 }
 
 /* A tensor as rows in time, and the result in the shape that it had. */
