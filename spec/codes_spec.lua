@@ -1,20 +1,11 @@
 -- Perturbation codes: zero mean, orthogonality, independence, amplitude and norm, the angle law.
 
+local codes = require "spec.support.codes"
 local mgd = require "mgd"
 local fails = require("spec.support.errors").fails_here
 
 local quick = os.getenv "MGD_SPEC_QUICK" ~= nil
-
-local function pattern(code, parameters, slots, opts)
-  if type(code) == "string" then
-    code = {code = code}
-  end
-  local options = {parameters = parameters, slots = slots}
-  for key, value in pairs(opts or {}) do
-    options[key] = value
-  end
-  return mgd.codes.pattern(code, options)
-end
+local pattern, products, off_diagonal = codes.pattern, codes.products, codes.off_diagonal
 
 local function walsh_period(parameters)
   local m = 1
@@ -22,16 +13,6 @@ local function walsh_period(parameters)
     m = m * 2
   end
   return m
-end
-
--- Σ_k s_i s_j, (P, P)
-local function products(s)
-  return s:transpose():matmul(s)
-end
-
-local function off_diagonal(t)
-  local n = t.shape[1]
-  return (t * (1 - mgd.eye(n))):abs():max()
 end
 
 -- A chip of P parameters with the linear cost y = w·θ; `seen(theta)` at each evaluation.

@@ -4,13 +4,13 @@
 -- errors, as hw_models_spec.lua does.
 
 local mgd = require "mgd"
+local devices = require "spec.support.models"
 local stats = require "spec.support.statistics"
 
 local near, normal = stats.near, stats.normal
 
 local hw = mgd.hw
-local quick = os.getenv "MGD_SPEC_QUICK" ~= nil
-local N = quick and 2000 or 20000
+local N, map = devices.N, devices.map
 
 -- Weights of one device after each of a list of changes.
 local function written(model, start, changes, opts, dtype)
@@ -36,14 +36,6 @@ local function after(model, start, changes, opts)
     t[k] = ones * change
   end
   return model:write(ones * start, t, opts):totable()[#rows]
-end
-
-local function map(list, f)
-  local out = {}
-  for i, x in ipairs(list) do
-    out[i] = f(x, i)
-  end
-  return out
 end
 
 local function follows(expected, model, start, changes, opts, what)
