@@ -53,6 +53,13 @@ local ROWS = {
   { "perturbation", "finite rise time", "path", "lowpass, slew" },
 }
 
+-- Where a model is checked, but for updates and for what hw_models_spec.lua has.
+local SPECS = { path = "hw_path_spec" }
+for _, name in ipairs { "levels", "conductance", "dac", "adc", "saturation", "neuron_spread",
+  "amplitude" } do
+  SPECS[name] = "hw_levels_spec"
+end
+
 local PAGES = {
   { "signals", "Signals", "Converters, noise, bounds, paths, neurons and perturbations." },
   { "weights", "Weights", "Conductances, levels, noise, time, faults and wires. Laws of "
@@ -144,7 +151,8 @@ out:write("# The physics of every model\n\n", INTRO, CLOCK, "\n## What is modell
 for _, row in ipairs(ROWS) do
   local page = page_of(row[3])
   local link = page and ("[`hw.%s`](%s.md#hw%s)"):format(row[3], page, row[3]) or "`hw.presets`"
-  local spec = page == "updates" and "hw_updates_spec" or page and "hw_models_spec" or "chip_spec"
+  local spec = SPECS[row[3]] or page == "updates" and "hw_updates_spec"
+    or page and "hw_models_spec" or "chip_spec"
   out:write(("| %s | %s | %s%s | `spec/%s.lua` |\n"):format(row[1], row[2], link,
     row[4] and ", " .. row[4] or "", spec))
 end
