@@ -53,6 +53,17 @@ static int fit_step(lua_State *L) {
     return 1;
 }
 
+/* laws() → list of the names of laws that have pulses */
+static int fit_laws(lua_State *L) {
+    lua_newtable(L);
+    for (int kind = 0, n = 0; kind < MGD_HW_LAW_COUNT; kind++)
+        if (kind != MGD_HW_LAW_IDEAL) {
+            lua_pushstring(L, mgd_hw_law_name((mgd_hw_law_kind)kind));
+            lua_rawseti(L, -2, ++n);
+        }
+    return 1;
+}
+
 /* parameters(law) → list of the names of its numbers */
 static int fit_parameters(lua_State *L) {
     mgd_hw_law_kind kind = check_kind(L, 1);
@@ -154,6 +165,7 @@ static int fit_device(lua_State *L) {
 
 static const luaL_Reg functions[] = {
     {"step", fit_step},
+    {"laws", fit_laws},
     {"parameters", fit_parameters},
     {"device", fit_device},
 

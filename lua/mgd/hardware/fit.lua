@@ -33,19 +33,16 @@ local M = {}
 
 local WHERE = "mgd.hw.fit_update"
 
-local CONSTRUCTORS = {
-  constant = "constant_step",
-  linear = "linear_step",
-  soft_bounds = "soft_bounds",
-  exponential = "exponential_step",
-  power = "power_step",
-  ltp_ltd = "ltp_ltd",
-  table = "pulse_table",
-}
+-- Models by the law that they have.
+local CONSTRUCTORS = {}
+for _, model in ipairs(models.models()) do
+  if model.law then
+    CONSTRUCTORS[model.law] = model.name
+  end
+end
 
 M.SCHEMA = {
-  { "law", type = "string", required = true,
-    choices = { "constant", "linear", "soft_bounds", "exponential", "power", "ltp_ltd", "table" },
+  { "law", type = "string", required = true, choices = core.fit.laws(),
     doc = "Law of update; `table` takes the mean of the measured curves as it is." },
   { "columns", type = "table",
     doc = "Names of columns where they differ: `{device =, cycle =, direction =, pulse =, "

@@ -37,7 +37,7 @@ local PLACES = {
 local Model = naming.class("mgd.hw.model")
 
 local definition_of = record.kind("mgd.hw.model", { "params", "doc", "equation", "source", "check",
-  "compile", "apply", "stages", "page" })
+  "compile", "apply", "stages", "page", "law" })
 
 local description_of = record.kind "mgd.hw.description"
 

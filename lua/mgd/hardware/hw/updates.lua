@@ -99,8 +99,8 @@ local EQUATIONS = {
 
 local function law(name, kind, doc, source, extra, over, check)
   return {
-    name = name, stages = { "update" }, doc = doc, equation = EQUATIONS[kind], source = source,
-    params = pulses(extra, over),
+    name = name, law = kind, stages = { "update" }, doc = doc, equation = EQUATIONS[kind],
+    source = source, params = pulses(extra, over),
     check = function(where, p)
       check_bounds(where, p)
       if check then
@@ -207,7 +207,7 @@ return function(register)
     }, { dw_min = false, dw_min_d2d = false, up_down = false, up_down_d2d = false, w_min_d2d = 0,
       w_max_d2d = 0, c2c = 0.1 }))
   register {
-    name = "pulse_table", stages = { "update" },
+    name = "pulse_table", law = "table", stages = { "update" },
     doc = "A measured curve in each direction: a pulse finds its place by straight lines and goes "
       .. "one further.",
     equation = "w → c(c⁻¹(w) + 1), c the measured curve of the direction",
