@@ -164,10 +164,7 @@ static int fit_device(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"step", fit_step},
-    {"laws", fit_laws},
-    {"parameters", fit_parameters},
-    {"device", fit_device},
+    {"step", fit_step}, {"laws", fit_laws}, {"parameters", fit_parameters}, {"device", fit_device},
 
     {NULL, NULL},
 };
