@@ -810,10 +810,11 @@ typedef struct {
     size_t first, count;
 } mgd_range;
 
-/* Parameters that hear, instead of the whole cost, the share of some outputs in it. */
+/* A cost signal: the share of some outputs in the cost, which some parameters hear instead of the
+ * whole. */
 typedef struct {
     mgd_range parameters, outputs;
-} mgd_listener;
+} mgd_signal;
 
 typedef struct {
     /* data and cost; the tensors are retained */
@@ -865,8 +866,8 @@ typedef struct {
 
     /* Several cost signals, each demodulated by itself: in the order of parameters, none twice;
      * with the cost mse, which is a sum over outputs. Copied. */
-    size_t num_listeners;
-    const mgd_listener *listeners;
+    size_t num_signals;
+    const mgd_signal *signals;
 
     const mgd_init *init; /* NULL: the chip's present θ for every replica */
     size_t replicas;

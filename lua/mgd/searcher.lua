@@ -19,7 +19,7 @@ local MOVED = {
   fit_csv = "hardware.fit_csv", fit_plot = "hardware.fit_plot", grid = "text.grid",
   history = "runs.history", hw = "hardware.hw", interrupts = "base.interrupts",
   json = "text.json", layers = "networks.layers", listing = "text.listing", log = "runs.log",
-  memory = "hardware.memory", mimo = "codes.mimo", naming = "base.naming", nn = "networks.nn",
+  memory = "hardware.memory", mimo = "codes.signals", naming = "base.naming", nn = "networks.nn",
   options = "base.options", predictions = "runs.predictions", probes = "runs.probes",
   program = "base.program", progress = "runs.progress", ranges = "studies.ranges",
   record = "text.record", report = "studies.report", schedules = "codes.schedules",

@@ -320,8 +320,8 @@ static void trains(void) {
     argument("unknown schedule", make(o));
     o = options(), o.eta.kind = MGD_SCHEDULE_FUNCTION;
     argument("schedule without its function", make(o));
-    o = options(), o.num_listeners = 2;
-    argument("listeners that are NULL", make(o));
+    o = options(), o.num_signals = 2;
+    argument("signals that are NULL", make(o));
     o = options(), o.eta.value = NAN;
     argument("eta of nan", make(o));
     o = options(), o.tau_theta.value = 1e300;

@@ -48,14 +48,14 @@ typedef struct {
     size_t unit;             /* whose parameters these are, … */
     const uint64_t *replica; /* … numbers of its replicas: (1) or (W) … */
     const void *lives;       /* … and reals (W): 0 where one has stopped. For chips with states */
-    double *cost; /* rows: (S + 1, num_points); lanes: (S + 1, num_points × W): the whole
-                   * cost, then each of the task's S shares */
+    double *cost; /* rows: (S, num_points); lanes: (S, num_points × W): of each of the task's S
+                   * signals */
 } mgd_request;
 
-/* Where the costs of point p begin, `width` of each: channel 0 is the whole, others are shares. */
-static inline double *mgd_request_cost(const mgd_request *r, size_t channel, size_t p,
+/* Where the costs of point p begin, `width` of each: signal 0 is the whole cost. */
+static inline double *mgd_request_cost(const mgd_request *r, size_t signal, size_t p,
                                        size_t width) {
-    return r->cost + (channel * r->num_points + p) * width;
+    return r->cost + (signal * r->num_points + p) * width;
 }
 
 /* Node perturbation: one step in which every sample of the batch has a perturbation ξ = amplitude·s
@@ -125,8 +125,8 @@ typedef struct {
     uint64_t seed;           /* … the run's seed, … */
     double dt;               /* … and seconds of a step */
     bool nodes;              /* measure_nodes will be asked instead of measure */
-    size_t num_shares;       /* S parts of the cost, mse, that are measured besides: … */
-    const mgd_range *shares; /* … of these outputs each. As long as the session lives */
+    size_t signals;          /* S that are measured: the whole cost, then with mse the shares … */
+    const mgd_range *outputs; /* (S − 1) … of these outputs. As long as the session lives */
 } mgd_task_spec;
 
 /* A chip made ready for one task. Implementations put this first in a structure of their own. */

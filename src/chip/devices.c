@@ -67,7 +67,7 @@ static mgd_status open_part(const opening *o, mgd_hw_place place, part_kind kind
     uint64_t seed = spec->seed + (layer << 32);
     p->kind = kind;
     p->sites = sites;
-    p->copies = kind == ON_COST       ? s->channels
+    p->copies = kind == ON_COST       ? s->signals
                 : kind != ON_FEATURES ? 1
                 : s->replicas         ? s->batch
                                       : s->chunks;

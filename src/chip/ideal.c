@@ -82,17 +82,17 @@ static const void *pass(const ideal_session *s, const mgd_request *r, size_t wor
  * `stride` after it points to. */
 static void take_shares(const ideal_session *s, const scratch *w, const void *y, size_t used,
                         bool add, double *to, size_t stride) {
-    for (size_t c = 1; c < s->channels; c++, to += stride) {
-        mgd_net_share(s->net->kernels, s->net->dtype, s->shares[c - 1], s->samples.steps,
+    for (size_t c = 1; c < s->signals; c++, to += stride) {
+        mgd_net_share(s->net->kernels, s->net->dtype, s->outputs[c - 1], s->samples.steps,
                       s->samples.columns, s->width, y, w->target, w->share);
         for (size_t lane = 0; lane < used; lane++)
             to[lane] = add ? to[lane] + w->share[lane] : w->share[lane];
     }
 }
 
-/* Sums over the batch into means, in each channel. */
+/* Sums over the batch into means, in each signal. */
 static void divide_costs(const ideal_session *s, size_t used, double *to, size_t stride) {
-    for (size_t c = 0; c < s->channels && s->batch > 1; c++, to += stride)
+    for (size_t c = 0; c < s->signals && s->batch > 1; c++, to += stride)
         for (size_t lane = 0; lane < used; lane++)
             to[lane] /= (double)s->batch;
 }
@@ -272,7 +272,7 @@ static bool measure_samples(const ideal_session *s, const mgd_request *r) {
     mgd_pool_run(r->pool, measure_chunk, &job, s->chunks * job.groups);
     if (atomic_load(&job.incomplete))
         return false;
-    for (size_t p = 0; p < s->channels * r->num_points; p++) {
+    for (size_t p = 0; p < s->signals * r->num_points; p++) {
         const double *cost = s->scratch[r->worker].point_cost + p * s->chunks * s->width;
         double sum = cost[0];
         for (size_t b = 1; b < s->batch; b++)

@@ -24,7 +24,7 @@ typedef struct {
     double *hit;              /* (W) */
     uint32_t *index;          /* (W) */
     const uint32_t *gathered; /* the index that input and target were gathered by; NULL: none */
-    double *point_cost;       /* SAMPLES: (channels × max_points × chunks·W) */
+    double *point_cost;       /* SAMPLES: (signals × max_points × chunks·W) */
 } MGD_OWN_LINE scratch;
 
 enum arrangement { REPLICAS, POINTS, SAMPLES };
@@ -35,8 +35,8 @@ typedef struct {
     enum arrangement arrangement;
     mgd_samples samples;
     mgd_cost cost;
-    size_t channels;         /* the cost, and … */
-    const mgd_range *shares; /* … shares in it */
+    size_t signals;           /* the cost, and … */
+    const mgd_range *outputs; /* … the shares of these in it */
     size_t batch;
     size_t width;
     size_t chunks;   /* SAMPLES: parts of `width` lanes that make up the batch */

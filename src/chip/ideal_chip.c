@@ -50,10 +50,10 @@ static mgd_status scratch_open(mgd_context *ctx, const ideal_session *s, size_t 
         (!s->pairs || mgd_take(&w->other, net->plan.arena, row)) &&
         mgd_take(&w->target, s->samples.targets, row) &&
         mgd_take(&w->value, 2 * s->width, sizeof(double)) &&
-        (s->channels == 1 || mgd_take(&w->share, 2 * s->width, sizeof(double))) &&
+        (s->signals == 1 || mgd_take(&w->share, 2 * s->width, sizeof(double))) &&
         mgd_take(&w->hit, s->width, sizeof(double)) &&
         mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
-        mgd_take(&w->point_cost, s->channels * max_points * s->chunks, s->width * sizeof(double)))
+        mgd_take(&w->point_cost, s->signals * max_points * s->chunks, s->width * sizeof(double)))
         return MGD_OK;
     double bytes = (double)largest * (double)s->pack_row +
                    (double)(net->plan.arena + s->samples.targets) * (double)row +
@@ -104,7 +104,7 @@ static void arrange(ideal_session *s, const mgd_task_spec *task) {
         s->arrangement = POINTS;
         s->width = lanes;
     }
-    s->pairs = s->arrangement == REPLICAS && s->channels == 1 && can_pair(s->net);
+    s->pairs = s->arrangement == REPLICAS && s->signals == 1 && can_pair(s->net);
     s->real = mgd_dtype_size(s->net->dtype);
     s->pack_row = s->real * (s->arrangement == SAMPLES ? 1 : s->width);
     s->whole = s->net->num_parameters * s->pack_row <= WHOLE_BYTES;
@@ -166,8 +166,8 @@ static mgd_status ideal_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_sp
                                .close = ideal_close};
     s->net = net;
     s->cost = task->cost;
-    s->channels = task->num_shares + 1;
-    s->shares = task->shares;
+    s->signals = task->signals;
+    s->outputs = task->outputs;
     s->batch = task->batch;
     s->workers = task->workers;
     mgd_status status = prepare(ctx, s, task);

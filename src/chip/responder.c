@@ -18,8 +18,8 @@ typedef struct {
     void *user;
     mgd_dtype dtype; /* of θ, x and y */
     mgd_cost cost;
-    size_t channels;         /* the cost, and … */
-    const mgd_range *shares; /* … shares in it, which measure tells, too */
+    size_t signals;           /* the cost, and … */
+    const mgd_range *outputs; /* … the shares of these in it, which measure tells, too */
     size_t batch;
     mgd_samples samples;
     mgd_tensor *theta;      /* (P) what is handed over */
@@ -29,10 +29,10 @@ typedef struct {
 /* ---- costs of rows --------------------------------------------------------------------------- */
 
 /* The mean cost, and when `accuracy` is not NULL the fraction of right answers, of y (B, O) against
- * target (B, K), or with steps, both of the session's dtype and contiguous. Of `channels` costs the
+ * target (B, K), or with steps, both of the session's dtype and contiguous. Of `signals` costs the
  * others are shares, each `stride` after the one before. */
 static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_tensor *y,
-                               const mgd_tensor *target, size_t channels, size_t stride,
+                               const mgd_tensor *target, size_t signals, size_t stride,
                                double *cost, double *accuracy) {
     enum { TILE = 16 }; /* at least the kernels' lanes */
     const mgd_extent output = mgd_extent_of_sample(y), wanted = mgd_extent_of_sample(target);
@@ -49,7 +49,7 @@ static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_t
         mgd_free(t_lanes);
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: cost of %zu outputs", outputs);
     }
-    for (size_t c = 0; c < channels; c++)
+    for (size_t c = 0; c < signals; c++)
         cost[c * stride] = 0;
     for (size_t first = 0; first < n; first += lanes) {
         size_t used = n - first < lanes ? n - first : lanes;
@@ -57,11 +57,11 @@ static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_t
             index[lane] = (uint32_t)(first + (lane < used ? lane : used - 1));
         s->kernels->gather(mgd_tensor_data(y), outputs, index, y_lanes, lanes);
         s->kernels->gather(mgd_tensor_data(target), targets, index, t_lanes, lanes);
-        for (size_t c = 0; c < channels && s->cost.kind != MGD_COST_FUNCTION; c++) {
+        for (size_t c = 0; c < signals && s->cost.kind != MGD_COST_FUNCTION; c++) {
             if (c == 0)
                 s->kernels->cost(&s->cost, steps, columns, lanes, y_lanes, t_lanes, value);
             else
-                mgd_net_share(s->kernels, s->dtype, s->shares[c - 1], steps, columns, lanes,
+                mgd_net_share(s->kernels, s->dtype, s->outputs[c - 1], steps, columns, lanes,
                               y_lanes, t_lanes, value);
             for (size_t lane = 0; lane < used; lane++)
                 cost[c * stride] += value[lane];
@@ -73,7 +73,7 @@ static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_t
     }
     mgd_free(y_lanes);
     mgd_free(t_lanes);
-    for (size_t c = 0; c < channels; c++)
+    for (size_t c = 0; c < signals; c++)
         cost[c * stride] /= (double)n;
     if (accuracy)
         *accuracy = hits / (double)n;
@@ -84,7 +84,7 @@ static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_t
 
 /* Asks for y, checks its shape and compares it with the target. */
 static mgd_status answer(mgd_context *ctx, const responder *s, const mgd_tensor *theta,
-                         const mgd_tensor *x, const mgd_tensor *target, size_t channels,
+                         const mgd_tensor *x, const mgd_tensor *target, size_t signals,
                          size_t stride, double *cost, double *accuracy) {
     char shape[128];
     mgd_tensor *raw, *y;
@@ -105,7 +105,7 @@ static mgd_status answer(mgd_context *ctx, const responder *s, const mgd_tensor 
     mgd_tensor_free(raw);
     if (status != MGD_OK)
         return status;
-    status = cost_of_rows(ctx, s, y, target, channels, stride, cost, accuracy);
+    status = cost_of_rows(ctx, s, y, target, signals, stride, cost, accuracy);
     mgd_tensor_free(y);
     return status;
 }
@@ -141,7 +141,7 @@ static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_requ
         if (point->samples != loaded)
             load_samples(s, point->samples);
         loaded = point->samples;
-        MGD_TRY(answer(ctx, s, s->theta, s->x, s->target, s->channels, r->num_points, &r->cost[p],
+        MGD_TRY(answer(ctx, s, s->theta, s->x, s->target, s->signals, r->num_points, &r->cost[p],
                        NULL));
     }
     return MGD_OK;
@@ -347,8 +347,8 @@ mgd_status mgd_responder_open(mgd_context *ctx, const mgd_chip *chip, mgd_respon
     s->user = user;
     s->dtype = chip->dtype;
     s->cost = task->cost;
-    s->channels = task->num_shares + 1;
-    s->shares = task->shares;
+    s->signals = task->signals;
+    s->outputs = task->outputs;
     s->batch = task->batch;
     mgd_status status = prepare(ctx, s, chip, task);
     if (status != MGD_OK) {

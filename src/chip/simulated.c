@@ -195,13 +195,13 @@ static mgd_status read_weights(mgd_context *ctx, const simulated *s, worker *w,
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
-/* The cost of a channel for outputs y in the lanes, into w->value. */
-static void take_cost(const simulated *s, const worker *w, size_t channel, const void *y) {
+/* The cost of a signal for outputs y in the lanes, into w->value. */
+static void take_cost(const simulated *s, const worker *w, size_t signal, const void *y) {
     const mgd_samples *set = &s->samples;
-    if (channel == 0)
+    if (signal == 0)
         s->net->kernels->cost(&s->cost, set->steps, set->columns, s->width, y, w->target, w->value);
     else
-        mgd_net_share(s->net->kernels, s->net->dtype, s->shares[channel - 1], set->steps,
+        mgd_net_share(s->net->kernels, s->net->dtype, s->outputs[signal - 1], set->steps,
                       set->columns, s->width, y, w->target, w->value);
 }
 
@@ -214,14 +214,14 @@ static mgd_status measure_replicas(mgd_context *ctx, const simulated *s, worker 
         at.copy = (uint32_t)b;
         gather(s, w, point->samples + b * s->width);
         MGD_TRY(mgd_simulated_forward(ctx, s, w, r->unit, &at, b, NULL, theta, &y));
-        for (size_t c = 0; c < s->channels; c++) {
+        for (size_t c = 0; c < s->signals; c++) {
             double *sum = w->sum + c * s->width;
             take_cost(s, w, c, y);
             for (size_t lane = 0; lane < s->width; lane++)
                 sum[lane] = b == 0 ? w->value[lane] : sum[lane] + w->value[lane];
         }
     }
-    for (size_t i = 0; i < s->channels * s->width && s->batch > 1; i++)
+    for (size_t i = 0; i < s->signals * s->width && s->batch > 1; i++)
         w->sum[i] /= (double)s->batch;
     return MGD_OK;
 }
@@ -233,7 +233,7 @@ typedef struct {
     const mgd_point *point;
     const mgd_hw_frame *frame;
     const void *theta;
-    double *cost; /* (channels × costs_of) of the chunks */
+    double *cost; /* (signals × costs_of) of the chunks */
     mgd_context *ctx;
     mgd_status status;
 } chunk_job;
@@ -256,7 +256,7 @@ static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
         mgd_simulated_forward(job->ctx, s, w, job->r->unit, &f, chunk, w->copy, job->theta, &y);
     if (status != MGD_OK)
         job->status = status; /* only functions of the user's fail, and then there is one thread */
-    for (size_t c = 0; c < s->channels && status == MGD_OK; c++) {
+    for (size_t c = 0; c < s->signals && status == MGD_OK; c++) {
         take_cost(s, w, c, y);
         memcpy(job->cost + c * simulated_costs(s) + chunk * s->width, w->value,
                s->width * sizeof(double));
@@ -268,7 +268,7 @@ static mgd_status measure_samples(mgd_context *ctx, const simulated *s, worker *
                                   const mgd_hw_frame *f, const void *theta) {
     chunk_job job = {s, r, point, f, theta, w->sum, ctx, MGD_OK};
     mgd_pool_run(s->calls ? NULL : r->pool, measure_chunk, &job, s->chunks);
-    for (size_t c = 0; c < s->channels; c++) {
+    for (size_t c = 0; c < s->signals; c++) {
         double *cost = w->sum + c * simulated_costs(s), sum = cost[0];
         for (size_t b = 1; b < s->batch; b++)
             sum += cost[b];
@@ -307,7 +307,7 @@ static mgd_status measure_points(mgd_context *ctx, const simulated *s, const mgd
             MGD_TRY(measure_replicas(ctx, s, w, r, point, &f, theta));
         else
             MGD_TRY(measure_samples(ctx, s, w, r, point, &f, theta));
-        for (size_t c = 0; c < s->channels; c++) { /* each goes its own way */
+        for (size_t c = 0; c < s->signals; c++) { /* each goes its own way */
             double *cost = w->sum + c * simulated_costs(s);
             mgd_hw_frame way = for_cost(s, w, &f);
             way.copy = (uint32_t)c;

@@ -53,7 +53,7 @@ typedef struct {
     char *input;                /* (F × W) samples, where models spoil those in the arena */
     char *arena, *target;       /* (plan's arena × W), (K × W) */
     double *value;              /* (2 × W) of one pass */
-    double *sum;                /* (channels × lanes of costs) */
+    double *sum;                /* (signals × lanes of costs) */
     double *hit, *moves;        /* (W); moves: 0 where the replica has stopped */
     char *held;                 /* (W) reals: see mgd_hw_frame */
     uint32_t *index, *copy;     /* (W) samples in the set, and their places in the batch */
@@ -80,8 +80,8 @@ typedef struct {
     size_t batch, real, units, seats;
     size_t rows, row_width; /* of a unit's parameters */
     mgd_cost cost;
-    size_t channels;         /* the cost, and … */
-    const mgd_range *shares; /* … shares in it, as the task asks for them */
+    size_t signals;           /* the cost, and … */
+    const mgd_range *outputs; /* … the shares of these in it, as the task asks for them */
     mgd_samples samples;
     double dt, origin; /* seconds of a step; age of the chip at step 0 */
     parts parts;
@@ -137,7 +137,7 @@ static inline bool part_acts(const part *p) {
     return p->chain.num_ops > 0;
 }
 
-/* Lanes of costs of one channel in `sum`. */
+/* Lanes of costs of one signal in `sum`. */
 static inline size_t simulated_costs(const simulated *s) {
     return s->replicas ? s->width : s->chunks * s->width + MGD_ALIGNMENT / sizeof(double);
 }

@@ -38,7 +38,7 @@ static mgd_status open_worker(mgd_context *ctx, const simulated *s, worker *w) {
         mgd_take(&w->target, s->samples.targets, row) &&
         mgd_take(&w->value, 2 * s->width, sizeof(double)) &&
         mgd_take(&w->moves, s->width, sizeof(double)) && mgd_take(&w->held, 1, row) &&
-        mgd_take(&w->sum, s->channels * simulated_costs(s), sizeof(double)) &&
+        mgd_take(&w->sum, s->signals * simulated_costs(s), sizeof(double)) &&
         mgd_take(&w->hit, s->width, sizeof(double)) &&
         mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
         mgd_take(&w->copy, s->width, sizeof(uint32_t)) &&
@@ -110,8 +110,8 @@ mgd_status mgd_simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_s
     s->plan = c->bare.num_ops ? &c->bare : &c->net->plan;
     s->real = mgd_dtype_size(chip->dtype);
     s->cost = task->cost;
-    s->channels = task->num_shares + 1;
-    s->shares = task->shares;
+    s->signals = task->signals;
+    s->outputs = task->outputs;
     s->remembers = c->remembers;
     s->batch = task->batch;
     s->units = task->units;

@@ -91,14 +91,14 @@ void l_train_signals(lua_State *L, int index, mgd_train *train) {
         return;
     int list = lua_gettop(L);
     size_t count = lua_rawlen(L, list);
-    mgd_listener *listeners = lua_newuserdatauv(L, (count + 1) * sizeof *listeners, 0);
+    mgd_signal *signals = lua_newuserdatauv(L, (count + 1) * sizeof *signals, 0);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, list, (int)i + 1);
-        listeners[i] = (mgd_listener){range_field(L, "parameters"), range_field(L, "outputs")};
+        signals[i] = (mgd_signal){range_field(L, "parameters"), range_field(L, "outputs")};
         lua_pop(L, 1);
     }
-    train->num_listeners = count;
-    train->listeners = listeners;
+    train->num_signals = count;
+    train->signals = signals;
 }
 
 /* ---- the options as entries of schemas ------------------------------------------------------- */

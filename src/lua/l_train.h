@@ -47,7 +47,7 @@ void l_init(lua_State *L, int index, mgd_init *init);
 /* Reads what mgd_train_options lists, by the names there, and `is_norm`; what is not there stays as
  * it is. A Lua function for a schedule leaves function and user NULL. */
 void l_train_options(lua_State *L, int index, mgd_train *train);
-/* Reads signals = {{outputs =, parameters =}, …}; the listeners live in a userdata that is left on
+/* Reads signals = {{outputs =, parameters =}, …}; they live in a userdata that is left on
  * the stack. */
 void l_train_signals(lua_State *L, int index, mgd_train *train);
 

@@ -163,8 +163,8 @@ static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
                           .seed = t->seed,
                           .dt = t->dt,
                           .nodes = run->engine->nodes,
-                          .num_shares = run->signals.count - 1,
-                          .shares = run->signals.shares};
+                          .signals = run->signals.count,
+                          .outputs = run->signals.outputs};
     return run->chip->open(ctx, run->chip, &task, &run->session);
 }
 
@@ -246,7 +246,7 @@ mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *given,
         status = prepare(ctx, run);
     run->train.init = NULL; /* drawn; the caller's structure may go, and so may these */
     run->train.amplitudes = run->train.energy = NULL;
-    run->train.listeners = NULL;
+    run->train.signals = NULL;
     if (status != MGD_OK) {
         mgd_run_free(run);
         return status;

@@ -92,7 +92,7 @@ static void stop_lanes(mgd_run *run, size_t unit, uint64_t step, const double *p
     }
 }
 
-/* What the cost C(θ + θ̃) of step n is compared with, of the channel whose costs begin at `cost` and
+/* What the cost C(θ + θ̃) of step n is compared with, of the signal whose costs begin at `cost` and
  * whose latest C₀ was `base`. */
 static const double *against_of(const mgd_run *run, mgd_worker *w, uint64_t n,
                                 const mgd_places *place, const double *cost, const double *base) {
@@ -106,11 +106,11 @@ static const double *against_of(const mgd_run *run, mgd_worker *w, uint64_t n,
     return memcpy(w->block.against, base, lanes * sizeof(double));
 }
 
-/* Of step n, number j of the block. */
-static void demodulate_channel(mgd_run *run, mgd_worker *w, const mgd_demodulation *d, size_t unit,
-                               size_t channel, uint64_t n, size_t j) {
-    const size_t lanes = run->layout.lanes, at = (channel * run->layout.units + unit) * lanes;
-    const double *cost = w->block.cost + channel * w->block.num_points * lanes;
+/* One of the signals, of step n, number j of the block. */
+static void demodulate_signal(mgd_run *run, mgd_worker *w, const mgd_demodulation *d, size_t unit,
+                              size_t signal, uint64_t n, size_t j) {
+    const size_t lanes = run->layout.lanes, at = (signal * run->layout.units + unit) * lanes;
+    const double *cost = w->block.cost + signal * w->block.num_points * lanes;
     const double *plus = cost + w->block.places[j].plus * lanes;
     const double *against = against_of(run, w, n, &w->block.places[j], cost, run->state.c0 + at);
     const mgd_unit_costs state = {.alive = run->state.alive + unit * lanes,
@@ -120,16 +120,16 @@ static void demodulate_channel(mgd_run *run, mgd_worker *w, const mgd_demodulati
                                   .c_tilde = run->state.c_tilde + at,
                                   .sum_tilde = run->state.sum_tilde + at,
                                   .sum_c = run->state.sum_c + at};
-    char *signal =
-        w->block.signal + (channel * run->layout.block_steps + j) * run->layout.width * run->real;
-    mgd_alarm alarm = run->engine->demodulate(run, d, plus, against, &state, signal);
+    char *out =
+        w->block.signal + (signal * run->layout.block_steps + j) * run->layout.width * run->real;
+    mgd_alarm alarm = run->engine->demodulate(run, d, plus, against, &state, out);
     if (alarm.nonfinite) {
         stop_lanes(run, unit, n, plus, against);
         w->rates.held = NAN;
     }
     if (alarm.huge)
         run->state.careful[unit] = 1;
-    if (channel > 0 || !(alarm.beyond || (double)n < run->watch.first_window))
+    if (signal > 0 || !(alarm.beyond || (double)n < run->watch.first_window))
         return;
     mgd_divergence_step(run, unit, n);
     w->rates.held = alarm.beyond ? NAN : w->rates.held; /* some may have stopped */
@@ -143,8 +143,8 @@ void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t firs
     for (size_t j = 0; j < steps; j++) {
         d.scale = mgd_step_scale(run, first + j);
         d.jumps = run->engine->filters && mgd_step_changes_sample(run, first + j);
-        for (size_t channel = 0; channel < run->signals.count; channel++)
-            demodulate_channel(run, w, &d, unit, channel, first + j, j);
+        for (size_t signal = 0; signal < run->signals.count; signal++)
+            demodulate_signal(run, w, &d, unit, signal, first + j, j);
     }
 }
 

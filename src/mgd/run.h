@@ -134,10 +134,10 @@ typedef struct {
  */
 typedef struct {
     size_t count;
-    mgd_range *shares; /* (count − 1) the outputs of each */
+    mgd_range *outputs; /* (count − 1) whose shares the further ones are */
     size_t num_spans;
     mgd_span *spans; /* in the order of parameters, all of them */
-} mgd_run_signals;
+} mgd_signals;
 
 struct mgd_run {
     mgd_train train; /* as checked; x and y are views that the run owns */
@@ -155,7 +155,7 @@ struct mgd_run {
     mgd_layout layout;
     mgd_time clock;
     mgd_present now;
-    mgd_run_signals signals;
+    mgd_signals signals;
     mgd_tally counters;
     mgd_watch watch;
     mgd_state state;

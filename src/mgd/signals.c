@@ -1,11 +1,11 @@
 /* Several cost signals: parameters that hear the share of some outputs in the cost, each share
  * demodulated by itself.
  *
- *   C = Σ_o C_o, C_o the share of output o;  C̃_s over the outputs of signal s;  e_i =
- * C̃_s·θ̃_i/⟨θ̃_i²⟩
+ *   C = Σ_o C_o, C_o the share of output o;  C̃_s over the outputs of signal s;
+ *   e_i = C̃_s·θ̃_i/⟨θ̃_i²⟩
  *
  * with s the signal that parameter i hears. Where θ_i acts through these outputs alone, ∂C_s/∂θ_i
- * is ∂C/∂θ_i, and what all other outputs would add to C̃ is noise that it does not hear. Channel 0
+ * is ∂C/∂θ_i, and what all other outputs would add to C̃ is noise that it does not hear. Signal 0
  * is the whole cost, which every parameter hears that is not listed.
  */
 
@@ -19,10 +19,10 @@ static bool outside(mgd_range range, size_t end) {
     return range.count == 0 || range.first >= end || range.count > end - range.first;
 }
 
-static mgd_status check_listeners(mgd_context *ctx, const mgd_train *t, size_t parameters) {
+static mgd_status check_signals(mgd_context *ctx, const mgd_train *t, size_t parameters) {
     size_t ndim = mgd_tensor_ndim(t->y), outputs = mgd_tensor_shape(t->y)[ndim - 1], end = 0;
-    for (size_t i = 0; i < t->num_listeners; i++) {
-        mgd_range p = t->listeners[i].parameters, o = t->listeners[i].outputs;
+    for (size_t i = 0; i < t->num_signals; i++) {
+        mgd_range p = t->signals[i].parameters, o = t->signals[i].outputs;
         if (outside(o, outputs))
             return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                             "train: signals: outputs %zu to %zu: expected some of 1 to %zu",
@@ -42,11 +42,11 @@ static mgd_status check_listeners(mgd_context *ctx, const mgd_train *t, size_t p
 
 mgd_status mgd_signals_check(mgd_context *ctx, const mgd_run *run) {
     const mgd_train *t = &run->train;
-    if (t->num_listeners == 0)
+    if (t->num_signals == 0)
         return MGD_OK;
-    if (!t->listeners)
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: expected %zu listeners, got NULL",
-                        t->num_listeners);
+    if (!t->signals)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "train: expected %zu signals, got NULL",
+                        t->num_signals);
     if (t->cost.kind != MGD_COST_MSE)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: signals need a cost that is a sum over outputs: expected mse");
@@ -55,62 +55,61 @@ mgd_status mgd_signals_check(mgd_context *ctx, const mgd_run *run) {
             ctx, MGD_ERR_ARGUMENT,
             "train: signals go with perturb = \"parameters\" and the discrete engine or "
             "the analog one by filters");
-    return check_listeners(ctx, t, run->parameters);
+    return check_signals(ctx, t, run->parameters);
 }
 
-/* ---- channels -------------------------------------------------------------------------------- */
+/* ---- spans ---------------------------------------------------------------------------------- */
 
-/* The channel of these outputs, a new one if need be. */
-static size_t channel_of(mgd_run *run, mgd_range outputs) {
+/* The signal of these outputs, a new one if need be. */
+static size_t signal_with(mgd_run *run, mgd_range outputs) {
     for (size_t s = 0; s + 1 < run->signals.count; s++)
-        if (run->signals.shares[s].first == outputs.first &&
-            run->signals.shares[s].count == outputs.count)
+        if (run->signals.outputs[s].first == outputs.first &&
+            run->signals.outputs[s].count == outputs.count)
             return s + 1;
-    run->signals.shares[run->signals.count - 1] = outputs;
+    run->signals.outputs[run->signals.count - 1] = outputs;
     return run->signals.count++;
 }
 
-static void add_ear(mgd_run *run, size_t end, size_t channel) {
-    run->signals.spans[run->signals.num_spans++] = (mgd_span){end, channel};
+static void add_span(mgd_run *run, size_t end, size_t signal) {
+    run->signals.spans[run->signals.num_spans++] = (mgd_span){end, signal};
 }
 
 mgd_status mgd_signals_open(mgd_context *ctx, mgd_run *run) {
     const mgd_train *t = &run->train;
     size_t end = 0;
     run->signals.count = 1;
-    if (!mgd_take(&run->signals.spans, 2 * t->num_listeners + 1, sizeof *run->signals.spans) ||
-        !mgd_take(&run->signals.shares, t->num_listeners, sizeof *run->signals.shares))
-        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: %zu signals", t->num_listeners);
-    for (size_t i = 0; i < t->num_listeners; i++) {
-        mgd_range own = t->listeners[i].parameters;
+    if (!mgd_take(&run->signals.spans, 2 * t->num_signals + 1, sizeof *run->signals.spans) ||
+        !mgd_take(&run->signals.outputs, t->num_signals, sizeof *run->signals.outputs))
+        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: %zu signals", t->num_signals);
+    for (size_t i = 0; i < t->num_signals; i++) {
+        mgd_range own = t->signals[i].parameters;
         if (own.first > end)
-            add_ear(run, own.first, 0);
+            add_span(run, own.first, 0);
         end = own.first + own.count;
-        add_ear(run, end, channel_of(run, t->listeners[i].outputs));
+        add_span(run, end, signal_with(run, t->signals[i].outputs));
     }
     if (end < run->parameters)
-        add_ear(run, run->parameters, 0);
+        add_span(run, run->parameters, 0);
     return MGD_OK;
 }
 
 void mgd_signals_close(mgd_run *run) {
-    mgd_free(run->signals.shares);
+    mgd_free(run->signals.outputs);
     mgd_free(run->signals.spans);
 }
 
 /* ---- who hears what -------------------------------------------------------------------------- */
 
-static const char *signal_of(const mgd_run *run, const mgd_worker *w, size_t channel, size_t j) {
-    return w->block.signal +
-           (channel * run->layout.block_steps + j) * run->layout.width * run->real;
+static const char *signal_of(const mgd_run *run, const mgd_worker *w, size_t signal, size_t j) {
+    return w->block.signal + (signal * run->layout.block_steps + j) * run->layout.width * run->real;
 }
 
 mgd_stretch mgd_signals_stretch(const mgd_run *run, size_t from) {
     size_t i = 0;
     while (run->signals.spans[i].end <= from)
         i++;
-    mgd_stretch s = {.ear = i,
-                     .channel = run->signals.spans[i].signal,
+    mgd_stretch s = {.span = i,
+                     .signal = run->signals.spans[i].signal,
                      .count = run->signals.spans[i].end - from};
     if (run->layout.in_lanes || run->signals.spans[i].end == run->parameters)
         return s;
@@ -127,11 +126,11 @@ mgd_stretch mgd_signals_stretch(const mgd_run *run, size_t from) {
 const void *mgd_signals_of(const mgd_run *run, mgd_worker *w, const mgd_stretch *s, size_t from,
                            size_t j) {
     if (!s->mixed)
-        return signal_of(run, w, s->channel, j);
-    for (size_t i = 0, ear = s->ear; i < s->count; i++) {
-        ear += run->signals.spans[ear].end == from + i;
-        memcpy(w->block.mixed + i * run->real, signal_of(run, w, run->signals.spans[ear].signal, j),
-               run->real);
+        return signal_of(run, w, s->signal, j);
+    for (size_t i = 0, span = s->span; i < s->count; i++) {
+        span += run->signals.spans[span].end == from + i;
+        memcpy(w->block.mixed + i * run->real,
+               signal_of(run, w, run->signals.spans[span].signal, j), run->real);
     }
     return w->block.mixed;
 }

@@ -25,7 +25,7 @@ bool mgd_step_changes_sample(const mgd_run *run, uint64_t n);
 /* Asks the chip for a block of steps and makes signals of its costs. */
 mgd_status mgd_step_measure(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_request *request,
                             uint64_t first, size_t steps);
-/* Costs into signals, (channels × steps × width); rows repeat the one value in every lane of a
+/* Costs into signals, (signals × steps × width); rows repeat the one value in every lane of a
  * tile. */
 void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps);
 
@@ -45,10 +45,10 @@ mgd_status mgd_signals_check(mgd_context *ctx, const mgd_run *run);
 mgd_status mgd_signals_open(mgd_context *ctx, mgd_run *run);
 void mgd_signals_close(mgd_run *run);
 
-/* Parameters in a row that are integrated alike: they hear one channel, or are a tile of a row
+/* Parameters in a row that are integrated alike: they hear one signal, or are a tile of a row
  * whose parameters hear several. */
 typedef struct {
-    size_t count, channel, ear;
+    size_t count, signal, span;
     bool mixed;
 } mgd_stretch;
 mgd_stretch mgd_signals_stretch(const mgd_run *run, size_t from);

@@ -11,7 +11,7 @@ local chips = require "mgd.hardware.chip"
 local core = require "mgd.core"
 local figures = require "mgd.text.numbers"
 local grid = require "mgd.text.grid"
-local mimo = require "mgd.codes.mimo"
+local signals = require "mgd.codes.signals"
 local naming = require "mgd.base.naming"
 local number_text = require("mgd.base.encoding").number
 local options = require "mgd.base.options"
@@ -74,7 +74,7 @@ local function count(run, costs, steps, rate)
     time = steps * costs.dt,
   }
   local words = out.evaluations / o.batch * costs.cost_bits -- of one signal
-  out.bits = words * (1 + (o.signals and mimo.count(o.signals) or 0))
+  out.bits = words * (1 + (o.signals and signals.count(o.signals) or 0))
   out.bits_received = words * p
   if costs.known then
     local function joules(number, each)

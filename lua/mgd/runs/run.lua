@@ -10,7 +10,7 @@ local history = require "mgd.runs.history"
 local logs = require "mgd.runs.log"
 local hw = require "mgd.hardware.hw"
 local memory = require "mgd.hardware.memory"
-local mimo = require "mgd.codes.mimo"
+local signals = require "mgd.codes.signals"
 local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
 local probes = require "mgd.runs.probes"
@@ -61,7 +61,8 @@ local function method_text(o)
     lines[2] = lines[2]:gsub(" steps$", (", τ_hp = %s steps"):format(text.number(o.tau_hp)))
   end
   if o.signals then
-    lines[#lines + 1] = ("  %d cost signals besides the whole cost"):format(mimo.count(o.signals))
+    lines[#lines + 1] = ("  %d cost signals besides the whole cost"):format(
+      signals.count(o.signals))
   end
   if o.tolerance then
     lines[#lines + 1] = ("  integrator %s, tolerance %s"):format(o.integrator,

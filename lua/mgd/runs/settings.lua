@@ -6,7 +6,7 @@ local codes = require "mgd.codes"
 local core = require "mgd.core"
 local data = require "mgd.data"
 local each = require "mgd.runs.each"
-local mimo = require "mgd.codes.mimo"
+local signals = require "mgd.codes.signals"
 local nn = require "mgd.networks.nn"
 local options = require "mgd.base.options"
 local schedules = require "mgd.codes.schedules"
@@ -169,7 +169,7 @@ function M.resolve(given)
   check_times(opt)
   opt.perturbation = opt.perturbation
     and codes.resolve("mgd.train: perturbation", opt.perturbation)
-  opt.signals = opt.signals and mimo.resolve(opt.chip, opt.signals)
+  opt.signals = opt.signals and signals.resolve(opt.chip, opt.signals)
   opt.init = opt.init and options.check("mgd.train: init", nn.INIT_SCHEMA, opt.init)
   opt.data = data.is_dataset(opt.data) and opt.data or data.from(opt.data)
   check_batch(opt)

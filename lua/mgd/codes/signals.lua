@@ -4,7 +4,7 @@
 -- some outputs in it, and a parameter that hears one integrates e = C̃_s·θ̃/⟨θ̃²⟩ in place of
 -- C̃·θ̃/⟨θ̃²⟩. Where it acts through these outputs alone, its gradient is the same and what the
 -- other outputs would add to C̃ does not disturb it.
--- @module mgd.codes.mimo
+-- @module mgd.codes.signals
 
 local options = require "mgd.base.options"
 

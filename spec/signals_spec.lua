@@ -228,7 +228,7 @@ end)
 describe("wrong signals", function()
   local function refused(text, signals, changes)
     local message = fails(text, trained, options({signals = signals}, changes))
-    assert.truthy(message:find("mimo_spec.lua", 1, true), message)
+    assert.truthy(message:find("signals_spec.lua", 1, true), message)
   end
 
   it("are named", function()
