@@ -310,6 +310,7 @@ DOCUMENTS   := README.md LICENSE CITATION.cff CHANGELOG.md CONTRIBUTING.md docs 
 install_tree = find $(1) | while read -r file; do install -d "$(abspath $(2))/$$(dirname "$$file")" && \
 	    install -m 644 "$$file" "$(abspath $(2))/$$file" || exit 1; done
 
+# Modules of an older version go first: where one has moved, its file would be found in the old place.
 ## install: install under PREFIX (/usr/local), staged in DESTDIR where that is given
 install: all
 	install -d $(BIN_DIR) $(LIB_DIR) $(INCLUDE_DIR) $(C_MODULES) $(DOC_DIR)
@@ -319,6 +320,7 @@ install: all
 	ln -sf mgd/core.so $(C_MODULES).so
 	$(STRIP) -S $(BIN_DIR)/mgd-lua $(LIB_DIR)/libmgd.a $(C_MODULES)/core.so
 	install -m 644 src/mgd.h $(INCLUDE_DIR)/mgd.h
+	rm -rf $(LUA_MODULES)/mgd
 	cd lua && $(call install_tree,mgd -name '*.lua',$(LUA_MODULES))
 	$(call install_tree,$(DOCUMENTS) -type f,$(DOC_DIR))
 
