@@ -5,8 +5,11 @@ local mgd = require "mgd"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
 local json = require "mgd.text.json"
+local contains = require("spec.support.errors").contains
 local live_bytes = require("spec.support.memory").live_bytes
 local texts = require "spec.support.texts"
+
+local little = texts.little
 
 local folder, path
 
@@ -23,10 +26,6 @@ end)
 
 local function read(from)
   return texts.read(from or path)
-end
-
-local function contains(message, part)
-  assert.is_truthy(message:find(part, 1, true), message)
 end
 
 -- The message of the error that `f` raises, which must point into this file and leak nothing.
@@ -125,16 +124,6 @@ describe("a damaged checkpoint", function()
     contains(resume_failure(("x"):rep(5000)), "File name too long")
   end)
 end)
-
--- `n` as `count` bytes, least significant first.
-local function little(n, count)
-  local bytes = {}
-  for i = 1, count do
-    bytes[i] = string.char(n % 256)
-    n = math.floor(n / 256)
-  end
-  return table.concat(bytes)
-end
 
 describe("a forged checkpoint, with a checksum that is right,", function()
   -- 32 bytes, the text "{}", one tensor: type at 34, dimensions 38, length of name 42, shape 46,

@@ -3,7 +3,6 @@
 
 local codes = require "spec.support.codes"
 local mgd = require "mgd"
-local core = require "mgd.core"
 local files = require "spec.support.idx_files"
 local support = require "spec.support.train"
 
@@ -357,14 +356,7 @@ describe("the same bits", function()
         end
       end
     ]]
-    local _, available = core.base.isa()
-    local expected
-    for _, isa in ipairs(available) do
-      local out = support.subprocess(script, "MGD_ISA=" .. isa)
-      expected = expected or out
-      assert.equal(30, select(2, out:gsub("%x+\n", "")), out)
-      assert.equal(expected, out)
-    end
+    support.same_on_every_isa(30, script)
   end)
 
   it("when saved and resumed", function()

@@ -6,6 +6,7 @@ local core = require "mgd.core"
 local files = require "spec.support.idx_files"
 local cifar = require "spec.support.cifar_files"
 local live_bytes = require("spec.support.memory").live_bytes
+local contains = require("spec.support.errors").contains
 
 -- The message of the error that `f` raises, which must point into this file and leak nothing.
 local function failure(f, ...)
@@ -24,10 +25,6 @@ local function read_failure(bytes)
   assert.truthy(message:find "data_fault_spec%.lua:%d+: ")
   assert.truthy(message:find(path, 1, true))
   return message
-end
-
-local function contains(message, part)
-  assert.is_truthy(message:find(part, 1, true), message)
 end
 
 local function ramp(i)

@@ -3,6 +3,7 @@
 -- measurement.
 
 local mgd = require "mgd"
+local distance = require("spec.support.reference").distance
 
 local quick = os.getenv "MGD_SPEC_QUICK" ~= nil
 
@@ -62,15 +63,6 @@ local function train(o)
   end
   opts.net = not opts.chip and (o.net or NET) or nil
   return mgd.train(opts)
-end
-
-local function distance(a, b)
-  local worst = 0
-  for i = 1, #a do
-    local d = math.abs(a[i] - b[i])
-    worst = d == d and math.max(worst, d) or math.huge
-  end
-  return worst
 end
 
 -- Rounding of C̃ (1e-16) is divided by the amplitude (0.05), multiplied by η and summed over some

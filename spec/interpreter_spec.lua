@@ -2,30 +2,18 @@
 -- lua5.4 is installed, both run side by side and must agree.
 
 local needs = require "spec.support.needs"
+local texts = require "spec.support.texts"
 local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
 
 local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
-local function write_file(path, text)
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-end
-
-local function read_file(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "a"
-  file:close()
-  return text
-end
-
 --- Runs `interpreter` in folder `dir`; returns {out =, err =, code =}.
 -- @param options {input = text for stdin, env = "NAME=value …"}
 local function run_with(interpreter, dir, arguments, options)
   options = options or {}
-  write_file(dir .. "/.in", options.input or "")
+  texts.write(dir .. "/.in", options.input or "")
   local words = {}
   for i, word in ipairs(arguments) do
     words[i] = quote(word)
@@ -33,7 +21,7 @@ local function run_with(interpreter, dir, arguments, options)
   local command = "cd %s && env -u LUA_INIT -u LUA_INIT_5_4 %s %s %s <.in >.out 2>.err"
   local _, _, code = os.execute(command:format(quote(dir), options.env or "", quote(interpreter),
     table.concat(words, " ")))
-  return { out = read_file(dir .. "/.out"), err = read_file(dir .. "/.err"), code = code }
+  return { out = texts.read(dir .. "/.out"), err = texts.read(dir .. "/.err"), code = code }
 end
 
 local function succeeds(command)
@@ -111,7 +99,7 @@ describe("mgd-lua", function()
 
     setup(function()
       for name, text in pairs(scripts) do
-        write_file(dir .. "/" .. name, text)
+        texts.write(dir .. "/" .. name, text)
       end
     end)
 
@@ -171,7 +159,7 @@ describe("mgd-lua", function()
   end)
 
   it("takes --help after a script as the script's own argument", function()
-    write_file(dir .. "/echo.lua", "print(...)")
+    texts.write(dir .. "/echo.lua", "print(...)")
     assert.equal("--help\n", run({ "echo.lua", "--help" }).out)
   end)
 
@@ -181,9 +169,9 @@ describe("mgd-lua", function()
   end)
 
   it("refuses bytecode", function()
-    write_file(dir .. "/code.luac", string.dump(load "print 'ran'"))
+    texts.write(dir .. "/code.luac", string.dump(load "print 'ran'"))
     for _, arguments in ipairs { { "code.luac" }, { "-" } } do
-      local result = run(arguments, { input = read_file(dir .. "/code.luac") })
+      local result = run(arguments, { input = texts.read(dir .. "/code.luac") })
       assert.equal("", result.out)
       assert.truthy(result.err:find("binary chunk", 1, true), result.err)
       assert.equal(1, result.code)
@@ -283,12 +271,12 @@ describe("mgd-lua", function()
     end)
 
     it("follows the script, and keeps what the script defined", function()
-      write_file(dir .. "/defines.lua", "answer = 42")
+      texts.write(dir .. "/defines.lua", "answer = 42")
       assert.equal("42\n", answers("answer\n", "defines.lua"))
     end)
 
     it("does not follow a script that fails", function()
-      write_file(dir .. "/fails.lua", "error 'stop'")
+      texts.write(dir .. "/fails.lua", "error 'stop'")
       local result = session("print 'session'\n", "fails.lua")
       assert.equal(1, result.code)
       assert.falsy(result.out:find("session", 1, true))
@@ -337,14 +325,14 @@ print("exit", os.WEXITSTATUS(status) if os.WIFEXITED(status) else "signal")
 ]]
     local function converse(...)
       needs.python "pty"
-      write_file(dir .. "/terminal.py", terminal_script)
+      texts.write(dir .. "/terminal.py", terminal_script)
       local words = {}
       for i, word in ipairs { ... } do
         words[i] = quote(word)
       end
       local command = "cd %s && python3 terminal.py %s %s >.out 2>.err"
       os.execute(command:format(quote(dir), quote(mgd_lua), table.concat(words, " ")))
-      assert.equal("exit 5\n", read_file(dir .. "/.out") .. read_file(dir .. "/.err"))
+      assert.equal("exit 5\n", texts.read(dir .. "/.out") .. texts.read(dir .. "/.err"))
     end
 
     -- Types `statement`, interrupts it, and sees that the session goes on.
@@ -399,7 +387,7 @@ print("exit", os.WEXITSTATUS(status) if os.WIFEXITED(status) else "signal")
     end)
 
     it("a script ends with a traceback and status 130", function()
-      write_file(dir .. "/loop.lua", "print 'started' io.stdout:flush() while true do end")
+      texts.write(dir .. "/loop.lua", "print 'started' io.stdout:flush() while true do end")
       -- timeout(1) runs the script in its own process group and sends SIGINT.
       if not succeeds "timeout --version" then
         pending "no timeout here"
@@ -407,8 +395,8 @@ print("exit", os.WEXITSTATUS(status) if os.WIFEXITED(status) else "signal")
       end
       local command = "cd %s && timeout -s INT --preserve-status 1 %s loop.lua >.out 2>.err"
       local _, _, code = os.execute(command:format(quote(dir), quote(mgd_lua)))
-      assert.equal("started\n", read_file(dir .. "/.out"))
-      assert.truthy(read_file(dir .. "/.err"):find("loop.lua:1: interrupted!\nstack traceback:", 1,
+      assert.equal("started\n", texts.read(dir .. "/.out"))
+      assert.truthy(texts.read(dir .. "/.err"):find("loop.lua:1: interrupted!\nstack traceback:", 1,
         true))
       assert.equal(130, code)
     end)

@@ -198,14 +198,7 @@ describe("the same bits", function()
         print(hash(run:theta()))
       end
     ]]
-    local _, available = require "mgd.core".base.isa()
-    local expected
-    for _, isa in ipairs(available) do
-      local out = support.subprocess(script, "MGD_ISA=" .. isa)
-      expected = expected or out
-      assert.equal(4, select(2, out:gsub("%x+\n", "")), out)
-      assert.equal(expected, out)
-    end
+    support.same_on_every_isa(4, script)
   end)
 end)
 

@@ -225,14 +225,7 @@ describe("the same bits", function()
         end
       end
     ]]
-    local _, available = require "mgd.core".base.isa()
-    local expected
-    for _, isa in ipairs(available) do
-      local out = support.subprocess(script, "MGD_ISA=" .. isa)
-      expected = expected or out
-      assert.equal(16, select(2, out:gsub("%x+\n", "")), out)
-      assert.equal(expected, out)
-    end
+    support.same_on_every_isa(16, script)
   end)
 end)
 

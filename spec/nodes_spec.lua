@@ -312,14 +312,7 @@ describe("the same bits", function()
         end
       end
     ]]
-    local expected
-    local _, available = core.base.isa()
-    for _, isa in ipairs(available) do
-      local out = support.subprocess(script, "MGD_ISA=" .. isa)
-      expected = expected or out
-      assert.equal(72, select(2, out:gsub("%x+\n", "")), out)
-      assert.equal(expected, out)
-    end
+    support.same_on_every_isa(72, script)
   end)
 
   it("after a resume in the middle of a window", function()

@@ -2,7 +2,9 @@
 
 local needs = require "spec.support.needs"
 local mgd = require "mgd"
-local read = require("spec.support.texts").read
+local texts = require "spec.support.texts"
+
+local little, read = texts.little, texts.read
 
 local paths = {}
 
@@ -23,16 +25,6 @@ end
 local function exists(path)
   local file = io.open(path, "rb")
   return file ~= nil and file:close()
-end
-
--- `n` as `count` bytes, least significant first.
-local function little(n, count)
-  local bytes = {}
-  for i = 1, count do
-    bytes[i] = string.char(n % 256)
-    n = math.floor(n / 256)
-  end
-  return table.concat(bytes)
 end
 
 -- An NPY file with this dictionary and these data.

@@ -8,7 +8,7 @@ local support = require "spec.support.train"
 local quick = os.getenv "MGD_SPEC_QUICK" ~= nil
 local options = support.options
 local XOR, agree, continuous = reference.XOR, reference.agree, reference.continuous
-local distance, train = reference.distance, reference.train
+local distance, train = require("spec.support.reference").distance, reference.train
 
 local EXPLICIT = {"rk2", "rk4", "rkf45", "rkck", "rk8pd", "msadams"}
 local IMPLICIT = {"rk2imp", "rk4imp", "bsimp", "msbdf"}

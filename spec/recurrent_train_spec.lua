@@ -2,7 +2,6 @@
 -- machines, what MGD finds and learns, checkpoints, simulated chips.
 
 local mgd = require "mgd"
-local core = require "mgd.core"
 local recurrent = require "spec.support.recurrent"
 local support = require "spec.support.train"
 
@@ -207,14 +206,7 @@ describe("the same bits", function()
           end
         end
       end]]
-    local _, available = core.base.isa()
-    local expected
-    for _, isa in ipairs(available) do
-      local out = support.subprocess(script, "MGD_ISA=" .. isa)
-      expected = expected or out
-      assert.equal(24, select(2, out:gsub("%x+\n", "")), out)
-      assert.equal(expected, out)
-    end
+    support.same_on_every_isa(24, script)
   end)
 end)
 

@@ -2,6 +2,7 @@
 
 local mgd = require "mgd"
 local support = require "spec.support.train"
+local distance = require("spec.support.reference").distance
 
 local options, fails = support.options, support.fails
 
@@ -85,14 +86,6 @@ local function trained(changes, steps, dtype)
   local run = mgd.train(o)
   run:run{steps = steps or 30, probes = {}}
   return run
-end
-
-local function distance(a, b)
-  local most = 0
-  for i = 1, #a do
-    most = math.max(most, math.abs(a[i] - b[i]))
-  end
-  return most
 end
 
 describe("several cost signals", function()

@@ -5,8 +5,10 @@ local mgd = require "mgd"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
 local support = require "spec.support.store"
-local failure = require("spec.support.errors").failure
+local errors = require "spec.support.errors"
 local texts = require "spec.support.texts"
+
+local contains, failure = errors.contains, errors.failure
 
 local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
 
@@ -22,12 +24,6 @@ after_each(function()
   os.remove(script_path)
   files.clean()
 end)
-
-local function contains(text, ...)
-  for _, part in ipairs { ... } do
-    assert.is_truthy(text:find(part, 1, true), text)
-  end
-end
 
 local function count_of(text, part)
   local count, at = 0, 1

@@ -6,8 +6,10 @@ local core = require "mgd.core"
 local files = require "spec.support.idx_files"
 local runner = require "mgd.studies.experiment.runner"
 local support = require "spec.support.store"
-local failure = require("spec.support.errors").failure
+local errors = require "spec.support.errors"
 local texts = require "spec.support.texts"
+
+local contains, failure = errors.contains, errors.failure
 
 local new_experiment = support.experiment
 local folder, path, store
@@ -23,12 +25,6 @@ after_each(function()
   os.execute("rm -rf " .. folder)
   files.clean()
 end)
-
-local function contains(text, ...)
-  for _, part in ipairs { ... } do
-    assert.is_truthy(text:find(part, 1, true), text)
-  end
-end
 
 -- Records made-up runs: four replicas, two rows, replica 2 solved, 3 diverged.
 local function made_up(into, exp)

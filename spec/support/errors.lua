@@ -4,6 +4,13 @@ local assert = require "luassert"
 
 local M = {}
 
+-- Expects a text to hold others.
+function M.contains(text, ...)
+  for _, part in ipairs { ... } do
+    assert.is_truthy(text:find(part, 1, true), text)
+  end
+end
+
 -- Expects f(…) to raise; the message must hold a text, or each of a list.
 function M.fails(texts, f, ...)
   local ok, message = pcall(f, ...)

@@ -2,19 +2,11 @@
 
 local assert = require "luassert"
 local mgd = require "mgd"
+local distance = require("spec.support.reference").distance
 local options = require("spec.support.train").options
 
 local function value(schedule, n)
   return type(schedule) == "function" and schedule(n) or schedule
-end
-
--- The largest difference of two vectors.
-local function distance(a, b)
-  local most = 0
-  for i = 1, #a do
-    most = math.max(most, math.abs(a[i] - b[i]))
-  end
-  return most
 end
 
 -- θ after o.steps steps, by the classical method of fourth order with o.substeps in a step. `o`
@@ -138,4 +130,4 @@ local function agree(problem, changes, tolerance)
   return run
 end
 
-return { XOR = XOR, agree = agree, continuous = continuous, distance = distance, train = train }
+return { XOR = XOR, agree = agree, continuous = continuous, train = train }

@@ -26,4 +26,14 @@ function M.list(folder)
   return names
 end
 
+-- `n` as `count` bytes, least significant first.
+function M.little(n, count)
+  local bytes = {}
+  for i = 1, count do
+    bytes[i] = string.char(n % 256)
+    n = math.floor(n / 256)
+  end
+  return table.concat(bytes)
+end
+
 return M

@@ -1,5 +1,7 @@
 -- What the specs of training runs share.
 
+local assert = require "luassert"
+local core = require "mgd.core"
 local errors = require "spec.support.errors"
 local mgd = require "mgd"
 local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
@@ -27,6 +29,19 @@ function support.subprocess(script, environment)
   pipe:close()
   os.remove(path)
   return out
+end
+
+-- Runs a script once for each instruction set of this machine: it prints the same each time, which
+-- is so many hashes, a line each.
+function support.same_on_every_isa(count, script)
+  local _, available = core.base.isa()
+  local expected
+  for _, isa in ipairs(available) do
+    local out = support.subprocess(script, "MGD_ISA=" .. isa)
+    expected = expected or out
+    assert.equal(count, select(2, out:gsub("%x+\n", "")), out)
+    assert.equal(expected, out)
+  end
 end
 
 -- A chip y = θ₁ that returns `value(k)` at its k-th evaluation where that is not nil.
