@@ -1,7 +1,7 @@
 -- run:budget against counting step by step.
 
 local mgd = require "mgd"
-local figures = require "mgd.text.numbers"
+local numbers = require "mgd.text.numbers"
 local hw = mgd.hw
 local support = require "spec.support.train"
 
@@ -198,19 +198,19 @@ end)
 
 describe("figures", function()
   it("have prefixes, thousands and durations", function()
-    assert.equal("42 nJ", figures.si(4.2e-8, "J"))
-    assert.equal("1 kbit", figures.si(999.9, "bit"))
-    assert.equal("0 J", figures.si(0, "J"))
-    assert.equal("not known", figures.si(0 / 0, "J"))
+    assert.equal("42 nJ", numbers.si(4.2e-8, "J"))
+    assert.equal("1 kbit", numbers.si(999.9, "bit"))
+    assert.equal("0 J", numbers.si(0, "J"))
+    assert.equal("not known", numbers.si(0 / 0, "J"))
     for n, text in pairs {[0] = "0", [7] = "7", [999] = "999", [1000] = "1,000",
                           [44136] = "44,136", [1234567] = "1,234,567", [2e12] = "2e+12",
                           [0.25] = "0.25", [12345.6] = "12,346"} do
-      assert.equal(text, figures.count(n))
+      assert.equal(text, numbers.count(n))
     end
-    assert.equal("3 min", figures.duration(180))
-    assert.equal("90 s", figures.duration(90))
-    assert.equal("2 days", figures.duration(172800))
-    assert.equal(4, figures.width "θ µ°")
-    assert.equal(1, figures.width "C̃")
+    assert.equal("3 min", numbers.duration(180))
+    assert.equal("90 s", numbers.duration(90))
+    assert.equal("2 days", numbers.duration(172800))
+    assert.equal(4, numbers.width "θ µ°")
+    assert.equal(1, numbers.width "C̃")
   end)
 end)

@@ -1,10 +1,10 @@
 -- Every value of the library prints, and tables fit the terminal.
 
-local figures = require "mgd.text.numbers"
 local grid = require "mgd.text.grid"
 local json = require "mgd.text.json"
 local listing = require "mgd.text.listing"
 local mgd = require "mgd"
+local numbers = require "mgd.text.numbers"
 local train = require "spec.support.train"
 
 local net = mgd.nn.mlp { 2, 2, 1, activation = "sigmoid", output = "sigmoid" }
@@ -28,7 +28,7 @@ end
 local function widest(lines)
   local most = 0
   for _, line in ipairs(lines) do
-    most = math.max(most, figures.width(line))
+    most = math.max(most, numbers.width(line))
   end
   return most
 end
@@ -206,7 +206,7 @@ describe("at any width of the terminal", function()
       for _, line in ipairs(lines_of(out)) do
         -- lines of words, which any terminal wraps: what was made of which network, what it cost
         local words = line:find "^plan of" or line:find "^so far"
-        assert.is_truthy(words or figures.width(line) <= columns, line)
+        assert.is_truthy(words or numbers.width(line) <= columns, line)
       end
       assert.truthy(out:find("soft_bounds", 1, true), out)
     end)

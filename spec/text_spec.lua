@@ -1,8 +1,8 @@
 -- mgd.text: numbers that keep their value, UTF-8 that every reader takes; and figures for people.
 
 local mgd = require "mgd"
-local figures = require "mgd.text.numbers"
 local json = require "mgd.text.json"
+local numbers = require "mgd.text.numbers"
 local options = require "mgd.base.options"
 local text = require "mgd.base.encoding"
 
@@ -69,12 +69,12 @@ end)
 
 describe("what people read has one sign for infinity", function()
   it("in figures and counts", function()
-    assert.equal("∞", figures.number(math.huge))
-    assert.equal("−∞", figures.number(-math.huge, 3))
-    assert.equal("∞", figures.count(math.huge))
-    assert.equal("∞ J", figures.si(math.huge, "J"))
-    assert.equal("∞ s", figures.duration(math.huge))
-    assert.equal("2.5", figures.number(2.5))
+    assert.equal("∞", numbers.number(math.huge))
+    assert.equal("−∞", numbers.number(-math.huge, 3))
+    assert.equal("∞", numbers.count(math.huge))
+    assert.equal("∞ J", numbers.si(math.huge, "J"))
+    assert.equal("∞ s", numbers.duration(math.huge))
+    assert.equal("2.5", numbers.number(2.5))
   end)
 
   it("in lists that print", function()

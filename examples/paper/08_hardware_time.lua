@@ -13,7 +13,7 @@ package.path = (arg[0]:match "^(.*)/" or ".") .. "/?.lua;" .. package.path
 local mgd = require "mgd"
 local paper = require "paper"
 
-local figures = require "mgd.text.numbers"
+local numbers = require "mgd.text.numbers"
 
 local SEEDS = paper.pick(16, 128)
 
@@ -76,10 +76,10 @@ for t, task in ipairs(TASKS) do
     SEEDS), ("%s (%d of %d)"):format(paper.number(descent.median), descent.solved, SEEDS) }
   local series = { label = task.name, x = {}, y = {}, style = "both", colour = t }
   for k, kind in ipairs(KINDS) do
-    row[#row + 1] = figures.si(mgd_steps.median * kind[2], "s")
+    row[#row + 1] = numbers.si(mgd_steps.median * kind[2], "s")
     series.x[k], series.y[k] = kind[2], mgd_steps.median * kind[2]
   end
-  row[#row + 1] = figures.si(here, "s")
+  row[#row + 1] = numbers.si(here, "s")
   rows[#rows + 1] = row
   panel[#panel + 1] = series
   panel[#panel + 1] = { label = "  back-propagation here", x = { 1e-10, 1e-3 }, y = { here, here },

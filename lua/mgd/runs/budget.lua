@@ -9,8 +9,8 @@
 
 local chips = require "mgd.hardware.chip"
 local core = require "mgd.core"
-local figures = require "mgd.text.numbers"
 local grid = require "mgd.text.grid"
+local numbers = require "mgd.text.numbers"
 local signals = require "mgd.codes.signals"
 local naming = require "mgd.base.naming"
 local number_text = require("mgd.base.encoding").number
@@ -239,15 +239,15 @@ end
 -- ---- showing ------------------------------------------------------------------------------------
 
 local function seconds_of(value)
-  return value == value and figures.duration(value) or "not known"
+  return value == value and numbers.duration(value) or "not known"
 end
 
 local function joules_of(value)
-  return figures.si(value, "J")
+  return numbers.si(value, "J")
 end
 
 local function bits_of(value)
-  return figures.si(value, "bit")
+  return numbers.si(value, "bit")
 end
 
 local LABEL, CELL = 38, 20
@@ -256,24 +256,24 @@ local LABEL, CELL = 38, 20
 local function rows_of(budget)
   local o, costs = budget.run.options, budget.costs
   local rows = {
-    { "steps", "steps", figures.count },
-    { "evaluations", "evaluations, of one sample each", figures.count },
-    { "cycles", "perturbation cycles", figures.count },
-    { "writes", "writes of a parameter", figures.count },
-    { "writes_max", "  of the most written one", figures.count,
+    { "steps", "steps", numbers.count },
+    { "evaluations", "evaluations, of one sample each", numbers.count },
+    { "cycles", "perturbation cycles", numbers.count },
+    { "writes", "writes of a parameter", numbers.count },
+    { "writes_max", "  of the most written one", numbers.count,
       when = statistics.median(of_replicas(budget.done.writes_max))
         > statistics.median(of_replicas(budget.done.writes)) },
-    { "pulses", "pulses, all parameters", figures.count,
+    { "pulses", "pulses, all parameters", numbers.count,
       when = statistics.median(of_replicas(budget.done.pulses)) ~= 0 },
-    { "samples", "samples shown", figures.count },
+    { "samples", "samples shown", numbers.count },
     { "bits", ("broadcast, %d bit a cost"):format(costs.cost_bits), bits_of },
     { "bits_received", ("  received by P = %s"):format(
-      figures.count(o.chip.num_parameters)), bits_of },
-    { "time", ("hardware time, dt = %s"):format(figures.si(costs.dt, "s")), seconds_of,
+      numbers.count(o.chip.num_parameters)), bits_of },
+    { "time", ("hardware time, dt = %s"):format(numbers.si(costs.dt, "s")), seconds_of,
       when = costs.timed },
   }
   for _, kind in ipairs(M.HARDWARE) do
-    rows[#rows + 1] = { kind[1], ("  %s, %s a step"):format(kind[3], figures.si(kind[2], "s")),
+    rows[#rows + 1] = { kind[1], ("  %s, %s a step"):format(kind[3], numbers.si(kind[2], "s")),
       seconds_of }
   end
   rows[#rows + 1] = { "energy", "energy", joules_of, when = costs.known }
@@ -302,7 +302,7 @@ local function notes_of(budget)
   end
   if budget.target then
     local reached = select(2, statistics.median(of_replicas(budget.target.steps)))
-    local steps = figures.count(budget.run.history.step[-1])
+    local steps = numbers.count(budget.run.history.step[-1])
     if replicas > 1 then
       notes[#notes + 1] = ("target: first reached by %d of %d within %s steps, by the rows of the "
         .. "history; of the others nothing is known"):format(reached, replicas, steps)
@@ -319,7 +319,7 @@ local function notes_of(budget)
   end
   notes[#notes + 1] = budget.gradient
     and ("back-propagation: %s for the gradient of a batch of %d on this machine")
-      :format(figures.duration(budget.gradient), budget.run.options.batch)
+      :format(numbers.duration(budget.gradient), budget.run.options.batch)
     or "back-propagation: not known, for the chip or the cost is a black box"
   return notes
 end
@@ -330,7 +330,7 @@ function Budget:__tostring()
   local sections = { { self.done, "so far" }, { self.planned, "planned" },
                      { self.target, self.conditions and target_text(self.conditions) } }
   local lines = { ("budget: P = %s, batch %d, τ_p = %d, τ_θ = %d, τ_x = %d steps"):format(
-    figures.count(o.chip.num_parameters), o.batch, o.tau_p, o.tau_theta, o.tau_x) }
+    numbers.count(o.chip.num_parameters), o.batch, o.tau_p, o.tau_theta, o.tau_x) }
   local shown = {} -- a planned section or a target may be missing
   for _, entry in ipairs { sections[1], sections[2], sections[3] } do
     shown[#shown + 1] = entry[1] and entry or nil
@@ -338,9 +338,9 @@ function Budget:__tostring()
   local rows, right = {}, {}
   local label_width = LABEL + CELL * #shown <= grid.columns() and LABEL or 0
   local function add(label, cell)
-    local row = { figures.left(label, label_width) }
+    local row = { numbers.left(label, label_width) }
     for i, entry in ipairs(shown) do
-      row[i + 1], right[i + 1] = figures.right(cell(entry), CELL), true
+      row[i + 1], right[i + 1] = numbers.right(cell(entry), CELL), true
     end
     rows[#rows + 1] = row
   end

@@ -7,16 +7,16 @@
 -- @module mgd.runs.explain
 
 local each = require "mgd.runs.each"
-local figures = require "mgd.text.numbers"
 local grid = require "mgd.text.grid"
 local naming = require "mgd.base.naming"
+local numbers = require "mgd.text.numbers"
 local probes = require "mgd.runs.probes"
 local record = require "mgd.text.record"
 local statistics = require "mgd.stats.values"
 
 local M = {}
 
-local count, median = figures.count, statistics.median
+local count, median = numbers.count, statistics.median
 
 -- ---- what the code can do -----------------------------------------------------------------------
 
@@ -467,9 +467,9 @@ local WIDTH = 96 -- columns, at most
 -- A paragraph with its label in the margin.
 local function paragraph(label, margin, text)
   local width = math.min(WIDTH, grid.columns())
-  local lines, line = {}, figures.left(label, margin - 1)
+  local lines, line = {}, numbers.left(label, margin - 1)
   for word in text:gmatch "%S+" do
-    if figures.width(line) + 1 + figures.width(word) > width and figures.width(line) >= margin then
+    if numbers.width(line) + 1 + numbers.width(word) > width and numbers.width(line) >= margin then
       lines[#lines + 1] = line
       line = (" "):rep(margin - 1)
     end

@@ -2,10 +2,10 @@
 -- @module mgd.runs.history
 
 local core = require "mgd.core"
-local figures = require "mgd.text.numbers"
 local files = require "mgd.base.files"
 local grid = require "mgd.text.grid"
 local naming = require "mgd.base.naming"
+local numbers = require "mgd.text.numbers"
 local options = require "mgd.base.options"
 local probes = require "mgd.runs.probes"
 local record = require "mgd.text.record"
@@ -271,7 +271,7 @@ local function shown_columns(history)
   local function add(heading, digits, value)
     local width = math.max(14, #heading + 2)
     columns[#columns + 1] = { heading = ("%" .. width .. "s"):format(heading), cell = function(t)
-      return figures.right(figures.number(value(t), digits), width)
+      return numbers.right(numbers.number(value(t), digits), width)
     end }
   end
   for _, name in ipairs(history.names) do

@@ -3,7 +3,7 @@
 -- @module mgd.runs.progress
 
 local core = require "mgd.core"
-local figures = require "mgd.text.numbers"
+local numbers = require "mgd.text.numbers"
 
 local M = {}
 
@@ -68,7 +68,7 @@ function Line:probed(row)
   local parts = {}
   for _, name in ipairs { "cost", "accuracy" } do
     if row[name] then
-      parts[#parts + 1] = name .. " " .. figures.number(mean(row[name]), 4)
+      parts[#parts + 1] = name .. " " .. numbers.number(mean(row[name]), 4)
     end
   end
   self.shown = table.concat(parts, "  ")

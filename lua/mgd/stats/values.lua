@@ -1,8 +1,8 @@
 --- Values that statistics take: tensors and lists, as lists of numbers; and results that print.
 -- @module mgd.stats.values
 
+local numbers = require "mgd.text.numbers"
 local quantiles = require("mgd.core").stats.quantiles
-local figures = require "mgd.text.numbers"
 local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
 
@@ -84,8 +84,8 @@ end
 -- @tparam number level from 0 to 1
 -- @treturn string
 function M.interval(value, low, high, level)
-  return ("%s (%s … %s at %g %%)"):format(figures.number(value), figures.number(low),
-    figures.number(high), 100 * level)
+  return ("%s (%s … %s at %g %%)"):format(numbers.number(value), numbers.number(low),
+    numbers.number(high), 100 * level)
 end
 
 --- A result that prints.

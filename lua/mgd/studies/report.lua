@@ -14,10 +14,10 @@ local interrupts = require "mgd.base.interrupts"
 local curves = require "mgd.studies.report.curves"
 local encoding = require "mgd.base.encoding"
 local experiment = require "mgd.studies.experiment"
-local figures = require "mgd.text.numbers"
 local files = require "mgd.base.files"
 local heat = require "mgd.studies.report.heat"
 local html = require "mgd.studies.report.html"
+local numbers = require "mgd.text.numbers"
 local options = require "mgd.base.options"
 local own = require "mgd.studies.report.own"
 local stores = require "mgd.studies.store"
@@ -84,7 +84,7 @@ local function entries_of(store, names)
 end
 
 local function number(value)
-  return value ~= nil and value == value and figures.number(value, 4) or "–"
+  return value ~= nil and value == value and numbers.number(value, 4) or "–"
 end
 
 local function share(s)
@@ -95,8 +95,8 @@ local function time(t)
   if not t then
     return "–"
   end
-  return ("%s (%s … %s)"):format(figures.count(t.median), figures.count(t.low),
-    figures.count(t.high))
+  return ("%s (%s … %s)"):format(numbers.count(t.median), numbers.count(t.low),
+    numbers.count(t.high))
 end
 
 local function value_text(value)
@@ -236,18 +236,18 @@ local function artefacts_of(e)
 end
 
 local function runs_text(n)
-  return n == 1 and "1 run" or figures.count(n) .. " runs"
+  return n == 1 and "1 run" or numbers.count(n) .. " runs"
 end
 
 -- What was run: seeds, steps, time.
 local function words_of(e)
   local words = ("%s, from seed %d on; at most %s steps each"):format(runs_text(e.runs),
-    e.experiment:resolved().seeds.first, figures.count(e.steps))
+    e.experiment:resolved().seeds.first, numbers.count(e.steps))
   local open = e.runs - e.summary.runs
   if open > 0 then
     words = words .. ("; %d have not ended and are not among the results"):format(open)
   end
-  return words .. (e.wall > 0 and "; wall-clock " .. figures.duration(e.wall) or "")
+  return words .. (e.wall > 0 and "; wall-clock " .. numbers.duration(e.wall) or "")
     .. (e.threads > 0 and (" on %d thread%s"):format(e.threads, e.threads == 1 and "" or "s") or "")
     .. "; hash " .. e.experiment.hash:sub(1, 12) .. "."
 end

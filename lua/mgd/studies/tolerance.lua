@@ -12,8 +12,8 @@
 -- @module mgd.studies.tolerance
 
 local experiment = require "mgd.studies.experiment"
-local figures = require "mgd.text.numbers"
 local naming = require "mgd.base.naming"
+local numbers = require "mgd.text.numbers"
 local options = require "mgd.base.options"
 local paths = require "mgd.studies.experiment.paths"
 local plot = require "mgd.plot"
@@ -178,7 +178,7 @@ local function read(self, result)
 end
 
 local function shown(value)
-  return value == nil and "none" or type(value) == "number" and figures.number(value, 4)
+  return value == nil and "none" or type(value) == "number" and numbers.number(value, 4)
     or tostring(value)
 end
 

@@ -3,7 +3,7 @@
 -- @module mgd.text.grid
 
 local core = require "mgd.core"
-local figures = require "mgd.text.numbers"
+local numbers = require "mgd.text.numbers"
 
 local grid = {}
 
@@ -23,12 +23,12 @@ end
 -- @tparam integer width ≥ 1
 -- @treturn string
 function grid.cut(text, width)
-  if figures.width(text) <= width then
+  if numbers.width(text) <= width then
     return text
   end
   local kept, used = {}, 1
   for character in text:gmatch "[^\128-\191][\128-\191]*" do
-    used = used + figures.width(character)
+    used = used + numbers.width(character)
     if used > width then
       break
     end
@@ -43,7 +43,7 @@ local function widths_of(rows, count, gap, total)
   for c = 1, count do
     widths[c] = 0
     for _, row in ipairs(rows) do
-      widths[c] = math.max(widths[c], figures.width(row[c]))
+      widths[c] = math.max(widths[c], numbers.width(row[c]))
     end
     natural[c], sum = widths[c], sum + widths[c] + gap
   end
@@ -96,7 +96,7 @@ function grid.lines(rows, opts)
   local blocks, lines = blocks_of(widths, natural, gap, total), {}
   local function cell(row, c)
     local text = grid.cut(row[c], widths[c])
-    return right[c] and figures.right(text, widths[c]) or figures.left(text, widths[c])
+    return right[c] and numbers.right(text, widths[c]) or numbers.left(text, widths[c])
   end
   for b, block in ipairs(blocks) do
     if b > 1 then

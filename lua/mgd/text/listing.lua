@@ -1,8 +1,8 @@
 --- Lists of tables that print as a table: one line each, under the names of the columns.
 -- @module mgd.text.listing
 
-local figures = require "mgd.text.numbers"
 local grid = require "mgd.text.grid"
+local numbers = require "mgd.text.numbers"
 local record = require "mgd.text.record"
 
 local Listing = {}
@@ -14,7 +14,7 @@ local function shown(value)
   if value ~= value then
     return "–"
   elseif type(value) == "number" then
-    return figures.number(value)
+    return numbers.number(value)
   end
   return (record.brief(value):gsub("%s*[\n\t]%s*", " "))
 end

@@ -3,9 +3,9 @@
 -- @module mgd.text.record
 
 local core = require "mgd.core"
-local figures = require "mgd.text.numbers"
 local grid = require "mgd.text.grid"
 local naming = require "mgd.base.naming"
+local numbers = require "mgd.text.numbers"
 
 local record = {}
 
@@ -46,7 +46,7 @@ function brief(value, depth)
   if value == nil then
     return "–"
   elseif type(value) == "number" then
-    return figures.number(value)
+    return numbers.number(value)
   elseif type(value) == "table" and (not meta or not meta.__tostring or meta.__is_record) then
     return depth < 2 and inside(value, depth) or "{…}"
   end
@@ -65,11 +65,11 @@ local function text_of(noun, fields)
   table.sort(names)
   local width = 0
   for _, name in ipairs(names) do
-    width = math.max(width, figures.width(name))
+    width = math.max(width, numbers.width(name))
   end
   local room = math.max(8, grid.columns() - width - 4)
   for i, name in ipairs(names) do
-    rows[i] = ("  %s  %s"):format(figures.left(name, width),
+    rows[i] = ("  %s  %s"):format(numbers.left(name, width),
       grid.cut(brief(rawget(fields, name)), room))
   end
   return noun .. (#rows > 0 and "\n" .. table.concat(rows, "\n") or ": nothing")

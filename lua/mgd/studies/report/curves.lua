@@ -3,9 +3,9 @@
 -- They are inline pictures; without gnuplot, tables of the same numbers at some of the steps.
 -- @module mgd.studies.report.curves
 
-local figures = require "mgd.text.numbers"
 local gnuplot = require "mgd.plot.gnuplot"
 local html = require "mgd.studies.report.html"
+local numbers = require "mgd.text.numbers"
 local plot = require "mgd.plot"
 local stats = require "mgd.stats"
 local tensor = require("mgd.core").tensor
@@ -102,7 +102,7 @@ local function picture(metric, curves)
 end
 
 local function number(value)
-  return value == value and figures.number(value, 4) or "–"
+  return value == value and numbers.number(value, 4) or "–"
 end
 
 local function numbers_table(metric, curve)

@@ -2,9 +2,9 @@
 -- the store.
 -- @module mgd.studies.store.compare
 
-local figures = require "mgd.text.numbers"
 local listing = require "mgd.text.listing"
 local naming = require "mgd.base.naming"
+local numbers = require "mgd.text.numbers"
 local record = require "mgd.text.record"
 local stats = require "mgd.stats"
 local values = require "mgd.stats.values"
@@ -16,8 +16,8 @@ local summary_of = record.kind("mgd.summary", { "success", "time", "cost", "accu
 local Comparison = naming.class("mgd.comparison")
 
 local function interval(value, low, high)
-  return ("%s (%s … %s)"):format(figures.number(value, 5), figures.number(low, 5),
-    figures.number(high, 5))
+  return ("%s (%s … %s)"):format(numbers.number(value, 5), numbers.number(low, 5),
+    numbers.number(high, 5))
 end
 
 -- What the lines of a comparison say of an experiment's runs.

@@ -6,9 +6,9 @@
 -- @module mgd.studies.sweep.result
 
 local core = require "mgd.core"
-local figures = require "mgd.text.numbers"
 local listing = require "mgd.text.listing"
 local naming = require "mgd.base.naming"
+local numbers = require "mgd.text.numbers"
 local options = require "mgd.base.options"
 local stats = require "mgd.stats"
 local values = require "mgd.stats.values"
@@ -214,8 +214,8 @@ function Result:__tostring()
       accuracy = MEASURES.accuracy(self, i) }
     rows[i].success = success and ("%5.1f %% (%.0f … %.0f)"):format(100 * success.rate,
       100 * success.low, 100 * success.high) or nil
-    rows[i]["time to solution"] = time and ("%s (%s … %s)"):format(figures.number(time.median, 4),
-      figures.number(time.low, 4), figures.number(time.high, 4)) or nil
+    rows[i]["time to solution"] = time and ("%s (%s … %s)"):format(numbers.number(time.median, 4),
+      numbers.number(time.low, 4), numbers.number(time.high, 4)) or nil
     for _, path in ipairs(self.paths) do
       rows[i][path] = point[path]
     end
