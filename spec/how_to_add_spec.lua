@@ -44,6 +44,19 @@ local KINDS = {
       assert(math.abs(fit.parameters.dw_min - 0.1) < 1e-6)
     ]],
   },
+  {
+    title = "An optimizer", diff = "optimizer", counts = "mgd_optimizer_type_of",
+    script = [[
+      local mgd = require "mgd"
+      local net = mgd.nn.mlp { 2, 2, 1, activation = "sigmoid", output = "sigmoid", dtype = "f64" }
+      local run = mgd.train { net = net, data = mgd.data.xor(), optimizer = "lion", beta2 = 0.99,
+        eta = 0.125, tau_theta = 16, init = { scheme = "uniform", low = -0.5, high = 0.5 } }
+      local before = run:theta()
+      run:run { steps = 16 }
+      local moved = (run:theta() - before):abs()
+      assert(moved:allclose(mgd.full(moved.shape, 0.125), { rtol = 0, atol = 1e-15 }))
+    ]],
+  },
 }
 
 describe("how to add", function()

@@ -17,7 +17,12 @@ local stated = options.stated
 local PERTURBS = { "engine", "discrete", "analog" }
 local MEASURES = { "engine", "discrete" }
 local WRITES_G = { "engine", "discrete", "backprop" } -- as it is summed up
-local BY_ETA = { "optimizer", "sgd", "momentum", "nesterov", "adam", "sign" }
+
+local OPTIMIZERS, BY_ETA = {}, { "optimizer" } -- all; and all of the core, which know no pulses
+for i, name in ipairs(stated("optimizer").choices) do
+  OPTIMIZERS[i], BY_ETA[i + 1] = name, name
+end
+OPTIMIZERS[#OPTIMIZERS + 1] = "pulses"
 
 local OF_GSL = { "integrator" } -- all but the first
 for i, name in ipairs(stated("integrator").choices) do
@@ -46,8 +51,7 @@ M.SCHEMA = {
   stated("integrator", { only = { "engine", "analog" } }),
   stated("tolerance", { only = OF_GSL }),
   stated("settle", { only = MEASURES }),
-  stated("optimizer",
-    { choices = { "sgd", "momentum", "nesterov", "adam", "sign", "pulses" } }),
+  stated("optimizer", { choices = OPTIMIZERS }),
   stated("momentum", { only = { "optimizer", "momentum", "nesterov" } }),
   stated("beta1", { only = { "optimizer", "adam" } }),
   stated("beta2", { only = { "optimizer", "adam" } }),
