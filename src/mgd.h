@@ -750,7 +750,7 @@ typedef enum {
 } mgd_optimizer;
 typedef enum {
     MGD_ENGINE_DISCRETE,
-    MGD_ENGINE_ANALOG,  /* first-order filters in continuous time; see src/mgd/engine.c */
+    MGD_ENGINE_ANALOG,  /* first-order filters in continuous time; see src/mgd/analog.c */
     MGD_ENGINE_BACKPROP /* G is the true gradient of the batch: the baseline to compare with */
 } mgd_engine;
 

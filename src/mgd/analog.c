@@ -1,5 +1,8 @@
-/* The analog engine: first-order filters in place of the baseline and of the sum over a window, and
- * a write of θ at every step. ode.c has its equations in continuous time.
+/* The analog engine: the steps of the discrete one with first-order filters in place of baseline,
+ * sum and end of a window, at every step:
+ *   C̃ ← α·(C̃ + C − C_before), α = τ_hp/(τ_hp + 1), C_before = C where the sample changed;
+ *   G ← G + (e − G)/(τ_θ + 1);  θ ← θ − η·G.
+ * ode.c has the same equations in continuous time.
  */
 
 #include "../base/number.h"

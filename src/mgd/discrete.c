@@ -1,4 +1,11 @@
-/* The discrete engine: a baseline for each cost, and G summed over a window. */
+/* The discrete engine. A step n = 0, 1, 2, …:
+ *   1. n begins a sample time τ_x: the next sample (or batch);
+ *   2. n begins a perturbation time τ_p: the next pattern;
+ *   3. when the sample changed or θ was written: measure C₀ = C(θ);
+ *   4. measure C = C(θ + θ̃); C̃ = C − C₀ (or by the other baselines);
+ *   5. integrate e = C̃·θ̃/⟨θ̃²⟩ into G;
+ *   6. n ends an integration time τ_θ: write θ, clear G.
+ */
 
 #include "engines.h"
 

@@ -1,15 +1,5 @@
-/* The engines. A step n = 0, 1, 2, … of the discrete one:
- *   1. n begins a sample time τ_x: the next sample (or batch);
- *   2. n begins a perturbation time τ_p: the next pattern;
- *   3. when the sample changed or θ was written: measure C₀ = C(θ);
- *   4. measure C = C(θ + θ̃); C̃ = C − C₀ (or by the other baselines);
- *   5. integrate e = C̃·θ̃/⟨θ̃²⟩ into G;
- *   6. n ends an integration time τ_θ: write θ, clear G.
- * The analog one has first-order filters in place of 3, 5 and 6, at every step:
- *   C̃ ← α·(C̃ + C − C_before), α = τ_hp/(τ_hp + 1), C_before = C where the sample changed;
- *   G ← G + (e − G)/(τ_θ + 1);  θ ← θ − η·G.
- * or, between the steps too, their equations in continuous time: ode.c.
- * In back-propagation G is the true gradient of the step's batch.
+/* Advancing a run, whatever its engine (engines.h): steps in blocks, blocks in units, units in
+ * segments; what is asked between segments, and where a run ends.
  *
  * Neither the length of a block of steps nor the number of threads changes any value. θ + θ̃ is
  * never stored into θ.

@@ -1,6 +1,6 @@
 /* step: the parts of a step of training, in the order of time: measure.c asks the chip and
- * demodulates, integrate.c takes the signal into G, write.c changes θ. engine.c puts them together.
- * time.c is what they ask about time, and below them all.
+ * demodulates, integrate.c takes the signal into G, write.c changes θ. Engines (engines.h) put them
+ * together. time.c is what they ask about time, and below them all.
  */
 #ifndef MGD_MGD_STEP_H
 #define MGD_MGD_STEP_H
