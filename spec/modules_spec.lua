@@ -154,6 +154,7 @@ describe("names of modules from before there were rooms", function()
           .. "print(a == require 'mgd.%s', type(mgd.zeros))"):format(name, name) }, { env = env })
         assert.equal("true\tfunction\n", out, name)
       end
+      assert.equal("table\n", run({ lua, "-e", "print(type(require 'mgd'))" }, { env = env }))
     end)
   end
 end)

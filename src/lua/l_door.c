@@ -25,6 +25,12 @@ static int enter(lua_State *L) {
     return 1;
 }
 
+/* Where package.path has no ?/init.lua, this one is found as well. */
+MGD_API int luaopen_mgd(lua_State *L);
+MGD_API int luaopen_mgd(lua_State *L) {
+    return enter(L);
+}
+
 #define DOOR(name)                                                                                 \
     MGD_API int luaopen_mgd_##name(lua_State *L);                                                  \
     MGD_API int luaopen_mgd_##name(lua_State *L) {                                                 \
