@@ -92,10 +92,9 @@ end
 -- ---- training and test ------------------------------------------------------------------------
 
 local SPLIT = {
-  { "test", type = "number", required = true, above = 0,
-    doc = "Share of the samples that become the test set, below 1." },
-  { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
-    doc = "Of the order in which samples are dealt out." },
+  { "test", type = "number", required = true, above = 0, below = 1,
+    doc = "Share of the samples that become the test set." },
+  options.stated("seed", { doc = "Of the order in which samples are dealt out." }),
 }
 
 --- Deal the samples out, in a random order, to a training set and a test set.
@@ -111,10 +110,7 @@ local SPLIT = {
 function Dataset:split(opts)
   local where, n = "split", #self.x
   local opt = options.check(where, SPLIT, opts)
-  if opt.test >= 1 then
-    options.fail(where, "option 'test' must be a share of the samples between 0 and 1, got %.17g",
-      opt.test)
-  elseif self.test then
+  if self.test then
     options.fail(where, "the data set has a test set already, of %d samples", #self.test.x)
   elseif n < 2 then
     options.fail(where, "a single sample cannot be both trained on and tested with")

@@ -27,8 +27,7 @@ local CLOCK = {
 
 local SCHEMA = {
   { "net", type = "network", doc = "The network." },
-  { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
-    doc = "Seed of the devices: replicas are different chips." },
+  options.stated("seed", { doc = "Seed of the devices: replicas are different chips." }),
   { "weights", type = "any", doc = "Models of weights: levels, noise, drift, faults, wires." },
   { "neurons", type = "any", doc = "Models of activations." },
   { "input", type = "any", doc = "Models on the way of a sample to the network." },

@@ -37,9 +37,8 @@ nn.INIT_SCHEMA = {
 }
 
 local INIT_OPTIONS = {
-  { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53,
-    doc = "Seed of the stream of initial values." },
-  { "replica", type = "integer", default = 1, min = 1, doc = "Which replica's draws." },
+  options.stated("seed", { doc = "Seed of the stream of initial values." }),
+  options.stated("replica", { doc = "Which replica's draws." }),
 }
 for i, entry in ipairs(nn.INIT_SCHEMA) do
   table.insert(INIT_OPTIONS, i, entry)

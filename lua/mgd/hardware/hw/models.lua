@@ -271,7 +271,7 @@ local CONDITIONS = {
   { "dt", type = "number", default = 1, above = 0, unit = "s", doc = "Time between rows." },
   { "held", type = "number", default = 0, min = 0, unit = "s",
     doc = "Time since the devices were programmed." },
-  { "seed", type = "integer", default = 1, doc = "Of the devices and their noise." },
+  options.stated("seed", { doc = "Of the devices and their noise." }),
   { "replica", type = "integer", default = 1, min = 1, doc = "Number of the chip." },
   { "still", type = "boolean", default = false, doc = "Settled, without noise: what probes see." },
   { "stage", type = "string", doc = "Where it stands; the first of its stages without." },

@@ -100,7 +100,7 @@ return function(hw)
 
   local PLATFORM = {
     { "net", type = "any", required = true, doc = "The network." },
-    { "seed", type = "integer", default = 1, doc = "Of the devices." },
+    options.stated("seed", { doc = "Of the devices." }),
   }
 
   -- What is given to the preset beside net and seed replaces a stage, or adds one.
