@@ -7,6 +7,22 @@ local needs = require "spec.support.needs"
 -- Each: its paragraph, its diff, the name of the number of kinds, and what can then be done.
 local KINDS = {
   {
+    title = "A perturbation code", diff = "code", counts = "MGD_CODE_BIPOLAR",
+    script = [[
+      local mgd = require "mgd"
+      local shown = mgd.codes.pattern("bipolar", { parameters = 2, slots = 4 })
+      assert(shown:allclose(mgd.tensor { { 1, 0 }, { 0, 1 }, { -1, 0 }, { 0, -1 } }))
+      local report = mgd.codes.check("bipolar", 3)
+      assert(report.period == 6 and report.angle < 1e-6)
+      local net = mgd.nn.mlp { 2, 2, 1, activation = "sigmoid", output = "sigmoid" }
+      local run = mgd.train { net = net, data = mgd.data.xor(), tau_theta = 18, eta = 1,
+        perturbation = { code = "bipolar", amplitude = 0.01 }, init = {}, replicas = 20 }
+      run:run { steps = 36 }
+      assert(not pcall(mgd.codes.pattern, { code = "bipolar", sparsity = 0.5 },
+        { parameters = 2, slots = 4 }))
+    ]],
+  },
+  {
     title = "A hardware primitive", diff = "primitive", counts = "MGD_HW_KIND_COUNT",
     script = [[
       local mgd = require "mgd"

@@ -738,6 +738,11 @@ typedef enum {
     MGD_CODE_LFSR,
     MGD_CODE_FUNCTION,
 } mgd_code_kind;
+
+/* "sequential", "walsh", …; NULL beyond the last. And the options that a code reads and not all do,
+ * of those that mgd_train_options lists, NULL behind the last. */
+MGD_API const char *mgd_code_name(unsigned kind);
+MGD_API const char *const *mgd_code_reads(unsigned kind);
 typedef enum { MGD_PERTURB_PARAMETERS, MGD_PERTURB_NODES } mgd_perturb;
 typedef enum { MGD_BASELINE_MEASURED, MGD_BASELINE_TWO_SIDED, MGD_BASELINE_NONE } mgd_baseline;
 typedef enum { MGD_CONVENTION_GRADIENT, MGD_CONVENTION_PUBLISHED } mgd_convention;
@@ -837,8 +842,8 @@ typedef struct {
     double sparsity;  /* random, gaussian, brownian, lfsr: fraction of zeros, in [0, 1) */
     double low, high; /* sine: band in cycles per step; 0, 0: the bins of τ_θ */
     unsigned length;  /* brownian: slots in which it forgets, 2 … 32 */
-    unsigned bits;    /* lfsr: of the register, 2 … 30; 0: the fewest for P + 1 slots */
-    bool balanced;    /* lfsr: one slot of +1 more in a period, which makes it orthogonal */
+    unsigned bits; /* lfsr: of the register, 2 … 30; 0: so many that correlations hardly count */
+    bool balanced; /* lfsr: one slot of +1 more in a period, which makes it orthogonal */
     mgd_code_function *code_function; /* MGD_CODE_FUNCTION: gives the patterns, … */
     void *code_user;
     const mgd_tensor *energy; /* … whose mean squares are these (P) */
@@ -1009,6 +1014,11 @@ MGD_API const char *mgd_run_warning(const mgd_run *run);
  * multiplied by the amplitude. */
 MGD_API mgd_status mgd_code_pattern(mgd_context *ctx, const mgd_train *train, size_t parameters,
                                     uint64_t first, size_t slots, mgd_tensor **out);
+
+/* Slots after which the patterns of that code come again, 0 where they do not; and ⟨s²⟩ of a
+ * parameter over all time, before its amplitude. */
+MGD_API mgd_status mgd_code_figures(mgd_context *ctx, const mgd_train *train, size_t parameters,
+                                    uint64_t *period, double *mean_square);
 
 /* The complete state as named tensors, for checkpoints: `count` of them; `get` makes a copy of the
  * i-th; `set` restores all from tensors in the same order. */

@@ -205,12 +205,49 @@ static int schedule_at(lua_State *L) {
     return 1;
 }
 
+/* codes() → {{name, reads = {option = true, …}}, …} */
+static int train_codes(lua_State *L) {
+    lua_newtable(L);
+    for (unsigned kind = 0; mgd_code_name(kind); kind++) {
+        lua_newtable(L);
+        lua_pushstring(L, mgd_code_name(kind));
+        lua_rawseti(L, -2, 1);
+        lua_newtable(L);
+        for (const char *const *option = mgd_code_reads(kind); *option; option++) {
+            lua_pushboolean(L, true);
+            lua_setfield(L, -2, *option);
+        }
+        lua_setfield(L, -2, "reads");
+        lua_rawseti(L, -2, (int)kind + 1);
+    }
+    return 1;
+}
+
+/* (P, options, …) of a code */
+static size_t check_code(lua_State *L, mgd_train *train) {
+    *train = mgd_train_defaults();
+    l_train_options(L, 2, train);
+    return (size_t)l_integer(L, 1, "codes: parameters", 1, UINT32_MAX - 1);
+}
+
+/* figures(P, options) → the period in slots, 0 where there is none; ⟨s²⟩ of a parameter */
+static int code_figures(lua_State *L) {
+    mgd_context ctx = {0};
+    mgd_train train;
+    size_t parameters = check_code(L, &train);
+    uint64_t period;
+    double mean_square;
+    l_check(L, mgd_code_figures(&ctx, &train, parameters, &period, &mean_square), &ctx);
+    lua_pushinteger(L, (lua_Integer)period);
+    lua_pushnumber(L, mean_square);
+    return 2;
+}
+
 /* pattern(P, options, first slot, slots) → (slots, P) unit patterns, f64 */
 static int code_pattern(lua_State *L) {
     mgd_context ctx = {0};
-    size_t parameters = (size_t)l_integer(L, 1, "codes: parameters", 1, UINT32_MAX - 1);
-    mgd_train train = mgd_train_defaults();
-    l_train_options(L, 2, &train);
+    mgd_train train;
+    size_t parameters = check_code(L, &train);
     uint64_t first = (uint64_t)l_integer(L, 3, "codes: first", 0, INT64_C(1) << 40);
     size_t slots = (size_t)l_integer(L, 4, "codes: slots", 1, INT32_MAX);
     mgd_tensor **t = l_push_tensor_box(L);
@@ -221,8 +258,11 @@ static int code_pattern(lua_State *L) {
 
 static const luaL_Reg functions[] = {
     {"options", train_options},
+    {"codes", train_codes},
+    {"figures", code_figures},
     {"pattern", code_pattern},
     {"schedule", schedule_at},
+
     {NULL, NULL},
 };
 

@@ -21,56 +21,69 @@
 
 typedef enum { MGD_USE_PERTURB, MGD_USE_DEMODULATE } mgd_use;
 
+typedef struct mgd_code mgd_code;
+
+/* What a kind of code is: one row, in a file code_*.c; codes.c lists the rows by kind. How its
+ * patterns are formed is a row of kernels (mgd_pattern_kernels), in a kernels_code_*.c. */
 typedef struct {
+    const char *name;
+    const char *const *reads; /* options that not all codes have, NULL behind the last */
+    bool own;                 /* replicas have patterns of their own */
+    bool drawn;               /* patterns are formed of random words, piece by piece */
+    bool zeroing; /* the words that decide on its signs decide on the zeros of a sparse one, too */
+    /* Checks what the code reads beside the range of each option, and sets what differs from
+     * {.mean_square = 1}; `state` is freed with the code. NULL: nothing does. */
+    mgd_status (*open)(mgd_context *ctx, const mgd_train *train, mgd_code *code);
+    /* Puts the pattern of a slot into code->rows; NULL: the kernels form it. */
+    mgd_status (*fetch)(mgd_context *ctx, mgd_code *code, uint64_t slot);
+} mgd_code_type;
+
+/* The row of a kind; NULL beyond the last. */
+const mgd_code_type *mgd_code_of(unsigned kind);
+
+struct mgd_code {
     mgd_code_kind kind;
+    const mgd_code_type *type;
     size_t parameters;
     double mean_square; /* time average of s_i² before the gains: 1, ½ for sines, 1/P for
                          * sequential, the share of parameters that are not left out */
     double square_sum;  /* of all parameters, gains included: Δ² = a²·square_sum */
     uint64_t seed;
 
-    uint64_t period;     /* walsh, lfsr: slots; sequential: P */
-    bool alternate;      /* walsh, lfsr: all signs flip in odd periods */
-    uint32_t *order;     /* sequential: (P) parameter of each slot; NULL: 0, 1, 2, … */
-    uint64_t *frequency; /* sine: (P) cycles per slot, in units of 2^−64 */
-    uint64_t *phase;     /* sine: (P) cycles, in units of 2^−64 */
-    uint32_t *sequence;  /* lfsr: bits of a period and of P slots more, one word more */
-    bool balanced;       /* lfsr: the last slot of a period shows +1 everywhere */
-    unsigned length;     /* brownian: L, the signs that are added up, and … */
-    double step;         /* … 1/√L */
+    uint64_t period; /* slots after which patterns come again, 0: never; with … */
+    bool alternate;  /* … all signs turned over in odd periods */
+    uint64_t cycle;  /* slots in which parameters are orthogonal: the period, or others; 0: none */
+    void *state;     /* the code's own */
+
+    /* patterns that are fetched */
+    char *rows;    /* (kept × P) of the slots before `next`, a tile more; NULL: none are */
+    size_t kept;   /* slots; 0: none */
+    size_t real;   /* bytes of a real */
+    uint64_t next; /* slot */
+
     uint32_t zero_below; /* sparse: a 31-bit draw below this is a zero; 0: dense */
-    unsigned log_bits; /* random, dense: a slot takes 2^log_bits bits of a block, at most 128, … */
-    unsigned log_slots; /* … so that one block serves 2^log_slots slots */
+    double *gain[2];     /* by use, (P) factors of s_i; NULL: 1 */
+    double spread;       /* σ of the logarithm of a further factor, drawn by replica … */
+    bool divide[2];      /* … that s_i is multiplied with, or divided by */
+    bool uneven;         /* there are such gains or factors */
+    bool own;            /* replicas have patterns of their own */
+    bool drawn;          /* rows are formed piece by piece, from random words or with gains */
+    bool masked;         /* zeros are drawn for themselves */
+};
 
-    mgd_code_function *function; /* what gives the patterns, … */
-    void *user;                  /* … called with this */
-    double seconds;              /* of a slot */
-    size_t real;                 /* bytes of a real */
-    char *rows;                  /* (kept × P) patterns of the slots before `next`, a tile more */
-    size_t kept;                 /* slots; 0: not a function */
-    uint64_t next;
-
-    double *gain[2]; /* by use, (P) factors of s_i; NULL: 1 */
-    double spread;   /* σ of the logarithm of a further factor, drawn by replica … */
-    bool divide[2];  /* … that s_i is multiplied with, or divided by */
-    bool uneven;     /* there are such gains or factors */
-    bool own;        /* replicas have patterns of their own */
-    bool drawn;      /* rows are formed piece by piece, from random words or with gains */
-} mgd_code;
-
-/* Checks the fields of `train` that concern its code and prepares it for P parameters and kernels
- * of a precision. */
+/* Prepares the code of `train`, whose options are in their ranges, for P parameters and kernels of
+ * a precision. */
 mgd_status mgd_code_open(mgd_context *ctx, const mgd_train *train, size_t parameters,
                          mgd_dtype dtype, mgd_code *out);
 void mgd_code_close(mgd_code *code);
 
-/* Has the function's patterns of slots first … last at hand; asks for each only once, in order, as
- * long as `first` does not go back by more than `kept` slots, which `last` may not exceed. Nothing
- * to do for other codes. */
+/* Has the patterns of slots first … last at hand where they are fetched; asks for each only once,
+ * in order, as long as `first` does not go back by more than `kept` slots, which `last` may not
+ * exceed. Nothing to do for other codes. */
 mgd_status mgd_code_fetch(mgd_context *ctx, mgd_code *code, uint64_t first, uint64_t last);
 
-/* The function's pattern from parameter `first` on, in the kernels' precision; behind its end there
- * is room to read a tile. */
+/* A pattern that was fetched, from parameter `first` on, in the kernels' precision; behind its end
+ * there is room to read a tile. */
 static inline const void *mgd_code_row(const mgd_code *code, uint64_t slot, size_t first) {
     return code->rows + ((size_t)(slot % code->kept) * code->parameters + first) * code->real;
 }
@@ -124,5 +137,32 @@ typedef struct {
                   const uint64_t *replica, uint64_t slot, size_t first, size_t count, size_t width,
                   void *out);
 } mgd_code_kernels;
+
+/* Where a pattern is formed: the slot; the replica, or those of a tile, the lanes from `lane` on of
+ * `width`; and the signs, as above. */
+typedef struct {
+    const mgd_pattern *signs;
+    const uint64_t *replica;
+    uint64_t slot;
+    size_t lane, width;
+} mgd_code_place;
+
+/* How a code forms its patterns. */
+typedef struct {
+    /* out (n): of one replica, parameters first …; whole vectors may be stored */
+    void (*row)(const mgd_code *code, const mgd_code_place *at, size_t first, size_t n, void *out);
+    /* out (n × LANES): of a tile of replicas; NULL: all replicas have the same */
+    void (*tile)(const mgd_code *code, const mgd_code_place *at, size_t first, size_t n, void *out);
+} mgd_pattern_kernels;
+
+/* ---- for the rows: code_values.c ------------------------------------------------------------- */
+
+/* A time constant, 0 where it changes. */
+uint64_t mgd_code_steps(const mgd_schedule *tau);
+/* The smallest that is not below n. */
+uint64_t mgd_power_of_two_from(uint64_t n);
+/* Values of a tensor (P), each finite, as `out` of floats or doubles; `what` opens the message. */
+mgd_status mgd_code_take_values(mgd_context *ctx, const char *what, const mgd_tensor *t,
+                                size_t count, size_t real, void *out);
 
 #endif

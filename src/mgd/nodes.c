@@ -38,13 +38,8 @@ static uint64_t common_divisor(uint64_t a, uint64_t b) {
  * half of a Walsh code at most. */
 static uint64_t stride_of(const mgd_run *run) {
     const mgd_train *t = &run->train;
-    uint64_t period = run->code.period, stride = t->batch;
-    bool steady = mgd_schedule_constant(&t->tau_theta) && mgd_schedule_constant(&t->tau_p);
-    if (run->code.kind == MGD_CODE_SINE && steady &&
-        run->clock.windows.tau % run->clock.slots.tau == 0)
-        period = run->clock.windows.tau /
-                 run->clock.slots.tau; /* its frequencies are bins of the window */
-    while (period > 1 && common_divisor(stride, period) > 1)
+    uint64_t cycle = run->code.cycle, stride = t->batch;
+    while (cycle > 1 && common_divisor(stride, cycle) > 1)
         stride++;
     return stride;
 }

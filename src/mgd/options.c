@@ -16,20 +16,6 @@
 
 #define COUNT(names) (sizeof(names) / sizeof *(names))
 
-static const char *code_name(unsigned kind) {
-    static const char *const names[] = {
-        [MGD_CODE_SEQUENTIAL] = "sequential",
-        [MGD_CODE_WALSH] = "walsh",
-        [MGD_CODE_RANDOM] = "random",
-        [MGD_CODE_SINE] = "sine",
-        [MGD_CODE_GAUSSIAN] = "gaussian",
-        [MGD_CODE_BROWNIAN] = "brownian",
-        [MGD_CODE_LFSR] = "lfsr",
-        [MGD_CODE_FUNCTION] = "function",
-    };
-    return kind < COUNT(names) ? names[kind] : NULL;
-}
-
 static const char *order_name(unsigned shuffled) {
     return shuffled == 0 ? "natural" : shuffled == 1 ? "shuffled" : NULL;
 }
@@ -139,7 +125,8 @@ static const mgd_option table[] = {
      .doc = "MGD_THREADS, or all processors, without."},
 
     /* perturbation = {…} */
-    {"code", MGD_OPTION_CHOICE, OF_CODE(code), .otherwise = MGD_CODE_RANDOM, .choice = code_name,
+    {"code", MGD_OPTION_CHOICE, OF_CODE(code), .otherwise = MGD_CODE_RANDOM,
+     .choice = mgd_code_name,
      .doc = "Which code; or function(slot, time) → tensor (P), or a coroutine that yields one for "
             "each slot: θ̃/a, so θ̃ itself where no amplitude is given."},
     {"amplitude", MGD_OPTION_NUMBER, OF_CODE(amplitude), ABOVE(0), .schedule = true,

@@ -25,7 +25,7 @@ static bool held(mgd_worker *w, mgd_use use, uint64_t slot, size_t first, size_t
  * there are gains; else NULL. */
 static const void *ready_row(const mgd_run *run, mgd_use use, uint64_t slot, size_t first) {
     const mgd_code *code = &run->code;
-    bool ready = code->kind == MGD_CODE_FUNCTION && !code->gain[use] && code->spread == 0;
+    bool ready = code->rows && !code->gain[use] && code->spread == 0;
     return ready ? mgd_code_row(code, slot, first) : NULL;
 }
 

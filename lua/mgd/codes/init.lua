@@ -18,34 +18,46 @@ local codes = {}
 
 local stated = options.stated
 
+local KINDS = {}
+for _, kind in ipairs(core.train.codes()) do
+  KINDS[#KINDS + 1] = kind[1] ~= "function" and kind[1] or nil
+end
+
+-- An option of those codes alone that read it.
+local function read(name)
+  local only = { "code" }
+  for _, kind in ipairs(core.train.codes()) do
+    only[#only + 1] = kind.reads[name] and kind[1] or nil
+  end
+  return stated(name, { only = only })
+end
+
+local OF_SOURCES = { "code", "function", "coroutine" }
+
 --- Schema of `perturbation = {…}` in mgd.train.
 codes.SCHEMA = {
-  stated("code", { type = { "string", "function", "coroutine" },
-    choices = { "sequential", "walsh", "random", "sine", "gaussian", "brownian", "lfsr" } }),
+  stated("code", { type = { "string", "function", "coroutine" }, choices = KINDS }),
   stated("amplitude", { default = false }),
   { "norm", type = { "number", "schedule" }, above = 0,
     doc = "Δ, root mean square norm of the whole perturbation: a·√P for ±a, a·√(P/2) for sines, "
       .. "a for sequential." },
   stated("amplitudes", { type = { "table", "tensor" } }),
   stated "amplitude_spread",
-  stated("order", { only = { "code", "sequential" } }),
-  stated("alternate", { only = { "code", "walsh", "lfsr" } }),
-  stated("sparsity", { only = { "code", "random", "gaussian", "brownian", "lfsr" } }),
-  stated("low", { only = { "code", "sine" } }),
-  stated("high", { only = { "code", "sine" } }),
-  stated("length", { only = { "code", "brownian" } }),
-  stated("bits", { only = { "code", "lfsr" } }),
-  stated("balanced", { only = { "code", "lfsr" } }),
-  { "period", type = "integer", min = 1, unit = "slots", only = { "code", "function", "coroutine" },
+  read "order",
+  read "alternate",
+  read "sparsity",
+  read "low",
+  read "high",
+  read "length",
+  read "bits",
+  read "balanced",
+  { "period", type = "integer", min = 1, unit = "slots", only = OF_SOURCES,
     doc = "A function's: after so many slots it repeats; averages are then exact." },
-  stated("energy", { type = { "number", "tensor" }, above = 0,
-    only = { "code", "function", "coroutine" } }),
-  { "window", type = "integer", min = 16, unit = "slots",
-    only = { "code", "function", "coroutine" },
+  stated("energy", { type = { "number", "tensor" }, above = 0, only = OF_SOURCES }),
+  { "window", type = "integer", min = 16, unit = "slots", only = OF_SOURCES,
     doc = "A function's: how many slots are looked at before it is used; a period, or else 4096 "
       .. "or as many as have 2²² values, without." },
-  { "mean_limit", type = "number", default = 0.05, above = 0,
-    only = { "code", "function", "coroutine" },
+  { "mean_limit", type = "number", default = 0.05, above = 0, only = OF_SOURCES,
     doc = "A function's: the largest mean, as a share of the root mean square, that is accepted." },
 }
 
@@ -91,24 +103,6 @@ end
 --- The code of resolved options as it is printed.
 function codes.name(opt)
   return is_source(opt.code) and options.type_name(opt.code) or opt.code
-end
-
--- Bits of a register with so many slots.
-local function bits_for(slots)
-  local bits = 2
-  while 2 ^ bits - 1 < slots do
-    bits = bits + 1
-  end
-  return bits
-end
-
--- Bits of the register of an lfsr. Its parameters are correlated by −1/(2^m − 1), which leaves an
--- angle of up to asin(P/(2^(m+1) − P)) however long G is integrated: 0.45° with 64·P slots. One
--- that is balanced is orthogonal and best when it is short.
-local function register_bits(opt, parameters)
-  local least = bits_for(parameters + 1)
-  return opt.bits or opt.balanced and least or math.max(least,
-    math.min(24, bits_for(64 * parameters)))
 end
 
 -- Parameters of each layer that has some, in the order of θ.
@@ -295,7 +289,6 @@ function codes.compile(where, opt, parameters, seconds, net)
   for key, value in pairs(opt) do
     flat[key] = value
   end
-  flat.bits = opt.code == "lfsr" and register_bits(opt, parameters) or nil
   if type(opt.amplitudes) == "table" then
     flat.amplitudes = spread_out(where, opt.amplitudes, net)
   end
@@ -316,9 +309,9 @@ local TIMING = {
   { "tau_p", type = "integer", default = 1, min = 1, unit = "steps", doc = "Steps in a slot." },
   { "tau_theta", type = "integer", default = 1, min = 1, unit = "steps",
     doc = "Steps in a window: sets the bins of sines." },
-  { "dt", type = "number", default = 1, above = 0, unit = "s", doc = "Time of a step." },
-  { "seed", type = "integer", default = 1, min = -2 ^ 53, max = 2 ^ 53, doc = "Seed of the run." },
-  { "replica", type = "integer", default = 1, min = 1, doc = "Which replica's random numbers." },
+  stated("dt", { doc = "Time of a step." }),
+  stated("seed", { doc = "Seed of the run." }),
+  stated("replica", { doc = "Which replica's random numbers." }),
 }
 
 local PATTERN = {
@@ -328,6 +321,15 @@ local PATTERN = {
 }
 for _, entry in ipairs(TIMING) do
   PATTERN[#PATTERN + 1] = entry
+end
+
+-- A code of the core's with the options of TIMING, as the core takes them.
+local function timed(where, code, parameters, opt)
+  local flat = codes.compile(where, code, parameters, opt.tau_p * opt.dt)
+  for _, name in ipairs { "tau_p", "tau_theta", "seed", "replica" } do
+    flat[name] = opt[name]
+  end
+  return flat
 end
 
 -- Slots of a code, (slots, P).
@@ -346,11 +348,7 @@ local function pattern_of(where, code, parameters, first, slots, opt)
     end
     return out
   end
-  local flat = codes.compile(where, code, parameters, opt.tau_p * opt.dt)
-  for _, name in ipairs { "tau_p", "tau_theta", "seed", "replica" } do
-    flat[name] = opt[name]
-  end
-  return core.train.pattern(parameters, flat, first, slots)
+  return core.train.pattern(parameters, timed(where, code, parameters, opt), first, slots)
 end
 
 --- The unit patterns of a code, as the engine will use them: times the amplitude they are θ̃.
@@ -365,27 +363,9 @@ function codes.pattern(perturbation, opts)
   return pattern_of("codes.pattern", code, opt.parameters, opt.first, opt.slots, opt)
 end
 
--- The period of a code where it is known and short enough to be looked at.
-local function natural_period(code, parameters)
-  local period = code.period
-  if code.code == "sequential" then
-    period = parameters
-  elseif (code.code == "walsh" or code.code == "lfsr") and (code.sparsity or 0) == 0 then
-    local lfsr = code.code == "lfsr"
-    local bits = lfsr and register_bits(code, parameters) or bits_for(parameters)
-    period = math.floor(2 ^ bits) - (lfsr and not code.balanced and 1 or 0)
-    period = period * (code.alternate and 2 or 1)
-  end
-  return period and period <= default_window(parameters) and period or nil
-end
-
--- ⟨s_i²⟩ of a code over all time, (P); nil where it is drawn.
-local function nominal_energy(code, parameters, factors)
-  if code.amplitude_spread > 0 then
-    return nil
-  end
-  local base = code.code == "sine" and 0.5 or code.code == "sequential" and 1 / parameters or 1
-  local energy = core.tensor.full({ parameters }, base * (1 - (code.sparsity or 0)))
+-- ⟨(θ̃_i/a)²⟩ over all time, (P).
+local function nominal_energy(mean_square, parameters, factors)
+  local energy = core.tensor.full({ parameters }, mean_square)
   return factors and energy * factors * factors or energy
 end
 
@@ -421,14 +401,17 @@ function codes.check(code, parameters, window, opts)
     local source = open_source(where, perturbation, parameters, opt.tau_p * opt.dt, window)
     return look_at(where, perturbation, source, parameters, window)
   end
-  local period = natural_period(perturbation, parameters)
+  local period, mean_square = core.train.figures(parameters,
+    timed(where, perturbation, parameters, opt))
+  local most = default_window(parameters)
   local slots = pattern_of(where, perturbation, parameters, 0,
-    window or period or default_window(parameters), opt)
+    window or period > 0 and math.min(period, most) or most, opt)
   return report.new {
     code = perturbation.code, slots = slots, amplitude = perturbation.amplitude,
     norm = perturbation.norm, whole = not window,
-    period = period and slots.shape[1] >= period and period or nil,
-    energy = nominal_energy(perturbation, parameters, perturbation.amplitudes),
+    period = period > 0 and period <= most and slots.shape[1] >= period and period or nil,
+    energy = perturbation.amplitude_spread == 0
+      and nominal_energy(mean_square, parameters, perturbation.amplitudes) or nil,
   }
 end
 

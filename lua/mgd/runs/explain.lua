@@ -6,6 +6,7 @@
 -- batches in a window only add to the angle. What lies beyond is noise, curvature or the chip.
 -- @module mgd.runs.explain
 
+local core = require "mgd.core"
 local each = require "mgd.runs.each"
 local grid = require "mgd.text.grid"
 local naming = require "mgd.base.naming"
@@ -23,14 +24,9 @@ local count, median = numbers.count, statistics.median
 -- Patterns in a window, and how many the code needs to be exact; nil where it never is.
 local function patterns_of(o)
   local p, code = o.chip.num_parameters, o.perturbation.code
-  local period = code == "sequential" and p or nil
-  if code == "walsh" then
-    period = 2
-    while period < p + 1 do
-      period = period * 2
-    end
-  end
-  return math.max(1, o.tau_theta / o.tau_p), period
+  local exact = code == "sequential" or code == "walsh"
+  return math.max(1, o.tau_theta / o.tau_p),
+    exact and core.train.figures(p, { code = code }) or nil
 end
 
 -- Degrees between G and the gradient that the code makes by itself; nil where no figure is known.
