@@ -2,17 +2,17 @@
  * be continued with another number of threads or another instruction set.
  */
 
+#include "../base/number.h"
 #include "step.h"
 
-#include "../base/number.h"
-
+#include <assert.h>
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
 
-/* Tensors: each row of the state that is of parameters, under its name; "replicas" (R × columns,
- * f64) with a column for each other row, and for each value of the run, in every row; "signals" (R
- * × …), what further signals have of theirs; "chip", the states of its devices. Steps are exact up
+/* Tensors: each array of parameters, under its name; "replicas", f64, with a column for each other
+ * row of the state that is saved, and for each value of the run, alike in all rows; "signals", the
+ * columns of signals beyond the whole cost; "chip", the states of its devices. Steps are exact up
  * to 2^53. */
 
 #define MOST_ARRAYS 8 /* like θ */
@@ -27,11 +27,6 @@ typedef struct {
 #define VALUE(field) .at = offsetof(mgd_run, field)
 #define COUNT .type = MGD_HELD_COUNT, .may_be = MGD_SAVED_STEP
 #define NUMBER .type = MGD_HELD_DOUBLE
-/* τ is checked with what a timer began at */
-#define TIMER(field)                                                                               \
-    {VALUE(field.first), COUNT}, {VALUE(field.index), COUNT}, {                                    \
-        VALUE(field.tau), COUNT                                                                    \
-    }
 
 static const value_row values[] = {
     {VALUE(clock.step), COUNT},
@@ -39,9 +34,15 @@ static const value_row values[] = {
     {VALUE(now.amplitude), NUMBER, .may_be = MGD_SAVED_POSITIVE},
     {VALUE(now.tau_theta), NUMBER, .may_be = MGD_SAVED_POSITIVE},
     {VALUE(watch.first_window), NUMBER, .may_be = MGD_SAVED_STEP},
-    TIMER(clock.slots),
-    TIMER(clock.windows),
-    TIMER(clock.shows),
+    {VALUE(clock.slots.first), COUNT},
+    {VALUE(clock.slots.index), COUNT},
+    {VALUE(clock.slots.tau), COUNT},
+    {VALUE(clock.windows.first), COUNT},
+    {VALUE(clock.windows.index), COUNT},
+    {VALUE(clock.windows.tau), COUNT},
+    {VALUE(clock.shows.first), COUNT},
+    {VALUE(clock.shows.index), COUNT},
+    {VALUE(clock.shows.tau), COUNT},
 };
 enum { VALUES = sizeof values / sizeof *values, TIMERS = VALUES - 9 };
 
@@ -52,8 +53,10 @@ static size_t list_arrays(const mgd_run *run, const mgd_state_row *out[MOST_ARRA
     size_t count = 0;
     for (size_t i = 0; i < mgd_state_num_rows; i++) {
         const mgd_state_row *row = &mgd_state_rows[i];
-        if (row->of == MGD_OF_PARAMETER && row->saved && mgd_state_array(run, row))
+        if (row->of == MGD_OF_PARAMETER && row->saved && mgd_state_array(run, row)) {
+            assert(count < MOST_ARRAYS);
             out[count++] = row;
+        }
     }
     return count;
 }
