@@ -14,7 +14,7 @@
 --
 -- Fields of an entry: the name at [1]; `type`, one of "number", "integer", "string", "boolean",
 -- "table", "list" (a table of elements 1, 2, … alone), "function" (anything callable),
--- "coroutine", "schedule" (a function of the step or a table, which mgd.schedules checks),
+-- "coroutine", "schedule" (a function of the step or a table, which mgd.codes.schedules checks),
 -- "tensor" (or a list of numbers, of which it is made), "network", "chip", "dataset", "any", or a
 -- list of these; `default`; `required`; `min`, `max` (inclusive) and `above`, `below` (exclusive)
 -- for numbers; `infinite = true` where an infinity makes sense; `choices` for strings;

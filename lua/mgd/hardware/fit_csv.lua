@@ -1,4 +1,4 @@
---- Measured pulses from a CSV file, checked row by row, for `mgd.fit`.
+--- Measured pulses from a CSV file, checked row by row, for `mgd.hardware.fit`.
 -- @module mgd.hardware.fit_csv
 
 local csv = require "mgd.text.csv"
@@ -179,7 +179,7 @@ end
 -- @tparam string path
 -- @tparam table mapping  column → its name in the file
 -- @treturn table list of curves {device =, cycle =, direction = ±1, pulse = {…}, g = {…}}
--- @raise on a file that is not as `mgd.fit` describes it, naming the line
+-- @raise on a file that is not as `mgd.hardware.fit` describes it, naming the line
 return function(where, path, mapping)
   check_mapping(where, mapping)
   local rows = csv.read(where, path)

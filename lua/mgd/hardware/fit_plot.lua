@@ -1,5 +1,5 @@
---- A fit as a picture, for `mgd.fit`: a panel for each direction, measured points and the fitted
--- line of a device in one colour.
+--- A fit as a picture, for `mgd.hardware.fit`: a panel for each direction, measured points and the
+-- fitted line of a device in one colour.
 -- @module mgd.hardware.fit_plot
 
 local plot = require "mgd.plot"
@@ -31,7 +31,7 @@ local function panel_of(fit, direction, title)
 end
 
 --- A figure of a fit.
--- @tparam table fit  what `mgd.fit.fit_update` answers
+-- @tparam table fit  what `mgd.hardware.fit.fit_update` returns
 -- @treturn figure see mgd.plot
 return function(fit)
   return plot { panels = {

@@ -13,7 +13,7 @@
 local hw = require "mgd.hardware.hw.models"
 local naming = require "mgd.base.naming"
 
---- Fit an update law to measured conductances against pulses; see mgd.fit.
+--- Fit an update law to measured conductances against pulses; see mgd.hardware.fit.
 -- @function hw.fit_update
 function hw.fit_update(path, opts)
   return require("mgd.hardware.fit").fit_update(path, opts)

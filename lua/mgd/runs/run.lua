@@ -218,7 +218,7 @@ local function need_perturbation(run, where, instead)
   end
 end
 
---- The state of the run in words and figures; see `mgd.explain`.
+--- The state of the run in words and figures; see `mgd.runs.explain`.
 -- @treturn report prints as a text; `figures`, `hints`
 -- @usage print(run:explain())
 function Run:explain()
@@ -226,7 +226,7 @@ function Run:explain()
   return require("mgd.runs.explain").explain(self)
 end
 
---- What the run costs on hardware, so far, for a plan and to a target; see `mgd.budget`.
+--- What the run costs on hardware, so far, for a plan and to a target; see `mgd.runs.budget`.
 -- @tparam[opt] table opts `dt`, `energy`, `power`, `steps`, `target`, `cost_bits`
 -- @treturn budget prints as a table
 -- @usage print(run:budget{dt = 10e-9, steps = 1e6, target = {accuracy = 0.9}})

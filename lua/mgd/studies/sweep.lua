@@ -183,7 +183,7 @@ end
 --- Run what is not done.
 -- Ctrl-C raises; what is done stays done.
 -- @tparam[opt] table opts see `M.RUN_SCHEMA`
--- @treturn result see mgd.sweep.result
+-- @treturn result see mgd.studies.sweep.result
 function Sweep:run(opts)
   local opt = options.check("sweep:run", M.RUN_SCHEMA, opts)
   local ledger = Ledger.open(self, self.store, function(first, last)

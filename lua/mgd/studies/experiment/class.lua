@@ -236,7 +236,7 @@ function Experiment:parameters()
   return parameters_of(values.parameters(self.plain))
 end
 
---- The canonical path of a parameter; see mgd.experiment.paths for the short forms.
+--- The canonical path of a parameter; see mgd.studies.experiment.paths for the short forms.
 -- @tparam string path
 -- @treturn string
 function Experiment:path(path)

@@ -1,7 +1,7 @@
 --- The values at the paths of an experiment: read from its resolved table, changed in its spec.
 --
 -- What `read` gives at a path that `parameters` lists, changes nothing when it is `set` there;
--- lists are text in `parameters`. Paths are canonical, as words; see mgd.experiment.paths.
+-- lists are text in `parameters`. Paths are canonical, as words; see mgd.studies.experiment.paths.
 -- @module mgd.studies.experiment.values
 
 local hw = require "mgd.hardware.hw"

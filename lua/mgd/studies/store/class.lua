@@ -475,7 +475,7 @@ end
 
 --- Begin to record a run.
 -- @tparam table slots list of {experiment =, first =, count =}: the replicas of an ensemble
--- @treturn record see mgd.store.record
+-- @treturn record see mgd.studies.store.record
 function Store:record(slots)
   self:need_open "store:record"
   for _, slot in ipairs(slots) do

@@ -374,7 +374,7 @@ function Query:experiments()
 end
 
 --- Environments in which an experiment ran.
--- @treturn table list of tables as of mgd.experiment.environment
+-- @treturn table list of tables as of mgd.studies.experiment.environment
 function Query:environments(exp)
   local id = self:find("store:environments", exp)
   local list = {}
