@@ -92,6 +92,10 @@ static void average(void *a, const void *b, size_t n) {
         store((real *)a + i, (load((real *)a + i) + load((const real *)b + i)) * splat((real)0.5));
 }
 
+/* How kinds of layers compute, and the table of all. */
+extern const mgd_layer_kernels NET_KERNEL(dense), NET_KERNEL(activation), NET_KERNEL(conv2d),
+    NET_KERNEL(maxpool2d), NET_KERNEL(avgpool2d), NET_KERNEL(affine), NET_KERNEL(add),
+    NET_KERNEL(concat), NET_KERNEL(mzi_mesh), NET_KERNEL(recurrent);
 extern const mgd_net_kernels MGD_KERNEL_TABLE(net);
 const mgd_net_kernels MGD_KERNEL_TABLE(net) = {
     .lanes = LANES,

@@ -12,9 +12,6 @@
 /* NET_KERNEL(conv2d) is mgd_conv2d_kernels_avx512_f32, and so on. */
 #define NET_KERNEL(name) MGD_KERNEL_TABLE(name)
 
-extern const mgd_layer_kernels NET_KERNEL(dense), NET_KERNEL(activation), NET_KERNEL(conv2d),
-    NET_KERNEL(maxpool2d), NET_KERNEL(avgpool2d), NET_KERNEL(affine), NET_KERNEL(add),
-    NET_KERNEL(concat), NET_KERNEL(mzi_mesh), NET_KERNEL(recurrent);
 mgd_pair_kernel NET_KERNEL(dense_pair);
 
 /* y ← act(y), n values, n a multiple of VEC_LANES; and delta ← delta·act'(y), from y alone */

@@ -53,12 +53,6 @@ struct mgd_layer_type {
     void (*detail)(const mgd_vertex *vertex, char *buffer, size_t capacity);
 };
 
-extern const mgd_layer_type mgd_layer_dense, mgd_layer_conv2d, mgd_layer_maxpool2d,
-    mgd_layer_avgpool2d, mgd_layer_affine, mgd_layer_mzi_mesh, mgd_layer_elman, mgd_layer_ssm;
-extern const mgd_layer_type mgd_layer_identity, mgd_layer_sigmoid, mgd_layer_tanh, mgd_layer_relu,
-    mgd_layer_softplus;
-extern const mgd_layer_type mgd_layer_reshape, mgd_layer_add, mgd_layer_concat;
-
 /* ---- for the rows: layer.c ------------------------------------------------------------------- */
 
 /* "network: layer 2 (conv2d): …", or by the layer's own name. */

@@ -2,6 +2,12 @@
 
 #include "layer.h"
 
+extern const mgd_layer_type mgd_layer_dense, mgd_layer_conv2d, mgd_layer_maxpool2d,
+    mgd_layer_avgpool2d, mgd_layer_affine, mgd_layer_mzi_mesh, mgd_layer_elman, mgd_layer_ssm;
+extern const mgd_layer_type mgd_layer_identity, mgd_layer_sigmoid, mgd_layer_tanh, mgd_layer_relu,
+    mgd_layer_softplus;
+extern const mgd_layer_type mgd_layer_reshape, mgd_layer_add, mgd_layer_concat;
+
 static const mgd_layer_type *const rows[MGD_LAYER_COUNT] = {
     [MGD_LAYER_DENSE] = &mgd_layer_dense,         [MGD_LAYER_IDENTITY] = &mgd_layer_identity,
     [MGD_LAYER_SIGMOID] = &mgd_layer_sigmoid,     [MGD_LAYER_TANH] = &mgd_layer_tanh,
