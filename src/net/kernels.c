@@ -92,30 +92,26 @@ static void average(void *a, const void *b, size_t n) {
         store((real *)a + i, (load((real *)a + i) + load((const real *)b + i)) * splat((real)0.5));
 }
 
-/* How kinds of layers compute, and the table of all. */
+/* ---- tables ---------------------------------------------------------------------------------- */
+
 extern const mgd_layer_kernels NET_KERNEL(dense), NET_KERNEL(activation), NET_KERNEL(conv2d),
     NET_KERNEL(maxpool2d), NET_KERNEL(avgpool2d), NET_KERNEL(affine), NET_KERNEL(add),
     NET_KERNEL(concat), NET_KERNEL(mzi_mesh), NET_KERNEL(recurrent);
+
+static const mgd_layer_kernels *const layers[MGD_LAYER_COUNT] = {
+    [MGD_LAYER_DENSE] = &NET_KERNEL(dense),         [MGD_LAYER_SIGMOID] = &NET_KERNEL(activation),
+    [MGD_LAYER_TANH] = &NET_KERNEL(activation),     [MGD_LAYER_RELU] = &NET_KERNEL(activation),
+    [MGD_LAYER_SOFTPLUS] = &NET_KERNEL(activation), [MGD_LAYER_CONV2D] = &NET_KERNEL(conv2d),
+    [MGD_LAYER_MAXPOOL2D] = &NET_KERNEL(maxpool2d), [MGD_LAYER_AVGPOOL2D] = &NET_KERNEL(avgpool2d),
+    [MGD_LAYER_AFFINE] = &NET_KERNEL(affine),       [MGD_LAYER_ADD] = &NET_KERNEL(add),
+    [MGD_LAYER_CONCAT] = &NET_KERNEL(concat),       [MGD_LAYER_MZI_MESH] = &NET_KERNEL(mzi_mesh),
+    [MGD_LAYER_ELMAN] = &NET_KERNEL(recurrent),     [MGD_LAYER_SSM] = &NET_KERNEL(recurrent),
+};
+
 extern const mgd_net_kernels MGD_KERNEL_TABLE(net);
 const mgd_net_kernels MGD_KERNEL_TABLE(net) = {
     .lanes = LANES,
-    .layer =
-        {
-            [MGD_LAYER_DENSE] = &NET_KERNEL(dense),
-            [MGD_LAYER_SIGMOID] = &NET_KERNEL(activation),
-            [MGD_LAYER_TANH] = &NET_KERNEL(activation),
-            [MGD_LAYER_RELU] = &NET_KERNEL(activation),
-            [MGD_LAYER_SOFTPLUS] = &NET_KERNEL(activation),
-            [MGD_LAYER_CONV2D] = &NET_KERNEL(conv2d),
-            [MGD_LAYER_MAXPOOL2D] = &NET_KERNEL(maxpool2d),
-            [MGD_LAYER_AVGPOOL2D] = &NET_KERNEL(avgpool2d),
-            [MGD_LAYER_AFFINE] = &NET_KERNEL(affine),
-            [MGD_LAYER_ADD] = &NET_KERNEL(add),
-            [MGD_LAYER_CONCAT] = &NET_KERNEL(concat),
-            [MGD_LAYER_MZI_MESH] = &NET_KERNEL(mzi_mesh),
-            [MGD_LAYER_ELMAN] = &NET_KERNEL(recurrent),
-            [MGD_LAYER_SSM] = &NET_KERNEL(recurrent),
-        },
+    .layer = layers,
     .dense_pair = NET_KERNEL(dense_pair),
     .node_deltas = node_deltas,
     .average = average,

@@ -109,7 +109,7 @@ typedef struct {
 typedef struct {
     size_t lanes; /* in a tile: 64 bytes of reals */
 
-    const mgd_layer_kernels *layer[MGD_LAYER_COUNT]; /* NULL: leaves no vertex */
+    const mgd_layer_kernels *const *layer; /* by kind; NULL: leaves no vertex */
     mgd_pair_kernel *dense_pair;
     /* delta (O × pixels × W) ← signal (W)·s of the op's nodes */
     void (*node_deltas)(const mgd_op *op, const mgd_node_steps *steps, const void *signal,
