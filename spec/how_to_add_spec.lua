@@ -23,6 +23,24 @@ local KINDS = {
     ]],
   },
   {
+    title = "A layer or an activation", diff = "layer", counts = "MGD_LAYER_COUNT",
+    script = [[
+      local mgd = require "mgd"
+      local function outputs(activation)
+        local net = mgd.nn.mlp { 3, 8, output = activation }
+        net:init { seed = 1 }
+        return net:forward(mgd.tensor { { -8, 1, 2 } }):totable()[1]
+      end
+      local leaky = outputs "leaky"
+      for i, y in ipairs(outputs "identity") do
+        assert(leaky[i] == (y > 0 and y or y / 8))
+      end
+      local mlp = mgd.nn.mlp { 2, 3, 1, activation = "leaky" }
+      mgd.train { net = mlp, data = mgd.data.xor(), eta = 0.1, engine = "backprop", init = {} }
+        :run { steps = 8 }
+    ]],
+  },
+  {
     title = "A hardware primitive", diff = "primitive", counts = "MGD_HW_KIND_COUNT",
     script = [[
       local mgd = require "mgd"

@@ -52,7 +52,7 @@ function M.build(kinds)
   local folder, build = os.tmpname(), os.getenv "MGD_LUA":match "^(.*)/"
   local used, patches = { "MGD_HAVE_X86_KERNELS" }, {}
   for i, kind in ipairs(kinds) do
-    used[i + 1] = kind.counts
+    used[#used + 1] = kind.counts
     patches[i] = ("patch -s -p1 -d '%s' < %s%s.diff"):format(folder, DIFFS, kind.diff)
   end
   os.remove(folder)
