@@ -192,15 +192,21 @@ static uint64_t whole_at(const void *at, size_t size) {
 static void set_whole(void *at, size_t size, uint64_t value) {
     uint32_t narrow = (uint32_t)value;
     uint8_t least = (uint8_t)value;
-    memcpy(at,
-           size == sizeof value    ? (const void *)&value
-           : size == sizeof narrow ? (const void *)&narrow
-                                   : &least,
-           size);
+    switch (size) {
+    case sizeof value:
+        memcpy(at, &value, size);
+        return;
+    case sizeof narrow:
+        memcpy(at, &narrow, size);
+        return;
+    default:
+        memcpy(at, &least, size);
+        return;
+    }
 }
 
 void mgd_train_set(mgd_train *train, const mgd_option *option, double value) {
-    char *at = (char *)train + option->offset;
+    void *at = (char *)train + option->offset;
     if (option->schedule)
         *(mgd_schedule *)at = (mgd_schedule){.value = value};
     else if (option->type == MGD_OPTION_NUMBER)
@@ -244,7 +250,7 @@ static mgd_status check_range(mgd_context *ctx, const mgd_option *o, double valu
 }
 
 static mgd_status check_option(mgd_context *ctx, const mgd_train *train, const mgd_option *o) {
-    const char *at = (const char *)train + o->offset;
+    const void *at = (const char *)train + o->offset;
     if (o->schedule)
         return check_schedule(ctx, train, o, (const mgd_schedule *)at);
     switch (o->type) {
