@@ -3,6 +3,7 @@
 
 #include "l_train.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,9 +13,16 @@ typedef struct {
     l_callback callback;
 } l_schedule;
 
-enum { TAU_P, TAU_THETA, TAU_X, ETA, AMPLITUDE, SCHEDULES };
-static const char *const schedule_names[SCHEDULES] = {"tau_p", "tau_theta", "tau_x", "eta",
-                                                      "amplitude"};
+/* The options that may be one. */
+static const struct {
+    const char *name;
+    size_t offset; /* in mgd_train */
+} scheduled[] = {
+    {"tau_p", offsetof(mgd_train, tau_p)},         {"tau_theta", offsetof(mgd_train, tau_theta)},
+    {"tau_x", offsetof(mgd_train, tau_x)},         {"eta", offsetof(mgd_train, eta)},
+    {"amplitude", offsetof(mgd_train, amplitude)},
+};
+enum { SCHEDULES = sizeof scheduled / sizeof *scheduled };
 
 /* The box's user value is a table {chip =, cost =, eta = …}: what the run needs kept alive, the
  * functions by the names of their options, and the code's as `pattern`. */
@@ -117,7 +125,7 @@ static l_callback enter(lua_State *L, l_run *box) {
     l_get_user_value(L, 1);
     int kept = lua_gettop(L);
     for (size_t i = 0; i < SCHEDULES; i++) {
-        lua_getfield(L, kept, schedule_names[i]);
+        lua_getfield(L, kept, scheduled[i].name);
         box->schedules[i].callback = (l_callback){L, lua_gettop(L), 0};
     }
     lua_getfield(L, kept, "cost");
@@ -145,8 +153,6 @@ static void leave(l_run *box, l_callback outer) {
 
 /* Makes the table of what must live as long as the run, as the box's user value. */
 static void keep_alive(lua_State *L, l_run *box, mgd_train *train) {
-    mgd_schedule *schedules[SCHEDULES] = {&train->tau_p, &train->tau_theta, &train->tau_x,
-                                          &train->eta, &train->amplitude};
     lua_createtable(L, 0, 4 + SCHEDULES);
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "chip");
@@ -161,11 +167,13 @@ static void keep_alive(lua_State *L, l_run *box, mgd_train *train) {
     lua_getfield(L, 2, "memory");
     lua_setfield(L, -2, "memory");
     for (size_t i = 0; i < SCHEDULES; i++) {
-        lua_getfield(L, 2, schedule_names[i]);
-        lua_setfield(L, -2, schedule_names[i]);
-        box->schedules[i].name = schedule_names[i];
-        schedules[i]->function = schedule_function;
-        schedules[i]->user = &box->schedules[i];
+        void *at = (char *)train + scheduled[i].offset;
+        mgd_schedule *schedule = at;
+        lua_getfield(L, 2, scheduled[i].name);
+        lua_setfield(L, -2, scheduled[i].name);
+        box->schedules[i].name = scheduled[i].name;
+        schedule->function = schedule_function;
+        schedule->user = &box->schedules[i];
     }
     l_set_user_value(L, -2);
     if (train->cost.kind == MGD_COST_FUNCTION) {
@@ -401,17 +409,23 @@ static int run_evaluations(lua_State *L) {
  * list of R numbers */
 static int run_counters(lua_State *L) {
     l_run *box = check_run(L);
-    static const char *const names[] = {"evaluations", "writes_mean", "writes_max", "pulses",
-                                        "endurance_left"};
-    double *values[5];
-    for (int i = 0; i < 5; i++)
-        values[i] = new_values(L, box);
-    mgd_counters counters = {values[0], values[1], values[2], values[3], values[4]};
-    mgd_run_counters(box->run, &counters);
-    lua_createtable(L, 0, 5);
-    for (int i = 0; i < 5; i++) {
-        push_values(L, box, values[i]);
-        lua_setfield(L, -2, names[i]);
+    mgd_counters c;
+    const struct {
+        const char *name;
+        double **values;
+    } fields[] = {
+        {"evaluations", &c.evaluations},       {"writes_mean", &c.writes_mean},
+        {"writes_max", &c.writes_max},         {"pulses", &c.pulses},
+        {"endurance_left", &c.endurance_left},
+    };
+    enum { COUNT = sizeof fields / sizeof *fields };
+    for (size_t i = 0; i < COUNT; i++)
+        *fields[i].values = new_values(L, box);
+    mgd_run_counters(box->run, &c);
+    lua_createtable(L, 0, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        push_values(L, box, *fields[i].values);
+        lua_setfield(L, -2, fields[i].name);
     }
     return 1;
 }
