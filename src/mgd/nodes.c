@@ -134,7 +134,7 @@ static mgd_status measure(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_req
 static void integrate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps,
                       bool write) {
     const scratch *own = w->own;
-    char *g = run->state.gradient + unit * mgd_run_unit_bytes(run);
+    void *g = run->state.gradient + unit * mgd_run_unit_bytes(run);
     (void)steps, (void)write;        /* one; never */
     if (run->state.alive[unit] == 0) /* its cost was not finite */
         return;
