@@ -4,10 +4,11 @@
 local how_to_add = require "spec.support.how_to_add"
 local needs = require "spec.support.needs"
 
--- Each: its paragraph, its diff, the name of the number of kinds, and what can then be done.
+-- Each: its paragraph, its diff, the name of the number of kinds where there is one, and what can
+-- then be done.
 local KINDS = {
   {
-    title = "A perturbation code", diff = "code", counts = "MGD_CODE_BIPOLAR",
+    title = "A perturbation code", diff = "code",
     script = [[
       local mgd = require "mgd"
       local shown = mgd.codes.pattern("bipolar", { parameters = 2, slots = 4 })
@@ -79,7 +80,7 @@ local KINDS = {
     ]],
   },
   {
-    title = "An optimizer", diff = "optimizer", counts = "mgd_optimizer_type_of",
+    title = "An optimizer", diff = "optimizer",
     script = [[
       local mgd = require "mgd"
       local net = mgd.nn.mlp { 2, 2, 1, activation = "sigmoid", output = "sigmoid", dtype = "f64" }
