@@ -1,8 +1,9 @@
 /* paths.c: where this executable's own modules are.
  *
  * In a build tree the executable lies beside mgd/core.so, and lua/ is one level up, or up
- * to three (builds inside of the first, such as build/sanitize and build/clang/sanitize). Installed as PREFIX/bin/mgd-lua, the
- * modules are in PREFIX/share/lua/5.4 and PREFIX/lib/lua/5.4, as for stock Lua.
+ * to three (builds inside of the first, such as build/sanitize and build/clang/sanitize). Installed
+ * as PREFIX/bin/mgd-lua, the modules are in PREFIX/share/lua/5.4 and PREFIX/lib/lua/5.4, as for
+ * stock Lua.
  */
 
 #include "main.h"
