@@ -66,7 +66,8 @@ static void recurrent(const mgd_op *op, const void *thetas, void *arenas, size_t
         if (private) {
             input.w += step;
             state.w += step;
-            input.b += input.b ? step : 0;
+            if (input.b)
+                input.b += step;
         }
     }
 }
