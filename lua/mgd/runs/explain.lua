@@ -9,6 +9,7 @@
 local core = require "mgd.core"
 local each = require "mgd.runs.each"
 local grid = require "mgd.text.grid"
+local layers = require "mgd.networks.layers"
 local naming = require "mgd.base.naming"
 local numbers = require "mgd.text.numbers"
 local probes = require "mgd.runs.probes"
@@ -59,8 +60,8 @@ end
 
 local function has_units(net)
   for _, call in ipairs(net.core:plan()) do
-    for _, kind in ipairs { "sigmoid", "tanh", "relu", "softplus" } do
-      if call.kernel:find(kind, 1, true) then
+    for _, kind in ipairs(layers.ACTIVATIONS) do
+      if kind ~= "identity" and call.kernel:find(kind, 1, true) then
         return true
       end
     end
