@@ -83,13 +83,17 @@ local KINDS = {
     title = "An optimizer", diff = "optimizer",
     script = [[
       local mgd = require "mgd"
-      local net = mgd.nn.mlp { 2, 2, 1, activation = "sigmoid", output = "sigmoid", dtype = "f64" }
-      local run = mgd.train { net = net, data = mgd.data.xor(), optimizer = "lion", beta2 = 0.99,
-        eta = 0.125, tau_theta = 16, init = { scheme = "uniform", low = -0.5, high = 0.5 } }
-      local before = run:theta()
-      run:run { steps = 16 }
-      local moved = (run:theta() - before):abs()
-      assert(moved:allclose(mgd.full(moved.shape, 0.125), { rtol = 0, atol = 1e-15 }))
+      local function after(more)
+        local net = mgd.nn.mlp { 2, 2, 1, activation = "sigmoid", dtype = "f64" }:init { seed = 1 }
+        local before = net:theta()
+        local run = mgd.train { net = net, data = mgd.data.xor(), tau_theta = 4, eta = 0.125,
+          optimizer = "signum", momentum = more.momentum, seed = 1 }
+        run:run { steps = more.steps }
+        return run:theta() - before
+      end
+      local one = after { momentum = 0.9, steps = 4 }
+      assert(one:abs():allclose(mgd.full({ one.size }, 0.125, { dtype = "f64" })))
+      assert(after { momentum = 0, steps = 400 }:abs():max() > 0.125)
     ]],
   },
 }

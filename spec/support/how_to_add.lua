@@ -47,7 +47,7 @@ function M.is_named(title, path)
 end
 
 --- A copy of the tree with all kinds added, built: its folder, which the caller removes.
--- @tparam table kinds  list of {diff =, counts =}
+-- @tparam table kinds  list of {diff =, counts =}; without counts where their number has no name
 function M.build(kinds)
   local folder, build = os.tmpname(), os.getenv "MGD_LUA":match "^(.*)/"
   local used, patches = { "MGD_HAVE_X86_KERNELS" }, {}

@@ -18,15 +18,41 @@ local PERTURBS = { "engine", "discrete", "analog" }
 local MEASURES = { "engine", "discrete" }
 local WRITES_G = { "engine", "discrete", "backprop" } -- as it is summed up
 
-local OPTIMIZERS, BY_ETA = {}, { "optimizer" } -- all; and all of the core, which know no pulses
-for i, name in ipairs(stated("optimizer").choices) do
-  OPTIMIZERS[i], BY_ETA[i + 1] = name, name
-end
-OPTIMIZERS[#OPTIMIZERS + 1] = "pulses"
-
 local OF_GSL = { "integrator" } -- all but the first
 for i, name in ipairs(stated("integrator").choices) do
   OF_GSL[i] = i > 1 and name or OF_GSL[i]
+end
+
+--- Optimizers: what each does to θ when it is written, the reals that every parameter has to
+-- remember besides θ and G, the options that are its own, and whether a circuit at the parameter
+-- can do it by itself.
+M.OPTIMIZERS = {
+  { "sgd", law = "θ ← θ − η·G", memory = 0, options = { "eta" }, circuit = true },
+  { "momentum", law = "v ← μ·v + G; θ ← θ − η·v", memory = 1, options = { "eta", "momentum" },
+    circuit = true, note = "a leaky integrator for each parameter" },
+  { "nesterov", law = "v ← μ·v + G; θ ← θ − η·(G + μ·v)", memory = 1,
+    options = { "eta", "momentum" }, circuit = true, note = "and a sum" },
+  { "adam", law = "m ← β₁·m + (1 − β₁)·G; v ← β₂·v + (1 − β₂)·G²; θ ← θ − η·m̂/(√v̂ + ε)",
+    memory = 2, options = { "eta", "beta1", "beta2", "epsilon" }, circuit = false,
+    note = "local, but a root and a division for each parameter" },
+  { "sign", law = "θ ← θ − η·sign(G)", memory = 0, options = { "eta" }, circuit = true,
+    note = "a comparator" },
+  { "pulses", law = "θ ← θ − pulse·sign(G) where |G| > threshold", memory = 0,
+    options = { "pulse", "threshold" }, circuit = true,
+    note = "a comparator and one pulse of fixed height: what most devices can do" },
+}
+
+-- {"optimizer", …}: the names of those that have an option; of all without one.
+local function optimizers(option)
+  local names = { option and "optimizer" }
+  for _, entry in ipairs(M.OPTIMIZERS) do
+    local has = not option
+    for _, name in ipairs(entry.options) do
+      has = has or name == option
+    end
+    names[#names + 1] = has and entry[1] or nil
+  end
+  return names
 end
 
 M.SCHEMA = {
@@ -51,16 +77,16 @@ M.SCHEMA = {
   stated("integrator", { only = { "engine", "analog" } }),
   stated("tolerance", { only = OF_GSL }),
   stated("settle", { only = MEASURES }),
-  stated("optimizer", { choices = OPTIMIZERS }),
-  stated("momentum", { only = { "optimizer", "momentum", "nesterov" } }),
-  stated("beta1", { only = { "optimizer", "adam" } }),
-  stated("beta2", { only = { "optimizer", "adam" } }),
-  stated("epsilon", { only = { "optimizer", "adam" } }),
-  { "pulse", type = "number", required = true, above = 0, only = { "optimizer", "pulses" },
+  stated("optimizer", { choices = optimizers() }),
+  stated("momentum", { only = optimizers "momentum" }),
+  stated("beta1", { only = optimizers "beta1" }),
+  stated("beta2", { only = optimizers "beta2" }),
+  stated("epsilon", { only = optimizers "epsilon" }),
+  { "pulse", type = "number", required = true, above = 0, only = optimizers "pulse",
     doc = "pulses: what one pulse changes θ by." },
-  stated("threshold", { only = { "optimizer", "pulses" } }),
-  stated("eta", { type = { "number", "schedule", "tensor" }, only = BY_ETA }),
-  stated("weight_decay", { only = BY_ETA }),
+  stated("threshold", { only = optimizers "threshold" }),
+  stated("eta", { type = { "number", "schedule", "tensor" }, only = optimizers "eta" }),
+  stated("weight_decay", { only = optimizers "eta" }),
   { "signals", type = { "string", "table" }, only = PERTURBS,
     doc = "Several cost signals, each demodulated by itself: \"outputs\", the last layer's rows "
       .. "hear their own output's share of the cost; or a list of {outputs = k | {first, last}, "
@@ -78,21 +104,6 @@ M.SCHEMA = {
   stated "seed",
   stated("dt", { default = false }),
   stated "threads",
-}
-
---- Optimizers: what each does to θ when it is written, the reals that every parameter has to
--- remember besides θ and G, and whether a circuit at the parameter can do it by itself.
-M.OPTIMIZERS = {
-  { "sgd", law = "θ ← θ − η·G", memory = 0, circuit = true },
-  { "momentum", law = "v ← μ·v + G; θ ← θ − η·v", memory = 1, circuit = true,
-    note = "a leaky integrator for each parameter" },
-  { "nesterov", law = "v ← μ·v + G; θ ← θ − η·(G + μ·v)", memory = 1, circuit = true,
-    note = "and a sum" },
-  { "adam", law = "m ← β₁·m + (1 − β₁)·G; v ← β₂·v + (1 − β₂)·G²; θ ← θ − η·m̂/(√v̂ + ε)",
-    memory = 2, circuit = false, note = "local, but a root and a division for each parameter" },
-  { "sign", law = "θ ← θ − η·sign(G)", memory = 0, circuit = true, note = "a comparator" },
-  { "pulses", law = "θ ← θ − pulse·sign(G) where |G| > threshold", memory = 0, circuit = true,
-    note = "a comparator and one pulse of fixed height: what most devices can do" },
 }
 
 local function check_chip(opt)
