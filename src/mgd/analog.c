@@ -42,12 +42,6 @@ mgd_status mgd_analog_check(mgd_context *ctx, const mgd_train *t, const mgd_chip
     return MGD_OK;
 }
 
-static mgd_alarm demodulate(const mgd_run *run, const mgd_demodulation *d, const double *plus,
-                            const double *against, const mgd_unit_costs *unit, void *signal) {
-    (void)against; /* the cost of the step before takes its place */
-    return run->kernels->high_pass(d, plus, run->layout.lanes, run->layout.width, unit, signal);
-}
-
 static void integrate_part(const mgd_run *run, const mgd_worker *w, const mgd_part *p) {
     double share = 1 / (mgd_run_tau_theta(run, p->step) + 1);
     run->kernels->low_pass(p->theta, p->g, &p->s, p->signal, w->rates.eta, w->rates.lives, share,
@@ -60,7 +54,6 @@ const mgd_engine_type mgd_engine_analog = {
     .signals = true,
     .check = mgd_analog_check,
     .measure = mgd_step_measure,
-    .demodulate = demodulate,
     .integrate = mgd_step_integrate,
     .integrate_part = integrate_part,
     .write = mgd_step_write,

@@ -9,12 +9,6 @@
 
 #include "engines.h"
 
-mgd_alarm mgd_discrete_demodulate(const mgd_run *run, const mgd_demodulation *d, const double *plus,
-                                  const double *against, const mgd_unit_costs *unit, void *signal) {
-    return run->kernels->demodulate(d, plus, against, run->layout.lanes, run->layout.width, unit,
-                                    signal);
-}
-
 static void integrate_part(const mgd_run *run, const mgd_worker *w, const mgd_part *p) {
     const mgd_engine_kernels *k = run->kernels;
     bool set = mgd_timer_begins(&run->clock.windows, p->step);
@@ -30,7 +24,6 @@ const mgd_engine_type mgd_engine_discrete = {
     .windows = true,
     .signals = true,
     .measure = mgd_step_measure,
-    .demodulate = mgd_discrete_demodulate,
     .integrate = mgd_step_integrate,
     .integrate_part = integrate_part,
     .write = mgd_step_write,

@@ -22,7 +22,8 @@ struct mgd_engine_type {
     /* How it goes with time. */
     bool windows; /* G is summed over windows of τ_θ and begins anew in each; else θ is written at
                    * every step, and … */
-    bool filters; /* … G is a low-pass of time constant τ_θ, any number above 0 */
+    bool filters; /* … C̃ is a high-pass of C, and G a low-pass of time constant τ_θ, any number
+                   * above 0 */
     bool by_step; /* replicas in rows, one step in a request; … */
     bool alone;   /* … of one replica after the other, which all threads share */
 
@@ -41,10 +42,6 @@ struct mgd_engine_type {
     /* Asks the chip for a block of steps and takes in what that says. */
     mgd_status (*measure)(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_request *request,
                           uint64_t first, size_t steps);
-    /* Where `measure` is mgd_step_measure: the signal of one step from its cost, and what it is
-     * compared with; see kernels.h. */
-    mgd_alarm (*demodulate)(const mgd_run *run, const mgd_demodulation *d, const double *plus,
-                            const double *against, const mgd_unit_costs *unit, void *signal);
     /* Takes a block into G; NULL where `measure` has done so. */
     void (*integrate)(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps,
                       bool write);
@@ -58,9 +55,7 @@ struct mgd_engine_type {
 extern const mgd_engine_type mgd_engine_discrete, mgd_engine_analog, mgd_engine_nodes,
     mgd_engine_backprop, mgd_engine_ode;
 
-/* What engines share: C̃ from a baseline, and what options the analog one's equations ask for. */
-mgd_alarm mgd_discrete_demodulate(const mgd_run *run, const mgd_demodulation *d, const double *plus,
-                                  const double *against, const mgd_unit_costs *unit, void *signal);
+/* What options the equations of the analog engine ask for. */
 mgd_status mgd_analog_check(mgd_context *ctx, const mgd_train *train, const mgd_chip *chip);
 
 /* The names of the options `engine` and `integrator`; NULL beyond the last. */

@@ -8,15 +8,19 @@ INLINE vec sparse_of(const mgd_code *code, vec_int word) {
     return masked(code, sign_of(word >> 31), word);
 }
 
-static void row(const mgd_code *code, const mgd_code_place *at, size_t first, size_t n, void *out) {
+static void sparse_row(const mgd_code *code, const mgd_code_place *at, size_t first, size_t n,
+                       real *out) {
     uint32_t drawn[CHUNK_WORDS] = {0};
-    if (!code->zero_below) {
-        signs_row(at->signs->words, at->signs->bit + first, 0, n, out);
-        return;
-    }
     const uint32_t *words = row_words(code, at, MGD_STREAM_CODE, at->slot, first, n, drawn);
     for (size_t i = 0; i < n; i += VEC_LANES)
-        store((real *)out + i, sparse_of(code, load_words(words + i)));
+        store(out + i, sparse_of(code, load_words(words + i)));
+}
+
+static void row(const mgd_code *code, const mgd_code_place *at, size_t first, size_t n, void *out) {
+    if (code->zero_below)
+        sparse_row(code, at, first, n, out);
+    else
+        signs_row(at->signs->words, at->signs->bit + first, 0, n, out);
 }
 
 static void sparse_tile(const mgd_code *code, const mgd_code_place *at, size_t first, size_t n,

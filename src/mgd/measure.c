@@ -120,9 +120,11 @@ static void demodulate_signal(mgd_run *run, mgd_worker *w, const mgd_demodulatio
                                   .c_tilde = run->state.c_tilde + at,
                                   .sum_tilde = run->state.sum_tilde + at,
                                   .sum_c = run->state.sum_c + at};
-    char *out =
-        w->block.signal + (signal * run->layout.block_steps + j) * run->layout.width * run->real;
-    mgd_alarm alarm = run->engine->demodulate(run, d, plus, against, &state, out);
+    const size_t width = run->layout.width;
+    char *out = w->block.signal + (signal * run->layout.block_steps + j) * width * run->real;
+    mgd_alarm alarm = run->engine->filters
+                          ? run->kernels->high_pass(d, plus, lanes, width, &state, out)
+                          : run->kernels->demodulate(d, plus, against, lanes, width, &state, out);
     if (alarm.nonfinite) {
         stop_lanes(run, unit, n, plus, against);
         w->rates.held = NAN;

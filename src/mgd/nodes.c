@@ -175,7 +175,6 @@ const mgd_engine_type mgd_engine_nodes = {
     .open = open_own,
     .close = close_own,
     .measure = measure,
-    .demodulate = mgd_discrete_demodulate,
     .integrate = integrate,
     .write = mgd_step_write,
 };
