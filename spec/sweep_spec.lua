@@ -151,10 +151,10 @@ describe("mgd.sweep", function()
       local replicas, work = 0, 0
       for _, batch in ipairs(plan) do
         local key, count
-        for _, slot in ipairs(batch.slots) do
-          local noise = s.points[slot.point]["chip.cost.noise.sigma"]
+        for _, group in ipairs(batch.groups) do
+          local noise = s.points[group.point]["chip.cost.noise.sigma"]
           assert.is_true(key == nil or key == noise)
-          key, count = noise, (count or 0) + slot.count
+          key, count = noise, (count or 0) + group.count
         end
         assert.is_true(count <= 256)
         replicas, work = replicas + count, work + batch.work

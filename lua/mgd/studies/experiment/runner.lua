@@ -1,6 +1,6 @@
 --- Running experiments: one ensemble, recorded as it goes.
 --
--- An ensemble has *slots*, {experiment =, first =, count =}: replicas of one experiment, or of
+-- An ensemble has *groups*, {experiment =, first =, count =}: replicas of one experiment, or of
 -- several that differ in nothing but η.
 -- @module mgd.studies.experiment.runner
 
@@ -32,18 +32,18 @@ M.SCHEMA = {
 
 -- ---- one ensemble of several experiments --------------------------------------------------------
 
--- Options of mgd.train for all slots.
-local function train_options(slots, threads)
-  local opt = slots[1].experiment:train_options()
+-- Options of mgd.train for all groups.
+local function train_options(groups, threads)
+  local opt = groups[1].experiment:train_options()
   local replicas, eta = {}, {}
-  for _, slot in ipairs(slots) do
-    for replica = slot.first, slot.first + slot.count - 1 do
+  for _, group in ipairs(groups) do
+    for replica = group.first, group.first + group.count - 1 do
       replicas[#replicas + 1] = replica
-      eta[#eta + 1] = slot.experiment.plain.training.eta
+      eta[#eta + 1] = group.experiment.plain.training.eta
     end
   end
-  opt.replicas, opt.replica, opt.threads = #replicas, slots[1].first, threads
-  if #slots > 1 then
+  opt.replicas, opt.replica, opt.threads = #replicas, groups[1].first, threads
+  if #groups > 1 then
     opt.replica, opt.eta = replicas, eta
   end
   return opt
@@ -65,24 +65,24 @@ local function functions_of(exp, made)
 end
 
 -- The run that was saved, and where it is another than `run`, if so.
-local function saved_run(slots, opt, made, run)
-  local given = functions_of(slots[1].experiment, made)
+local function saved_run(groups, opt, made, run)
+  local given = functions_of(groups[1].experiment, made)
   given.threads = opt.threads
   local saved = checkpoint.resume(opt.checkpoint, given)
-  local steps = slots[1].experiment.plain.steps
+  local steps = groups[1].experiment.plain.steps
   local new, old = recipe.describe(run.options), recipe.describe(saved.options)
   local differs = recipe.differences(new, old)[1]
   return saved, differs and differs.path or saved.steps_done > steps and "steps" or nil
 end
 
 -- A new run, or the one that was saved.
-local function make_run(slots, opt, owns_checkpoint)
-  local made = train_options(slots, opt.threads)
+local function make_run(groups, opt, owns_checkpoint)
+  local made = train_options(groups, opt.threads)
   local run = train.new_run(train.resolve(made))
   if not (opt.checkpoint and files.exists(opt.checkpoint)) then
     return run
   end
-  local ok, saved, differs = interrupts.pcall(saved_run, slots, opt, made, run)
+  local ok, saved, differs = interrupts.pcall(saved_run, groups, opt, made, run)
   if ok and not differs then
     return saved
   elseif not ok and not owns_checkpoint then
@@ -98,7 +98,7 @@ end
 
 local NO_PROBES = { step = true, time = true, wall = true }
 
--- The slots that run.
+-- The replicas that run, by their places.
 local function running(run)
   local list = {}
   for r, step in ipairs(run.core:stops()) do
@@ -110,7 +110,7 @@ end
 -- Takes rows to the store, but those of a seed that had stopped by the row before; where the run
 -- goes on from a checkpoint, its first row is there already.
 local function recorder(run, record)
-  local slots, resumed = running(run), run.steps_done > 0
+  local replicas, resumed = running(run), run.steps_done > 0
   return function(row)
     local values = {}
     for name, value in pairs(row) do
@@ -119,9 +119,9 @@ local function recorder(run, record)
       end
     end
     if next(values) and not resumed then
-      record:row(row.step, values, slots)
+      record:row(row.step, values, replicas)
     end
-    slots, resumed = running(run), false
+    replicas, resumed = running(run), false
   end
 end
 
@@ -192,20 +192,20 @@ local function go(run, exp, opt, record, on_row)
 end
 
 --- Run an ensemble.
--- @tparam table slots list of {experiment =, first =, count =}
+-- @tparam table groups list of {experiment =, first =, count =}
 -- @tparam table opt of `M.SCHEMA`, checked; `store` is a store
 -- @tparam[opt] table hooks `on_row(step)`; `on_finish()`, in the transaction that ends the record;
 --   `owns_checkpoint`: a checkpoint of something else is ignored, not an error
 -- @treturn run
-function M.ensemble(slots, opt, hooks)
+function M.ensemble(groups, opt, hooks)
   hooks = hooks or {}
-  local run = make_run(slots, opt, hooks.owns_checkpoint)
-  local record = opt.store and opt.store:record(slots)
+  local run = make_run(groups, opt, hooks.owns_checkpoint)
+  local record = opt.store and opt.store:record(groups)
   if record then
     record:rewind(run.steps_done > 0 and run.steps_done or -1)
   end
   local ok, message = pcall(function()
-    go(run, slots[1].experiment, opt, record, hooks.on_row)
+    go(run, groups[1].experiment, opt, record, hooks.on_row)
     if record then
       finish(run, record, run.history, hooks.on_finish)
     end

@@ -474,14 +474,14 @@ function Store:experiment_id(exp)
 end
 
 --- Begin to record a run.
--- @tparam table slots list of {experiment =, first =, count =}: the replicas of an ensemble
+-- @tparam table groups list of {experiment =, first =, count =}: the replicas of an ensemble
 -- @treturn record see mgd.studies.store.record
-function Store:record(slots)
+function Store:record(groups)
   self:need_open "store:record"
-  for _, slot in ipairs(slots) do
-    slot.experiment:need_plain "store:record"
+  for _, group in ipairs(groups) do
+    group.experiment:need_plain "store:record"
   end
-  return Record.new(self, slots)
+  return Record.new(self, groups)
 end
 
 M.ARTEFACT = {

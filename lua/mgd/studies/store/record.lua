@@ -1,6 +1,6 @@
 --- The record of a run: takes rows of probes as they come and writes them in transactions of many.
 --
--- A record has *slots*: replicas of one experiment or of several, which run as one ensemble.
+-- A record has *groups*: replicas of one experiment or of several, which run as one ensemble.
 -- @module mgd.studies.store.record
 
 local core = require "mgd.core"
@@ -16,8 +16,8 @@ local function now()
   return os.date "!%Y-%m-%dT%H:%M:%SZ"
 end
 
--- Rows of the runs of all slots, marked as running.
-local function begin_runs(store, slots, ids)
+-- Rows of the runs of all groups, marked as running.
+local function begin_runs(store, groups, ids)
   local insert = store:prepare [[
     INSERT INTO runs (experiment, replica, state, environment, started)
     VALUES (?, ?, 'running', ?, ?)
@@ -25,8 +25,8 @@ local function begin_runs(store, slots, ids)
       diverged = NULL, environment = excluded.environment, started = excluded.started]]
   local find = store:prepare "SELECT id FROM runs WHERE experiment = ? AND replica = ?"
   local place, runs, date = store:environment(json.encode(environment())), {}, now()
-  for i, slot in ipairs(slots) do
-    for replica = slot.first, slot.first + slot.count - 1 do
+  for i, group in ipairs(groups) do
+    for replica = group.first, group.first + group.count - 1 do
       insert:run(ids[i], replica, place, date)
       runs[#runs + 1] = find:first(ids[i], replica)
     end
@@ -42,23 +42,23 @@ end
 
 --- Begin a record; the experiments become known to the store.
 -- @tparam store store
--- @tparam table slots list of {experiment =, first =, count =}
+-- @tparam table groups list of {experiment =, first =, count =}
 -- @treturn record
-function Record.new(store, slots)
-  local self = setmetatable({ store = store, slots = {}, waiting = {}, rows = {}, held = 0,
+function Record.new(store, groups)
+  local self = setmetatable({ store = store, replicas = {}, waiting = {}, rows = {}, held = 0,
     ends = {}, written = core.base.clock() }, Record)
-  for _, slot in ipairs(slots) do
-    store:known_id(slot.experiment)
-    for _ = 1, slot.count do
-      self.slots[#self.slots + 1] = #self.slots + 1
+  for _, group in ipairs(groups) do
+    store:known_id(group.experiment)
+    for _ = 1, group.count do
+      self.replicas[#self.replicas + 1] = #self.replicas + 1
     end
   end
   put(self, function()
     local ids = {}
-    for i, slot in ipairs(slots) do
-      ids[i] = store:experiment_id(slot.experiment)
+    for i, group in ipairs(groups) do
+      ids[i] = store:experiment_id(group.experiment)
     end
-    self.runs = begin_runs(store, slots, ids)
+    self.runs = begin_runs(store, groups, ids)
   end)
   self:flush()
   return self
@@ -77,12 +77,12 @@ end
 
 --- Note a row of the history.
 -- @tparam integer step
--- @tparam table values name → list over the slots' replicas; nan is not stored
--- @tparam[opt] table slots only these are stored
-function Record:row(step, values, slots)
-  self.rows[#self.rows + 1] = { step = step, values = values, slots = slots }
+-- @tparam table values name → list over the ensemble's replicas; nan is not stored
+-- @tparam[opt] table replicas by their places, only these are stored
+function Record:row(step, values, replicas)
+  self.rows[#self.rows + 1] = { step = step, values = values, replicas = replicas }
   for _, list in pairs(values) do
-    self.held = self.held + #(slots or list)
+    self.held = self.held + #(replicas or list)
   end
   local many = self.held >= MOST_VALUES and not self.store.lock
   if many or core.base.clock() - self.written > MOST_SECONDS then
@@ -90,14 +90,14 @@ function Record:row(step, values, slots)
   end
 end
 
--- Rows by slot, as the table of metrics has them in order: run, name, step.
+-- Rows by replica, as the table of metrics has them in order: run, name, step.
 local function rows_of_slots(self)
   local by_slot, names = {}, {}
-  for i = 1, #self.slots do
+  for i = 1, #self.replicas do
     by_slot[i] = {}
   end
   for _, row in ipairs(self.rows) do
-    for _, i in ipairs(row.slots or self.slots) do
+    for _, i in ipairs(row.replicas or self.replicas) do
       table.insert(by_slot[i], row)
     end
     for name in pairs(row.values) do
@@ -156,14 +156,14 @@ function Record:stop()
   end
 end
 
---- Note that the replica of a slot solved its task at a step.
-function Record:solved(slot, step)
-  self.ends[slot] = { state = "solved", step = step }
+--- Note that a replica, by its place in the ensemble, solved its task at a step.
+function Record:solved(replica, step)
+  self.ends[replica] = { state = "solved", step = step }
 end
 
---- Note that the cost of a slot's replica was not finite at a step.
-function Record:diverged(slot, step)
-  self.ends[slot] = { state = "diverged", step = step }
+--- Note that the cost of a replica was not finite at a step.
+function Record:diverged(replica, step)
+  self.ends[replica] = { state = "diverged", step = step }
 end
 
 local function known(value)

@@ -30,7 +30,7 @@ end
 -- @tparam table exps the points' experiments
 -- @tparam integer first seed
 -- @tparam integer last seed
--- @treturn table list of {slots = list of {point =, first =, count =}, work = replicas × steps}
+-- @treturn table list of {groups = list of {point =, first =, count =}, work = replicas × steps}
 function M.plan(exps, first, last)
   local open, batches = {}, {}
   for number, exp in ipairs(exps) do
@@ -38,13 +38,13 @@ function M.plan(exps, first, last)
     while seed <= last do
       local batch = open[key]
       if not batch then
-        batch = { slots = {}, replicas = 0, work = 0 }
+        batch = { groups = {}, replicas = 0, work = 0 }
         batches[#batches + 1] = batch
         open[key] = batch
       end
       local room = room_for(exp)
       local count = math.min(last - seed + 1, room - batch.replicas)
-      batch.slots[#batch.slots + 1] = { point = number, first = seed, count = count }
+      batch.groups[#batch.groups + 1] = { point = number, first = seed, count = count }
       batch.replicas = batch.replicas + count
       batch.work = batch.work + count * exp.plain.steps
       seed = seed + count

@@ -38,8 +38,8 @@ end
 local function seeds_planned(store, id)
   local last = 0
   for row in store:prepare("SELECT content FROM batches WHERE sweep = ?"):rows(id) do
-    for _, slot in ipairs(json.decode(row[1], function() end)) do
-      last = math.max(last, slot.first + slot.count - 1)
+    for _, group in ipairs(json.decode(row[1], function() end)) do
+      last = math.max(last, group.first + group.count - 1)
     end
   end
   return last
@@ -56,7 +56,7 @@ local function add_batches(store, id, batches)
   local number = store:prepare("SELECT count(*) FROM batches WHERE sweep = ?"):first(id)
   local insert = store:prepare "INSERT INTO batches VALUES (?, ?, ?, ?, 'open', 0, NULL)"
   for i, batch in ipairs(batches) do
-    insert:run(id, number + i, json.encode(batch.slots), batch.work)
+    insert:run(id, number + i, json.encode(batch.groups), batch.work)
   end
 end
 
@@ -117,15 +117,16 @@ function Ledger:is_open(number)
     .. "AND state = 'open'"):first(self.id, number) ~= nil
 end
 
---- A batch as slots for the runner.
-function Ledger:slots(number)
+--- A batch as groups for the runner.
+function Ledger:groups(number)
   local text = self.store:prepare("SELECT content FROM batches WHERE sweep = ? AND number = ?")
     :first(self.id, number)
-  local slots = {}
-  for i, slot in ipairs(json.decode(text, function() end)) do
-    slots[i] = { experiment = self.experiments[slot.point], first = slot.first, count = slot.count }
+  local groups = {}
+  for i, group in ipairs(json.decode(text, function() end)) do
+    groups[i] = { experiment = self.experiments[group.point], first = group.first,
+      count = group.count }
   end
-  return slots
+  return groups
 end
 
 --- A batch is done. In a transaction.
@@ -170,8 +171,8 @@ function Ledger:progress()
     if row[3] ~= "open" then
       done, finished = done + row[2], finished + 1
     elseif row[4] > 0 then
-      local slots = json.decode(row[5], function() end)
-      done = done + row[2] * math.min(1, row[4] / self.experiments[slots[1].point].plain.steps)
+      local groups = json.decode(row[5], function() end)
+      done = done + row[2] * math.min(1, row[4] / self.experiments[groups[1].point].plain.steps)
     end
   end
   return done, all, finished, count

@@ -30,7 +30,7 @@ local function run_batch(ledger, number, opt)
   local durable = not ledger.store.in_memory and not opt.temporary
   local checkpoint = durable and file_of(ledger, number, "checkpoint") or nil
   local shown = core.base.clock()
-  runner.ensemble(ledger:slots(number), { store = ledger.store, threads = opt.threads,
+  runner.ensemble(ledger:groups(number), { store = ledger.store, threads = opt.threads,
     checkpoint = checkpoint, checkpoint_every = opt.checkpoint_every }, {
     owns_checkpoint = true,
     on_row = function(step)
