@@ -3,11 +3,11 @@
 #include "optimizers.h"
 
 static const mgd_optimizer_type types[] = {
-    [MGD_OPTIMIZER_SGD] = {"sgd", .plain = true},
-    [MGD_OPTIMIZER_MOMENTUM] = {"momentum", .moments = 1},
-    [MGD_OPTIMIZER_NESTEROV] = {"nesterov", .moments = 1},
-    [MGD_OPTIMIZER_ADAM] = {"adam", .moments = 2},
-    [MGD_OPTIMIZER_SIGN] = {"sign"},
+    [MGD_OPTIMIZER_SGD] = {.name = "sgd", .plain = true},
+    [MGD_OPTIMIZER_MOMENTUM] = {.name = "momentum", .moments = 1},
+    [MGD_OPTIMIZER_NESTEROV] = {.name = "nesterov", .moments = 1},
+    [MGD_OPTIMIZER_ADAM] = {.name = "adam", .moments = 2},
+    [MGD_OPTIMIZER_SIGN] = {.name = "sign"},
 };
 
 const mgd_optimizer_type *mgd_optimizer_type_of(unsigned optimizer) {
