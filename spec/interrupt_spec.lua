@@ -9,7 +9,7 @@ local fails = support.fails
 
 describe("an interrupt", function()
   after_each(function()
-    pcall(mgd.ones, { 4 }) -- answers what is left
+    pcall(mgd.ones, { 4 }) -- takes a request that is left
   end)
 
   local function interrupted()

@@ -630,15 +630,18 @@ typedef enum {
 
 MGD_API const char *mgd_hw_law_name(mgd_hw_law_kind kind); /* "constant", "soft_bounds", … */
 
+/* The numbers of a law. dw_min, w_min, w_max: weight units; up_down: steps up are 1 + this, down
+ * 1 − this; up, down: of a table, weights after 0, 1, 2 … pulses, the caller's. */
+#define MGD_HW_LAW_NUMBERS                                                                         \
+    double dw_min, up_down, w_min, w_max;                                                          \
+    double gamma_up, gamma_down, amplitude_up, amplitude_down, a, b;                               \
+    double levels, nonlinearity_up, nonlinearity_down;                                             \
+    const double *up, *down;                                                                       \
+    size_t up_size, down_size;
+
 typedef struct {
     mgd_hw_law_kind kind;
-    double dw_min, up_down; /* weight units; dimensionless: steps up are 1 + this, down 1 − this */
-    double w_min, w_max;    /* weight units */
-    double gamma_up, gamma_down;
-    double amplitude_up, amplitude_down, a, b;
-    double levels, nonlinearity_up, nonlinearity_down;
-    const double *up, *down; /* table: weights after 0, 1, 2 … pulses; the caller's */
-    size_t up_size, down_size;
+    MGD_HW_LAW_NUMBERS
 } mgd_hw_law;
 
 /* The change of a weight w by one pulse up (direction > 0) or down; 0 of the ideal law. */
@@ -654,7 +657,13 @@ MGD_API void mgd_hw_parameter_set(mgd_hw_law *law, size_t i, double value);
 /* How parameters are written: the law, how devices spread around it, and what decides whether a
  * device is written. */
 typedef struct {
-    mgd_hw_law law; /* its curves are copied */
+    union { /* the law, as a whole or by its fields; its curves are copied */
+        mgd_hw_law as_law;
+        struct {
+            mgd_hw_law_kind law;
+            MGD_HW_LAW_NUMBERS
+        };
+    };
     char stream[64];
     double resolution; /* ideal: changes are multiples of it; 0: any. Rounded as pulses are */
     double threshold;  /* smaller changes are not written */

@@ -203,31 +203,33 @@ static void models(void) {
     two[0].place = MGD_HW_AT_WEIGHT, two[1].place = MGD_HW_AT_DRIVE;
     is("models of two places of a parameter", apply(2, two) == MGD_OK);
 
-    const mgd_hw_update constant = {
-        .law = {.kind = MGD_HW_LAW_CONSTANT, .dw_min = .1, .w_min = -1, .w_max = 1},
-        .max_pulses = 5,
-        .stream = "u"};
+    const mgd_hw_update constant = {.law = MGD_HW_LAW_CONSTANT,
+                                    .dw_min = .1,
+                                    .w_min = -1,
+                                    .w_max = 1,
+                                    .max_pulses = 5,
+                                    .stream = "u"};
     mgd_hw_update u = constant;
     is("an update", write(u) == MGD_OK);
-    u.law.kind = (mgd_hw_law_kind)99;
+    u.law = (mgd_hw_law_kind)99;
     argument("unknown law", write(u));
-    u = constant, u.law.kind = MGD_HW_LAW_TABLE, u.law.up_size = u.law.down_size = 4;
+    u = constant, u.law = MGD_HW_LAW_TABLE, u.up_size = u.down_size = 4;
     argument("curves that are NULL", write(u));
-    u.law.up = u.law.down = rising, u.law.up_size = u.law.down_size = 3;
+    u.up = u.down = rising, u.up_size = u.down_size = 3;
     argument("a curve that does not fall", write(u));
     u = constant, u.max_pulses = SIZE_MAX;
     argument("pulses without end", write(u));
     u.max_pulses = 0;
     argument("no pulses", write(u));
-    u = constant, u.law.dw_min = 0;
+    u = constant, u.dw_min = 0;
     argument("steps of nothing", write(u));
-    u.law.dw_min = NAN;
+    u.dw_min = NAN;
     argument("steps of nan", write(u));
-    u.law.dw_min = 1e-300;
+    u.dw_min = 1e-300;
     is("steps of next to nothing", write(u) == MGD_OK);
-    u = constant, u.law.w_min = 2;
+    u = constant, u.w_min = 2;
     argument("bounds that are crossed", write(u));
-    u = constant, u.law.kind = MGD_HW_LAW_LTP_LTD;
+    u = constant, u.law = MGD_HW_LAW_LTP_LTD;
     argument("no levels", write(u));
     is("names beyond the last", strcmp(mgd_hw_parameter_name(13), "unknown") == 0 &&
                                     strcmp(mgd_hw_law_name((mgd_hw_law_kind)42), "unknown") == 0 &&
@@ -260,12 +262,12 @@ static void chips(void) {
     argument("chip without its function", mgd_chip_external(&ctx, 2, NULL, NULL, NULL, &out));
     argument("simulated chip of models that are NULL",
              mgd_chip_simulated(&ctx, net, &(mgd_chip_spec){.num_models = 3}, &out));
-    argument("simulated chip of an unknown law",
-             mgd_chip_simulated(
-                 &ctx, net,
-                 &(mgd_chip_spec){
-                     .update = &(mgd_hw_update){.law.kind = (mgd_hw_law_kind)9, .max_pulses = 1}},
-                 &out));
+    argument(
+        "simulated chip of an unknown law",
+        mgd_chip_simulated(&ctx, net,
+                           &(mgd_chip_spec){.update = &(mgd_hw_update){.law = (mgd_hw_law_kind)9,
+                                                                       .max_pulses = 1}},
+                           &out));
     mgd_chip_advance(chip, NAN);
     mgd_chip_advance(chip, -1);
     is("time that does not pass", mgd_chip_age(chip) == 0);
@@ -365,11 +367,13 @@ static void runs(void) {
 
 /* States of a simulated chip with each number replaced in turn. */
 static void states(void) {
-    const mgd_hw_update update = {
-        .law = {.kind = MGD_HW_LAW_SOFT_BOUNDS, .dw_min = .1, .w_min = -1, .w_max = 1},
-        .max_pulses = 5,
-        .endurance = 100,
-        .stream = "u"};
+    const mgd_hw_update update = {.law = MGD_HW_LAW_SOFT_BOUNDS,
+                                  .dw_min = .1,
+                                  .w_min = -1,
+                                  .w_max = 1,
+                                  .max_pulses = 5,
+                                  .endurance = 100,
+                                  .stream = "u"};
     const mgd_chip_spec spec = {.update = &update, .seed = 1};
     const double strange[] = {NAN, 1e300, -1e300, -2, 0.5, INFINITY};
     mgd_chip *simulated = NULL;

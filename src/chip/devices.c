@@ -130,7 +130,7 @@ static bool uses_time(const mgd_chip_spec *spec) {
 static void open_writer(const opening *o) {
     simulated *s = o->s;
     const mgd_chip_spec *spec = &s->chip->spec;
-    const mgd_hw_update ideal = {.law.kind = MGD_HW_LAW_IDEAL, .stream = "update"};
+    const mgd_hw_update ideal = {.law = MGD_HW_LAW_IDEAL, .stream = "update"};
     size_t bytes = s->rows * s->row_width * s->real;
     s->writer = mgd_hw_writer_of(spec->update ? spec->update : &ideal, spec->seed, o->task->seed);
     bool time = uses_time(spec);

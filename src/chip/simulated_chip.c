@@ -25,8 +25,8 @@ static void chip_free(mgd_chip *chip) {
     for (size_t i = 0; c->spec.models && i < c->spec.num_models; i++)
         mgd_free((void *)c->spec.models[i].table);
     if (update) {
-        mgd_free((void *)update->law.up);
-        mgd_free((void *)update->law.down);
+        mgd_free((void *)update->up);
+        mgd_free((void *)update->down);
     }
     mgd_free(update);
     mgd_free((void *)c->spec.models);
@@ -103,12 +103,12 @@ static mgd_status copy_spec(mgd_context *ctx, simulated_chip *c, const mgd_chip_
     MGD_TRY(mgd_allocate(ctx, "models", 1, sizeof(mgd_hw_update), &memory));
     mgd_hw_update *update = memory;
     *update = *spec->update;
-    mgd_hw_law *law = &update->law;
+    mgd_hw_law *law = &update->as_law;
     law->up = law->down = NULL;
     c->spec.update = update;
-    law->up = spec->update->law.up;
+    law->up = spec->update->up;
     MGD_TRY(copy_doubles(ctx, &law->up, law->up_size));
-    law->down = spec->update->law.down;
+    law->down = spec->update->down;
     return copy_doubles(ctx, &law->down, law->down_size);
 }
 

@@ -136,7 +136,7 @@ mgd_status mgd_hw_places_check(mgd_context *ctx, size_t count, const mgd_hw_mode
 
 /* What is wrong with an update beside the ranges of its fields; NULL: nothing. */
 static const char *update_fault(const mgd_hw_update *u) {
-    const mgd_hw_law *law = &u->law;
+    const mgd_hw_law *law = &u->as_law;
     if ((unsigned)law->kind >= MGD_HW_LAW_COUNT)
         return "unknown law";
     if (!memchr(u->stream, 0, sizeof u->stream))
@@ -161,6 +161,6 @@ mgd_status mgd_hw_update_check(mgd_context *ctx, const mgd_hw_update *update) {
     const char *fault = update_fault(update);
     if (fault)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "hw: update: %s", fault);
-    MGD_TRY(check_fields(ctx, "hw: update", &update->law, of_law, numbers));
+    MGD_TRY(check_fields(ctx, "hw: update", &update->as_law, of_law, numbers));
     return check_fields(ctx, "hw: update", update, fields, count);
 }

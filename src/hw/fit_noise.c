@@ -1,8 +1,8 @@
 /* What a fit is worth: its noises and the standard errors of its numbers.
  *
  * Two kinds of noise lie on a curve. What a reading adds is independent from point to point; what a
- * step adds (cycle to cycle) stays, and makes the residuals of neighbours alike. The two are told
- * from each other by their likelihood (`measure_noise`), and standard errors allow for both
+ * step adds (cycle to cycle) stays, and makes the residuals of neighbours alike. Their
+ * likelihood separates the two (`measure_noise`), and standard errors allow for both
  * (`add_spread`).
  */
 

@@ -214,10 +214,10 @@ INLINE vec single_pulses(const mgd_hw_law *law, const devices *d, vec w, vec n, 
 INLINE vec pulsed(const mgd_hw_update *m, const devices *d, vec w, vec n, vec_int up, vec z) {
     vec square, now;
     line l;
-    if (has_line(&m->law, d, up, &l))
+    if (has_line(&m->as_law, d, up, &l))
         now = affine_pulses(&l, d, w, n, up, &square);
     else
-        now = single_pulses(&m->law, d, w, n, up, &square);
+        now = single_pulses(&m->as_law, d, w, n, up, &square);
     if (m->c2c > 0)
         now = bounded(d, fma_vec(splat((real)m->c2c) * sqrt_vec(square), z, now));
     return pick(n > splat(0), now, w);
@@ -279,7 +279,7 @@ typedef struct {
 INLINE vec written_by(const writing *c, const devices *here, vec_int may, vec w, vec asked, vec z,
                       vec u, vec *rest, vec_int *written, vec *sent) {
     const mgd_hw_update *m = &c->writer->model;
-    if (m->law.kind == MGD_HW_LAW_IDEAL) {
+    if (m->law == MGD_HW_LAW_IDEAL) {
         vec change = asked;
         if (m->resolution > 0) {
             vec n = floor_vec(fma_vec(vec_abs(asked), splat((real)(1 / m->resolution)), u));

@@ -20,7 +20,7 @@ static double least_bound(double bound) {
 }
 
 mgd_hw_writer mgd_hw_writer_of(const mgd_hw_update *m, uint64_t seed, uint64_t run) {
-    const mgd_hw_law *law = &m->law;
+    const mgd_hw_law *law = &m->as_law;
     const mgd_hw_law_type *type = mgd_hw_law_type_of(law->kind);
     mgd_hw_writer w = {.model = *m, .nominal = type->nominal ? type->nominal(law) : law->dw_min};
     mgd_hw_name_streams(&w.op, m->stream, seed, run);

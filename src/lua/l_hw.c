@@ -276,12 +276,12 @@ static void read_update(lua_State *L, int index, int anchor, mgd_hw_update *u) {
     const mgd_hw_field *of_law = mgd_hw_law_fields(&numbers);
     const mgd_hw_field *fields = mgd_hw_update_fields(&count);
     *u = (mgd_hw_update){.max_pulses = 31};
-    u->law.kind = (mgd_hw_law_kind)l_choice_field(L, index, "law", law_name, MGD_HW_LAW_COUNT);
+    u->law = (mgd_hw_law_kind)l_choice_field(L, index, "law", law_name, MGD_HW_LAW_COUNT);
     text(L, index, "stream", u->stream, sizeof u->stream);
-    read_fields(L, index, of_law, numbers, &u->law);
+    read_fields(L, index, of_law, numbers, &u->as_law);
     read_fields(L, index, fields, count, u);
-    u->law.up = list(L, index, "up", anchor, &u->law.up_size);
-    u->law.down = list(L, index, "down", anchor, &u->law.down_size);
+    u->up = list(L, index, "up", anchor, &u->up_size);
+    u->down = list(L, index, "down", anchor, &u->down_size);
 }
 
 static void read_conditions(lua_State *L, int index, mgd_hw_conditions *c) {

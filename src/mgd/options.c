@@ -119,10 +119,10 @@ static const mgd_option table[] = {
     {"seed", MGD_OPTION_SEED, AT(seed), .otherwise = 1,
      .doc = "Seed of everything random in the run."},
     {"dt", MGD_OPTION_NUMBER, AT(dt), ABOVE(0), .otherwise = 1, .unit = "s",
-     .doc = "Time that a step stands for; the chip's clock.dt without. Where neither is given "
-            "steps are of 1 s for models with time constants, and no hardware time is told."},
+     .doc = "Time that a step stands for; defaults to the chip's clock.dt. Where neither is given "
+            "steps are of 1 s for models with time constants, and no hardware time is reported."},
     {"threads", MGD_OPTION_INTEGER, AT(threads), FROM(1), .may_lack = true,
-     .doc = "MGD_THREADS, or all processors, without."},
+     .doc = "Threads; defaults to MGD_THREADS, or all processors."},
 
     /* perturbation = {…} */
     {"code", MGD_OPTION_CHOICE, OF_CODE(code), .otherwise = MGD_CODE_RANDOM,

@@ -61,18 +61,26 @@ static size_t list_arrays(const mgd_run *run, const mgd_state_row *out[MOST_ARRA
     return count;
 }
 
+static bool is_column(const mgd_state_row *row) {
+    return row->of != MGD_OF_PARAMETER && row->saved;
+}
+
+static bool is_of_signal(const mgd_state_row *row) {
+    return row->of == MGD_OF_SIGNAL && row->saved;
+}
+
 /* How many columns replicas have, but the run's; and how many each further signal. */
 static size_t own_columns(void) {
     size_t count = 0;
     for (size_t i = 0; i < mgd_state_num_rows; i++)
-        count += mgd_state_rows[i].of != MGD_OF_PARAMETER && mgd_state_rows[i].saved;
+        count += is_column(&mgd_state_rows[i]);
     return count;
 }
 
 static size_t signal_columns(const mgd_run *run) {
     size_t count = 0;
     for (size_t i = 0; i < mgd_state_num_rows; i++)
-        count += mgd_state_rows[i].of == MGD_OF_SIGNAL && mgd_state_rows[i].saved;
+        count += is_of_signal(&mgd_state_rows[i]);
     return count * (run->signals.count - 1);
 }
 
@@ -113,7 +121,7 @@ static void columns_get(mgd_run *run, double *columns) {
     for (size_t r = 0; r < run->train.replicas; r++) {
         for (size_t i = 0; i < mgd_state_num_rows; i++) {
             const mgd_state_row *row = &mgd_state_rows[i];
-            if (row->of != MGD_OF_PARAMETER && row->saved)
+            if (is_column(row))
                 *columns++ = mgd_state_value(run, row, 0, run->state.seat[r]);
         }
         for (size_t i = 0; i < VALUES; i++)
@@ -130,7 +138,7 @@ static void columns_set(mgd_run *run, const double *columns) {
         size_t seat = state->seat[r];
         for (size_t i = 0; i < mgd_state_num_rows; i++) {
             const mgd_state_row *row = &mgd_state_rows[i];
-            if (row->of != MGD_OF_PARAMETER && row->saved)
+            if (is_column(row))
                 mgd_state_set_value(run, row, 0, seat, *columns++);
         }
         state->alive[seat] = isnan(state->stopped[seat]) ? 1 : 0;
@@ -147,7 +155,7 @@ static void signals_get(const mgd_run *run, double *columns) {
     for (size_t r = 0; r < run->train.replicas; r++)
         for (size_t s = 1; s < run->signals.count; s++)
             for (size_t i = 0; i < mgd_state_num_rows; i++)
-                if (mgd_state_rows[i].of == MGD_OF_SIGNAL && mgd_state_rows[i].saved)
+                if (is_of_signal(&mgd_state_rows[i]))
                     *columns++ = mgd_state_value(run, &mgd_state_rows[i], s, run->state.seat[r]);
 }
 
@@ -155,7 +163,7 @@ static void signals_set(mgd_run *run, const double *columns) {
     for (size_t r = 0; r < run->train.replicas; r++)
         for (size_t s = 1; s < run->signals.count; s++)
             for (size_t i = 0; i < mgd_state_num_rows; i++)
-                if (mgd_state_rows[i].of == MGD_OF_SIGNAL && mgd_state_rows[i].saved)
+                if (is_of_signal(&mgd_state_rows[i]))
                     mgd_state_set_value(run, &mgd_state_rows[i], s, run->state.seat[r], *columns++);
 }
 
@@ -233,7 +241,7 @@ static bool may_be(mgd_saved_value kind, double value) {
 static bool can_be(const double *columns) {
     for (size_t i = 0; i < mgd_state_num_rows; i++) {
         const mgd_state_row *row = &mgd_state_rows[i];
-        if (row->of != MGD_OF_PARAMETER && row->saved && !may_be(row->may_be, *columns++))
+        if (is_column(row) && !may_be(row->may_be, *columns++))
             return false;
     }
     for (size_t i = 0; i < VALUES; i++)

@@ -1,7 +1,7 @@
 --- Data sets: inputs `x` (N, …) and targets `y` (N, K), or (N, T, K) where there is an answer for
 -- every step of a sequence, and a test set where there is one.
 --
--- Every function here answers a data set object:
+-- Every function here returns a data set object:
 --
 -- - `name`, `x`, `y`, and `test` (`{x =, y =}` or nil);
 -- - `recipe`: from which `mgd.data.restore` makes it again; nil for tensors of the user's own;

@@ -211,7 +211,7 @@ function Run:counters()
   return counters_of(counters)
 end
 
--- What is told about perturbations has nothing to say of back-propagation.
+-- Reports on perturbations do not apply to back-propagation.
 local function need_perturbation(run, where, instead)
   if not run.options.perturbation then
     options.fail(where, "back-propagation perturbs nothing: %s", instead)
