@@ -22,7 +22,7 @@ M.SCHEMA = {
   { "log", type = "string", doc = "A file of JSON lines; see run:run." },
   { "progress", type = "boolean", default = false,
     doc = "A line on the terminal (stderr); elsewhere one every 10 s." },
-  { "threads", type = "integer", min = 1, doc = "Threads; defaults to MGD_THREADS, or all processors." },
+  options.stated "threads",
   { "checkpoint", type = "string",
     doc = "A file: the run is saved there as it goes, and goes on from there where there is one; "
       .. "it is removed when the run has ended." },
