@@ -21,6 +21,7 @@ typedef struct {
     int sign;                /* 0: θ itself; +1, −1: θ + θ̃, θ − θ̃ */
     const uint32_t *samples; /* rows: (B); lanes: (B × W), one sample per replica */
     unsigned tick, ticks;    /* a step has two ticks: in which one it begins, how many it lasts */
+    double amplitude;        /* a of the slot; for chips that perturb, else not set */
 } mgd_point;
 
 /* Where the chip gets parameters from. `first` and `count` are a range of θ; `worker` is the one
@@ -87,6 +88,17 @@ typedef struct {
     void *theta;        /* in: as asked for; out: as written */
 } mgd_write;
 
+/* Steps of training that a chip does by itself. */
+typedef struct {
+    size_t unit;
+    uint64_t replica, step; /* the first one's number */
+    size_t steps;
+    double amplitude;        /* at the first step */
+    const uint32_t *samples; /* (steps × B) */
+    double cost, c_tilde;    /* out: the last ones */
+    double evaluations;      /* out: how many the chip made, of one sample */
+} mgd_lesson;
+
 /* All units at rest for some time. */
 typedef struct {
     uint64_t step;           /* steps done */
@@ -125,6 +137,7 @@ typedef struct {
     uint64_t seed;           /* … the run's seed, … */
     double dt;               /* … and seconds of a step */
     bool nodes;              /* measure_nodes will be asked instead of measure */
+    const mgd_train *train;  /* the run's options, for chips that do some of it by themselves */
     size_t signals;          /* S that are measured: the whole cost, then with mse the shares … */
     const mgd_range *outputs; /* (S − 1) … of these outputs. As long as the session lives */
 } mgd_task_spec;
@@ -166,6 +179,11 @@ struct mgd_session {
                             const void *theta, const mgd_tensor *x, const mgd_tensor *y,
                             double *share, size_t *units);
 
+    /* For chips that integrate; NULL otherwise. The chip trains; θ (P) of a unit as it is by then.
+     */
+    mgd_status (*teach)(mgd_context *ctx, mgd_session *session, mgd_lesson *lesson);
+    mgd_status (*read)(mgd_context *ctx, mgd_session *session, size_t unit, void *theta);
+
     /* For chips whose hardware is not ideal; all NULL otherwise. A write that fails leaves θ as it
      * was. Two replicas change places; a replica's states as numbers (num_states), whatever the
      * layout; what its devices have gone through. */
@@ -192,6 +210,9 @@ struct mgd_chip {
     size_t lanes;         /* replicas in a tile, when it can evaluate them side by side; else 0 */
     bool caller_only;     /* measure must run on the thread that started the run */
     bool in_order;        /* what it answers depends on what was asked before */
+    bool perturbs;        /* forms θ̃ by itself, of code, seed, replica, slot and amplitude */
+    bool integrates;      /* and trains by itself: session->teach instead of measure */
+    size_t seats;         /* replicas that it can serve at once; 0: any number */
     double resolution;    /* smallest relative step of a cost: unit in the last place */
     double ran, rested;   /* seconds of its runs' steps, and at rest */
 

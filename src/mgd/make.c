@@ -148,7 +148,8 @@ static mgd_status fill_theta(mgd_context *ctx, mgd_run *run) {
 
 static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
     const mgd_train *t = &run->train;
-    mgd_task_spec task = {.x = t->x,
+    mgd_task_spec task = {.train = t,
+                          .x = t->x,
                           .y = t->y,
                           .cost = t->cost,
                           .batch = t->batch,
