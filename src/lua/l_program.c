@@ -5,19 +5,16 @@
  * no SIGPIPE comes where it ends early, and nothing is left behind, however either of the two ends.
  */
 
-#include "../base/base.h" /* internal: the interrupt flag, the clock */
+#include "../base/base.h"    /* internal: the interrupt flag, the clock */
+#include "../base/program.h" /* internal: where programs are, and how one starts */
 #include "l_mgd.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,51 +36,26 @@ typedef struct {
 /* ---- where programs are ---------------------------------------------------------------------- */
 
 /* Pushes PATH without what is relative to the present folder. */
-static const char *push_safe_path(lua_State *L) {
-    const char *rest = getenv("PATH");
-    if (!rest)
-        rest = "/usr/local/bin:/usr/bin:/bin";
+static void push_safe_path(lua_State *L) {
+    const char *rest = NULL, *folder;
+    size_t span = 0;
     luaL_Buffer b;
     luaL_buffinit(L, &b);
-    bool first = true;
-    while (*rest) {
-        size_t span = strcspn(rest, ":");
-        if (rest[0] == '/') {
-            if (!first)
-                luaL_addchar(&b, ':');
-            luaL_addlstring(&b, rest, span);
-            first = false;
-        }
-        rest += span + (rest[span] == ':');
+    for (bool first = true; (folder = mgd_program_folder(&rest, &span)); first = false) {
+        if (!first)
+            luaL_addchar(&b, ':');
+        luaL_addlstring(&b, folder, span);
     }
     luaL_pushresult(&b);
-    return lua_tostring(L, -1);
-}
-
-static bool is_program(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode) && access(path, X_OK) == 0;
 }
 
 /* find(name) → its path, nil where there is no such program. A name with a slash is a path. */
 static int process_find(lua_State *L) {
-    const char *name = luaL_checkstring(L, 1);
-    if (strchr(name, '/')) {
-        lua_settop(L, is_program(name) ? 1 : 0);
-        return lua_gettop(L);
-    }
-    const char *rest = push_safe_path(L);
-    while (*rest && *name) {
-        size_t span = strcspn(rest, ":");
-        char path[PATH_MAX];
-        int n = snprintf(path, sizeof path, "%.*s/%s", (int)span, rest, name);
-        if (n > 0 && (size_t)n < sizeof path && is_program(path)) {
-            lua_pushstring(L, path);
-            return 1;
-        }
-        rest += span + (rest[span] == ':');
-    }
-    return 0;
+    char path[PATH_MAX];
+    if (!mgd_program_find(luaL_checkstring(L, 1), path))
+        return 0;
+    lua_pushstring(L, path);
+    return 1;
 }
 
 /* ---- what a program is given ----------------------------------------------------------------- */
@@ -173,40 +145,9 @@ static void push_environment(lua_State *L, int changes) {
 
 /* ---- its life -------------------------------------------------------------------------------- */
 
-/* In a group of its own, which signals end as by default; 0 or an error of the system. */
-static int start(l_program *p, const char *path, char **words, char **environment) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, ends; /* blocked; as by default */
-    sigemptyset(&none);
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGINT);
-    sigaddset(&ends, SIGQUIT);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGPIPE);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                              POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &ends);
-    for (int i = 0; i < FILES; i++)
-        posix_spawn_file_actions_adddup2(&actions, p->file[i], i);
-    int error = posix_spawn(&p->pid, path, &actions, &attributes, words, environment);
-    if (error)
-        p->pid = 0;
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return error;
-}
-
 /* Waits for the end, which is noted in `p`. */
 static pid_t reap(l_program *p, int *status, int options) {
-    pid_t answer;
-    do
-        answer = waitpid(p->pid, status, options);
-    while (answer < 0 && errno == EINTR);
+    pid_t answer = mgd_program_reap(p->pid, status, options);
     if (answer != 0)
         p->pid = 0;
     return answer;
@@ -297,15 +238,16 @@ static int process_run(lua_State *L) {
     lua_setfield(L, 3, "PATH");
     push_environment(L, 3);
     char **environment = push_vector(L, lua_gettop(L));
-    lua_pushcfunction(L, process_find);
-    lua_rawgeti(L, 1, 1);
-    lua_call(L, 1, 1);
-    const char *path = lua_tostring(L, -1);
-    if (!path)
+    char path[PATH_MAX];
+    if (!words[0] || !mgd_program_find(words[0], path))
         return not_started(L, ENOENT);
-    int error = open_files(p, input, length) ? start(p, path, words, environment) : errno;
-    if (error)
+    int error = open_files(p, input, length)
+                    ? mgd_program_start(path, words, environment, p->file, &p->pid)
+                    : errno;
+    if (error) {
+        p->pid = 0;
         return not_started(L, error);
+    }
     lua_newtable(L);
     wait_until(L, p, until);
     set_content(L, p->file[OUTPUT], "out");

@@ -28,9 +28,9 @@ typedef enum {
 typedef enum { MGD_PARITY_NONE, MGD_PARITY_EVEN, MGD_PARITY_ODD } mgd_parity;
 typedef enum { MGD_FLOW_NONE, MGD_FLOW_HARDWARE, MGD_FLOW_SOFTWARE } mgd_flow;
 
-/* Bytes by functions of the caller's; each returns a status and says why in ctx. `read` puts at
- * most `most` bytes into `bytes`, waits no longer than `seconds` and sets *count, 0 when none
- * came. `close` may be NULL. */
+/* Bytes by functions of the caller's; each returns a status and says why in ctx: MGD_ERR_IO, that
+ * the other side is gone. `read` puts at most `most` bytes into `bytes`, waits no longer than
+ * `seconds` and sets *count, 0 when none came. `close` may be NULL. */
 typedef struct {
     mgd_status (*write)(void *user, mgd_context *ctx, const void *bytes, size_t count);
     mgd_status (*read)(void *user, mgd_context *ctx, void *bytes, size_t most, double seconds,
@@ -44,8 +44,8 @@ typedef struct {
     const char *const *words;       /* … {"EXEC", program, word, …, NULL}; or … */
     const mgd_wire_calls *calls;    /* … these */
     const char *const *environment; /* EXEC: NULL-terminated "NAME=text"; NULL: this process's */
-    double timeout;                 /* seconds to open it */
-    size_t limit;                   /* bytes that may wait to be read, at most */
+    double timeout;                 /* seconds to open it; 0: 5 */
+    size_t limit;                   /* bytes that may wait to be read, at most; 0: 64 MiB */
     unsigned baud;                  /* ASRL; 0: 115200 */
     unsigned stop_bits;             /* ASRL: 1 or 2; 0: 1 */
     mgd_parity parity;
@@ -55,7 +55,7 @@ typedef struct {
 /* Copies what the specification points to, so that the wire can be opened again. */
 mgd_status mgd_wire_open(mgd_context *ctx, const mgd_wire_spec *spec, mgd_wire **out);
 /* Closes what is left and opens it anew; what had come is dropped. A child is ended and started
- * again. */
+ * again. Where that fails the wire stays closed, and can be reopened later. */
 mgd_status mgd_wire_reopen(mgd_context *ctx, mgd_wire *wire);
 /* A child gets a moment to end by itself once its input is closed, then is killed with all that it
  * started. */
@@ -66,7 +66,8 @@ mgd_fault mgd_wire_fault(const mgd_wire *wire);
 /* The descriptors that it reads from and writes to; −1 where it has none. */
 void mgd_wire_descriptors(const mgd_wire *wire, int *in, int *out);
 
-/* All of it, in one system call where the system takes it at once. `until`: mgd_clock. */
+/* All of it, in one system call where the system takes it at once. `until`: mgd_clock. What fails,
+ * or Ctrl-C, may leave a part of it sent. */
 mgd_status mgd_wire_write(mgd_context *ctx, mgd_wire *wire, const void *bytes, size_t count,
                           double until);
 /* The next `count` bytes, good until the next call on this wire. */
@@ -78,22 +79,25 @@ mgd_status mgd_wire_take_until(mgd_context *ctx, mgd_wire *wire, char end, doubl
 /* Whatever has come or comes within `seconds`, possibly nothing. */
 mgd_status mgd_wire_take_some(mgd_context *ctx, mgd_wire *wire, double seconds, const char **bytes,
                               size_t *count);
-/* Drops what has come, and what comes until it has been silent for `seconds`. */
+/* Drops what has come, and what comes until it has been silent for `seconds`; MGD_FAULT_LATE after
+ * 20 times as long without such a silence. */
 mgd_status mgd_wire_drain(mgd_context *ctx, mgd_wire *wire, double seconds);
 
 /* ---- the other side: for servers ------------------------------------------------------------- */
 
 /* Waits for clients at "127.0.0.1:5025" (port 0: any free one), "pty" (a pseudo-terminal) or "-"
- * (standard input and output). */
+ * (standard input and output, which are taken from the rest of the program until it is closed: what
+ * that prints goes to standard error). */
 typedef struct mgd_listener mgd_listener;
 mgd_status mgd_listener_open(mgd_context *ctx, const char *address, mgd_listener **out);
 /* Where it listens: "127.0.0.1:40123", "/dev/pts/3", "-". */
 const char *mgd_listener_address(const mgd_listener *listener);
-/* The next client, or NULL when none came until the deadline. A pty and "-" have one, once: after
- * that has gone away "-" fails with MGD_FAULT_CLOSED semantics, a pty waits for the next. */
+/* The next client, or NULL when none came until the deadline. A pseudo-terminal is a cable, not a
+ * connection: it has a client when the first byte has come, which never closes it. "-" has one
+ * client; to ask for another fails with MGD_ERR_IO. A client's wire cannot be opened again. */
 mgd_status mgd_listener_accept(mgd_context *ctx, mgd_listener *listener, double until, size_t limit,
                                mgd_wire **out);
-/* Sends `bytes` to clients that wait and closes them. */
+/* Sends `bytes` to clients that wait at a port, and closes them; does not wait. */
 void mgd_listener_refuse(mgd_listener *listener, const void *bytes, size_t count);
 void mgd_listener_close(mgd_listener *listener);
 
