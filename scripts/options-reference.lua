@@ -7,6 +7,7 @@ local codes = require "mgd.codes"
 local experiment = require "mgd.studies.experiment"
 local fit = require "mgd.hardware.fit"
 local layers = require "mgd.networks.layers"
+local link = require "mgd.hardware.link"
 local nn = require "mgd.networks.nn"
 local options = require "mgd.base.options"
 local parts = require "mgd.studies.experiment.parts"
@@ -62,6 +63,7 @@ the wrong type, out of range, or without effect beside the others is an error at
 section("`mgd.train{…}`", train.SCHEMA)
 section("`mgd.chip{…}`", chip.SCHEMA)
 section("`clock = {…}`", chip.CLOCK)
+section("`mgd.chip.link(to, {…})`", link.SCHEMA)
 print "\nModels of the stages: [docs/physics](physics/README.md)."
 section("`perturbation = {…}`", codes.SCHEMA)
 section("`init = {…}` and `net:init{…}`", nn.INIT_SCHEMA)

@@ -90,6 +90,7 @@ void l_open_files(lua_State *L);
 void l_open_process(lua_State *L);
 void l_open_stats(lua_State *L);
 void l_open_terminal(lua_State *L);
+void l_open_wire(lua_State *L);
 
 /* Adds find and run to the table on top of the stack (l_program.c). */
 void l_add_programs(lua_State *L);

@@ -3,6 +3,7 @@
 #include "../base/program.h"
 #include "transport.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -34,10 +35,14 @@ static bool read_address(char *text, char **words) {
     return count > 1;
 }
 
+/* In one line, whatever is in the words. */
 static void write_address(char *const *words, char *text, size_t room) {
     size_t used = (size_t)snprintf(text, room, "EXEC::%s", words[1]);
     for (size_t i = 2; words[i] && used < room; i++)
         used += (size_t)snprintf(text + used, room - used, " %s", words[i]);
+    for (char *c = text; *c; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = ' ';
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */

@@ -3,10 +3,8 @@
 #include "transport.h"
 
 static mgd_status open_functions(mgd_context *ctx, mgd_wire *w, double until) {
-    (void)ctx;
-    (void)w;
     (void)until;
-    return MGD_OK;
+    return w->calls.open ? w->calls.open(w->calls.user, ctx) : MGD_OK;
 }
 
 static void close_functions(mgd_wire *w) {

@@ -114,7 +114,7 @@ static mgd_status check_port(mgd_context *ctx, const mgd_wire *w) {
 static mgd_status open_connection(mgd_context *ctx, mgd_wire *w, double until) {
     struct addrinfo *list;
     int fd, reason = 0;
-    double begun = mgd_clock();
+    double wait = until - mgd_clock();
     MGD_TRY(check_port(ctx, w));
     MGD_TRY(mgd_resolve(ctx, w->words[1], w->words[2], until, &list));
     mgd_status status = connect_any(ctx, list, until, &fd, &reason);
@@ -124,7 +124,7 @@ static mgd_status open_connection(mgd_context *ctx, mgd_wire *w, double until) {
         w->fault = reason == ETIMEDOUT ? MGD_FAULT_LATE : MGD_FAULT_CLOSED;
         if (reason == ETIMEDOUT)
             return mgd_fail(ctx, MGD_ERR_IO, MGD_ADDRESS ": no connection within %.3g s",
-                            w->address, mgd_clock() - begun);
+                            w->address, wait);
         return mgd_fail(ctx, MGD_ERR_IO, MGD_ADDRESS ": no connection: %s", w->address,
                         strerror(reason));
     }

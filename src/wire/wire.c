@@ -235,9 +235,8 @@ static mgd_status take_in(mgd_context *ctx, mgd_wire *w, double until, bool *cam
     return MGD_OK;
 }
 
-static mgd_status fail_late(mgd_context *ctx, mgd_wire *w, const char *wanted, double begun) {
+static mgd_status fail_late(mgd_context *ctx, mgd_wire *w, const char *wanted, double waited) {
     w->fault = MGD_FAULT_LATE;
-    double waited = mgd_clock() - begun;
     if (waiting(w) == 0)
         return mgd_fail(ctx, MGD_ERR_IO, MGD_ADDRESS ": nothing came within %.3g s", w->address,
                         waited);
@@ -247,7 +246,7 @@ static mgd_status fail_late(mgd_context *ctx, mgd_wire *w, const char *wanted, d
 
 mgd_status mgd_wire_take(mgd_context *ctx, mgd_wire *w, size_t count, double until,
                          const char **bytes) {
-    double begun = mgd_clock();
+    double wait = until - mgd_clock();
     MGD_TRY(begin(ctx, w));
     if (count > w->spec.limit)
         return fail_limit(ctx, w);
@@ -257,7 +256,7 @@ mgd_status mgd_wire_take(mgd_context *ctx, mgd_wire *w, size_t count, double unt
         MGD_TRY(take_in(ctx, w, until, &came));
         snprintf(wanted, sizeof wanted, "%zu", count);
         if (!came)
-            return fail_late(ctx, w, wanted, begun);
+            return fail_late(ctx, w, wanted, wait);
     }
     *bytes = w->buffer ? w->buffer + w->begin : "";
     w->begin += count;
@@ -266,7 +265,7 @@ mgd_status mgd_wire_take(mgd_context *ctx, mgd_wire *w, size_t count, double unt
 
 mgd_status mgd_wire_take_until(mgd_context *ctx, mgd_wire *w, char end, double until,
                                const char **bytes, size_t *count) {
-    double begun = mgd_clock();
+    double wait = until - mgd_clock();
     size_t seen = 0;
     MGD_TRY(begin(ctx, w));
     for (;;) {
@@ -282,7 +281,7 @@ mgd_status mgd_wire_take_until(mgd_context *ctx, mgd_wire *w, char end, double u
         seen = waiting(w);
         MGD_TRY(take_in(ctx, w, until, &came));
         if (!came)
-            return fail_late(ctx, w, end == '\n' ? "a line feed" : "the end of a message", begun);
+            return fail_late(ctx, w, end == '\n' ? "a line feed" : "the end of a message", wait);
     }
 }
 
@@ -305,7 +304,7 @@ mgd_status mgd_wire_drain(mgd_context *ctx, mgd_wire *w, double seconds) {
         w->begin = w->end;
         MGD_TRY(take_in(ctx, w, mgd_clock() + seconds, &came));
         if (came && mgd_clock() > begun + PATIENCE * seconds)
-            return fail_late(ctx, w, "silence", begun);
+            return fail_late(ctx, w, "silence", PATIENCE * seconds);
     }
     return MGD_OK;
 }
@@ -352,7 +351,7 @@ static mgd_status wait_to_write(mgd_context *ctx, mgd_wire *w, double until, boo
 
 static mgd_status write_descriptor(mgd_context *ctx, mgd_wire *w, const char *bytes, size_t count,
                                    double until) {
-    double begun = mgd_clock();
+    double time = until - mgd_clock();
     bool ready = true, wait = w->shared;
     for (size_t done = 0; done < count;) {
         MGD_TRY(mgd_interrupt_answer(ctx));
@@ -361,7 +360,7 @@ static mgd_status write_descriptor(mgd_context *ctx, mgd_wire *w, const char *by
         if (!ready) {
             w->fault = MGD_FAULT_LATE;
             return mgd_fail(ctx, MGD_ERR_IO, MGD_ADDRESS ": it took %zu of %zu bytes within %.3g s",
-                            w->address, done, count, mgd_clock() - begun);
+                            w->address, done, count, time);
         }
         ssize_t n = put(w, bytes + done, count - done);
         if (n < 0 && errno != EAGAIN && errno != EINTR)

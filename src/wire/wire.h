@@ -30,8 +30,10 @@ typedef enum { MGD_FLOW_NONE, MGD_FLOW_HARDWARE, MGD_FLOW_SOFTWARE } mgd_flow;
 
 /* Bytes by functions of the caller's; each returns a status and says why in ctx: MGD_ERR_IO, that
  * the other side is gone. `read` puts at most `most` bytes into `bytes`, waits no longer than
- * `seconds` and sets *count, 0 when none came. `close` may be NULL. */
+ * `seconds` and sets *count, 0 when none came. `open` and `close` may be NULL; a wire that is
+ * reopened calls close, then open. */
 typedef struct {
+    mgd_status (*open)(void *user, mgd_context *ctx);
     mgd_status (*write)(void *user, mgd_context *ctx, const void *bytes, size_t count);
     mgd_status (*read)(void *user, mgd_context *ctx, void *bytes, size_t most, double seconds,
                        size_t *count);

@@ -203,6 +203,13 @@ local function new(opts)
   return chip
 end
 
+-- Loaded when it is asked for.
+local LATER = {
+  link = function()
+    return require("mgd.hardware.link").open
+  end,
+}
+
 return naming.module("mgd.chip", {
   SCHEMA = SCHEMA,
   CLOCK = CLOCK,
@@ -210,4 +217,11 @@ return naming.module("mgd.chip", {
   is_chip = function(value)
     return type(value) == "table" and getmetatable(value) == Chip
   end,
-}, { call = new, later = { "serve", "replay" } })
+}, {
+  call = new,
+  loads = LATER,
+  load = function(name)
+    return LATER[name]()
+  end,
+  later = { "serve", "replay" },
+})
