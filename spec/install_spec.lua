@@ -34,6 +34,14 @@ describe("an installation", function()
       .. "'print(require([[mgd]]).version)'"):format(folder))))
   end)
 
+  it("has mgd_chip.py where the installed library finds it", function()
+    local place = run(("cd / && '%s/usr/bin/mgd-lua' -e "
+      .. "'require([[mgd]]) print(require([[mgd.hardware.python]]).folder())'"):format(folder))
+    assert.equal(folder .. "/usr/share/lua/5.4/mgd/../../../mgd-lua/python\n", place)
+    assert.equal(read "src/python/mgd_chip.py",
+      read(folder .. "/usr/share/mgd-lua/python/mgd_chip.py"))
+  end)
+
   it("has documents whose links lead to files", function()
     local list, count = run(("find '%s/usr/share/doc' -name '*.md'"):format(folder)), 0
     for path in list:gmatch "[^\n]+" do
