@@ -88,6 +88,7 @@ void l_open_fit(lua_State *L);
 void l_open_sqlite(lua_State *L);
 void l_open_files(lua_State *L);
 void l_open_process(lua_State *L);
+void l_open_serve(lua_State *L);
 void l_open_stats(lua_State *L);
 void l_open_terminal(lua_State *L);
 void l_open_wire(lua_State *L);

@@ -208,6 +208,9 @@ local LATER = {
   link = function()
     return require("mgd.hardware.link").open
   end,
+  serve = function()
+    return require("mgd.hardware.serve").serve
+  end,
 }
 
 return naming.module("mgd.chip", {
@@ -223,5 +226,5 @@ return naming.module("mgd.chip", {
   load = function(name)
     return LATER[name]()
   end,
-  later = { "serve", "replay" },
+  later = { "replay" },
 })
