@@ -104,7 +104,7 @@ describe("the chip server measures", function()
       .. "\2\0\0\0\3\0\0\0 +-")
     assert.equal(#"OK #232" + 4 * 8, #block)
     for k = 1, 4 do
-      assert.equal(text[k], (string.unpack("<d", block, #"OK #232" + 1 + (k - 1) * 8)))
+      assert.equal(text[k], served.double(block, #"OK #232" + 1 + (k - 1) * 8))
     end
   end)
 
@@ -215,6 +215,8 @@ describe("the chip server serves", function()
   end)
 end)
 
+local ONE, MINUS_TWO = "\0\0\128\63", "\0\0\0\192" -- as f32
+
 describe("the SCPI of the chip server", function()
   local ask
 
@@ -253,9 +255,9 @@ describe("the SCPI of the chip server", function()
 
   it("answers in blocks after FORMat REAL", function()
     assert.is_nil(ask "PAR:WRIT (1,-2);:FORM REAL,32")
-    assert.equal("#18" .. string.pack("<ff", 1, -2) .. ";REAL", ask "PAR:WRIT?;:FORM?")
-    assert.is_nil(ask("FORM ASC;:PAR:WRIT #18" .. string.pack("<ff", 3, 4)))
-    assert.equal("3,4", ask "PAR:WRIT?")
+    assert.equal("#18" .. ONE .. MINUS_TWO .. ";REAL", ask "PAR:WRIT?;:FORM?")
+    assert.is_nil(ask("FORM ASC;:PAR:WRIT #18" .. MINUS_TWO .. ONE))
+    assert.equal("-2,1", ask "PAR:WRIT?")
   end)
 
   it("takes headers on from the one before, and from the root", function()

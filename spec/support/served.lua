@@ -26,6 +26,47 @@ function M.numbers(answer)
   return out
 end
 
+-- CRC-16/CCITT-FALSE, bit by bit without bit operators.
+local function crc(text)
+  local sum = 0xFFFF
+  for i = 1, #text do
+    local byte = text:byte(i)
+    for bit = 7, 0, -1 do
+      local turned = (sum >= 0x8000) ~= (math.floor(byte / 2 ^ bit) % 2 == 1)
+      sum = sum * 2 % 0x10000
+      if turned then -- exclusive or with 0x1021: bits 12, 5 and 0
+        for _, place in ipairs { 12, 5, 0 } do
+          sum = sum + (math.floor(sum / 2 ^ place) % 2 == 1 and -1 or 1) * 2 ^ place
+        end
+      end
+    end
+  end
+  return string.char(math.floor(sum / 256), sum % 256)
+end
+
+--- A short message as a frame: COBS of sequence, message and CRC, and a zero.
+function M.frame(sequence, message)
+  local text = string.char(sequence) .. message
+  local out = {}
+  for piece in (text .. crc(text) .. "\0"):gmatch "(%Z*)%z" do
+    out[#out + 1] = string.char(#piece + 1) .. piece
+  end
+  return table.concat(out) .. "\0"
+end
+
+--- The f64 at a place of a text, low byte first.
+function M.double(text, at)
+  local byte, mantissa = { text:byte(at, at + 7) }, 0
+  for i = 1, 6 do
+    mantissa = mantissa + byte[i] * 256 ^ (i - 1)
+  end
+  mantissa = mantissa + byte[7] % 16 * 256 ^ 6
+  local exponent = byte[8] % 128 * 16 + math.floor(byte[7] / 16)
+  local value = exponent == 0 and mantissa * 2 ^ -1074
+    or (1 + mantissa / 2 ^ 52) * 2 ^ (exponent - 1023)
+  return byte[8] >= 128 and -value or value
+end
+
 --- Numbers as the small protocol has them.
 function M.words(list)
   local out = {}
