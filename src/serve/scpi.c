@@ -20,18 +20,32 @@ enum { ERROR_WAITS = 4, EVENT = 32 }; /* … of the status byte */
 
 /* ---- the queue of errors --------------------------------------------------------------------- */
 
+/* Text between quotation marks of SCPI, which are ASCII: θ is spelt out, and what else is not ASCII
+ * is left out. Returns where it ends, `room` bytes from `to` at the latest. */
+static char *put_quoted(char *to, size_t room, const char *from) {
+    static const char theta[] = "θ", spelt[] = "theta";
+    for (const char *last = to + room; *from && to < last; from++) {
+        unsigned char c = (unsigned char)*from;
+        if (strncmp(from, theta, sizeof theta - 1) == 0 && last - to >= (long)sizeof spelt) {
+            to = (char *)memcpy(to, spelt, sizeof spelt - 1) + sizeof spelt - 1;
+            from += sizeof theta - 2;
+        } else if (c < 0x80) {
+            *to++ = c == '"' ? '\'' : c < ' ' ? ' ' : (char)c;
+        }
+    }
+    return to;
+}
+
 static void queue(mgd_scpi *scpi, int code, const char *what, const char *why) {
     if (scpi->waiting == MGD_SCPI_QUEUE) {
         scpi->status |= DEVICE_ERROR;
         snprintf(scpi->queue[MGD_SCPI_QUEUE - 1], MGD_SCPI_ERROR, "-350,\"Queue overflow\"");
         return;
     }
-    char *to = scpi->queue[scpi->waiting++];
-    int count = snprintf(to, MGD_SCPI_ERROR - 1, "%d,\"%s%s%s", code, what, *why ? ";" : "", why);
-    size_t last = (size_t)count < MGD_SCPI_ERROR - 2 ? (size_t)count : MGD_SCPI_ERROR - 2;
-    for (char *c = strchr(to, '"') + 1; *c; c++) /* within the quotation marks */
-        *c = *c == '"' ? '\'' : (unsigned char)*c < ' ' ? ' ' : *c;
-    memcpy(to + last, "\"", 2);
+    char *text = scpi->queue[scpi->waiting++];
+    int count = snprintf(text, MGD_SCPI_ERROR / 2, "%d,\"%s%s", code, what, *why ? ";" : "");
+    char *end = put_quoted(text + count, (size_t)(MGD_SCPI_ERROR - 2 - count), why);
+    memcpy(end, "\"", 2);
 }
 
 void mgd_scpi_refuse(mgd_server *server, mgd_verdict verdict, const char *why) {
