@@ -35,6 +35,14 @@ static void follow(pid_t parent) {
 #endif
 }
 
+/* Signals that end a process end a child at once, whatever its parent, which unwinds and leaves
+ * hardware safe, does at them. What is ignored stays so. */
+static void end_at_once(int number) {
+    struct sigaction action;
+    if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+        signal(number, SIG_DFL);
+}
+
 /* fork() → 0 in the child, its number in the parent */
 static int process_fork(lua_State *L) {
     pid_t parent = getpid();
@@ -44,6 +52,8 @@ static int process_fork(lua_State *L) {
         return l_error(L, "a process could not be started: %s", strerror(errno));
     if (pid == 0) {
         follow(parent);
+        end_at_once(SIGTERM);
+        end_at_once(SIGHUP);
         mgd_interrupt_clear();
     }
     lua_pushinteger(L, pid);

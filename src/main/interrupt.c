@@ -1,4 +1,5 @@
-/* interrupt.c: Ctrl-C, for Lua code, for coroutines and for the C loops of the runtime.
+/* interrupt.c: Ctrl-C, for Lua code, for coroutines and for the C loops of the runtime; and the
+ * signals that end a process, SIGTERM and SIGHUP.
  *
  * A signal handler may do two things here: set a flag and set a debug hook (lua_sethook allows
  * it). The hook raises "interrupted!" before the next instruction, but only in the coroutine that
@@ -13,6 +14,11 @@
  *
  * The first Ctrl-C asks, and restores the default action, as in `lua`: a second one ends the
  * process, whatever the first was caught by. The next line of a session begins anew.
+ *
+ * SIGTERM and SIGHUP ask as Ctrl-C does, but not to go on afterwards: when all has unwound and the
+ * state is closed, so that hardware is safe and files are whole, the process dies of that very
+ * signal. Whatever catches the error lives for a second; then each instruction of Lua raises it
+ * anew, but for those of finalisers, where Lua calls no hook.
  */
 
 #include "main.h"
@@ -22,6 +28,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #define RUNTIME "mgd.core"
 #define RUNTIME_CALLS "mgd.interrupts" /* registry: set by the runtime when it is loaded */
@@ -58,26 +66,42 @@ static struct {
     volatile sig_atomic_t happened;
     lua_State *died; /* the coroutine in which the error was raised, until its resumer knows */
     pthread_t thread;
-    bool ignored; /* the process was started with SIGINT ignored: so it stays */
+    bool ignored;                  /* the process was started with SIGINT ignored: so it stays */
+    volatile sig_atomic_t ending;  /* the signal that the process is to die of; 0 */
+    volatile sig_atomic_t insists; /* it was asked again */
 } self = {.calls = &own_calls};
 
-static void on_signal(int number);
+#define PATIENCE 1 /* seconds, the least of alarm() */
 
-static void set_action(void (*action)(int)) {
-    if (self.ignored)
-        return;
+static void on_signal(int number);
+static void on_alarm(int number);
+
+static void set_signal(int number, void (*action)(int)) {
     struct sigaction sa = {.sa_handler = action};
     sigemptyset(&sa.sa_mask);
-    sigaction(SIGINT, &sa, NULL);
+    sigaction(number, &sa, NULL);
+}
+
+static bool is_ignored(int number) {
+    struct sigaction present;
+    return sigaction(number, NULL, &present) == 0 && present.sa_handler == SIG_IGN;
+}
+
+/* Of Ctrl-C. */
+static void set_action(void (*action)(int)) {
+    if (!self.ignored)
+        set_signal(SIGINT, action);
 }
 
 /* ---- the hook -------------------------------------------------------------------------------- */
 
 static void on_hook(lua_State *L, lua_Debug *ar) {
     (void)ar;
-    lua_sethook(L, NULL, 0, 0);
-    if (!self.calls->pending())
-        return;
+    if (!self.insists) {
+        lua_sethook(L, NULL, 0, 0);
+        if (!self.calls->pending())
+            return;
+    }
     self.calls->clear();
     self.died = L;
     luaL_where(L, 0); /* of the code that runs; of its caller where that is a C function */
@@ -88,15 +112,25 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
     lua_error(L);
 }
 
+/* One that stays must not stop message handlers, which are C functions: it counts instructions. */
 static void set_hook(lua_State *L) {
-    lua_sethook(L, on_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    int calls = self.insists ? 0 : LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE;
+    lua_sethook(L, on_hook, calls | LUA_MASKCOUNT, 1);
+}
+
+/* ---- the handlers ---------------------------------------------------------------------------- */
+
+/* Whether another thread, a worker of the runtime, got what is for this one. */
+static bool is_passed_on(int number) {
+    if (pthread_equal(pthread_self(), self.thread))
+        return false;
+    pthread_kill(self.thread, number);
+    return true;
 }
 
 static void on_signal(int number) {
-    if (!pthread_equal(pthread_self(), self.thread)) { /* a worker of the runtime got it */
-        pthread_kill(self.thread, number);
+    if (is_passed_on(number))
         return;
-    }
     int saved = errno;
     lua_State *L = self.running;
     self.calls->request();
@@ -106,6 +140,34 @@ static void on_signal(int number) {
         set_hook(L);
     }
     errno = saved;
+}
+
+/* Asks what runs to end, now and whenever PATIENCE has passed since. */
+static void ask_to_end(void) {
+    int saved = errno;
+    lua_State *L = self.running;
+    self.calls->request();
+    if (L)
+        set_hook(L);
+    set_signal(SIGALRM, on_alarm);
+    alarm(PATIENCE);
+    errno = saved;
+}
+
+static void on_alarm(int number) {
+    if (is_passed_on(number))
+        return;
+    self.insists = 1;
+    ask_to_end();
+}
+
+static void on_end(int number) {
+    if (is_passed_on(number))
+        return;
+    bool first = self.ending == 0;
+    self.ending = number;
+    if (first)
+        ask_to_end();
 }
 
 /* ---- coroutines ------------------------------------------------------------------------------ */
@@ -127,7 +189,7 @@ static int resume(lua_State *L, lua_State *co, int arguments, bool raises) {
     lua_xmove(L, co, arguments);
     lua_State *resumer = self.running ? L : NULL;
     self.running = resumer ? co : NULL;
-    if (resumer && self.calls->pending())
+    if (resumer && (self.calls->pending() || self.insists))
         set_hook(co);
     int results = 0;
     int status = lua_resume(co, L, arguments, &results);
@@ -238,9 +300,12 @@ void interrupt_open(lua_State *L) {
         {"wrap", coroutine_wrap},
         {NULL, NULL},
     };
-    struct sigaction present;
+    static const int ends[] = {SIGTERM, SIGHUP};
     self.thread = pthread_self();
-    self.ignored = sigaction(SIGINT, NULL, &present) == 0 && present.sa_handler == SIG_IGN;
+    self.ignored = is_ignored(SIGINT);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (!is_ignored(ends[i]))
+            set_signal(ends[i], on_end);
     lua_getglobal(L, "coroutine");
     luaL_setfuncs(L, functions, 0);
     lua_pop(L, 1);
@@ -254,7 +319,22 @@ void interrupt_open(lua_State *L) {
 void interrupt_close(void) {
     set_action(SIG_DFL);
     self.running = NULL;
+    if (self.ending)
+        set_signal(SIGALRM, SIG_IGN);
+    self.calls->clear(); /* finalisers are to work */
     self.calls = &own_calls;
+}
+
+void interrupt_end(void) {
+    if (!self.ending)
+        return;
+    fflush(NULL);
+    set_signal(self.ending, SIG_DFL);
+    raise(self.ending);
+}
+
+bool interrupt_ends(void) {
+    return self.ending != 0;
 }
 
 void interrupt_watch(lua_State *L) {
@@ -263,6 +343,8 @@ void interrupt_watch(lua_State *L) {
     self.died = NULL;
     self.running = L;
     set_action(on_signal);
+    if (self.ending)
+        ask_to_end();
 }
 
 void interrupt_unwatch(void) {
@@ -277,7 +359,7 @@ void interrupt_unwatch(void) {
 bool interrupt_take(void) {
     bool taken = self.calls->pending();
     self.calls->clear();
-    return taken;
+    return taken || self.ending;
 }
 
 bool interrupt_happened(void) {

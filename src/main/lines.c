@@ -1,9 +1,9 @@
 /* lines.c: one line of input, edited with GNU readline when both ends are a terminal, plain
  * otherwise (readline completes on TAB even from a pipe).
  *
- * Readline's callback interface under pselect, with SIGINT blocked everywhere but inside of
- * pselect: Ctrl-C is noticed at one place and no key is lost to it. Readline itself installs no
- * signal handler and jumps nowhere.
+ * Readline's callback interface under pselect, with signals that ask to stop blocked everywhere but
+ * inside of pselect: Ctrl-C is noticed at one place and no key is lost to it. Readline itself
+ * installs no signal handler and jumps nowhere.
  */
 
 #include "main.h"
@@ -99,6 +99,8 @@ static line_status read_edited(const char *prompt, char **text) {
     sigset_t blocked, before;
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGINT);
+    sigaddset(&blocked, SIGTERM);
+    sigaddset(&blocked, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &blocked, &before);
     if (self.started)
         rl_reset_screen_size(); /* the window may have changed while code ran */
@@ -120,7 +122,7 @@ static line_status read_edited(const char *prompt, char **text) {
             break;
     }
     if (interrupted) {
-        fputs("^C", stdout); /* the terminal is raw: nobody else echoes it */
+        fputs(interrupt_ends() ? "" : "^C", stdout); /* raw: the terminal does not echo it */
         fflush(stdout);
         rl_free_line_state();
         rl_callback_sigcleanup();

@@ -3,7 +3,8 @@
  * Where it differs, on purpose: scripts, -e and LUA_INIT are text (bytecode is refused, because
  * a damaged one can crash the interpreter); modules are also found beside the executable; `mgd` is
  * a global in interactive sessions; Ctrl-C reaches coroutines and the loops of the runtime, and
- * a script that it stops exits with status 130; --help and --version exist. The collector is left
+ * a script that it stops exits with status 130; SIGTERM and SIGHUP end the process when the script
+ * has unwound and finalisers have run; --help and --version exist. The collector is left
  * in its incremental mode, where the steps that the runtime asks for big buffers take effect.
  */
 
@@ -282,5 +283,6 @@ int main(int argc, char **argv) {
         c.status = STATUS_INTERRUPTED;
     interrupt_close();
     lua_close(L);
+    interrupt_end();
     return c.status;
 }

@@ -35,8 +35,15 @@ void interrupt_close(void);
 void interrupt_watch(lua_State *L);
 void interrupt_unwatch(void);
 
-/* True once after a Ctrl-C that nothing has answered: how a prompt learns of it. */
+/* True once after a Ctrl-C that nothing has answered, and always where the process is to end: how a
+ * prompt learns of it. */
 bool interrupt_take(void);
+
+/* Whether a signal has asked for the end of the process. */
+bool interrupt_ends(void);
+
+/* Call after lua_close: does not return where a signal has asked for the end. */
+void interrupt_end(void);
 
 /* Whether Ctrl-C was pressed since the last watch. */
 bool interrupt_happened(void);

@@ -144,7 +144,7 @@ void repl_run(lua_State *L) {
     lines_open();
     interrupt_watch(L);
     interrupt_unwatch(); /* at the prompt: signals are taken, nothing runs */
-    for (;;) {
+    while (!interrupt_ends()) {
         int status = LUA_OK;
         line_status read = read_statement(L, &status);
         if (read == LINE_END)
