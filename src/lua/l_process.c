@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,27 +36,37 @@ static void follow(pid_t parent) {
 #endif
 }
 
+static const int ends[] = {SIGTERM, SIGHUP};
+enum { ENDS = sizeof ends / sizeof *ends };
+
 /* Signals that end a process end a child at once, whatever its parent, which unwinds and leaves
  * hardware safe, does at them. What is ignored stays so. */
-static void end_at_once(int number) {
+static void end_at_once(void) {
     struct sigaction action;
-    if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-        signal(number, SIG_DFL);
+    for (size_t i = 0; i < ENDS; i++)
+        if (sigaction(ends[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            signal(ends[i], SIG_DFL);
 }
 
 /* fork() → 0 in the child, its number in the parent */
 static int process_fork(lua_State *L) {
     pid_t parent = getpid();
+    sigset_t held, before; /* until the child has its own way with them */
+    sigemptyset(&held);
+    for (size_t i = 0; i < ENDS; i++)
+        sigaddset(&held, ends[i]);
     fflush(NULL);
+    pthread_sigmask(SIG_BLOCK, &held, &before);
     pid_t pid = fork();
-    if (pid < 0)
-        return l_error(L, "a process could not be started: %s", strerror(errno));
+    int reason = errno;
     if (pid == 0) {
         follow(parent);
-        end_at_once(SIGTERM);
-        end_at_once(SIGHUP);
+        end_at_once();
         mgd_interrupt_clear();
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0)
+        return l_error(L, "a process could not be started: %s", strerror(reason));
     lua_pushinteger(L, pid);
     return 1;
 }
