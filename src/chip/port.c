@@ -1,0 +1,217 @@
+/* Ports: opening one, finding out what is at its end, and what is to be known of it. */
+
+#include "port_state.h"
+
+#include <string.h>
+
+#define SILENCE 0.05       /* s without a byte, after which nothing more is expected */
+#define PROBE_SECONDS 1.0  /* for an answer while dialect and terminator are found out … */
+#define PROBE_PROGRAM 10.0 /* … of a program that has to start first */
+
+/* ---- forgetting ----------------------------------------------------------------------------- */
+
+mgd_status mgd_port_forget(mgd_context *ctx, mgd_port *port) {
+    bool late = port->gone > 0 && !port->dialect->frames;
+    mgd_status status = MGD_OK;
+    port->out.count = port->num_requests = port->answered = port->gone = 0;
+    port->out.failed = port->sent = false;
+    if (late && port->wire)
+        status = mgd_wire_drain(ctx, port->wire, SILENCE + port->description.latency);
+    port->lost = status != MGD_OK && status != MGD_ERR_INTERRUPT;
+    return status;
+}
+
+/* ---- finding out ----------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *dialect, *terminator;
+} guess;
+
+/* Small chips take *IDN?, too, and their answer tells them. */
+static const guess guesses[] = {
+    {"scpi", "\n"}, {"lines", "\n"}, {"scpi", "\r\n"}, {"lines", "\r\n"}, {"scpi", ""}};
+
+static mgd_status ask_identity(mgd_context *ctx, mgd_port *port) {
+    const char *text;
+    size_t count;
+    mgd_port_say(port, port->dialect->identify, strlen(port->dialect->identify));
+    MGD_TRY(mgd_port_text(ctx, port, &text, &count));
+    port->identity.count = 0;
+    mgd_text_add(&port->identity, text, count);
+    return MGD_OK;
+}
+
+/* Asks in the words of a guess, and whether the answer is in its words. */
+static mgd_status try_guess(mgd_context *ctx, mgd_port *port, const guess *g) {
+    MGD_TRY(mgd_port_forget(ctx, port));
+    MGD_TRY(mgd_wire_drain(ctx, port->wire, 0));
+    port->dialect = mgd_dialect_of(g->dialect);
+    port->terminator = g->terminator;
+    return ask_identity(ctx, port);
+}
+
+static bool may_be(const mgd_port *port, const guess *g) {
+    bool frames = port->spec->dialect && strcmp(port->spec->dialect, "frames") == 0;
+    const char *dialect = frames ? "lines" : port->spec->dialect;
+    return (!dialect || strcmp(dialect, g->dialect) == 0) &&
+           (!port->spec->terminator || strcmp(port->spec->terminator, g->terminator) == 0);
+}
+
+/* Instruments on a network speak SCPI as a rule, programs and serial ports the small protocol. */
+static size_t guess_at(const mgd_port *port, size_t i) {
+    const char *address = mgd_port_address(port);
+    bool network = strncasecmp(address, "TCPIP", 5) == 0;
+    return network || i > 3 ? i : i ^ 1;
+}
+
+static mgd_status find_out(mgd_context *ctx, mgd_port *port) {
+    const mgd_port_spec *given = port->spec;
+    if (given->dialect && given->terminator) {
+        guess g = {given->dialect, given->terminator};
+        return try_guess(ctx, port, &g);
+    }
+    if (given->dialect && strcmp(given->dialect, "frames") == 0) {
+        guess g = {"frames", "\n"};
+        return try_guess(ctx, port, &g);
+    }
+    mgd_port_spec quick = *given;
+    bool program = strncasecmp(mgd_port_address(port), "EXEC", 4) == 0;
+    size_t count = sizeof guesses / sizeof *guesses, tried = 0;
+    mgd_status status = MGD_ERR_IO;
+    for (size_t i = 0; i < count && status != MGD_OK; i++) {
+        const guess *g = &guesses[guess_at(port, i)];
+        if (!may_be(port, g))
+            continue;
+        double most = program && tried++ == 0 ? PROBE_PROGRAM : PROBE_SECONDS;
+        quick.timeout = most < given->timeout ? most : given->timeout;
+        port->spec = &quick;
+        status = try_guess(ctx, port, g);
+        port->spec = given;
+        if (status == MGD_ERR_INTERRUPT || mgd_wire_fault(port->wire) == MGD_FAULT_CLOSED)
+            return status;
+    }
+    return status;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static mgd_status finish_description(mgd_context *ctx, mgd_port *port) {
+    const char *given = port->spec->describe;
+    if (given)
+        MGD_TRY(mgd_description_read(ctx, given, strlen(given), &port->description));
+    if (port->description.targets == SIZE_MAX)
+        port->description.targets = port->description.outputs;
+    return mgd_description_check(ctx, &port->description);
+}
+
+/* A chip that cannot describe itself is described by its user. */
+static mgd_status ask_description(mgd_context *ctx, mgd_port *port) {
+    const char *text;
+    size_t count;
+    mgd_description_close(&port->description);
+    mgd_description_default(&port->description);
+    mgd_port_say(port, port->dialect->describe, strlen(port->dialect->describe));
+    mgd_status status = mgd_port_text(ctx, port, &text, &count);
+    port->said.count = 0;
+    if (status == MGD_OK) {
+        mgd_text_add(&port->said, text, count);
+        MGD_TRY(mgd_description_read(ctx, text, count, &port->description));
+    } else if (!port->spec->describe || mgd_port_lost(port)) {
+        return status;
+    }
+    MGD_TRY(finish_description(ctx, port));
+    if (port->description.blocks && *port->dialect->reals) {
+        mgd_port_say(port, port->dialect->reals, strlen(port->dialect->reals));
+        MGD_TRY(mgd_port_done(ctx, port));
+    }
+    return MGD_OK;
+}
+
+static mgd_status open_dry(mgd_context *ctx, mgd_port *port) {
+    if (!port->spec->describe)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "a dry run opens nothing: expected describe = {parameters =, inputs =, …}");
+    mgd_description_default(&port->description);
+    port->dialect = mgd_dialect_of(port->spec->dialect ? port->spec->dialect : "scpi");
+    port->terminator = port->spec->terminator ? port->spec->terminator : "\n";
+    mgd_text_add(&port->identity, "dry run", 7);
+    return finish_description(ctx, port);
+}
+
+static mgd_status open(mgd_context *ctx, mgd_port *port) {
+    if (port->spec->dry_run)
+        return open_dry(ctx, port);
+    MGD_TRY(mgd_wire_open(ctx, &port->spec->wire, &port->wire));
+    MGD_TRY(find_out(ctx, port));
+    return ask_description(ctx, port);
+}
+
+mgd_status mgd_port_open(mgd_context *ctx, const mgd_port_spec *spec, mgd_port **out) {
+    void *memory;
+    if (spec->dialect && !mgd_dialect_of(spec->dialect))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "unknown dialect '%s': expected scpi, lines or frames", spec->dialect);
+    MGD_TRY(mgd_allocate(ctx, "port", 1, sizeof(mgd_port), &memory));
+    mgd_port *port = memory;
+    port->spec = spec;
+    mgd_status status = open(ctx, port);
+    if (status != MGD_OK) {
+        mgd_port_close(port);
+        return status;
+    }
+    *out = port;
+    return MGD_OK;
+}
+
+mgd_status mgd_port_reopen(mgd_context *ctx, mgd_port *port) {
+    mgd_text before = port->identity;
+    port->gone = 0;
+    if (!port->wire)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "the chip was closed");
+    MGD_TRY(mgd_port_forget(ctx, port));
+    MGD_TRY(mgd_wire_reopen(ctx, port->wire));
+    port->spent.reconnections++;
+    port->identity = (mgd_text){0};
+    mgd_status status = ask_identity(ctx, port);
+    bool same = status != MGD_OK || (port->identity.count == before.count &&
+                                     memcmp(port->identity.bytes, before.bytes, before.count) == 0);
+    if (!same)
+        status = mgd_fail(ctx, MGD_ERR_FORMAT,
+                          "%s: it was '%s', and is '%s' after the connection was opened again: "
+                          "expected the same chip",
+                          mgd_port_address(port), before.bytes, port->identity.bytes);
+    mgd_free(port->identity.bytes);
+    port->identity = before;
+    if (status == MGD_OK)
+        status = ask_description(ctx, port);
+    return status;
+}
+
+void mgd_port_shut(mgd_port *port) {
+    mgd_wire_close(port->wire);
+    port->wire = NULL;
+}
+
+void mgd_port_close(mgd_port *port) {
+    if (!port)
+        return;
+    mgd_wire_close(port->wire);
+    mgd_description_close(&port->description);
+    mgd_text *texts[] = {&port->identity, &port->said, &port->out, &port->answer, &port->rest};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        mgd_free(texts[i]->bytes);
+    mgd_free(port->end);
+    mgd_free(port);
+}
+
+/* ---- telling ------------------------------------------------------------------------------- */
+
+mgd_status mgd_port_tell(mgd_context *ctx, mgd_port *port, const char *text, size_t count) {
+    if (port->spec->dry_run) {
+        mgd_port_show(stderr, '>', text, count);
+        return MGD_OK;
+    }
+    if (port->spec->log)
+        mgd_port_show(port->spec->log, '>', text, count);
+    return mgd_wire_write(ctx, port->wire, text, count, mgd_clock() + port->spec->timeout);
+}
