@@ -21,7 +21,7 @@ typedef struct {
     int sign;                /* 0: θ itself; +1, −1: θ + θ̃, θ − θ̃ */
     const uint32_t *samples; /* rows: (B); lanes: (B × W), one sample per replica */
     unsigned tick, ticks;    /* a step has two ticks: in which one it begins, how many it lasts */
-    double amplitude;        /* a of the slot; for chips that perturb, else not set */
+    double amplitude;        /* a of the slot; where the chip perturbs or writes */
 } mgd_point;
 
 /* Where the chip gets parameters from. `first` and `count` are a range of θ; `worker` is the one
@@ -93,6 +93,7 @@ typedef struct {
     size_t unit;
     uint64_t replica, step; /* the first one's number */
     size_t steps;
+    const void *theta;       /* (P) as the run knows it, for a chip that does not yet */
     double amplitude;        /* at the first step */
     const uint32_t *samples; /* (steps × B) */
     double cost, c_tilde;    /* out: the last ones */
@@ -210,9 +211,11 @@ struct mgd_chip {
     size_t lanes;         /* replicas in a tile, when it can evaluate them side by side; else 0 */
     bool caller_only;     /* measure must run on the thread that started the run */
     bool in_order;        /* what it answers depends on what was asked before */
+    bool real;            /* hardware: what was done cannot be undone, and evaluations take time */
     bool perturbs;        /* forms θ̃ by itself, of code, seed, replica, slot and amplitude */
     bool integrates;      /* and trains by itself: session->teach instead of measure */
     size_t seats;         /* replicas that it can serve at once; 0: any number */
+    size_t steps;         /* that are worth asking for at once; 0: as many as fill its lanes */
     double resolution;    /* smallest relative step of a cost: unit in the last place */
     double ran, rested;   /* seconds of its runs' steps, and at rest */
 
@@ -231,5 +234,9 @@ typedef mgd_status mgd_respond(void *user, mgd_context *ctx, const mgd_tensor *t
                                const mgd_tensor *x, mgd_tensor **y);
 mgd_status mgd_responder_open(mgd_context *ctx, const mgd_chip *chip, mgd_respond *respond,
                               void *user, const mgd_task_spec *task, mgd_session **out);
+/* Of such a session: the costs of outputs y (B, …) of a batch, `stride` between those of signals.
+ * Takes y. */
+mgd_status mgd_responder_costs(mgd_context *ctx, mgd_session *session, mgd_tensor *y,
+                               const uint32_t *samples, size_t stride, double *cost);
 
 #endif

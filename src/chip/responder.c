@@ -82,14 +82,13 @@ static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_t
     return MGD_OK;
 }
 
-/* Asks for y, checks its shape and compares it with the target. */
-static mgd_status answer(mgd_context *ctx, const responder *s, const mgd_tensor *theta,
-                         const mgd_tensor *x, const mgd_tensor *target, size_t signals,
-                         size_t stride, double *cost, double *accuracy) {
+/* Checks the shape of outputs (B, …), which it frees, and compares them with the target. */
+static mgd_status judge(mgd_context *ctx, const responder *s, mgd_tensor *raw,
+                        const mgd_tensor *target, size_t signals, size_t stride, double *cost,
+                        double *accuracy) {
     char shape[128];
-    mgd_tensor *raw, *y;
-    MGD_TRY(s->respond(s->user, ctx, theta, x, &raw));
-    size_t n = mgd_tensor_shape(x)[0], ndim = mgd_tensor_ndim(raw);
+    mgd_tensor *y;
+    size_t n = mgd_tensor_shape(target)[0], ndim = mgd_tensor_ndim(raw);
     mgd_status status = MGD_OK;
     if (ndim < 2 || ndim > 3 || mgd_tensor_shape(raw)[0] != n || mgd_tensor_size(raw) < 1) {
         status = mgd_fail(
@@ -108,6 +107,15 @@ static mgd_status answer(mgd_context *ctx, const responder *s, const mgd_tensor 
     status = cost_of_rows(ctx, s, y, target, signals, stride, cost, accuracy);
     mgd_tensor_free(y);
     return status;
+}
+
+/* Asks for y and compares it with the target. */
+static mgd_status answer(mgd_context *ctx, const responder *s, const mgd_tensor *theta,
+                         const mgd_tensor *x, const mgd_tensor *target, size_t signals,
+                         size_t stride, double *cost, double *accuracy) {
+    mgd_tensor *raw;
+    MGD_TRY(s->respond(s->user, ctx, theta, x, &raw));
+    return judge(ctx, s, raw, target, signals, stride, cost, accuracy);
 }
 
 static void copy_rows(const mgd_tensor *rows, size_t row_bytes, const uint32_t *index, size_t n,
@@ -145,6 +153,14 @@ static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_requ
                        NULL));
     }
     return MGD_OK;
+}
+
+mgd_status mgd_responder_costs(mgd_context *ctx, mgd_session *session, mgd_tensor *y,
+                               const uint32_t *samples, size_t stride, double *cost) {
+    const responder *s = (const responder *)session;
+    copy_rows(s->samples.y, s->samples.targets * mgd_dtype_size(s->dtype), samples, s->batch,
+              s->target);
+    return judge(ctx, s, y, s->target, s->signals, stride, cost, NULL);
 }
 
 /* Rows `first` … of t as a tensor of their own header. */

@@ -383,6 +383,8 @@ mgd_status mgd_run_advance(mgd_context *ctx, mgd_run *run, uint64_t steps) {
         status = advance_to(ctx, &s, run->clock.step + steps);
     else
         status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: advancing a run");
+    if (status == MGD_OK)
+        status = mgd_engine_read_back(ctx, run);
     gsl_set_error_handler(handler);
     mgd_free(s.ctx);
     mgd_free(s.status);

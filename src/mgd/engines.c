@@ -6,6 +6,7 @@ static const mgd_engine_type *const types[] = {
     [MGD_ENGINE_DISCRETE] = &mgd_engine_discrete,
     [MGD_ENGINE_ANALOG] = &mgd_engine_analog,
     [MGD_ENGINE_BACKPROP] = &mgd_engine_backprop,
+    [MGD_ENGINE_CHIP] = &mgd_engine_chip,
 };
 
 const char *mgd_engine_name(unsigned engine) {

@@ -26,6 +26,7 @@ struct mgd_engine_type {
                    * above 0 */
     bool by_step; /* replicas in rows, one step in a request; … */
     bool alone;   /* … of one replica after the other, which all threads share */
+    bool teaches; /* the chip trains: blocks of steps end nowhere of themselves */
 
     /* What it asks the chip for, besides costs, and who counts that. */
     bool gradients, nodes;
@@ -53,7 +54,10 @@ struct mgd_engine_type {
 };
 
 extern const mgd_engine_type mgd_engine_discrete, mgd_engine_analog, mgd_engine_nodes,
-    mgd_engine_backprop, mgd_engine_ode;
+    mgd_engine_backprop, mgd_engine_chip, mgd_engine_ode;
+
+/* θ as chips that train by themselves have it; nothing to do for others. */
+mgd_status mgd_engine_read_back(mgd_context *ctx, mgd_run *run);
 
 /* What options the equations of the analog engine ask for. */
 mgd_status mgd_analog_check(mgd_context *ctx, const mgd_train *train, const mgd_chip *chip);

@@ -59,6 +59,8 @@ void mgd_run_choose_layout(mgd_run *run) {
     if (l->one_by_one && !run->engine->by_step)
         l->block_steps = least(least(window, lanes * threads),
                                BLOCK_SAMPLES / t->batch > lanes ? BLOCK_SAMPLES / t->batch : lanes);
+    if (run->chip->steps > 0 && !run->engine->by_step)
+        l->block_steps = least(window, run->chip->steps);
     if (run->chip->in_order) /* a request is answered whole or not at all: Ctrl-C waits for it */
         l->block_steps = least(l->block_steps, 4);
     l->max_points = per_step * l->block_steps;

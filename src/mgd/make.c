@@ -37,6 +37,21 @@ static mgd_status check_settle(mgd_context *ctx, const mgd_train *t) {
                     MGD_NUMBER(t->tau_theta.value));
 }
 
+/* What no engine but some can do with a chip. */
+static mgd_status check_chip(mgd_context *ctx, const mgd_engine_type *engine,
+                             const mgd_chip *chip) {
+    if (chip->integrates && !engine->teaches)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: engine: the chip integrates and writes by itself: expected the "
+                        "engine chip");
+    if (chip->real && engine->gradients)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: engine: there is no way back through an instrument: expected "
+                        "discrete or analog, got %s",
+                        engine->name);
+    return MGD_OK;
+}
+
 /* One value for each replica, from `least` to `most`. */
 static mgd_status check_each(mgd_context *ctx, const char *name, const mgd_tensor *values,
                              size_t replicas, double least, double most) {
@@ -179,6 +194,8 @@ static void start_schedules(mgd_run *run) {
         timers[i]->tau = mgd_schedule_constant(tau[i]) ? (uint64_t)tau[i]->value : 1;
         if (tau[i] == &t->tau_theta && !run->engine->windows)
             timers[i]->tau = 1; /* θ is written at every step */
+        if (tau[i] == &t->tau_theta && run->engine->teaches)
+            timers[i]->tau = UINT64_C(1) << 53;
     }
     run->now.tau_theta = t->tau_theta.value;
     run->now.per_amplitude = t->norm ? 1 / sqrt(run->code.square_sum) : 1;
@@ -228,6 +245,7 @@ mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *given,
     const mgd_engine_type *engine = mgd_engine_of(train);
     if (!engine->filters) /* whose low-pass takes any time */
         mgd_schedule_round(&train->tau_theta);
+    MGD_TRY(check_chip(ctx, engine, chip));
     if (engine->check)
         MGD_TRY(engine->check(ctx, train, chip));
     MGD_TRY(check_settle(ctx, train));

@@ -61,7 +61,7 @@ size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t 
                            .slot = mgd_timer_index(&run->clock.slots, n),
                            .samples = samples,
                            .ticks = two ? 1 : 2};
-        if (run->chip->perturbs)
+        if (run->chip->perturbs || run->session->write)
             point.amplitude = mgd_run_amplitude(run, point.slot);
         if (with_base) {
             base = points;

@@ -84,7 +84,7 @@ static mgd_status check(mgd_context *ctx, const mgd_train *t, const mgd_chip *ch
                         "train: integrator %s: θ follows dθ/dt = −η·(G + λ·θ): expected optimizer "
                         "sgd, without clip or clip_norm, or integrator euler",
                         name);
-    if (chip->in_order)
+    if (chip->in_order || chip->real)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: integrator %s needs a chip without noise or states, since it may "
                         "try a step again: expected a network or a function, or integrator euler",
