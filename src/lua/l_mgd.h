@@ -81,6 +81,7 @@ void l_open_net(lua_State *L);
 void l_open_data(lua_State *L);
 void l_open_hw(lua_State *L);
 void l_open_chip(lua_State *L);
+void l_open_instrument(lua_State *L);
 void l_open_run(lua_State *L);
 void l_open_train(lua_State *L);
 void l_open_checkpoint(lua_State *L);

@@ -4,11 +4,12 @@
 
 local core = require "mgd.core"
 local hw = require "mgd.hardware.hw"
+local instrument = require "mgd.hardware.instrument"
 local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
 local record = require "mgd.text.record"
 
-local Chip = naming.class("mgd.chip", { "net" })
+local Chip = naming.class("mgd.chip", { "net", "instrument" })
 
 local ENERGY = {
   { "evaluation", type = "number", default = 0, min = 0, unit = "J",
@@ -39,8 +40,14 @@ local SCHEMA = {
   { "parameters", type = "integer", min = 1, doc = "Number of parameters P of a chip in Lua." },
   { "evaluate", type = "function",
     doc = "function(theta, x) → y: outputs (B, O) for parameters (P) and samples (B, …), f64." },
-  { "theta", type = "tensor", doc = "Present parameters (P) of a chip in Lua; zeros without." },
+  { "theta", type = "tensor",
+    doc = "Present parameters (P) of a chip in Lua, zeros without; or of an instrument that cannot "
+      .. "be asked for them." },
 }
+
+for _, entry in ipairs(instrument.SCHEMA) do
+  SCHEMA[#SCHEMA + 1] = entry
+end
 
 local description_of = record.kind("mgd.chip.description", (function()
   local names = {}
@@ -59,9 +66,30 @@ local function stages_of(opt)
   return stages
 end
 
+-- An instrument is described by itself; options of its wire go with nothing else.
+local function check_instrument(opts, opt)
+  for _, name in ipairs { "net", "evaluate", "parameters" } do
+    if opt.instrument and opt[name] then
+      options.fail("mgd.chip", "option '%s' does not go with 'instrument', which says so itself",
+        name)
+    end
+  end
+  local stage = opt.instrument and next(stages_of(opt))
+  if stage then
+    options.fail("mgd.chip", "option '%s' has no effect on an instrument: its imperfections are "
+      .. "its own", stage)
+  end
+  for _, entry in ipairs(opt.instrument and {} or instrument.SCHEMA) do
+    if opts[entry[1]] ~= nil then
+      options.fail("mgd.chip", "option '%s' goes with 'instrument'", entry[1])
+    end
+  end
+end
+
 local function check_parts(opt)
   if opt.net == nil == (opt.evaluate == nil) then
-    options.fail("mgd.chip", "expected either net = … or parameters = … with evaluate = …")
+    options.fail("mgd.chip", "expected either net = …, instrument = … or parameters = … with "
+      .. "evaluate = …")
   end
   if opt.net and (opt.parameters or opt.theta) then
     options.fail("mgd.chip", "options 'parameters' and 'theta' go with 'evaluate', not with 'net'")
@@ -102,7 +130,10 @@ end
 
 --- The network, then one line for each model, stage by stage, with its figures and units.
 function Chip:__tostring()
-  if not self.net then
+  if self.instrument then
+    return ("chip: %s, %s, %d parameters"):format(self.instrument.address,
+      self.instrument.identity, self.num_parameters)
+  elseif not self.net then
     return ("chip: a Lua function of %d parameters"):format(self.num_parameters)
   end
   local lines = { ("chip: %s, %s"):format(self.ideal and "ideal" or "seed " .. self.seed,
@@ -152,6 +183,10 @@ function Chip:age()
   return self.core:age()
 end
 
+for name, method in pairs(instrument.methods) do
+  Chip[name] = method
+end
+
 -- ---- making -------------------------------------------------------------------------------------
 
 -- Chips whose stages hold a function cannot be saved.
@@ -165,7 +200,12 @@ local function has_function(compiled)
 end
 
 local function make_core(chip, opt)
-  if not opt.net then
+  if opt.instrument then
+    local made, about, count = instrument.open(opt)
+    chip.instrument, chip.num_instruments = about, count
+    chip.num_parameters = about.parameters
+    return made
+  elseif not opt.net then
     return core.chip.external(opt.parameters, opt.evaluate, opt.theta)
   elseif chip.ideal then
     return core.chip.ideal(opt.net.core)
@@ -190,13 +230,16 @@ end
 -- mgd.chip{parameters = 2, evaluate = function(theta, x) return x * theta[1] + theta[2] end}
 local function new(opts)
   local opt = options.check("mgd.chip", SCHEMA, opts)
-  check_parts(opt)
+  check_instrument(opts, opt)
+  if not opt.instrument then
+    check_parts(opt)
+  end
   local chip = setmetatable({ net = opt.net, seed = opt.seed }, Chip)
   chip.clock = check_clock(opt.clock)
   chip.compiled = hw.compile("mgd.chip", stages_of(opt))
   chip.stages = chip.compiled.stages
   chip.ideal = opt.net ~= nil and #chip.compiled.models == 0 and not chip.compiled.update
-  chip.has_function = opt.evaluate ~= nil or has_function(chip.compiled)
+  chip.has_function = not opt.net or has_function(chip.compiled)
   chip.num_parameters = opt.net and opt.net.num_parameters or opt.parameters
   chip.core = make_core(chip, opt)
   chip.num_nodes = chip.core:num_nodes()

@@ -17,6 +17,7 @@ local stated = options.stated
 local PERTURBS = { "engine", "discrete", "analog" }
 local MEASURES = { "engine", "discrete" }
 local WRITES_G = { "engine", "discrete", "backprop" } -- as it is summed up
+local UPDATES = { "engine", "discrete", "analog", "backprop" } -- θ, instead of the chip
 
 local OF_GSL = { "integrator" } -- all but the first
 for i, name in ipairs(stated("integrator").choices) do
@@ -77,7 +78,7 @@ M.SCHEMA = {
   stated("integrator", { only = { "engine", "analog" } }),
   stated("tolerance", { only = OF_GSL }),
   stated("settle", { only = MEASURES }),
-  stated("optimizer", { choices = optimizers() }),
+  stated("optimizer", { choices = optimizers(), only = UPDATES }),
   stated("momentum", { only = optimizers "momentum" }),
   stated("beta1", { only = optimizers "beta1" }),
   stated("beta2", { only = optimizers "beta2" }),
@@ -105,6 +106,20 @@ M.SCHEMA = {
   stated("dt", { default = false }),
   stated "threads",
 }
+
+-- A chip that integrates and writes by itself is an engine of its own.
+local function own_engine(given)
+  if type(given) == "table" and chips.is_chip(given.chip) and given.engine == nil
+      and given.chip.instrument and given.chip.instrument.integrates then
+    local own = {}
+    for name, value in pairs(given) do
+      own[name] = value
+    end
+    own.engine = "chip"
+    return own
+  end
+  return given
+end
 
 local function check_chip(opt)
   if (opt.net == nil) == (opt.chip == nil) then
@@ -173,7 +188,7 @@ end
 --- Check an option table of mgd.train and fill in every default.
 -- @treturn table resolved options, with `chip` and `data` as objects
 function M.resolve(given)
-  local opt = options.check("mgd.train", M.SCHEMA, given)
+  local opt = options.check("mgd.train", M.SCHEMA, own_engine(given))
   opt.chip, opt.net = check_chip(opt), nil
   opt.dt, opt.dt_known = check_dt(opt)
   if type(opt.cost) == "string" then

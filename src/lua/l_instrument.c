@@ -1,0 +1,322 @@
+/* l_instrument.c: core.instrument, chips at the end of a wire. Options arrive checked by
+ * lua/mgd/hardware/instrument.lua.
+ */
+
+#include "../chip/instrument.h" /* internal: instruments are not part of mgd.h */
+#include "l_train.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define L_LOG "mgd.instrument.log"
+#define MOST_ANSWER ((size_t)1 << 30) /* bytes of an answer, unless it is said */
+
+/* ---- reading options ------------------------------------------------------------------------- */
+
+/* A text that the table keeps alive; NULL: none. */
+static const char *text_field(lua_State *L, int index, const char *name) {
+    lua_getfield(L, index, name);
+    const char *text = lua_tostring(L, -1);
+    lua_pop(L, 1);
+    return text;
+}
+
+/* A list of texts as a vector with NULL at its end, in a userdata that is kept at `anchor`. */
+static const char *const *words_field(lua_State *L, int index, const char *name, int anchor) {
+    lua_getfield(L, index, name);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        return NULL;
+    }
+    int list = lua_gettop(L);
+    size_t count = lua_rawlen(L, list);
+    const char **vector = lua_newuserdata(L, (count + 1) * sizeof *vector);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, list, (int)i + 1);
+        vector[i] = lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    vector[count] = NULL;
+    lua_rawseti(L, anchor, (int)lua_rawlen(L, anchor) + 1);
+    lua_pop(L, 1);
+    return vector;
+}
+
+static const char *parity_name(unsigned value) {
+    static const char *const names[] = {"none", "even", "odd", NULL};
+    return names[value];
+}
+
+static const char *flow_name(unsigned value) {
+    static const char *const names[] = {"none", "hardware", "software", NULL};
+    return names[value];
+}
+
+static const char *action_name(unsigned value) {
+    static const char *const names[] = {"stop", "pause", "rebaseline", NULL};
+    return names[value];
+}
+
+/* What all chips of the instrument share, and where number k of them is. */
+static void read_port(lua_State *L, int index, int anchor, int k, FILE *log, mgd_port_spec *out) {
+    lua_getfield(L, index, "places");
+    lua_rawgeti(L, -1, k);
+    int place = lua_gettop(L);
+    *out = (mgd_port_spec){
+        .wire = {.address = text_field(L, place, "address"),
+                 .words = words_field(L, place, "words", anchor),
+                 .environment = words_field(L, index, "environment", anchor),
+                 .timeout = l_number_field(L, index, "timeout", 10),
+                 .limit = (size_t)l_count_field(L, index, "limit", MOST_ANSWER, 0x1p40),
+                 .baud = (unsigned)l_count_field(L, index, "baud", 0, 1e8),
+                 .stop_bits = (unsigned)l_count_field(L, index, "stop_bits", 1, 2),
+                 .parity = l_choice_field(L, index, "parity", parity_name, MGD_PARITY_NONE),
+                 .flow = l_choice_field(L, index, "flow", flow_name, MGD_FLOW_NONE)},
+        .dialect = text_field(L, index, "dialect"),
+        .terminator = text_field(L, index, "terminator"),
+        .describe = text_field(L, index, "describe"),
+        .timeout = l_number_field(L, index, "timeout", 10),
+        .wait = l_number_field(L, index, "wait", 0),
+        .retries = (unsigned)l_count_field(L, index, "retries", 5, 1000),
+        .dry_run = l_flag_field(L, index, "dry_run"),
+        .log = log};
+    lua_pop(L, 2);
+}
+
+/* Rows (n, 3) of low, high, 1 where logarithmic. */
+static const mgd_span_of_unit *read_ranges(lua_State *L, int index, int anchor, size_t *count) {
+    const mgd_tensor *rows = l_tensor_field(L, index, "ranges");
+    *count = rows ? mgd_tensor_shape(rows)[0] : 0;
+    if (!rows)
+        return NULL;
+    mgd_span_of_unit *out = lua_newuserdata(L, *count * sizeof *out);
+    for (size_t i = 0; i < *count; i++) {
+        size_t at[MGD_MAX_DIMS] = {i};
+        out[i].low = mgd_tensor_get(rows, at);
+        at[1] = 1;
+        out[i].high = mgd_tensor_get(rows, at);
+        at[1] = 2;
+        out[i].logarithmic = mgd_tensor_get(rows, at) != 0;
+    }
+    lua_rawseti(L, anchor, (int)lua_rawlen(L, anchor) + 1);
+    return out;
+}
+
+/* Rows (n, 5) of an mgd_limit. */
+static const mgd_limit *read_limits(lua_State *L, int index, int anchor, size_t *count) {
+    const mgd_tensor *rows = l_tensor_field(L, index, "limits");
+    *count = rows ? mgd_tensor_shape(rows)[0] : 0;
+    if (!rows)
+        return NULL;
+    mgd_limit *out = lua_newuserdata(L, *count * sizeof *out);
+    for (size_t i = 0; i < *count; i++) {
+        double *fields[] = {&out[i].low, &out[i].high, &out[i].slew, &out[i].avoid_low,
+                            &out[i].avoid_high};
+        for (size_t j = 0; j < sizeof fields / sizeof *fields; j++)
+            *fields[j] = mgd_tensor_get(rows, (const size_t[MGD_MAX_DIMS]){i, j});
+    }
+    lua_rawseti(L, anchor, (int)lua_rawlen(L, anchor) + 1);
+    return out;
+}
+
+/* ---- logs ------------------------------------------------------------------------------------ */
+
+static int log_close(lua_State *L) {
+    FILE **box = luaL_checkudata(L, 1, L_LOG);
+    if (*box)
+        fclose(*box);
+    *box = NULL;
+    return 0;
+}
+
+/* The file of the option `log`, opened; it is left on the stack. */
+static FILE *push_log(lua_State *L, int index) {
+    const char *path = text_field(L, index, "log");
+    FILE **box = l_push_box(L, sizeof *box, L_LOG);
+    if (!path)
+        return NULL;
+    *box = fopen(path, "ae");
+    if (!*box)
+        l_error(L, "mgd.chip: log: %s: %s", path, strerror(errno));
+    setvbuf(*box, NULL, _IOLBF, 0);
+    return *box;
+}
+
+/* ---- functions ------------------------------------------------------------------------------- */
+
+/* open(options) → chip. Finalisers run in the opposite order of making: the log is closed last. */
+static int instrument_open(lua_State *L) {
+    mgd_context ctx = {0};
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_newtable(L); /* 2: what the chip keeps alive */
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, 2, 2);
+    FILE *log = push_log(L, 1);
+    lua_rawseti(L, 2, 3);
+    lua_getfield(L, 1, "places");
+    size_t count = lua_rawlen(L, -1);
+    lua_pop(L, 1);
+    mgd_port_spec *ports = lua_newuserdata(L, count * sizeof *ports);
+    lua_rawseti(L, 2, 4);
+    for (size_t k = 0; k < count; k++)
+        read_port(L, 1, 2, (int)k + 1, log, &ports[k]);
+    mgd_instrument_spec spec = {.num_ports = count,
+                                .ports = ports,
+                                .patience = l_number_field(L, 1, "patience", 10),
+                                .average = (size_t)l_count_field(L, 1, "average", 1, 1e9),
+                                .theta = l_tensor_field(L, 1, "theta"),
+                                .safe = l_tensor_field(L, 1, "safe"),
+                                .ramp = l_number_field(L, 1, "ramp", 0),
+                                .guard = l_flag_field(L, 1, "guard"),
+                                .watch = l_count_field(L, 1, "watch", 0, 0x1p53),
+                                .tolerance = l_number_field(L, 1, "tolerance", 0),
+                                .action =
+                                    l_choice_field(L, 1, "action", action_name, MGD_DRIFT_STOP)};
+    spec.ranges = read_ranges(L, 1, 2, &spec.num_ranges);
+    spec.limits = read_limits(L, 1, 2, &spec.num_limits);
+    l_chip *box = l_push_box(L, sizeof *box, L_CHIP);
+    lua_pushvalue(L, 2);
+    l_set_user_value(L, -2);
+    l_check(L, mgd_chip_instrument(&ctx, &spec, &box->chip), &ctx);
+    return 1;
+}
+
+static mgd_instrument *check(lua_State *L) {
+    return mgd_instrument_of(l_check_chip(L, 1)->chip);
+}
+
+/* safe(chip) */
+static int instrument_safe(lua_State *L) {
+    mgd_context ctx = {0};
+    l_check(L, mgd_instrument_safe(&ctx, check(L)), &ctx);
+    return 0;
+}
+
+/* shut(chip) */
+static int instrument_shut(lua_State *L) {
+    mgd_context ctx = {0};
+    l_check(L, mgd_instrument_shut(&ctx, check(L)), &ctx);
+    return 0;
+}
+
+static mgd_port *check_port(lua_State *L, int index) {
+    mgd_port *port = mgd_instrument_port(check(L), (size_t)luaL_checkinteger(L, index) - 1);
+    if (!port)
+        l_error(L, "chip: there is no chip %d", (int)lua_tointeger(L, index));
+    return port;
+}
+
+/* query(chip, k, text) → answer */
+static int instrument_query(lua_State *L) {
+    mgd_context ctx = {0};
+    size_t count;
+    mgd_port *port = check_port(L, 2);
+    const char *text = luaL_checklstring(L, 3, &count), *answer;
+    l_check(L, mgd_port_forget(&ctx, port), &ctx);
+    mgd_port_say(port, text, count);
+    l_check(L, mgd_port_text(&ctx, port, &answer, &count), &ctx);
+    lua_pushlstring(L, answer, count);
+    return 1;
+}
+
+static void set_number(lua_State *L, const char *name, double value) {
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_text(lua_State *L, const char *name, const char *value) {
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_flag(lua_State *L, const char *name, bool value) {
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, name);
+}
+
+/* about(chip, k) → {address =, dialect =, terminator =, identity =, said =, and what it says as
+ * values} */
+static int instrument_about(lua_State *L) {
+    const mgd_port *port = check_port(L, 2);
+    const mgd_description *d = mgd_port_description(port);
+    lua_newtable(L);
+    set_text(L, "address", mgd_port_address(port));
+    set_text(L, "dialect", mgd_port_dialect(port)->name);
+    set_text(L, "terminator", mgd_port_terminator(port));
+    set_text(L, "identity", mgd_port_identity(port));
+    set_text(L, "said", mgd_port_said(port));
+    set_text(L, "dtype", d->dtype == MGD_F32 ? "f32" : "f64");
+    set_text(L, "codes", d->codes);
+    set_text(L, "cost", d->cost);
+    set_text(L, "unit", d->unit);
+    set_number(L, "parameters", (double)d->parameters);
+    set_number(L, "inputs", (double)d->inputs);
+    set_number(L, "outputs", (double)d->outputs);
+    set_number(L, "targets", (double)d->targets);
+    set_number(L, "samples", (double)d->samples);
+    set_number(L, "latency", d->latency);
+    set_flag(L, "blocks", d->blocks);
+    set_flag(L, "perturbs", d->perturbs);
+    set_flag(L, "costs", d->costs);
+    set_flag(L, "integrates", d->integrates);
+    set_flag(L, "writes", d->writes);
+    set_flag(L, "stateless", d->stateless);
+    set_flag(L, "reads", d->reads);
+    set_flag(L, "watchdog", d->watchdog);
+    set_flag(L, "knows_theta", mgd_instrument_has_theta(check(L)));
+    return 1;
+}
+
+/* spent(chip, k) → {requests =, sent =, received = (bytes), seconds =, retries =, reconnections =,
+ * drifts =} */
+static int instrument_spent(lua_State *L) {
+    mgd_port_times spent = mgd_port_spent(check_port(L, 2));
+    lua_newtable(L);
+    set_number(L, "requests", spent.requests);
+    set_number(L, "sent", spent.sent);
+    set_number(L, "received", spent.received);
+    set_number(L, "seconds", spent.seconds);
+    set_number(L, "retries", spent.retries);
+    set_number(L, "reconnections", spent.reconnections);
+    set_number(L, "drifts", mgd_instrument_drifts(check(L)));
+    return 1;
+}
+
+/* coarse(chip, amplitude) → the number of a parameter, its step and what the amplitude is in its
+ * unit, of the first whose resolution the amplitude stays below; nothing where there is none */
+static int instrument_coarse(lua_State *L) {
+    const mgd_instrument *instrument = check(L);
+    const mgd_description *d = mgd_port_description(mgd_instrument_port(check(L), 0));
+    double amplitude = luaL_checknumber(L, 2);
+    for (size_t i = 0; i < d->parameters && d->num_resolutions > 0; i++) {
+        const mgd_reach *reach = mgd_instrument_reach(instrument);
+        double step = d->resolution[d->num_resolutions == 1 ? 0 : i];
+        double change = fabs(mgd_reach_value(reach, i, amplitude) - mgd_reach_value(reach, i, 0));
+        if (change >= step)
+            continue;
+        lua_pushinteger(L, (lua_Integer)i + 1);
+        lua_pushnumber(L, step);
+        lua_pushnumber(L, change);
+        return 3;
+    }
+    return 0;
+}
+
+static const luaL_Reg log_methods[] = {{"__gc", log_close}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+    {"open", instrument_open},     {"safe", instrument_safe},
+    {"shut", instrument_shut},     {"query", instrument_query},
+    {"about", instrument_about},   {"spent", instrument_spent},
+    {"coarse", instrument_coarse}, {NULL, NULL},
+};
+
+void l_open_instrument(lua_State *L) {
+    l_new_type(L, L_LOG, log_methods);
+    lua_pop(L, 1);
+    luaL_newlib(L, functions);
+    lua_setfield(L, -2, "instrument");
+}
