@@ -85,7 +85,6 @@ describe("a name without a value is nil where", function()
     assert.is_nil(mgd.mpi)
     assert.is_nil(mgd.ffi)
     assert.is_nil(mgd.gsl)
-    assert.is_nil(mgd.chip.replay)
   end)
 
   it("it is no name: a number, or what other libraries look at objects by", function()

@@ -53,6 +53,11 @@ local LATER = {
   tolerance = { "mgd.studies.tolerance", "measure" },
 }
 
+-- Chips are of a lower room than runs, of which a recording is one.
+rawset(mgd.chip, "replay", function(path)
+  return require("mgd.runs.replay").replay(path)
+end)
+
 return naming.module("mgd", mgd, {
   loads = LATER,
   load = function(name)

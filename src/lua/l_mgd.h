@@ -84,6 +84,7 @@ void l_open_chip(lua_State *L);
 void l_open_instrument(lua_State *L);
 void l_open_run(lua_State *L);
 void l_open_train(lua_State *L);
+void l_open_recording(lua_State *L);
 void l_open_checkpoint(lua_State *L);
 void l_open_fit(lua_State *L);
 void l_open_sqlite(lua_State *L);

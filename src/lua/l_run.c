@@ -49,6 +49,13 @@ static l_run *check_run(lua_State *L) {
     return box;
 }
 
+mgd_run *l_check_run(lua_State *L, int index) {
+    const l_run *box = luaL_checkudata(L, index, L_RUN);
+    if (box->busy || !box->run)
+        l_error(L, "run: it is running already, or freed");
+    return box->run;
+}
+
 /* ---- callbacks ------------------------------------------------------------------------------- */
 
 static mgd_status schedule_function(void *user, mgd_context *ctx, uint64_t step, double *value) {

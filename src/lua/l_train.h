@@ -81,6 +81,8 @@ typedef struct {
 } l_chip;
 
 l_chip *l_check_chip(lua_State *L, int index);
+/* A run that may be changed: no call is at work on it. */
+mgd_run *l_check_run(lua_State *L, int index);
 /* Notes that a chip that was made uses the network. */
 void l_chip_serves(l_chip *chip, l_net *net);
 

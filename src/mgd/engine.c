@@ -361,7 +361,8 @@ static mgd_status advance_to(mgd_context *ctx, segment *s, uint64_t target) {
                             (unsigned long long)run->clock.step);
         }
         MGD_TRY(status);
-        if (run->watch.factor > 0 && mgd_divergence_news(run))
+        if ((run->watch.factor > 0 && mgd_divergence_news(run)) ||
+            (run->recording.recorder && mgd_recorder_has_news(run->recording.recorder)))
             break; /* the caller says so, and goes on */
     }
     bool over = all_stopped(run) && all_diverged(run) && !run->watch.ends;

@@ -156,6 +156,8 @@ void mgd_run_go_on(mgd_run *run) {
             memset(state->gradient + mgd_run_place(run, seat, i), 0, run->real);
         if (run->session->go_on)
             run->session->go_on(run->session, seat, run->clock.step);
+        if (run->recording.recorder && !isnan(state->stopped[seat]))
+            mgd_recorder_halt(run->recording.recorder, run->clock.step, r, false);
         state->alive[seat] = 1;
         state->stopped[seat] = NAN;
     }

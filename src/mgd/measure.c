@@ -160,6 +160,10 @@ mgd_status mgd_step_measure(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_r
         mgd_step_hold_rates(run, w, request->unit, first);
     request->num_points = mgd_step_points(run, w, request->unit, first, steps);
     MGD_TRY(run->session->measure(ctx, run->session, request));
+    if (run->recording.recorder)
+        mgd_recorder_costs(run->recording.recorder, request, run->layout.lanes,
+                           run->state.owner + request->unit * run->layout.lanes,
+                           run->state.alive + request->unit * run->layout.lanes);
     mgd_step_demodulate(run, w, request->unit, first, steps);
     return MGD_OK;
 }

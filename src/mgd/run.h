@@ -13,7 +13,7 @@
 #ifndef MGD_MGD_RUN_H
 #define MGD_MGD_RUN_H
 
-#include "../chip/chip.h"
+#include "../chip/recording.h"
 #include "kernels.h"
 #include "order.h"
 #include "schedule.h"
@@ -139,6 +139,13 @@ typedef struct {
     mgd_span *spans; /* in the order of parameters, all of them */
 } mgd_signals;
 
+/* Where what the chip answers is recorded: see record.h. */
+typedef struct {
+    mgd_recorder *recorder; /* NULL: nowhere */
+    double age;             /* of the chip when the run was made */
+    bool begun;
+} mgd_recorded_run;
+
 struct mgd_run {
     mgd_train train; /* as checked; x and y are views that the run owns */
     mgd_chip *chip;
@@ -158,6 +165,7 @@ struct mgd_run {
     mgd_signals signals;
     mgd_tally counters;
     mgd_watch watch;
+    mgd_recorded_run recording;
     mgd_state state;
     mgd_order_cache *orders; /* (units) */
     mgd_worker *workers;

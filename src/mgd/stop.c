@@ -36,6 +36,8 @@ void mgd_run_stopped_at(mgd_run *run, size_t seat, uint64_t step) {
     run->state.written_of[seat] = (double)mgd_timer_index(&run->clock.windows, step);
     if (run->session->stop)
         run->session->stop(run->session, seat, step);
+    if (run->recording.recorder)
+        mgd_recorder_halt(run->recording.recorder, step, run->state.owner[seat], true);
 }
 
 void mgd_run_counters(mgd_run *run, const mgd_counters *out) {

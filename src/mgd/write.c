@@ -146,6 +146,12 @@ static mgd_status write_chip(mgd_context *ctx, mgd_run *run, mgd_worker *w, size
     mgd_status status = run->session->write(ctx, run->session, &write);
     if (status != MGD_OK)
         memcpy(theta, w->before, bytes);
+    for (size_t lane = 0; lane < run->layout.lanes && run->recording.recorder; lane++)
+        if (run->state.alive[unit * run->layout.lanes + lane] != 0)
+            mgd_recorder_theta(run->recording.recorder, step,
+                               run->state.owner[unit * run->layout.lanes + lane],
+                               status == MGD_OK ? MGD_THETA_WRITTEN : MGD_THETA_FAILED, theta,
+                               run->layout.lanes, lane);
     return status;
 }
 

@@ -9,7 +9,7 @@ local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
 local record = require "mgd.text.record"
 
-local Chip = naming.class("mgd.chip", { "net", "instrument" })
+local Chip = naming.class("mgd.chip", { "net", "instrument", "replays" })
 
 local ENERGY = {
   { "evaluation", type = "number", default = 0, min = 0, unit = "J",
@@ -133,6 +133,8 @@ function Chip:__tostring()
   if self.instrument then
     return ("chip: %s, %s, %d parameters"):format(self.instrument.address,
       self.instrument.identity, self.num_parameters)
+  elseif self.replays then
+    return "chip: " .. tostring(self.replays)
   elseif not self.net then
     return ("chip: a Lua function of %d parameters"):format(self.num_parameters)
   end
@@ -269,5 +271,4 @@ return naming.module("mgd.chip", {
   load = function(name)
     return LATER[name]()
   end,
-  later = { "replay" },
 })

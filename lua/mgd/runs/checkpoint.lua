@@ -40,6 +40,8 @@ local SCHEMA = {
   { "perturbation", type = { "table", "string", "function", "coroutine" },
     doc = "Needed when it was a function or a coroutine; these begin at slot 0 again." },
   { "threads", type = "integer", min = 1, doc = "As in mgd.train: changes no result." },
+  { "record", type = "string",
+    doc = "As in mgd.train: a new file, or the run's own recording, in which it goes on." },
 }
 
 local DAMAGED = "%s: it is damaged, or not of this library"
@@ -237,7 +239,7 @@ local function resume(path, opt, text, entries)
     resolved.perturbation.amplitudes = tensors["perturbation.amplitudes"]
   end
   for _, name in ipairs { "chip", "net", "cost", "eta", "tau_p", "tau_theta", "tau_x",
-    "perturbation", "threads" } do
+    "perturbation", "threads", "record" } do
     if opt[name] ~= nil then
       resolved[name] = opt[name]
     end
@@ -268,7 +270,7 @@ end
 -- @tparam string path
 -- @tparam[opt] table given  what takes the place of what was saved: `chip` (or `net`), `cost`,
 --   `eta`, `tau_p`, `tau_theta`, `tau_x`, `amplitude`, `norm` and `perturbation`, which are needed
---   where they were functions; `data`, the same data set from elsewhere; `threads`
+--   where they were functions; `data`, the same data set from elsewhere; `threads`; `record`
 -- @treturn run
 -- @raise on a file that is missing, damaged, or no checkpoint; on functions that were not given; on
 --   a chip with another number of parameters; on another data set, or one that is missing here

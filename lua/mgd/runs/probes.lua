@@ -82,14 +82,14 @@ end
 -- ---- groups -------------------------------------------------------------------------------------
 
 -- A group answers one list of R numbers for each of its probes. It may be given lists of those that
--- are known already: of replicas that have stopped.
+-- are known already: of replicas that have stopped. `asks`: it asks the chip.
 local GROUPS = {
-  { probes = { "cost", "accuracy" },
+  { probes = { "cost", "accuracy" }, asks = true,
     measure = function(self, cost, accuracy)
       local set = self.run.options.data.test or self.run.options.data
       return self.run.core:evaluate(set.x, set.y, cost, accuracy)
     end },
-  { probes = { "train_cost", "train_accuracy" },
+  { probes = { "train_cost", "train_accuracy" }, asks = true,
     measure = function(self, cost, accuracy)
       local set = self.run.options.data
       return self.run.core:evaluate(set.x, set.y, cost, accuracy)
@@ -98,13 +98,13 @@ local GROUPS = {
     measure = function(self)
       return self.run.core:signal()
     end },
-  { probes = { "angle", "snr", "error_correlation" }, keeps_gradient = true,
+  { probes = { "angle", "snr", "error_correlation" }, keeps_gradient = true, asks = true,
     measure = function(self)
       local wanted = self.wanted.error_correlation
       local angle, snr, errors = self.run.core:angle(false, wanted)
       return angle, snr, wanted and correlations(self, errors)
     end },
-  { probes = { "angle_set" }, keeps_gradient = true,
+  { probes = { "angle_set" }, keeps_gradient = true, asks = true,
     measure = function(self)
       return (self.run.core:angle(true))
     end },
@@ -120,7 +120,7 @@ local GROUPS = {
     measure = function(self)
       return self.run.core:update_norm()
     end },
-  { probes = { "saturated" },
+  { probes = { "saturated" }, asks = true,
     measure = function(self)
       local set = self.run.options.data.test or self.run.options.data
       return (self.run.core:saturated(set.x, set.y))
@@ -211,6 +211,20 @@ end
 local Probes = {}
 Probes.__index = Probes
 
+-- A chip that replays a recording has those probes of itself that were recorded.
+local function check_recorded(replays, wanted)
+  local names, recorded = replays:probes()
+  for _, group in ipairs(GROUPS) do
+    for _, name in ipairs(group.probes) do
+      if group.asks and wanted[name] and not recorded[name] then
+        options.fail("run:run", "probe '%s' needs the chip, and was not recorded in %s, which has "
+          .. "%s: expected these, probes of the run alone (C, C_tilde, norm_theta, …), or the chip "
+          .. "itself", name, replays.path, #names > 0 and table.concat(names, ", ") or "none")
+      end
+    end
+  end
+end
+
 --- Check names and stop conditions, and make ready.
 -- @tparam run run
 -- @tparam table names
@@ -223,6 +237,9 @@ function M.prepare(run, names, stop)
   run.core:watch(factor or M.DIVERGED, factor and true or false)
   for name in pairs(conditions) do
     wanted[name] = true
+  end
+  if run.options.chip.replays then
+    check_recorded(run.options.chip.replays, wanted)
   end
   local self = setmetatable({ run = run, names = {}, groups = {}, conditions = conditions,
     wanted = wanted }, Probes)
@@ -251,9 +268,23 @@ local function known(last, stops, name)
   return values
 end
 
+-- What was recorded of a group's probes at this step; NaN where they were not.
+local function recorded_values(row, group, replicas)
+  local values = {}
+  for i, name in ipairs(group.probes) do
+    values[i] = row and row[name] or {}
+    for r = #values[i] + 1, replicas do
+      values[i][r] = NAN
+    end
+  end
+  return values
+end
+
 --- Take a row: `step`, `time`, `wall`, and for each probe a list of R numbers.
 function Probes:row(wall)
   local run = self.run
+  local replays = run.options.chip.replays
+  local recorded = replays and replays:next_row(run)
   local stops = run.core:stops()
   local row = { step = run.steps_done, time = run.steps_done * run.options.dt, wall = wall }
   for _, group in ipairs(GROUPS) do
@@ -262,7 +293,9 @@ function Probes:row(wall)
       for i, name in ipairs(group.probes) do
         before[i] = known(self.last, stops, name)
       end
-      local measured = { group.measure(self, before[1], before[2]) }
+      local measured = replays and group.asks
+        and recorded_values(recorded, group, run.options.replicas)
+        or { group.measure(self, before[1], before[2]) }
       for i, name in ipairs(group.probes) do
         row[name] = measured[i]
       end

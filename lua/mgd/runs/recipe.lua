@@ -4,7 +4,7 @@
 --     network   {input =, dtype =, layers = list of {kind =, …}}
 --     chip      {seed =, clock =, STAGE = list of {name =, params =}}; {parameters =} of one in Lua
 --     data      {name =, options =}; of tensors of the user's {name =, dtype =, fingerprint =}
---     training  options of mgd.train, but for chip and data
+--     training  options of mgd.train, but for chip, data and record
 -- @module mgd.runs.recipe
 
 local chips = require "mgd.hardware.chip"
@@ -81,7 +81,8 @@ local function plain_perturbation(perturbation, tensors, functions)
   return plain
 end
 
---- Resolved options of mgd.train, but for chip and data.
+--- Resolved options of mgd.train, but for chip and data, and for the file of a recording: what is
+-- made of a recipe writes none.
 -- @tparam table opt what `settings.resolve` gave
 -- @tparam[opt=false] boolean tensors as {tensor =, dtype =}; they are left out without
 -- @treturn table options
@@ -91,7 +92,7 @@ function M.training(opt, tensors)
   for _, entry in ipairs(settings.SCHEMA) do
     local name = entry[1]
     local value = opt[name]
-    if name == "chip" or name == "data" then
+    if name == "chip" or name == "data" or name == "record" then
       value = nil
     elseif name == "perturbation" and value and type(value.code) ~= "string" then
       functions[#functions + 1], value = name, nil

@@ -16,6 +16,7 @@ local options = require "mgd.base.options"
 local probes = require "mgd.runs.probes"
 local progress = require "mgd.runs.progress"
 local recipe = require "mgd.runs.recipe"
+local recording = require "mgd.runs.recording"
 local record = require "mgd.text.record"
 local schedules = require "mgd.codes.schedules"
 local settings = require "mgd.runs.settings"
@@ -41,7 +42,7 @@ local PROPERTIES = {
   end,
 }
 
-local Run = naming.class("mgd.run", { "history" }, PROPERTIES)
+local Run = naming.class("mgd.run", { "history", "recording" }, PROPERTIES)
 
 -- How G comes about.
 local function method_text(o)
@@ -123,16 +124,20 @@ end
 
 --- A run from resolved options; how train and resume make one. A quiet one repeats no warnings.
 function M.new(opt, quiet)
-  local run = { wall_before = 0, diverged = 0, known_diverged = {} }
+  local run = { wall_before = 0, diverged = 0, known_diverged = {}, replayed = {} }
   run.dt_known, opt.dt_known = opt.dt_known, nil
   run.options = options_of(opt)
   for _, warning in ipairs(quiet and {} or hw.check_time(opt.chip.compiled, opt.dt)) do
     io.stderr:write("mgd: warning: ", warning, "\n")
   end
+  if opt.chip.replays then
+    opt.chip.replays:check(run.options)
+  end
   local flat = core_options(opt)
   run.memory = memory.new()
   flat.memory = run.memory
   run.core = core.run.new(opt.chip.core, flat, opt.data.x, opt.data.y)
+  run.recording = opt.record and recording.new(run, opt.record)
   return setmetatable(run, Run)
 end
 
@@ -303,14 +308,18 @@ end
 -- Advances to step `target`, in slices where a progress line wants to live; on failure: false, a
 -- message and the kind of failure.
 local function advance(run, target, line, log)
-  local slice = math.huge
+  local slice, replays = math.huge, run.options.chip.replays
   repeat
     local before, begin = run.steps_done, core.base.clock()
     if line then
       slice = math.max(1, math.floor(line:rate() * 0.2))
     end
-    local ok, message, why = run.core:advance(math.min(target - before, slice))
+    local recorded = replays and replays.last > before and replays.last - before or math.huge
+    local ok, message, why = run.core:advance(math.min(target - before, slice, recorded))
     tell_diverged(run, log)
+    if run.recording then
+      run.recording:tell()
+    end
     if not ok then
       return false, message, why
     end
@@ -357,6 +366,10 @@ end
 -- @usage run:run{steps = 1e5, every = 1000, probes = {"cost", "angle"}, stop = {accuracy = 0.95}}
 function Run:run(opts)
   local opt = options.check("run:run", M.SCHEMA, opts)
+  local replays = self.options.chip.replays
+  if replays and opts.probes == nil then
+    opt.probes = replays:probes()
+  end
   if self.running then
     options.fail("run:run", "it is running already: what it calls meanwhile (on_row, stop, …) may "
       .. "look at it and train other runs, but not go on with this one")
@@ -375,6 +388,9 @@ function Run:run(opts)
   local function probe()
     local row = taken:row(core.base.clock() - begin + self.wall_before)
     rows:add(row)
+    if self.recording then
+      self.recording:row(taken.names, row)
+    end
     if line then
       line:probed(row)
     end
@@ -391,6 +407,9 @@ function Run:run(opts)
   -- To the last step or a stop; nil, or why the core could not go on.
   local function go()
     self.running = true
+    if self.recording and opt.steps > 0 then
+      self.recording:begin()
+    end
     local over = probe()
     while not over and self.steps_done < last do
       local ok, message, why = advance(self, next_row(self.steps_done, opt.every, last), line,
@@ -409,6 +428,9 @@ function Run:run(opts)
   -- Whatever happens, an interrupt at any place too, the rows are kept.
   local went, message = pcall(go)
   self.running = nil
+  if self.recording then
+    self.recording:pause()
+  end
   if line then
     line:finish()
   end

@@ -105,6 +105,8 @@ M.SCHEMA = {
   stated "seed",
   stated("dt", { default = false }),
   stated "threads",
+  { "record", type = "string", only = PERTURBS,
+    doc = "A file that gets the costs of every step and the rows of probes; see mgd.chip.replay." },
 }
 
 -- A chip that integrates and writes by itself is an engine of its own.

@@ -26,7 +26,7 @@ local WHERE = "mgd.experiment"
 
 -- Options of mgd.train that an experiment says elsewhere.
 M.ELSEWHERE = { net = "network", chip = "chip", data = "data", replicas = "seeds",
-  replica = "seeds", threads = "run" }
+  replica = "seeds", threads = "run", record = "mgd.train" }
 
 local is_plain = naming.is_plain
 
@@ -311,6 +311,7 @@ end
 function M.elsewhere(name)
   local where = M.ELSEWHERE[name]
   return where == "run" and "it belongs to experiment:run{…}"
+    or where == "mgd.train" and "one run is recorded at a time, by mgd.train"
     or ("an experiment says it by '%s'"):format(where)
 end
 
