@@ -12,6 +12,7 @@
 typedef struct {
     mgd_server *server;
     mgd_listener *listener;
+    mgd_work *work;
     l_chip *chip;
     l_callback cost, log;
     int busy;
@@ -141,6 +142,8 @@ static int server_gc(lua_State *L) {
     l_server *box = luaL_checkudata(L, 1, L_SERVER);
     if (box->busy)
         return l_error(L, "server: it is at work: a function that it calls must not close it");
+    mgd_work_close(box->work);
+    box->work = NULL;
     mgd_listener_close(box->listener);
     box->listener = NULL;
     if (box->server)
@@ -152,45 +155,50 @@ static int server_gc(lua_State *L) {
 
 /* ---- at work --------------------------------------------------------------------------------- */
 
-/* listen(address) → where it listens */
+/* listen(address, {requests =, seconds =, idle =, stall =}) → where it listens, once */
 static int server_listen(lua_State *L) {
     mgd_context ctx = {0};
     l_server *box = check_server(L);
-    mgd_listener_close(box->listener);
-    box->listener = NULL;
+    luaL_checktype(L, 3, LUA_TTABLE);
+    mgd_server_limits limits = {.requests = l_count_field(L, 3, "requests", 0, 0x1p53),
+                                .seconds = l_number_field(L, 3, "seconds", 0),
+                                .idle = l_number_field(L, 3, "idle", 0),
+                                .stall = l_number_field(L, 3, "stall", 10),
+                                .user = box};
+    if (box->listener)
+        return l_error(L, "server: it listens already");
+    l_get_user_value(L, 1);
+    lua_getfield(L, -1, "log");
+    limits.log = lua_isnil(L, -1) ? NULL : log_function;
     l_check(L, mgd_listener_open(&ctx, luaL_checkstring(L, 2), &box->listener), &ctx);
+    l_check(L, mgd_work_open(&ctx, box->server, box->listener, &limits, &box->work), &ctx);
     lua_pushstring(L, mgd_listener_address(box->listener));
     return 1;
 }
 
-/* work({requests =, seconds =, idle =, stall =, log =}) → requests, errors, clients; or nil, why,
- * and whether it was Ctrl-C */
+/* work(seconds) → false while it goes on; or requests, errors, clients; or nil, and why */
 static int server_work(lua_State *L) {
     mgd_context ctx = {0};
+    bool over = false;
     l_server *box = check_server(L);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    if (!box->listener)
+    double seconds = luaL_checknumber(L, 2);
+    if (!box->work)
         return l_error(L, "server: it listens nowhere");
-    mgd_server_limits limits = {.requests = l_count_field(L, 2, "requests", 0, 0x1p53),
-                                .seconds = l_number_field(L, 2, "seconds", 0),
-                                .idle = l_number_field(L, 2, "idle", 0),
-                                .stall = l_number_field(L, 2, "stall", 10),
-                                .user = box};
-    lua_settop(L, 2);
+    lua_settop(L, 1);
     l_get_user_value(L, 1);
-    lua_getfield(L, 3, "log");
-    limits.log = lua_isnil(L, -1) ? NULL : log_function;
-    lua_settop(L, 3);
-    l_callback outer = enter(L, box, 3);
-    mgd_status status = mgd_server_work(&ctx, box->server, box->listener, &limits);
+    l_callback outer = enter(L, box, 2);
+    mgd_status status = mgd_work_some(&ctx, box->work, seconds, &over);
     leave(box, outer);
     if (status != MGD_OK) {
         lua_pushnil(L);
         lua_pushstring(L, ctx.message);
-        lua_pushboolean(L, status == MGD_ERR_INTERRUPT);
-        return 3;
+        return 2;
     }
     mgd_server_counts counts = mgd_server_counted(box->server);
+    if (!over) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
     lua_pushinteger(L, (lua_Integer)counts.requests);
     lua_pushinteger(L, (lua_Integer)counts.errors);
     lua_pushinteger(L, (lua_Integer)counts.clients);

@@ -1,4 +1,5 @@
-/* The server at work: one client after the other, silences that are too long, and when to end. */
+/* The server at work: one client after the other, silences that are too long, and when to end. It
+ * works a while at a time, so that an interpreter can look at its own signals in between. */
 
 #include "serve.h"
 
@@ -13,17 +14,20 @@
 
 static const char busy[] = "ERR 4 busy: another client is connected\n";
 
-typedef struct {
+struct mgd_work {
     mgd_server *server;
     mgd_listener *listener;
-    const mgd_server_limits *limits;
+    mgd_server_limits limits;
     mgd_wire *client;  /* NULL: none */
+    bool ended;        /* nobody comes any more */
     double begun;      /* when the server began, … */
     double heard;      /* … when somebody was heard last, … */
     bool safe;         /* … whether θ went to its safe values since, … */
     double looked;     /* … and when others were looked for */
     uint64_t requests; /* before it began */
-} work;
+};
+
+typedef struct mgd_work work;
 
 static mgd_status say(mgd_context *ctx, const work *w, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -31,19 +35,20 @@ static mgd_status say(mgd_context *ctx, const work *w, const char *format, ...)
 static mgd_status say(mgd_context *ctx, const work *w, const char *format, ...) {
     char text[MGD_MESSAGE_SIZE];
     va_list arguments;
-    if (!w->limits->log)
+    if (!w->limits.log)
         return MGD_OK;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return w->limits->log(w->limits->user, ctx, text);
+    return w->limits.log(w->limits.user, ctx, text);
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
 static bool is_over(const work *w) {
-    const mgd_server_limits *l = w->limits;
-    return (l->requests > 0 &&
+    const mgd_server_limits *l = &w->limits;
+    return w->ended ||
+           (l->requests > 0 &&
             mgd_server_counted(w->server).requests - w->requests >= l->requests) ||
            (l->seconds > 0 && mgd_clock() - w->begun >= l->seconds);
 }
@@ -68,12 +73,11 @@ static double slice_of(const work *w) {
 
 /* ---- a client -------------------------------------------------------------------------------- */
 
-static mgd_status refuse_others(work *w) {
+static void refuse_others(work *w) {
     if (mgd_clock() - w->looked < SLICE)
-        return MGD_OK;
+        return;
     mgd_listener_refuse(w->listener, busy, sizeof busy - 1);
     w->looked = mgd_clock();
-    return MGD_OK;
 }
 
 /* Sends what is to be answered, and what of it follows from that. */
@@ -92,7 +96,7 @@ static mgd_status send_answers(mgd_context *ctx, work *w) {
 
 /* What a client's silence means: the end of a message that never came, or of the client. */
 static mgd_status bear_silence(mgd_context *ctx, work *w, bool *gone) {
-    const mgd_server_limits *l = w->limits;
+    const mgd_server_limits *l = &w->limits;
     double silence = mgd_clock() - w->heard;
     if (mgd_server_waits(w->server) && silence >= l->stall) {
         mgd_server_cut(w->server);
@@ -104,62 +108,83 @@ static mgd_status bear_silence(mgd_context *ctx, work *w, bool *gone) {
                  : MGD_OK;
 }
 
-static mgd_status talk(mgd_context *ctx, work *w) {
-    for (bool gone = false; !gone && !is_over(w);) {
-        const char *bytes;
-        size_t count;
-        MGD_TRY(mgd_wire_take_some(ctx, w->client, slice_of(w), &bytes, &count));
-        if (count > 0) {
-            MGD_TRY(mgd_server_take(ctx, w->server, bytes, count));
-            MGD_TRY(send_answers(ctx, w));
-            w->heard = mgd_clock();
-            w->safe = false;
-        } else {
-            MGD_TRY(bear_silence(ctx, w, &gone));
-        }
-        MGD_TRY(watch(ctx, w));
-        MGD_TRY(refuse_others(w));
-    }
+/* What comes within a moment, and what follows from it. */
+static mgd_status hear(mgd_context *ctx, work *w, bool *gone) {
+    const char *bytes;
+    size_t count;
+    MGD_TRY(mgd_wire_take_some(ctx, w->client, slice_of(w), &bytes, &count));
+    if (count == 0)
+        return bear_silence(ctx, w, gone);
+    MGD_TRY(mgd_server_take(ctx, w->server, bytes, count));
+    MGD_TRY(send_answers(ctx, w));
+    w->heard = mgd_clock();
+    w->safe = false;
     return MGD_OK;
 }
 
-/* Until it goes, is sent away, or the server is to end. A client that fails is no failure. */
-static mgd_status serve_client(mgd_context *ctx, work *w) {
+static mgd_status welcome(mgd_context *ctx, work *w) {
+    MGD_TRY(mgd_listener_accept(ctx, w->listener, mgd_clock() + slice_of(w),
+                                mgd_server_longest(w->server) + SPARE, &w->client));
+    if (!w->client)
+        return MGD_OK;
     w->heard = mgd_clock();
     mgd_server_meet(w->server);
-    mgd_status status = say(ctx, w, "%s: a client", mgd_wire_address(w->client));
-    if (status == MGD_OK)
-        status = talk(ctx, w);
-    if (status == MGD_ERR_IO) {
-        bool closed = mgd_wire_fault(w->client) == MGD_FAULT_CLOSED;
-        status = closed ? say(ctx, w, "%s: the client has gone", mgd_wire_address(w->client))
-                        : say(ctx, w, "%s", ctx->message);
-    }
+    return say(ctx, w, "%s: a client", mgd_wire_address(w->client));
+}
+
+static void part(work *w) {
     mgd_server_forget(w->server);
     mgd_wire_close(w->client);
     w->client = NULL;
+    w->ended = strcmp(mgd_listener_address(w->listener), "-") == 0;
+}
+
+/* Serves the client, until it goes or is sent away. One that fails is no failure. */
+static mgd_status attend(mgd_context *ctx, work *w) {
+    bool gone = false;
+    mgd_status status = hear(ctx, w, &gone);
+    if (status == MGD_ERR_IO) {
+        gone = true;
+        status = mgd_wire_fault(w->client) == MGD_FAULT_CLOSED
+                     ? say(ctx, w, "%s: the client has gone", mgd_wire_address(w->client))
+                     : say(ctx, w, "%s", ctx->message);
+    }
+    if (gone)
+        part(w);
+    else
+        refuse_others(w);
     return status;
 }
 
-mgd_status mgd_server_work(mgd_context *ctx, mgd_server *server, mgd_listener *listener,
-                           const mgd_server_limits *limits) {
+/* ---- at work --------------------------------------------------------------------------------- */
+
+mgd_status mgd_work_open(mgd_context *ctx, mgd_server *server, mgd_listener *listener,
+                         const mgd_server_limits *limits, mgd_work **out) {
+    void *memory;
+    MGD_TRY(mgd_allocate(ctx, "server at work", 1, sizeof(work), &memory));
+    *out = memory;
+    **out = (work){.server = server,
+                   .listener = listener,
+                   .limits = *limits,
+                   .begun = mgd_clock(),
+                   .heard = mgd_clock(),
+                   .requests = mgd_server_counted(server).requests};
+    return MGD_OK;
+}
+
+void mgd_work_close(mgd_work *w) {
+    if (w && w->client)
+        part(w);
+    mgd_free(w);
+}
+
+mgd_status mgd_work_some(mgd_context *ctx, mgd_work *w, double seconds, bool *over) {
     MGD_OPERATION;
-    work w = {.server = server,
-              .listener = listener,
-              .limits = limits,
-              .begun = mgd_clock(),
-              .heard = mgd_clock(),
-              .requests = mgd_server_counted(server).requests};
-    bool once = strcmp(mgd_listener_address(listener), "-") == 0;
-    while (!is_over(&w)) {
-        MGD_TRY(mgd_listener_accept(ctx, listener, mgd_clock() + slice_of(&w),
-                                    mgd_server_longest(server) + SPARE, &w.client));
-        if (w.client) {
-            MGD_TRY(serve_client(ctx, &w));
-            if (once) /* standard input has ended */
-                return MGD_OK;
-        }
-        MGD_TRY(watch(ctx, &w));
+    double until = mgd_clock() + seconds;
+    while (!is_over(w) && mgd_clock() < until) {
+        MGD_TRY(w->client ? attend(ctx, w) : welcome(ctx, w));
+        MGD_TRY(watch(ctx, w));
     }
+    *over = is_over(w);
     return MGD_OK;
 }

@@ -1,7 +1,7 @@
 /* serve: the chip server. It turns any chip into an instrument that speaks
  * docs/guide/chip-contract.md: the small protocol as lines and in frames, and SCPI.
  *
- * A server is bytes in, bytes out (mgd_server_take); mgd_server_work waits for those who send them.
+ * A server is bytes in, bytes out (mgd_server_take); mgd_work_some waits for those who send them.
  */
 #ifndef MGD_SERVE_SERVE_H
 #define MGD_SERVE_SERVE_H
@@ -74,8 +74,12 @@ typedef struct {
     void *user;
 } mgd_server_limits;
 
-/* Serves one client after the other. */
-mgd_status mgd_server_work(mgd_context *ctx, mgd_server *server, mgd_listener *listener,
-                           const mgd_server_limits *limits);
+/* Serves one client after the other, for some seconds at a time until it is over. The server and
+ * the listener stay the caller's. */
+typedef struct mgd_work mgd_work;
+mgd_status mgd_work_open(mgd_context *ctx, mgd_server *server, mgd_listener *listener,
+                         const mgd_server_limits *limits, mgd_work **out);
+mgd_status mgd_work_some(mgd_context *ctx, mgd_work *work, double seconds, bool *over);
+void mgd_work_close(mgd_work *work);
 
 #endif

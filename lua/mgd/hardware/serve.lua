@@ -8,6 +8,7 @@ local options = require "mgd.base.options"
 
 local WHERE = "mgd.chip.serve"
 local MAX_SAMPLES = 1e6
+local SLICE = 0.1 -- seconds
 local SAMPLE_BYTES = 2 ^ 30 -- that samples may take, unless somebody says how many
 
 local M = {}
@@ -241,6 +242,15 @@ function M.open(opts)
   return core.serve.new(chip, flatten(opt, parameters)), opt
 end
 
+-- Some time after the other: between two of them interpreters look at their own signals.
+local function work(server)
+  local requests, errors, clients
+  repeat
+    requests, errors, clients = server:work(SLICE)
+  until requests ~= false
+  return requests, errors, clients
+end
+
 --- Serve a chip as an instrument, until Ctrl-C, `requests` or `seconds`; or on "-" until standard
 -- input ends. One client at a time: another one is told so and sent away.
 -- @tparam table opts see `M.SCHEMA`: `chip` or `net`, `listen`, `data`, `cost`, `perturbs`, `safe`,
@@ -250,23 +260,22 @@ end
 -- @usage mgd.chip.serve{chip = chip, listen = "127.0.0.1:5025", cost = "mse"}
 function M.serve(opts)
   local server, opt = M.open(opts)
-  local address = server:listen(opt.listen)
-  local ready, why = true, nil
-  if opt.on_ready then
-    ready, why = pcall(opt.on_ready, address)
-  end
-  if not ready then
-    server:close()
+  local counts
+  local ok, why = pcall(function()
+    local address = server:listen(opt.listen, opt)
+    if opt.on_ready then
+      opt.on_ready(address)
+    end
+    counts = { work(server) }
+  end)
+  server:close()
+  if not ok then
     error(why, 0)
   end
-  local requests, errors, clients = server:work {
-    requests = opt.requests, seconds = opt.seconds, idle = opt.idle, stall = opt.stall,
-  }
-  server:close()
-  if not requests then
-    options.fail(WHERE, "%s", errors)
+  if not counts[1] then
+    options.fail(WHERE, "%s", counts[2])
   end
-  return { requests = requests, errors = errors, clients = clients }
+  return { requests = counts[1], errors = counts[2], clients = counts[3] }
 end
 
 return M
