@@ -253,12 +253,20 @@ static mgd_status ramp(mgd_context *ctx, mgd_device *device) {
     return MGD_OK;
 }
 
-static mgd_status make_safe(mgd_context *ctx, mgd_device *device) {
+static mgd_status go_safe(mgd_context *ctx, mgd_device *device) {
     MGD_TRY(mgd_port_forget(ctx, device->port));
     if (device->safe)
         MGD_TRY(ramp(ctx, device));
     mgd_port_safe(device->port, 0);
     return insist(ctx, device);
+}
+
+/* Requests to stop may come from elsewhere than from signals. */
+static mgd_status make_safe(mgd_context *ctx, mgd_device *device) {
+    mgd_status status;
+    while ((status = go_safe(ctx, device)) == MGD_ERR_INTERRUPT)
+        mgd_interrupt_clear();
+    return status;
 }
 
 mgd_status mgd_device_safe(mgd_context *ctx, mgd_device *device) {

@@ -127,8 +127,9 @@ static mgd_status make_safe_values(mgd_context *ctx, mgd_instrument *self) {
 }
 
 static bool guarded(const mgd_instrument *self, const mgd_device *device) {
-    return self->spec.guard && !self->devices->spec.dry_run &&
-           !mgd_port_description(device->port)->watchdog;
+    bool watchdog = mgd_port_description(device->port)->watchdog;
+    return !device->spec.dry_run && (self->spec.guard == MGD_GUARD_ALWAYS ||
+                                     (self->spec.guard == MGD_GUARD_NEEDED && !watchdog));
 }
 
 /* The watchdog of a chip is set to some times what an answer may take. */

@@ -11,6 +11,9 @@
 /* What is done when the chip is found to have drifted. */
 typedef enum { MGD_DRIFT_STOP, MGD_DRIFT_PAUSE, MGD_DRIFT_REBASELINE } mgd_drift_action;
 
+/* Whether there is one: where the chip has no watchdog, or in any case. */
+typedef enum { MGD_GUARD_NEVER, MGD_GUARD_NEEDED, MGD_GUARD_ALWAYS } mgd_guard;
+
 typedef struct {
     size_t num_ports; /* chips */
     const mgd_port_spec *ports;
@@ -24,7 +27,7 @@ typedef struct {
 
     const mgd_tensor *safe; /* (P) safe values, in the unit of each; NULL: none but SAFE */
     double ramp;            /* seconds that the way to them takes at least */
-    bool guard;             /* a process of its own goes there when this one dies */
+    mgd_guard guard;        /* a process of its own goes there when this one dies */
 
     uint64_t watch; /* steps between two looks at the reference point; 0: none */
     double tolerance;

@@ -159,6 +159,7 @@ mgd_status mgd_port_open(mgd_context *ctx, const mgd_port_spec *spec, mgd_port *
         mgd_port_close(port);
         return status;
     }
+    port->spent = (mgd_port_times){0}; /* what is spent on a program that starts says nothing */
     *out = port;
     return MGD_OK;
 }

@@ -13,20 +13,14 @@ void mgd_instrument_tell(mgd_instrument *instrument, const char *format, ...) {
     fprintf(stderr, "mgd: warning: %s\n", instrument->news);
 }
 
-/* A chip that has a state of its own and was started anew has lost it. */
 mgd_status mgd_instrument_recover(mgd_context *ctx, mgd_instrument *instrument, mgd_device *device,
                                   double until) {
-    const mgd_description *d = mgd_port_description(device->port);
     bool guarded = device->guard >= 0;
     mgd_context failure = *ctx;
     mgd_guard_stop(device); /* it holds the old connection */
     MGD_TRY(mgd_device_recover(ctx, device, until));
     if (guarded)
         MGD_TRY(mgd_guard_start(ctx, device));
-    bool breaks = d->integrates || d->writes;
-    mgd_instrument_tell(instrument, "%s; the connection was opened again%s", failure.message,
-                        breaks ? ": the chip has a state of its own, so this is a break in the "
-                                 "history of the run"
-                               : "");
+    mgd_instrument_tell(instrument, "%s; the connection was opened again", failure.message);
     return MGD_OK;
 }

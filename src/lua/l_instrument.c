@@ -54,6 +54,11 @@ static const char *flow_name(unsigned value) {
     return names[value];
 }
 
+static const char *guard_name(unsigned value) {
+    static const char *const names[] = {"never", "needed", "always", NULL};
+    return names[value];
+}
+
 static const char *action_name(unsigned value) {
     static const char *const names[] = {"stop", "pause", "rebaseline", NULL};
     return names[value];
@@ -170,7 +175,7 @@ static int instrument_open(lua_State *L) {
                                 .theta = l_tensor_field(L, 1, "theta"),
                                 .safe = l_tensor_field(L, 1, "safe"),
                                 .ramp = l_number_field(L, 1, "ramp", 0),
-                                .guard = l_flag_field(L, 1, "guard"),
+                                .guard = l_choice_field(L, 1, "guard", guard_name, MGD_GUARD_NEVER),
                                 .watch = l_count_field(L, 1, "watch", 0, 0x1p53),
                                 .tolerance = l_number_field(L, 1, "tolerance", 0),
                                 .action =

@@ -47,11 +47,22 @@ static void write_address(char *const *words, char *text, size_t room) {
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
-/* This process's environment, with a PATH that the present folder cannot change; in one block. */
-static mgd_status make_environment(mgd_context *ctx, char ***out) {
+/* Whether one of the list has the name of `entry`, "NAME=text". */
+static bool is_changed(char *const *changes, const char *entry) {
+    size_t name = strcspn(entry, "=") + 1;
+    while (changes && *changes && strncmp(*changes, entry, name) != 0)
+        changes++;
+    return changes && *changes;
+}
+
+/* This process's environment with the changes, and a PATH that the present folder cannot change; in
+ * one block. */
+static mgd_status make_environment(mgd_context *ctx, char *const *changes, char ***out) {
     const char *rest = NULL, *folder;
     size_t count = 0, span = 0, bytes = sizeof "PATH=";
     while (environ[count])
+        count++;
+    for (char *const *change = changes; change && *change; change++)
         count++;
     while (mgd_program_folder(&rest, &span))
         bytes += span + 1;
@@ -67,9 +78,11 @@ static mgd_status make_environment(mgd_context *ctx, char ***out) {
     }
     size_t n = 0;
     list[n++] = path;
-    for (size_t i = 0; i < count; i++)
-        if (strncmp(environ[i], "PATH=", 5) != 0)
-            list[n++] = environ[i];
+    for (char *const *change = changes; change && *change; change++)
+        list[n++] = *change;
+    for (char **entry = environ; *entry; entry++)
+        if (strncmp(*entry, "PATH=", 5) != 0 && !is_changed(changes, *entry))
+            list[n++] = *entry;
     *out = list;
     return MGD_OK;
 }
@@ -122,10 +135,9 @@ static mgd_status open_child(mgd_context *ctx, mgd_wire *w, double until) {
                         w->words[1],
                         strchr(w->words[1], '/') ? "" : " in the absolute folders of PATH");
     }
-    char **environment = NULL;
-    if (!w->environment)
-        MGD_TRY(make_environment(ctx, &environment));
-    int reason = start(w, path, environment ? environment : w->environment);
+    char **environment;
+    MGD_TRY(make_environment(ctx, w->environment, &environment));
+    int reason = start(w, path, environment);
     mgd_free(environment);
     if (reason == 0)
         return MGD_OK;

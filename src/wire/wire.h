@@ -45,7 +45,7 @@ typedef struct {
     const char *address;            /* or … */
     const char *const *words;       /* … {"EXEC", program, word, …, NULL}; or … */
     const mgd_wire_calls *calls;    /* … these */
-    const char *const *environment; /* EXEC: NULL-terminated "NAME=text"; NULL: this process's */
+    const char *const *environment; /* EXEC: besides this process's, "NAME=text" …, NULL */
     double timeout;                 /* seconds to open it; 0: 5 */
     size_t limit;                   /* bytes that may wait to be read, at most; 0: 64 MiB */
     unsigned baud;                  /* ASRL; 0: 115200 */

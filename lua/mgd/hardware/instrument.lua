@@ -8,6 +8,7 @@ local core = require "mgd.core"
 local files = require "mgd.base.files"
 local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
+local python = require "mgd.hardware.python"
 local record = require "mgd.text.record"
 
 local M = {}
@@ -217,24 +218,25 @@ end
 
 -- ---- programs -----------------------------------------------------------------------------------
 
--- A child finds mgd_chip.py.
+-- A program in Python finds mgd_chip.py.
 local function environment()
-  return nil
+  local folder, own = python.folder(), os.getenv "PYTHONPATH"
+  return folder and { "PYTHONPATH=" .. folder .. (own and ":" .. own or "") } or nil
 end
 
 -- ---- opening ------------------------------------------------------------------------------------
 
 local function wants_guard(opt, places)
   if opt.guard ~= nil then
-    return opt.guard
+    return opt.guard and "always" or "never"
   end
   for _, place in ipairs(places) do
     local program = place.words or place.address and place.address:upper():find "^EXEC"
     if place.functions or program and not opt.safe then
-      return false
+      return "never"
     end
   end
-  return true
+  return "needed"
 end
 
 -- One value of all parameters, or a list, as a tensor.

@@ -15,6 +15,7 @@
 local core = require "mgd.core"
 local data = require "mgd.data"
 local files = require "mgd.base.files"
+local hardware = require "mgd.runs.hardware"
 local hw = require "mgd.hardware.hw"
 local interrupts = require "mgd.base.interrupts"
 local json = require "mgd.text.json"
@@ -54,9 +55,11 @@ local EXAMPLES = {
 -- Fails, naming everything at once, when something that a file cannot hold has not been given.
 local function check_given(saved, opt, path)
   local names, examples = {}, {}
+  local wired = saved.chip.instrument
   if not saved.chip.layers and not opt.chip and not opt.net then
     names[1] = "chip"
-    examples[1] = ("chip = mgd.chip{parameters = %d, evaluate = …}"):format(saved.chip.parameters)
+    examples[1] = wired and ('chip = mgd.chip{instrument = "%s"}'):format(tostring(wired.address))
+      or ("chip = mgd.chip{parameters = %d, evaluate = …}"):format(saved.chip.parameters)
   end
   for _, name in ipairs(saved.functions) do
     if opt[name] == nil then
@@ -65,9 +68,9 @@ local function check_given(saved, opt, path)
     end
   end
   if #names > 0 then
-    options.fail("mgd.resume", "%s: the run had functions, which a file cannot hold: give %s "
-      .. 'again: mgd.resume("%s", {%s})', path, table.concat(names, " and "), path,
-      table.concat(examples, ", "))
+    options.fail("mgd.resume", "%s: the run had %s, which a file cannot hold: give %s "
+      .. 'again: mgd.resume("%s", {%s})', path, wired and "an instrument" or "functions",
+      table.concat(names, " and "), path, table.concat(examples, ", "))
   end
 end
 
@@ -125,6 +128,7 @@ local PARTS = {
   { "functions", { positional = { type = "string" } } },
   { "chip", {
     { "parameters", type = "integer", required = true, min = 1 },
+    { "instrument", type = "table" },
     { "seed", type = "integer" },
     { "dtype", type = "string" },
     { "input", type = "table" },
@@ -206,6 +210,22 @@ local function restore_state(run, tensors, path)
   run.core:set_state(state)
 end
 
+-- Another instrument than before, or one that has lost its state, is a break in the history.
+local function check_instrument(run, saved)
+  local before, now = saved.instrument, run.options.chip.instrument
+  if not now then
+    return
+  elseif before and before.identity ~= now.identity then
+    hardware.note_break(run, ("the chip is '%s', and was '%s'"):format(now.identity,
+      tostring(before.identity)))
+  elseif before and before.description ~= now.said then
+    hardware.note_break(run, ("the chip describes itself as '%s', and did as '%s'"):format(now.said,
+      tostring(before.description)))
+  elseif now.integrates or now.writes then
+    hardware.note_break(run, "the chip has a state of its own, which no checkpoint holds")
+  end
+end
+
 -- What `make` returns. Whatever goes wrong in it is reported with the file's name: errors of the
 -- library stand at the user's line; all others come of a text that run:save has not written.
 local function made_of(path, make)
@@ -259,6 +279,7 @@ local function resume(path, opt, text, entries)
     run.options.replicas) then
     options.fail("mgd.resume", "%s: not the checkpoint of such a run: its 'memory' is none", path)
   end
+  check_instrument(run, saved.chip)
   run.wall_before = tonumber(saved.wall) or 0
   return run
 end

@@ -2,7 +2,8 @@
 -- two such differ. Checkpoints, experiments, the store and logs are written in its terms.
 --
 --     network   {input =, dtype =, layers = list of {kind =, …}}
---     chip      {seed =, clock =, STAGE = list of {name =, params =}}; {parameters =} of one in Lua
+--     chip      {seed =, clock =, STAGE = list of {name =, params =}}; {parameters =} of one in
+--               Lua, and of an instrument with {address =, identity =, description =}
 --     data      {name =, options =}; of tensors of the user's {name =, dtype =, fingerprint =}
 --     training  options of mgd.train, but for chip, data and record
 -- @module mgd.runs.recipe
@@ -45,8 +46,10 @@ end
 
 --- A chip, but for its network; stages without a model are left out.
 function M.chip(chip)
+  local about = chip.instrument
   if not chip.net then
-    return { parameters = chip.num_parameters }
+    return { parameters = chip.num_parameters, instrument = about and { address = about.address,
+      identity = about.identity, description = about.said } }
   end
   local plain = chip:describe()
   for _, entry in ipairs(hw.STAGES) do

@@ -6,6 +6,7 @@ local codes = require "mgd.codes"
 local core = require "mgd.core"
 local data = require "mgd.data"
 local each = require "mgd.runs.each"
+local hardware = require "mgd.runs.hardware"
 local history = require "mgd.runs.history"
 local logs = require "mgd.runs.log"
 local hw = require "mgd.hardware.hw"
@@ -42,12 +43,15 @@ local PROPERTIES = {
   end,
 }
 
-local Run = naming.class("mgd.run", { "history", "recording" }, PROPERTIES)
+local Run = naming.class("mgd.run", { "breaks", "history", "recording" }, PROPERTIES)
 
 -- How G comes about.
 local function method_text(o)
   local p = o.perturbation
-  if o.engine == "backprop" then
+  if o.engine == "chip" then
+    return ("  the chip integrates and writes θ by itself, τ_x = %s steps"):format(
+      schedules.text(o.tau_x))
+  elseif o.engine == "backprop" then
     return ("  back-propagation, τ_x = %s steps"):format(schedules.text(o.tau_x))
   end
   local lines = {
@@ -133,6 +137,7 @@ function M.new(opt, quiet)
   if opt.chip.replays then
     opt.chip.replays:check(run.options)
   end
+  hardware.check(opt)
   local flat = core_options(opt)
   run.memory = memory.new()
   flat.memory = run.memory
@@ -216,10 +221,12 @@ function Run:counters()
   return counters_of(counters)
 end
 
--- Reports on perturbations do not apply to back-propagation.
+-- Reports on perturbations apply to what this program perturbs.
 local function need_perturbation(run, where, instead)
   if not run.options.perturbation then
-    options.fail(where, "back-propagation perturbs nothing: %s", instead)
+    options.fail(where, "%s: %s", run.options.engine == "chip"
+      and "the chip trains by itself, and how it perturbs is its own"
+      or "back-propagation perturbs nothing", instead)
   end
 end
 
@@ -253,8 +260,9 @@ M.SCHEMA = {
   { "every", type = { "integer", "string" }, min = 1, unit = "steps", choices = { "powers", "log" },
     doc = "Probe at multiples of this, besides the first and the last step; powers: at 1, 10, 100, "
       .. "…; log: at ten steps a decade. With stop, a hundredth of the steps without." },
-  { "probes", type = "table", default = { "cost", "accuracy" },
-    doc = "Names: " .. table.concat(probes.names, ", ") .. "." },
+  { "probes", type = "table",
+    doc = "Names: " .. table.concat(probes.names, ", ") .. ". Cost and accuracy without; C and "
+      .. "C_tilde of an instrument, which cost no evaluations." },
   { "stop", type = { "function", "table" },
     doc = "{accuracy = at least, cost = at most, …}, per replica, or function(row) → true; "
       .. "{diverged = 1e6} ends a replica whose cost exceeds so many times the largest of its "
@@ -378,7 +386,8 @@ function Run:run(opts)
   if not opt.keep_stopped then
     self.core:go_on()
   end
-  local taken = probes.prepare(self, opt.probes, opt.stop)
+  local usual = self.options.chip.instrument and hardware.PROBES or { "cost", "accuracy" }
+  local taken = probes.prepare(self, opt.probes or usual, opt.stop)
   local rows = history.new(taken.names, self.options.replicas)
   local line = opt.progress and progress.new(self, opt.steps)
   local begin, last = core.base.clock(), self.steps_done + opt.steps
@@ -426,11 +435,14 @@ function Run:run(opts)
   end
 
   -- Whatever happens, an interrupt at any place too, the rows are kept.
+  hardware.begin(self)
+  hardware.announce(self, taken.wanted, opt.every, opt.steps)
   local went, message = pcall(go)
   self.running = nil
   if self.recording then
     self.recording:pause()
   end
+  hardware.finish(self, not went or message ~= "")
   if line then
     line:finish()
   end
