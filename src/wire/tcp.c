@@ -3,6 +3,7 @@
 #include "transport.h"
 
 #include <errno.h>
+#include <math.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -123,8 +124,8 @@ static mgd_status open_connection(mgd_context *ctx, mgd_wire *w, double until) {
     if (fd < 0) {
         w->fault = reason == ETIMEDOUT ? MGD_FAULT_LATE : MGD_FAULT_CLOSED;
         if (reason == ETIMEDOUT)
-            return mgd_fail(ctx, MGD_ERR_IO, MGD_ADDRESS ": no connection within %.3g s",
-                            w->address, wait);
+            return mgd_fail(ctx, MGD_ERR_IO, MGD_ADDRESS ": no connection within %.4g s",
+                            w->address, MGD_ROUNDED(wait));
         return mgd_fail(ctx, MGD_ERR_IO, MGD_ADDRESS ": no connection: %s", w->address,
                         strerror(reason));
     }

@@ -14,6 +14,8 @@
 
 #define MGD_SLICE 0.02 /* seconds between two looks whether Ctrl-C asks */
 
+#define MGD_ROUNDED(seconds) (rint(1e3 * (seconds)) / 1e3) /* for messages */
+
 /* How messages print an address: room is left for the reason. */
 #define MGD_ADDRESS "%.150s"
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@
 #define ROOM 65536            /* bytes of a buffer that has nothing to grow for */
 #define USUAL_LIMIT (1 << 26) /* bytes */
 #define USUAL_TIMEOUT 5.0     /* seconds */
-#define PATIENCE 20           /* times the silence that is asked for, at most, until there is one */
+#define PATIENCE 20           /* times the silence that is asked for, until there is one … */
+#define LEAST_PATIENCE 1.0    /* … or so many seconds, where that is more */
 #define PAUSE 1000000         /* ns between two calls of a function that returned nothing */
 
 /* ---- faults ---------------------------------------------------------------------------------- */
@@ -238,10 +240,10 @@ static mgd_status take_in(mgd_context *ctx, mgd_wire *w, double until, bool *cam
 static mgd_status fail_late(mgd_context *ctx, mgd_wire *w, const char *wanted, double waited) {
     w->fault = MGD_FAULT_LATE;
     if (waiting(w) == 0)
-        return mgd_fail(ctx, MGD_ERR_IO, MGD_ADDRESS ": nothing came within %.3g s", w->address,
-                        waited);
-    return mgd_fail(ctx, MGD_ERR_IO, MGD_ADDRESS ": %zu bytes came within %.3g s, expected %s",
-                    w->address, waiting(w), waited, wanted);
+        return mgd_fail(ctx, MGD_ERR_IO, MGD_ADDRESS ": nothing came within %.4g s", w->address,
+                        MGD_ROUNDED(waited));
+    return mgd_fail(ctx, MGD_ERR_IO, MGD_ADDRESS ": %zu bytes came within %.4g s, expected %s",
+                    w->address, waiting(w), MGD_ROUNDED(waited), wanted);
 }
 
 mgd_status mgd_wire_take(mgd_context *ctx, mgd_wire *w, size_t count, double until,
@@ -298,13 +300,13 @@ mgd_status mgd_wire_take_some(mgd_context *ctx, mgd_wire *w, double seconds, con
 }
 
 mgd_status mgd_wire_drain(mgd_context *ctx, mgd_wire *w, double seconds) {
-    double begun = mgd_clock();
+    double patience = fmax(PATIENCE * seconds, LEAST_PATIENCE), until = mgd_clock() + patience;
     MGD_TRY(begin(ctx, w));
     for (bool came = true; came;) {
         w->begin = w->end;
         MGD_TRY(take_in(ctx, w, mgd_clock() + seconds, &came));
-        if (came && mgd_clock() > begun + PATIENCE * seconds)
-            return fail_late(ctx, w, "silence", PATIENCE * seconds);
+        if (came && mgd_clock() > until)
+            return fail_late(ctx, w, "silence", patience);
     }
     return MGD_OK;
 }

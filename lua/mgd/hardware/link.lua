@@ -73,7 +73,8 @@ local function fail(self, where, fault, reason)
   if came ~= "" then
     note(self, "<", printable(came))
     local ending = came:match "\r?\n$" or came:match "\r$"
-    reason = ("%s, got %s%s"):format(reason, printable(came), ending
+    local other = ending and ending:sub(-1) ~= self.terminator:sub(-1)
+    reason = ("%s, got %s%s"):format(reason, printable(came), other
       and (" (is its terminator %s?)"):format(printable(ending)) or "")
   end
   if self.sent then
@@ -118,12 +119,9 @@ local function send(self, where, text)
   need(self, where, self.core:write(self.sent, self.timeout))
 end
 
--- Without terminator, an answer is what comes until there is silence.
-local function receive_some(self, where)
-  local parts, more = {}, need(self, where, self.core:take_some(self.timeout))
-  if more == "" then
-    fail(self, where, "late", ("%s: nothing came within %g s"):format(self.address, self.timeout))
-  end
+-- What comes within that time, and until there is silence: an answer without terminator.
+local function receive_some(self, where, seconds)
+  local parts, more = {}, need(self, where, self.core:take_some(seconds))
   while more and more ~= "" do
     parts[#parts + 1] = more
     more = self.core:take_some(SILENCE)
@@ -135,7 +133,10 @@ end
 local function receive(self, where)
   local answer
   if self.terminator == "" then
-    answer = receive_some(self, where)
+    answer = receive_some(self, where, self.timeout)
+    if answer == "" then
+      fail(self, where, "late", ("%s: nothing came within %g s"):format(self.address, self.timeout))
+    end
   else
     answer = need(self, where, self.core:take_until(self.terminator:sub(-1), self.timeout))
     answer = self.terminator == "\r" and answer or answer:gsub("\r$", "")
@@ -240,18 +241,17 @@ end
 
 -- ---- opening and closing ------------------------------------------------------------------------
 
--- Whether *IDN? with this terminator has an answer.
+-- Whether *IDN? with this terminator has an answer that ends in the same way.
 local function has_answer(self, terminator)
   local where, time = "mgd.chip.link", math.min(self.timeout, PROBE_TIME)
   self.sent = "*IDN?" .. terminator
   note(self, ">", printable(self.sent))
   need(self, where, self.core:write(self.sent, time))
-  local answer = need(self, where, self.core:take_some(time))
+  local answer = receive_some(self, where, time)
   if answer ~= "" then
-    need(self, where, self.core:drain(SILENCE))
     note(self, "<", printable(answer))
   end
-  return answer ~= ""
+  return answer ~= "" and answer:sub(-1) == (terminator ~= "" and terminator or answer):sub(-1)
 end
 
 -- What an earlier terminator left half said is ended first. An answer that comes late may be one to
