@@ -35,11 +35,20 @@ struct mgd_recorder {
     pthread_mutex_t lock; /* of all below */
     unsigned char *chunk; /* room for its head, then records */
     size_t used, room;
+    uint32_t *witness; /* (width) of a step */
+    size_t width;
     uint64_t length;          /* of the file's whole chunks */
     double written, appended; /* when that was last done */
     char news[MGD_MESSAGE_SIZE];
     atomic_bool has_news;
 };
+
+/* Seconds, to a few milliseconds and in no time. */
+static double coarse_clock(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
@@ -133,7 +142,7 @@ static void write_chunk(mgd_recorder *r) {
     else
         give_up(r, strerror(errno));
     r->used = MGD_RECORDING_CHUNK;
-    r->written = mgd_clock();
+    r->written = coarse_clock();
 }
 
 /* Room for a record of at most `bytes`; NULL, and it is over, where there is none. */
@@ -155,7 +164,7 @@ static unsigned char *reserve(mgd_recorder *r, size_t bytes) {
 
 /* The record ends here. */
 static void finish(mgd_recorder *r, const unsigned char *end) {
-    double now = mgd_clock();
+    double now = coarse_clock();
     r->used = (size_t)(end - r->chunk);
     if (r->used >= FULL || now - r->written >= OLD || now - r->appended >= SLOW)
         write_chunk(r);
@@ -246,7 +255,7 @@ static mgd_status open_file(mgd_context *ctx, mgd_recorder *r, const mgd_recordi
         close(old);
         MGD_TRY(status);
     }
-    r->written = r->appended = mgd_clock();
+    r->written = r->appended = coarse_clock();
     return MGD_OK;
 }
 
@@ -349,6 +358,7 @@ void mgd_recorder_free(mgd_recorder *r) {
         close(r->file);
     pthread_mutex_destroy(&r->lock);
     mgd_free(r->chunk);
+    mgd_free(r->witness);
     mgd_free(r->path);
     mgd_free(r);
 }
@@ -363,13 +373,18 @@ bool mgd_recorder_has_news(const mgd_recorder *r) {
 
 /* ---- records --------------------------------------------------------------------------------- */
 
-/* The living replicas: how many, then each by its distance from the one before and 1. */
-static unsigned char *put_owners(unsigned char *at, size_t width, const uint64_t *owner,
-                                 const double *alive) {
-    uint64_t next = 0, count = 0;
+static size_t count_living(const double *alive, size_t width) {
+    size_t count = 0;
     for (size_t lane = 0; lane < width; lane++)
         count += alive[lane] != 0;
-    at = put_number(at, count);
+    return count;
+}
+
+/* The living replicas: how many, then each by its distance from the one before and 1. */
+static unsigned char *put_owners(unsigned char *at, size_t width, const uint64_t *owner,
+                                 const double *alive, size_t living) {
+    uint64_t next = 0;
+    at = put_number(at, living);
     for (size_t lane = 0; lane < width; lane++) {
         if (alive[lane] == 0)
             continue;
@@ -382,49 +397,62 @@ static unsigned char *put_owners(unsigned char *at, size_t width, const uint64_t
 
 static unsigned char *put_witnesses(const mgd_recorder *r, unsigned char *at,
                                     const mgd_request *request, size_t width, const double *alive) {
+    uint32_t *witness = r->witness;
     for (size_t p = 0; p < request->num_points; p += mgd_points_of_step(request, p)) {
-        const mgd_point *point = &request->points[p];
-        mgd_witness_places w = mgd_witness_of(point, r->parameters);
+        mgd_witness(&request->points[p], request->source.theta, r->dtype, r->parameters, width,
+                    witness);
         for (size_t lane = 0; lane < width; lane++)
             if (alive[lane] != 0)
-                at = put_u32(at,
-                             mgd_witness(&w, point, request->source.theta, r->dtype, width, lane));
+                at = put_u32(at, witness[lane]);
     }
     return at;
 }
 
 static unsigned char *put_costs(const mgd_recorder *r, unsigned char *at,
-                                const mgd_request *request, size_t width, const double *alive) {
+                                const mgd_request *request, size_t width, const double *alive,
+                                bool all) {
     for (size_t p = 0; p < request->num_points; p++)
         for (size_t signal = 0; signal < r->signals; signal++) {
             const double *cost = mgd_request_cost(request, signal, p, width);
-            for (size_t lane = 0; lane < width; lane++)
+            for (size_t lane = 0; lane < width && all; lane++)
+                put_f64(at + 8 * lane, cost[lane]);
+            at += all ? 8 * width : 0;
+            for (size_t lane = 0; lane < width && !all; lane++)
                 if (alive[lane] != 0)
                     at = put_f64(at, cost[lane]);
         }
     return at;
 }
 
+/* Room for the witnesses of a step; false: there is none. */
+static bool take_witness(mgd_recorder *r, size_t width) {
+    if (r->width >= width)
+        return true;
+    mgd_free(r->witness);
+    r->width = mgd_take(&r->witness, width, sizeof *r->witness) ? width : 0;
+    if (r->width == 0)
+        give_up(r, "out of memory");
+    return r->width > 0;
+}
+
 void mgd_recorder_costs(mgd_recorder *r, const mgd_request *request, size_t width,
                         const uint64_t *owner, const double *alive) {
-    const size_t points = request->num_points;
+    const size_t points = request->num_points, living = count_living(alive, width);
     pthread_mutex_lock(&r->lock);
     unsigned char *at = NULL, *steps;
-    if (r->file >= 0 && points > 0)
-        at = reserve(r, 1 + 3 * VARINT + width * (VARINT + 4 * points + 8 * points * r->signals) +
-                            points);
+    if (r->file >= 0 && living > 0 && take_witness(r, width))
+        at = reserve(r, 1 + 3 * VARINT + points +
+                            living * (VARINT + 4 * points + 8 * points * r->signals));
     if (at) {
-        size_t n = 0;
-        for (size_t p = 0; p < points; p += mgd_points_of_step(request, p))
-            n++;
+        const uint64_t first = request->points[0].step;
         *at++ = MGD_RECORD_COSTS;
-        at = put_number(at, request->points[0].step);
-        at = put_owners(put_number(at, n), width, owner, alive);
-        steps = at;
+        at = put_number(at, first);
+        at = put_number(at, request->points[points - 1].step - first + 1);
+        steps = put_owners(at, width, owner, alive, living);
         for (size_t p = 0; p < points; p += mgd_points_of_step(request, p))
             *steps++ = (unsigned char)mgd_points_of_step(request, p);
         at = put_witnesses(r, steps, request, width, alive);
-        finish(r, put_costs(r, at, request, width, alive));
+        finish(r, put_costs(r, at, request, width, alive, living == width));
     }
     pthread_mutex_unlock(&r->lock);
 }

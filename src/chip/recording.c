@@ -664,23 +664,30 @@ uint64_t mgd_recording_end(const mgd_recording *r) {
     return end;
 }
 
-mgd_recorded mgd_recording_step(const mgd_recording *r, size_t replica, uint64_t step, size_t *hint,
-                                mgd_recorded_step *out) {
+uint64_t mgd_recording_place(const mgd_recording *r, uint64_t step) {
+    return places_of(r)[step - r->head.begin];
+}
+
+bool mgd_recording_has(const mgd_recording *r, uint64_t first, size_t steps) {
+    return first >= r->head.begin && first <= end_of(r) && steps <= end_of(r) - first;
+}
+
+mgd_recorded mgd_recording_steps(const mgd_recording *r, size_t replica, uint64_t step,
+                                 mgd_recorded_steps *out) {
     const stream *of = &r->streams[replica];
     const stretch *s = of->stretches.at;
-    size_t count = of->stretches.count, k = *hint < count ? *hint : 0;
-    if (count > 0 && step < s[k].first)
-        k = 0;
-    while (k + 1 < count && step >= s[k + 1].first)
-        k++;
-    *hint = k;
-    if (count == 0 || step < s[k].first || step >= end_of_stretch(&s[k]))
+    size_t low = 0, high = of->stretches.count; /* the first one that begins behind the step */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s[middle].first <= step)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0 || step >= end_of_stretch(&s[low - 1]))
         return stood(of, step) ? MGD_RECORDED_STOPPED : MGD_RECORDED_NOT;
-    const uint64_t *place = places_of(r) + (step - r->head.begin);
-    out->points = (size_t)(place[1] - place[0]);
-    out->cost = (const double *)s[k].costs.at +
-                (size_t)(place[0] - places_of(r)[s[k].first - r->head.begin]) * r->head.signals;
-    out->witness = ((const uint32_t *)s[k].witnesses.at)[step - s[k].first];
+    s += low - 1;
+    *out = (mgd_recorded_steps){s->first, end_of_stretch(s), s->costs.at, s->witnesses.at};
     return MGD_RECORDED;
 }
 

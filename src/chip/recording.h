@@ -72,38 +72,32 @@ typedef struct {
  * a few steps. */
 enum { MGD_WITNESSES = 4 }; /* parameters */
 
-typedef struct {
-    size_t at[MGD_WITNESSES]; /* places of the parameters */
-    uint32_t slot;            /* its bits, in their place */
-} mgd_witness_places;
-
 #define MGD_WITNESS_THETA 0xffff0000u
 #define MGD_WITNESS_SLOT 0x0000ff00u
 #define MGD_WITNESS_SAMPLE 0x000000ffu
 
-static inline mgd_witness_places mgd_witness_of(const mgd_point *point, size_t parameters) {
-    mgd_witness_places w = {.slot = (uint32_t)(point->slot * 0x9e3779b97f4a7c15u >> 56) << 8};
-    const size_t leap = (parameters + MGD_WITNESSES - 1) / MGD_WITNESSES;
-    size_t at = (size_t)(point->step % parameters);
-    for (size_t k = 0; k < MGD_WITNESSES; k++) {
-        w.at[k] = at;
-        at = (at + leap) % parameters;
+/* Of every lane of a unit, whose θ is (P × width), at the first point of a step; out (width). */
+static inline void mgd_witness(const mgd_point *point, const void *theta, mgd_dtype dtype,
+                               size_t parameters, size_t width, uint32_t *out) {
+    const uint32_t odd = 0x9e3779b1u;
+    const uint32_t slot = (uint32_t)point->slot * odd >> 24 << 8;
+    for (size_t lane = 0; lane < width; lane++)
+        out[lane] = 0;
+    for (uint32_t k = 0; k < MGD_WITNESSES; k++) {
+        const uint32_t place = ((uint32_t)point->step * MGD_WITNESSES + k) * odd; /* of 2^32 */
+        const size_t row = (size_t)((uint64_t)place * parameters >> 32) * width;
+        const uint32_t *narrow = (const uint32_t *)theta + row;
+        const uint64_t *wide = (const uint64_t *)theta + row;
+        if (dtype == MGD_F32)
+            for (size_t lane = 0; lane < width; lane++)
+                out[lane] = (out[lane] << 5 | out[lane] >> 27) + narrow[lane];
+        else
+            for (size_t lane = 0; lane < width; lane++)
+                out[lane] = (out[lane] << 5 | out[lane] >> 27) +
+                            ((uint32_t)wide[lane] ^ (uint32_t)(wide[lane] >> 32) * odd);
     }
-    return w;
-}
-
-/* Of one lane of a unit: θ (P × width). */
-static inline uint32_t mgd_witness(const mgd_witness_places *w, const mgd_point *point,
-                                   const void *theta, mgd_dtype dtype, size_t width, size_t lane) {
-    uint64_t sum = 0;
-    for (size_t k = 0; k < MGD_WITNESSES; k++) {
-        const size_t i = w->at[k] * width + lane;
-        const uint64_t bits =
-            dtype == MGD_F32 ? ((const uint32_t *)theta)[i] : ((const uint64_t *)theta)[i];
-        sum = (sum ^ bits) * 0x9e3779b97f4a7c15u;
-    }
-    return ((uint32_t)(sum >> 32) & MGD_WITNESS_THETA) | w->slot |
-           (uint32_t)(point->samples[lane] * 0x9e3779b1u >> 24);
+    for (size_t lane = 0; lane < width; lane++)
+        out[lane] = (out[lane] * odd & MGD_WITNESS_THETA) | slot | point->samples[lane] * odd >> 24;
 }
 
 /* How many of the points from `first` on are of the same step. */
@@ -170,12 +164,17 @@ typedef struct {
 /* In the order in which they were taken. */
 const mgd_recorded_row *mgd_recording_rows(const mgd_recording *r, size_t *count);
 
-/* What one replica measured at a step. */
+/* Points that all steps before this one had, of steps that are there, and behind the last. */
+uint64_t mgd_recording_place(const mgd_recording *r, uint64_t step);
+/* Whether there is anything of these steps: of all together, see mgd_recording_end. */
+bool mgd_recording_has(const mgd_recording *r, uint64_t first, size_t steps);
+
+/* Steps of a replica that follow each other. */
 typedef struct {
-    size_t points;
-    const double *cost; /* (points × S) */
-    uint32_t witness;
-} mgd_recorded_step;
+    uint64_t first, end;
+    const double *cost;      /* of each step (its points × S) */
+    const uint32_t *witness; /* one of each step */
+} mgd_recorded_steps;
 
 typedef enum {
     MGD_RECORDED,        /* it is there */
@@ -183,9 +182,9 @@ typedef enum {
     MGD_RECORDED_STOPPED /* … or not of this replica, which stood still by then */
 } mgd_recorded;
 
-/* `hint` is for the next call. */
-mgd_recorded mgd_recording_step(const mgd_recording *r, size_t replica, uint64_t step, size_t *hint,
-                                mgd_recorded_step *out);
+/* Those among which a step is. */
+mgd_recorded mgd_recording_steps(const mgd_recording *r, size_t replica, uint64_t step,
+                                 mgd_recorded_steps *out);
 /* θ (P) as it became at the end of a step, by a write or at rest; false where that was not
  * recorded. NULL where the write failed. */
 bool mgd_recording_theta(const mgd_recording *r, size_t replica, uint64_t step, bool rested,

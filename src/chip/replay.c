@@ -21,8 +21,10 @@ typedef struct {
     mgd_session *model; /* of the chip's model, where that has states; else NULL */
     size_t width;       /* replicas in a unit */
     size_t seats;
-    size_t *owner; /* (seats) the replica in each, R where there is none */
-    size_t *hint;  /* (seats) for mgd_recording_step */
+    size_t *owner;          /* (seats) the replica in each, R where there is none; … */
+    mgd_recorded_steps *at; /* … and where it is in the recording */
+    uint32_t *asked;        /* (workers × max_points × width) witnesses */
+    size_t max_points;
 } replay;
 
 /* ---- measuring ------------------------------------------------------------------------------- */
@@ -54,43 +56,93 @@ static mgd_status fail_departed(mgd_context *ctx, const replay *s, size_t seat, 
                     what);
 }
 
-/* Points p … p + count − 1, which are one step, of one lane. */
-static mgd_status answer(mgd_context *ctx, const replay *s, const mgd_request *r, size_t p,
-                         size_t count, const mgd_witness_places *places, size_t lane) {
-    const mgd_point *point = &r->points[p];
-    const size_t seat = r->unit * s->width + lane;
-    mgd_recorded_step step = {.points = 0};
+/* Costs of a step of a lane: points p … p + count − 1, of which the witness is `asked`. */
+static mgd_status answer_step(mgd_context *ctx, const replay *s, const mgd_request *r, size_t p,
+                              size_t count, size_t lane, uint32_t asked) {
+    const uint64_t n = r->points[p].step;
+    const size_t seat = r->unit * s->width + lane, signals = s->head->signals;
+    const mgd_recording *recording = s->chip->recording;
+    mgd_recorded_steps steps;
+    const double *cost = NULL;
     mgd_recorded found = MGD_RECORDED_STOPPED;
     if (s->owner[seat] < s->head->replicas)
-        found = mgd_recording_step(s->chip->recording, s->owner[seat], point->step, &s->hint[seat],
-                                   &step);
+        found = mgd_recording_steps(recording, s->owner[seat], n, &steps);
     if (found == MGD_RECORDED_NOT)
-        return fail_missing(ctx, s, point->step);
+        return fail_missing(ctx, s, n);
     if (found == MGD_RECORDED) {
-        uint32_t asked =
-            mgd_witness(places, point, r->source.theta, s->head->dtype, s->width, lane);
-        if (asked != step.witness)
-            return fail_departed(ctx, s, seat, point->step, asked ^ step.witness);
-        if (step.points != count)
+        const uint64_t place = mgd_recording_place(recording, n);
+        const uint64_t held = mgd_recording_place(recording, n + 1) - place;
+        if (asked != steps.witness[n - steps.first])
+            return fail_departed(ctx, s, seat, n, asked ^ steps.witness[n - steps.first]);
+        if (held != count)
             return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                            "at step %llu the run departs from the recording: %zu measurements "
+                            "at step %llu the run departs from the recording: %llu measurements "
                             "were made there, and %zu are asked for (baseline, tau_theta, tau_x)",
-                            (unsigned long long)point->step, step.points, count);
+                            (unsigned long long)n, (unsigned long long)held, count);
+        cost = steps.cost + (place - mgd_recording_place(recording, steps.first)) * signals;
     }
     for (size_t k = 0; k < count; k++)
-        for (size_t signal = 0; signal < s->head->signals; signal++)
+        for (size_t signal = 0; signal < signals; signal++)
             mgd_request_cost(r, signal, p + k, s->width)[lane] =
-                found == MGD_RECORDED ? step.cost[k * s->head->signals + signal] : NAN;
+                cost ? cost[k * signals + signal] : NAN;
     return MGD_OK;
+}
+
+/* The same for all steps of a request at once, where these lie together, as they mostly do; false:
+ * they do not, or something is wrong. */
+static bool answer_block(const replay *s, const mgd_request *r, size_t steps, size_t lane,
+                         const uint32_t *asked) {
+    const size_t seat = r->unit * s->width + lane, signals = s->head->signals;
+    const mgd_recording *recording = s->chip->recording;
+    const uint64_t first = r->points[0].step;
+    mgd_recorded_steps *at = &s->at[seat];
+    if (s->owner[seat] == s->head->replicas)
+        return false;
+    if ((first < at->first || first >= at->end) &&
+        mgd_recording_steps(recording, s->owner[seat], first, at) != MGD_RECORDED)
+        return false;
+    if (first + steps > at->end)
+        return false;
+    uint32_t other = 0;
+    for (size_t j = 0; j < steps; j++)
+        other |= at->witness[first - at->first + j] ^ asked[j * s->width + lane];
+    const double *cost = at->cost + (mgd_recording_place(recording, first) -
+                                     mgd_recording_place(recording, at->first)) *
+                                        signals;
+    for (size_t p = 0; p < r->num_points; p++)
+        for (size_t signal = 0; signal < signals; signal++)
+            r->cost[(signal * r->num_points + p) * s->width + lane] = *cost++;
+    return other == 0;
+}
+
+/* Whether the recording has so many points at each step of a request. */
+static bool has_points(const replay *s, const mgd_request *r, size_t steps) {
+    const mgd_recording *recording = s->chip->recording;
+    if (!mgd_recording_has(recording, r->points[0].step, steps))
+        return false;
+    for (size_t p = 0, count; p < r->num_points; p += count) {
+        const uint64_t n = r->points[p].step;
+        count = mgd_points_of_step(r, p);
+        if (mgd_recording_place(recording, n + 1) - mgd_recording_place(recording, n) != count)
+            return false;
+    }
+    return true;
 }
 
 static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
     const replay *s = (const replay *)session;
-    for (size_t p = 0, count; p < r->num_points; p += count) {
-        count = mgd_points_of_step(r, p);
-        mgd_witness_places places = mgd_witness_of(&r->points[p], s->head->parameters);
-        for (size_t lane = 0; lane < s->width; lane++)
-            MGD_TRY(answer(ctx, s, r, p, count, &places, lane));
+    uint32_t *asked = s->asked + r->worker * s->max_points * s->width;
+    size_t steps = 0;
+    for (size_t p = 0; p < r->num_points; p += mgd_points_of_step(r, p))
+        mgd_witness(&r->points[p], r->source.theta, s->head->dtype, s->head->parameters, s->width,
+                    asked + steps++ * s->width);
+    const bool whole = has_points(s, r, steps);
+    for (size_t lane = 0; lane < s->width; lane++) {
+        if (whole && answer_block(s, r, steps, lane, asked))
+            continue;
+        for (size_t p = 0, j = 0; p < r->num_points; p += mgd_points_of_step(r, p), j++)
+            MGD_TRY(answer_step(ctx, s, r, p, mgd_points_of_step(r, p), lane,
+                                asked[j * s->width + lane]));
     }
     return MGD_OK;
 }
@@ -232,11 +284,12 @@ static mgd_wear wear(const mgd_session *session, size_t seat) {
 
 static void swap(mgd_session *session, size_t seat, size_t other) {
     replay *s = (replay *)session;
-    size_t owner = s->owner[seat], hint = s->hint[seat];
+    size_t owner = s->owner[seat];
+    mgd_recorded_steps at = s->at[seat];
     s->owner[seat] = s->owner[other];
-    s->hint[seat] = s->hint[other];
+    s->at[seat] = s->at[other];
     s->owner[other] = owner;
-    s->hint[other] = hint;
+    s->at[other] = at;
     if (s->model)
         s->model->swap(s->model, seat, other);
 }
@@ -261,7 +314,8 @@ static void close_session(mgd_session *session) {
     if (s->model)
         s->model->close(s->model);
     mgd_free(s->owner);
-    mgd_free(s->hint);
+    mgd_free(s->at);
+    mgd_free(s->asked);
     mgd_free(s);
 }
 
@@ -280,13 +334,14 @@ static mgd_status check_task(mgd_context *ctx, const mgd_recording_head *head,
 }
 
 static mgd_status prepare(mgd_context *ctx, replay *s, const mgd_task_spec *task) {
-    void *memory;
     s->width = task->width ? task->width : 1;
     s->seats = task->units * s->width;
-    MGD_TRY(mgd_allocate(ctx, "a recording", s->seats, sizeof(size_t), &memory));
-    s->owner = memory;
-    MGD_TRY(mgd_allocate(ctx, "a recording", s->seats, sizeof(size_t), &memory));
-    s->hint = memory;
+    s->max_points = task->max_points;
+    if (!mgd_take(&s->owner, s->seats, sizeof *s->owner) ||
+        !mgd_take(&s->at, s->seats, sizeof *s->at) ||
+        !mgd_take(&s->asked, task->workers * s->max_points, s->width * sizeof *s->asked))
+        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: %zu replicas of a recording",
+                        s->head->replicas);
     for (size_t seat = 0; seat < s->seats; seat++)
         s->owner[seat] = seat < s->head->replicas ? seat : s->head->replicas;
     mgd_chip *model = s->chip->model;

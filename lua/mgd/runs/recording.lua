@@ -46,7 +46,7 @@ function M.describe(opt)
     training = training,
     functions = functions,
     identity = chip.instrument and chip.instrument.identity,
-    description = chip.instrument and chip.instrument.description,
+    description = chip.instrument and chip.instrument.said,
   }
 end
 
