@@ -246,9 +246,9 @@ $(BUILD)/engines: spec/threads/engines.c $(BUILD)/libmgd.a
 	$(call run,LD,$(CC) -std=c11 $(CFLAGS) -D_GNU_SOURCE -Isrc $(WARN) -o $@ $^ $(LIBS))
 
 # Readers need no kernels, so little is built.
-READERS     := npy idx cifar checkpoint
+READERS     := npy idx cifar checkpoint recording
 FUZZ        := $(BUILD)/fuzz
-FUZZ_OBJ    := $(filter $(addprefix $(OBJ)/,base/% tensor/% data/%),$(PLAIN_OBJ))
+FUZZ_OBJ    := $(filter $(addprefix $(OBJ)/,base/% tensor/% data/% chip/recording.o),$(PLAIN_OBJ))
 ## fuzz: run clang's libFuzzer over every reader of files, SECONDS (20) for each
 fuzz:
 	@scripts/deps --fuzz

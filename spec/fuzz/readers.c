@@ -2,6 +2,7 @@
  * runs it over spec/fuzz/corpus. Whatever the bytes are, a reader gives a tensor that can be read
  * throughout, or fails with a message; nothing stays allocated. */
 
+#include "chip/recording.h"
 #include "mgd.h"
 
 #include <stdio.h>
@@ -74,6 +75,66 @@ static mgd_status read_checkpoint(mgd_context *ctx, const char *path) {
     return status;
 }
 
+static volatile double seen; /* keeps what is read from being left out */
+
+static void see(const double *values, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        seen += values[i];
+}
+
+/* All that a replica has recorded of a step. */
+static void visit_step(const mgd_recording *r, size_t replica, uint64_t step) {
+    const size_t signals = mgd_recording_head_of(r)->signals;
+    mgd_recorded_steps s;
+    const void *theta;
+    for (int rested = 0; rested < 2; rested++)
+        if (mgd_recording_theta(r, replica, step, rested, &theta) && theta)
+            (void)memchr(theta, 1, mgd_recording_head_of(r)->parameters);
+    if (mgd_recording_steps(r, replica, step, &s) != MGD_RECORDED)
+        return;
+    const uint64_t place = mgd_recording_place(r, step) - mgd_recording_place(r, s.first);
+    const uint64_t end = mgd_recording_place(r, step + 1) - mgd_recording_place(r, s.first);
+    seen += s.witness[step - s.first];
+    see(s.cost + place * signals, (size_t)(end - place) * signals);
+}
+
+static mgd_status read_recording(mgd_context *ctx, const char *path) {
+    mgd_recording *r = NULL;
+    mgd_status status = mgd_recording_read(ctx, path, &r);
+    if (status == MGD_OK) {
+        const mgd_recording_head *head = mgd_recording_head_of(r);
+        size_t rows, steps = 0;
+        const mgd_recorded_row *row = mgd_recording_rows(r, &rows);
+        for (; mgd_recording_has(r, head->begin, steps + 1); steps++)
+            for (size_t i = 0; i < head->replicas; i++)
+                visit_step(r, i, head->begin + steps);
+        for (size_t i = 0; i < rows; i++)
+            for (size_t k = 0; k < row[i].count; k++) {
+                see(row[i].values + k * head->replicas, head->replicas);
+                seen += (double)strlen(row[i].names[k]);
+            }
+        if (mgd_recording_end(r) > head->begin + steps || mgd_recording_length(r) == 0)
+            abort();
+    }
+    mgd_recording_free(r);
+    return status;
+}
+
+/* Makes the checksum of each chunk of a recording right. */
+static void seal_chunks(unsigned char *bytes, size_t size) {
+    for (size_t at = MGD_RECORDING_MAGIC_SIZE; at + MGD_RECORDING_CHUNK <= size;) {
+        uint64_t length = 0, left = size - at - MGD_RECORDING_CHUNK;
+        for (size_t i = 8; i > 0; i--)
+            length = length << 8 | bytes[at + i - 1];
+        if (length > left)
+            return;
+        uint32_t sum = (uint32_t)crc32(0, bytes + at + MGD_RECORDING_CHUNK, (uInt)length);
+        for (size_t i = 0; i < 4; i++)
+            bytes[at + 8 + i] = (unsigned char)(sum >> 8 * i);
+        at += MGD_RECORDING_CHUNK + length;
+    }
+}
+
 /* Makes the length and the checksum of a checkpoint right, or no change would get past them. */
 static void seal(unsigned char *bytes, size_t size) {
     if (size < 36)
@@ -94,6 +155,7 @@ static const struct {
     {"idx", read_idx, NULL},
     {"cifar", read_cifar, NULL},
     {"checkpoint", read_checkpoint, seal},
+    {"recording", read_recording, seal_chunks},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

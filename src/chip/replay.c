@@ -115,6 +115,20 @@ static bool answer_block(const replay *s, const mgd_request *r, size_t steps, si
     return other == 0;
 }
 
+/* Costs of many replicas lie far apart: those of a request are fetched side by side. */
+static void prefetch(const replay *s, const mgd_request *r) {
+    const uint64_t first = r->points[0].step;
+    for (size_t lane = 0; lane < s->width; lane++) {
+        const mgd_recorded_steps *at = &s->at[r->unit * s->width + lane];
+        if (first < at->first || first >= at->end)
+            continue;
+        const uint64_t place = mgd_recording_place(s->chip->recording, first) -
+                               mgd_recording_place(s->chip->recording, at->first);
+        __builtin_prefetch(at->cost + place * s->head->signals);
+        __builtin_prefetch(at->witness + (first - at->first));
+    }
+}
+
 /* Whether the recording has so many points at each step of a request. */
 static bool has_points(const replay *s, const mgd_request *r, size_t steps) {
     const mgd_recording *recording = s->chip->recording;
@@ -137,6 +151,8 @@ static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_requ
         mgd_witness(&r->points[p], r->source.theta, s->head->dtype, s->head->parameters, s->width,
                     asked + steps++ * s->width);
     const bool whole = has_points(s, r, steps);
+    if (whole && s->width > 1)
+        prefetch(s, r);
     for (size_t lane = 0; lane < s->width; lane++) {
         if (whole && answer_block(s, r, steps, lane, asked))
             continue;
