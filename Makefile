@@ -247,19 +247,24 @@ $(BUILD)/engines: spec/threads/engines.c $(BUILD)/libmgd.a
 
 # Readers need no kernels, so little is built.
 READERS     := npy idx cifar checkpoint recording
+LISTENERS   := server
 FUZZ        := $(BUILD)/fuzz
 FUZZ_OBJ    := $(filter $(addprefix $(OBJ)/,base/% tensor/% data/% chip/recording.o),$(PLAIN_OBJ))
-## fuzz: run clang's libFuzzer over every reader of files, SECONDS (20) for each
+## fuzz: run clang's libFuzzer over every reader of files and the chip server, SECONDS (20) for each
 fuzz:
 	@scripts/deps --fuzz
-	@$(SUBMAKE) fuzzers BUILD=$(FUZZ) CC=clang CFLAGS='-g -O1 $(SANITIZE) -fsanitize=fuzzer-no-link'
-	@JOBS=$(JOBS) scripts/fuzz $(FUZZ) $(SECONDS) $(READERS)
+	@$(SUBMAKE) fuzzers BUILD=$(FUZZ) CC=clang ISAS=portable KERNEL_OPT=-O1 \
+	    CFLAGS='-g -O1 $(SANITIZE) -fsanitize=fuzzer-no-link'
+	@JOBS=$(JOBS) scripts/fuzz $(FUZZ) $(SECONDS) $(READERS) $(LISTENERS)
 
 .PHONY: fuzzers
-fuzzers: $(READERS:%=$(BUILD)/%)
+fuzzers: $(READERS:%=$(BUILD)/%) $(LISTENERS:%=$(BUILD)/%)
 $(READERS:%=$(BUILD)/%): $(BUILD)/%: spec/fuzz/readers.c $(FUZZ_OBJ)
 	$(call run,LD,$(CC) -std=c11 -g -O1 -D_GNU_SOURCE -Isrc $(WARN) $(SANITIZE) -fsanitize=fuzzer \
 	    -DREADER='"$*"' -o $@ $^ $(LIBS))
+$(LISTENERS:%=$(BUILD)/%): $(BUILD)/%: spec/fuzz/%.c $(BUILD)/libmgd.a
+	$(call run,LD,$(CC) -std=c11 -g -O1 -D_GNU_SOURCE -Isrc $(WARN) $(SANITIZE) -fsanitize=fuzzer \
+	    -o $@ $^ $(LIBS))
 
 ## docs: write docs/options.md, docs/physics and docs/figures, from schemas and runs (minutes)
 docs: all

@@ -53,7 +53,7 @@ describe("the chip server refuses", function()
       ["RUN walsh 1 1 0 3 0.1 0/1"] =
         "ERR 2 samples: 2 batches for 3 steps: expected one for all, or one for each",
       ["RUN walsh 1 1 0 2 0.1 0/0,1"] = "ERR 2 samples: batches of 1 and of 2",
-      ["RUN walsh 1 1 0 1 0.1 0 ++"] = "ERR 2 signs: expected +, 0+, +- or 0",
+      ["RUN walsh 1 1 0 1 0.1 0 ++"] = "ERR 2 signs: expected +, 0+, +-, 0, +. or .+",
       ["ID please"] = "ERR 2 6 bytes too many behind the last word",
       ["SAFE soon"] = "ERR 2 ms: expected a number",
     } do

@@ -199,6 +199,7 @@ static const struct {
     {.name = "stateless", AT(stateless)},
     {.name = "reads", AT(reads)},
     {.name = "watchdog", AT(watchdog)},
+    {.name = "halves", AT(halves)},
 #undef AT
 };
 

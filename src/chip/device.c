@@ -131,8 +131,9 @@ mgd_status mgd_device_theta(mgd_context *ctx, mgd_device *device, const void *th
     size_t bytes = reach->parameters * (is_narrow(device) ? sizeof(float) : sizeof(double));
     bool silent = device->watchdog > 0 && /* it may have gone to its safe state meanwhile */
                   mgd_clock() - device->state->seen > device->watchdog * 0.5e-3;
+    bool update = replica > 0 && mgd_port_description(device->port)->writes; /* takes time */
     *answers = 0;
-    if (device->known && !silent && memcmp(device->sent, theta, bytes) == 0)
+    if (device->known && !silent && !update && memcmp(device->sent, theta, bytes) == 0)
         return MGD_OK;
     device->known = false;
     double *goal = NULL;

@@ -50,7 +50,9 @@ static inline bool mgd_device_streams(const mgd_device *device) {
 }
 
 /* Adds what is needed for the chip to hold θ (P); how many answers that makes, 0 or 1. Where θ may
- * not jump it goes there by and by, and nothing may wait for an answer. */
+ * not jump it goes there by and by, and nothing may wait for an answer. An update at the end of a
+ * step of a replica is written in the way of a chip that has one, whatever it holds; with replica 0
+ * θ is placed as it is. */
 mgd_status mgd_device_theta(mgd_context *ctx, mgd_device *device, const void *theta, uint64_t step,
                             uint64_t replica, size_t *answers);
 /* θ as the chip has it, (P) of its dtype. */

@@ -81,8 +81,10 @@ static void add_reals(mgd_port *port, const void *values, size_t count) {
     add(&port->out, port->dialect->array[1]);
 }
 
-static void add_samples(mgd_port *port, const uint32_t *samples, size_t batch, size_t batches) {
-    if (port->description.blocks && batch * batches > 1) {
+/* A block has a batch for each of the n steps. */
+static void add_samples(mgd_port *port, const uint32_t *samples, size_t batch, size_t batches,
+                        uint64_t n) {
+    if (port->description.blocks && batch * batches > 1 && batches == n) {
         add_block(port, samples, batch * batches, sizeof *samples);
         return;
     }
@@ -149,7 +151,7 @@ void mgd_port_data(mgd_port *port, size_t first, const void *x, size_t nx, const
 void mgd_port_write(mgd_port *port, const void *theta, uint64_t step, uint64_t replica) {
     begin(port, port->dialect->write);
     add_reals(port, theta, port->description.parameters);
-    if (port->description.writes) { /* its law may draw: of which step and replica */
+    if (port->description.writes && replica > 0) { /* its law may draw: of which step and replica */
         word_count(port, step);
         word_count(port, replica);
     }
@@ -165,7 +167,7 @@ void mgd_port_read(mgd_port *port) {
 void mgd_port_run(mgd_port *port, const mgd_burst *b) {
     if (strcmp(b->code, "outputs") == 0) {
         begin(port, port->dialect->outputs);
-        add_samples(port, b->samples, b->batch, b->batches);
+        add_samples(port, b->samples, b->batch, b->batches, b->n);
         end_request(port);
         return;
     }
@@ -177,7 +179,7 @@ void mgd_port_run(mgd_port *port, const mgd_burst *b) {
     word_count(port, b->n);
     mgd_text_format(&port->out, "%s%.17g%s", port->dialect->separator, b->amplitude,
                     port->dialect->separator);
-    add_samples(port, b->samples, b->batch, b->batches);
+    add_samples(port, b->samples, b->batch, b->batches, b->n);
     if (strcmp(b->signs, "+") != 0 || b->step != b->slot) {
         word(port, port->dialect->quote);
         add(&port->out, b->signs);

@@ -170,8 +170,10 @@ static mgd_status run_point(mgd_context *ctx, mgd_wired *s, mgd_device *device,
                             const mgd_request *r, size_t p, size_t first, size_t count) {
     const mgd_description *d = mgd_port_description(device->port);
     const mgd_point *point = &r->points[p];
-    const char *signs = point->ticks == 2 ? "+" : point->tick == 0 ? "+." : ".+";
+    bool half = d->halves && point->ticks < 2;
+    const char *signs = !half ? "+" : point->tick == 0 ? "+." : ".+";
     mgd_burst burst = {.code = d->costs ? "none" : "outputs",
+                       .seed = s->train->seed, /* noise may be drawn by it */
                        .replica = *r->replica,
                        .slot = point->slot,
                        .step = point->step,
@@ -205,7 +207,7 @@ static mgd_status measure_points(mgd_context *ctx, mgd_wired *s, mgd_device *dev
                                 s->theta);
             theta = s->theta;
         }
-        MGD_TRY(mgd_device_theta(ctx, device, theta, point->step, *r->replica, &answers));
+        MGD_TRY(mgd_device_theta(ctx, device, theta, 0, 0, &answers));
         MGD_TRY(expect_done(ctx, s, answers));
         for (size_t first = 0, n; first < s->batch; first += n) {
             n = s->batch - first < most ? s->batch - first : most;
@@ -273,8 +275,7 @@ static mgd_status measure_bursts(mgd_context *ctx, mgd_wired *s, mgd_device *dev
     size_t answers, most = s->keeps ? s->num_batches / s->batch : 1;
     if (!d->costs && s->chip->spec.average > 1)
         most = 1; /* outputs are summed up point by point */
-    MGD_TRY(
-        mgd_device_theta(ctx, device, r->source.theta, r->points[0].step, *r->replica, &answers));
+    MGD_TRY(mgd_device_theta(ctx, device, r->source.theta, 0, 0, &answers));
     MGD_TRY(expect_done(ctx, s, answers));
     for (size_t p = 0; p < r->num_points;) {
         char signs[4];

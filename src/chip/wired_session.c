@@ -105,7 +105,7 @@ static mgd_status ask_rows(mgd_context *ctx, mgd_wired *s, mgd_device *device, c
 static mgd_status put_theta(mgd_context *ctx, mgd_wired *s, mgd_device *device, const void *theta) {
     size_t answers;
     s->queued = 0;
-    MGD_TRY(mgd_device_theta(ctx, device, theta, 0, 1, &answers));
+    MGD_TRY(mgd_device_theta(ctx, device, theta, 0, 0, &answers));
     return answers ? mgd_port_done(ctx, device->port) : MGD_OK;
 }
 

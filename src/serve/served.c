@@ -259,7 +259,7 @@ void mgd_served_describe(const mgd_served *s, mgd_bytes *answer) {
         mgd_bytes_text(answer, " writes=1");
     if (spec->stateless)
         mgd_bytes_text(answer, " stateless=1");
-    mgd_bytes_text(answer, " watchdog=1");
+    mgd_bytes_text(answer, " watchdog=1 halves=1");
     mgd_bytes_text(answer, spec->more);
 }
 
@@ -460,11 +460,11 @@ static mgd_verdict check(mgd_context *ctx, const mgd_served *s, measurement *m) 
 /* Lists the measurements in the order of time. */
 static mgd_verdict list_points(mgd_context *ctx, mgd_served *s, const measurement *m,
                                mgd_point **out) {
-    static const int signs[][2] = {[MGD_SIGNS_PLUS] = {1, 0},
-                                   [MGD_SIGNS_BASE] = {0, 1},
-                                   [MGD_SIGNS_BOTH] = {1, -1},
-                                   [MGD_SIGNS_ZERO] = {0, 0}};
+    static const int signs[][2] = {
+        [MGD_SIGNS_PLUS] = {1, 0}, [MGD_SIGNS_FIRST] = {1, 0}, [MGD_SIGNS_SECOND] = {1, 0},
+        [MGD_SIGNS_BASE] = {0, 1}, [MGD_SIGNS_BOTH] = {1, -1}, [MGD_SIGNS_ZERO] = {0, 0}};
     const mgd_ask *ask = m->ask;
+    bool second = ask->signs == MGD_SIGNS_SECOND, half = second || ask->signs == MGD_SIGNS_FIRST;
     s->points.count = 0;
     mgd_point *point = mgd_bytes_room(&s->points, m->points * sizeof *point);
     if (!point) {
@@ -479,8 +479,8 @@ static mgd_verdict list_points(mgd_context *ctx, mgd_served *s, const measuremen
                 .slot = ask->slot + k,
                 .sign = m->what == AT_THETA || m->what == OUTPUTS ? 0 : signs[ask->signs][i],
                 .samples = ask->samples + (ask->batches > 1 ? k : 0) * ask->batch,
-                .tick = (unsigned)i,
-                .ticks = m->each > 1 ? 1 : 2,
+                .tick = (unsigned)i + second,
+                .ticks = m->each > 1 || half ? 1 : 2,
                 .amplitude = ask->amplitude};
     return MGD_DONE;
 }

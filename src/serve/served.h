@@ -14,7 +14,14 @@
 #define MGD_SESSIONS 4   /* of the chip, that stay open */
 
 /* What is measured in each step. */
-typedef enum { MGD_SIGNS_PLUS, MGD_SIGNS_BASE, MGD_SIGNS_BOTH, MGD_SIGNS_ZERO } mgd_step_signs;
+typedef enum {
+    MGD_SIGNS_PLUS,   /* θ + θ̃, … */
+    MGD_SIGNS_FIRST,  /* … in the first half of the step, … */
+    MGD_SIGNS_SECOND, /* … in the second; … */
+    MGD_SIGNS_BASE,   /* … θ, then θ + θ̃; … */
+    MGD_SIGNS_BOTH,   /* … θ + θ̃, then θ − θ̃; … */
+    MGD_SIGNS_ZERO,   /* … θ */
+} mgd_step_signs;
 
 /* A measurement that is asked for. */
 typedef struct {

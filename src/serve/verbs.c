@@ -78,10 +78,9 @@ mgd_verdict mgd_verb_give(mgd_context *ctx, mgd_server *server, mgd_words *words
 }
 
 static mgd_verdict read_signs(mgd_context *ctx, mgd_words *words, mgd_step_signs *out) {
-    static const char *const names[] = {[MGD_SIGNS_PLUS] = "+",
-                                        [MGD_SIGNS_BASE] = "0+",
-                                        [MGD_SIGNS_BOTH] = "+-",
-                                        [MGD_SIGNS_ZERO] = "0"};
+    static const char *const names[] = {
+        [MGD_SIGNS_PLUS] = "+",  [MGD_SIGNS_FIRST] = "+.", [MGD_SIGNS_SECOND] = ".+",
+        [MGD_SIGNS_BASE] = "0+", [MGD_SIGNS_BOTH] = "+-",  [MGD_SIGNS_ZERO] = "0"};
     char text[8];
     MGD_DO(mgd_words_text(ctx, words, "signs", text, sizeof text));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -89,7 +88,7 @@ static mgd_verdict read_signs(mgd_context *ctx, mgd_words *words, mgd_step_signs
             *out = (mgd_step_signs)i;
             return MGD_DONE;
         }
-    return mgd_verdict_fail(ctx, MGD_WRONG, "signs: expected +, 0+, +- or 0");
+    return mgd_verdict_fail(ctx, MGD_WRONG, "signs: expected +, 0+, +-, 0, +. or .+");
 }
 
 /* code seed replica slot n amplitude samples [signs [step]] */
