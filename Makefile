@@ -247,19 +247,22 @@ $(BUILD)/engines: spec/threads/engines.c $(BUILD)/libmgd.a
 
 # Readers need no kernels, so little is built.
 READERS     := npy idx cifar checkpoint recording
+WIRES       := block frame address wire
 LISTENERS   := server
 FUZZ        := $(BUILD)/fuzz
-FUZZ_OBJ    := $(filter $(addprefix $(OBJ)/,base/% tensor/% data/% chip/recording.o),$(PLAIN_OBJ))
-## fuzz: run clang's libFuzzer over every reader of files and the chip server, SECONDS (20) for each
+FUZZ_OBJ    := $(filter $(addprefix $(OBJ)/,base/% tensor/% data/% chip/recording.o wire/%),$(PLAIN_OBJ))
+## fuzz: run clang's libFuzzer over readers of files and wires and the chip server, SECONDS (20) each
 fuzz:
 	@scripts/deps --fuzz
 	@$(SUBMAKE) fuzzers BUILD=$(FUZZ) CC=clang ISAS=portable KERNEL_OPT=-O1 \
 	    CFLAGS='-g -O1 $(SANITIZE) -fsanitize=fuzzer-no-link'
-	@JOBS=$(JOBS) scripts/fuzz $(FUZZ) $(SECONDS) $(READERS) $(LISTENERS)
+	@JOBS=$(JOBS) scripts/fuzz $(FUZZ) $(SECONDS) $(READERS) $(WIRES) $(LISTENERS)
 
 .PHONY: fuzzers
-fuzzers: $(READERS:%=$(BUILD)/%) $(LISTENERS:%=$(BUILD)/%)
-$(READERS:%=$(BUILD)/%): $(BUILD)/%: spec/fuzz/readers.c $(FUZZ_OBJ)
+fuzzers: $(READERS:%=$(BUILD)/%) $(WIRES:%=$(BUILD)/%) $(LISTENERS:%=$(BUILD)/%)
+$(READERS:%=$(BUILD)/%): spec/fuzz/readers.c
+$(WIRES:%=$(BUILD)/%): spec/fuzz/wires.c
+$(READERS:%=$(BUILD)/%) $(WIRES:%=$(BUILD)/%): $(BUILD)/%: $(FUZZ_OBJ)
 	$(call run,LD,$(CC) -std=c11 -g -O1 -D_GNU_SOURCE -Isrc $(WARN) $(SANITIZE) -fsanitize=fuzzer \
 	    -DREADER='"$*"' -o $@ $^ $(LIBS))
 $(LISTENERS:%=$(BUILD)/%): $(BUILD)/%: spec/fuzz/%.c $(BUILD)/libmgd.a
