@@ -251,7 +251,7 @@ WIRES       := block frame address wire
 LISTENERS   := server
 FUZZ        := $(BUILD)/fuzz
 FUZZ_OBJ    := $(filter $(addprefix $(OBJ)/,base/% tensor/% data/% chip/recording.o wire/%),$(PLAIN_OBJ))
-## fuzz: run clang's libFuzzer over readers of files and wires and the chip server, SECONDS (20) each
+## fuzz: run clang's libFuzzer over all that reads files and wires, SECONDS (20) for each
 fuzz:
 	@scripts/deps --fuzz
 	@$(SUBMAKE) fuzzers BUILD=$(FUZZ) CC=clang ISAS=portable KERNEL_OPT=-O1 \
