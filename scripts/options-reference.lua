@@ -8,6 +8,7 @@ local experiment = require "mgd.studies.experiment"
 local fit = require "mgd.hardware.fit"
 local layers = require "mgd.networks.layers"
 local link = require "mgd.hardware.link"
+local serve = require "mgd.hardware.serve"
 local nn = require "mgd.networks.nn"
 local options = require "mgd.base.options"
 local parts = require "mgd.studies.experiment.parts"
@@ -64,6 +65,7 @@ section("`mgd.train{…}`", train.SCHEMA)
 section("`mgd.chip{…}`", chip.SCHEMA)
 section("`clock = {…}`", chip.CLOCK)
 section("`mgd.chip.link(to, {…})`", link.SCHEMA)
+section("`mgd.chip.serve{…}`", serve.SCHEMA)
 print "\nModels of the stages: [docs/physics](physics/README.md)."
 section("`perturbation = {…}`", codes.SCHEMA)
 section("`init = {…}` and `net:init{…}`", nn.INIT_SCHEMA)

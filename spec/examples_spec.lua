@@ -263,6 +263,11 @@ describe("example", function()
       "neurons%.neuron_spread: ", "time constants of parity, slow lines, 4 seeds" }, "SEEDS=2")
   end)
 
+  it("24_chip_server trains to the same bits on both sides", function()
+    shows("24_chip_server.lua", { "in this process", "16000 +%S+ +0%.005", "behind the chip server",
+      "chip server,0,1%.0, 9 parameters", "16000 +%S+ +0%.005", "the same bits: true" })
+  end)
+
   it("15_baselines has back-propagation ahead and its corners level", function()
     shows("15_baselines.lua", {
       "back%-propagation, batch 10 +[4-6]%d%.%d +9%d%.%d +9%d%.%d",

@@ -115,6 +115,13 @@ static void pass_time(mgd_points *points, const mgd_point *first, const mgd_poin
     points->done = last->step + 1;
 }
 
+/* Tells the chip which samples come, as the engine does. */
+static void tell_samples(const mgd_run *run, const mgd_request *r) {
+    for (size_t p = 0; p < r->num_points && run->session->prefetch; p++)
+        if (p == 0 || r->points[p].samples != r->points[p - 1].samples)
+            run->session->prefetch(run->session, r->points[p].samples, run->train.batch);
+}
+
 mgd_status mgd_points_measure(mgd_context *ctx, mgd_points *points, double amplitude, size_t count,
                               const mgd_point *point, double *cost) {
     mgd_run *run = points->run;
@@ -130,6 +137,7 @@ mgd_status mgd_points_measure(mgd_context *ctx, mgd_points *points, double ampli
         request.num_points = left < run->layout.max_points ? left : run->layout.max_points;
         request.points = point + done;
         request.cost = cost + done;
+        tell_samples(run, &request);
         MGD_TRY(run->session->measure(ctx, run->session, &request));
         MGD_TRY(mgd_interrupt_answer(ctx));
     }

@@ -10,7 +10,7 @@
 
 #define SLICE 0.02              /* seconds between two looks at who else waits */
 #define SPARE ((size_t)1 << 20) /* bytes that may come while an answer is sent */
-#define PATIENCE 10.0           /* seconds until a client has taken its answer */
+#define PATIENCE 60.0           /* seconds until a client has taken its answer */
 
 static const char busy[] = "ERR 4 busy: another client is connected\n";
 
