@@ -250,7 +250,7 @@ READERS     := npy idx cifar checkpoint recording
 WIRES       := block frame address wire
 LISTENERS   := server
 FUZZ        := $(BUILD)/fuzz
-FUZZ_OBJ    := $(filter $(addprefix $(OBJ)/,base/% tensor/% data/% chip/recording.o wire/%),$(PLAIN_OBJ))
+FUZZ_OBJ    := $(filter $(addprefix $(OBJ)/,base/% tensor/% data/% chip/record% wire/%),$(PLAIN_OBJ))
 ## fuzz: run clang's libFuzzer over all that reads files and wires, SECONDS (20) for each
 fuzz:
 	@scripts/deps --fuzz

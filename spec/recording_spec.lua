@@ -3,6 +3,7 @@
 local mgd = require "mgd"
 local core = require "mgd.core"
 local contains = require("spec.support.errors").contains
+local needs = require "spec.support.needs"
 local texts = require "spec.support.texts"
 
 local hw = mgd.hw
@@ -107,6 +108,20 @@ describe("a replayed run is the same", function()
       return change * (1 + 0.1 * math.sin(count))
     end }
     check { chip = mgd.chip { net = network(), update = moody {} } }
+  end)
+
+  it("on an instrument, which it remembers and does not open", function()
+    needs.program "python3"
+    local lab = mgd.chip { instrument = { "EXEC", "python3", "examples/chips/function.py" } }
+    local changes = { chip = lab, init = { scheme = "uniform", low = -1, high = 1 } }
+    local run = record(changes)
+    lab:close()
+    local again = replay(changes)
+    again:run { steps = 200, every = 50 }
+    same_runs(run, again)
+    local replays = again.options.chip.replays
+    assert.equal("mgd-lua,function of Python,0,1", replays.identity)
+    contains(replays.description, "parameters=9 inputs=2")
   end)
 
   it("in the analog engine", function()
