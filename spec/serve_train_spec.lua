@@ -85,6 +85,23 @@ describe("a run through the chip server has the bits of one in process", functio
     end
   end)
 
+  it("where the chip of the server is an instrument itself", function()
+    local function far(f) -- f(chip), whose chip is behind a server
+      served.child({chip = ideal "f32", listen = "127.0.0.1:0"}, function(address)
+        f(mgd.chip{instrument = resource(address)})
+      end)
+    end
+    local right = train(ideal "f32")
+    far(function(chip)
+      served.child({chip = chip, inputs = 2, outputs = 1, listen = "127.0.0.1:0"}, function(address)
+        local outer = mgd.chip{instrument = resource(address)}
+        assert.same(right, train(outer))
+        outer:close()
+      end)
+      chip:close()
+    end)
+  end)
+
   it("where the server neither perturbs nor costs", function()
     assert_same(ideal, "f64", {}, {perturbs = false})
     assert_same(ideal, "f64", {}, {perturbs = false, cost = false})

@@ -128,6 +128,8 @@ static mgd_served_session *find_session(mgd_served *s, const wanted *want) {
 
 static mgd_status open_points(mgd_context *ctx, mgd_served *s, const wanted *want,
                               mgd_served_session *k) {
+    if (s->spec.chip->seats > 0) /* an instrument: one session at a time */
+        close_sessions(s);
     mgd_points_close(k->points);
     s->present = s->present == k ? NULL : s->present;
     *k = (mgd_served_session){.code = want->code == MGD_CODE_FUNCTION ? MGD_CODE_WALSH : want->code,

@@ -16,7 +16,8 @@ mgd.chip.serve { net = mgd.nn.mlp { 784, 32, 10 }, listen = "-", threads = 1 }]]
 
 local function run_of(chip, code)
   return mgd.train {
-    chip = chip or mgd.chip { net = mgd.nn.mlp { 784, 32, 10 } }, threads = 1, eta = 1e-3, tau_theta = STEPS,
+    chip = chip or mgd.chip { net = mgd.nn.mlp { 784, 32, 10 } }, threads = 1, eta = 1e-3,
+    tau_theta = STEPS,
     data = { x = mgd.rand({ 6000, 784 }, { seed = 1, dtype = "f32" }),
       y = mgd.rand({ 6000, 10 }, { seed = 2, dtype = "f32" }) },
     perturbation = { code = code, amplitude = 0.01 },
