@@ -158,6 +158,11 @@ static int chip_gc(lua_State *L) {
     l_chip *box = luaL_checkudata(L, 1, L_CHIP);
     if (box->users > 0)
         l_error(L, "chip: a run uses it");
+    if (box->wires > 0) { /* it says its last words by functions */
+        lua_settop(L, 1);
+        l_get_user_value(L, 1);
+        l_enter_instrument(L, box, 2);
+    }
     mgd_chip_free(box->chip);
     if (box->net)
         box->net->users--;

@@ -4,6 +4,7 @@
 
 #include "../chip/instrument.h" /* internal: instruments are not part of mgd.h */
 #include "l_train.h"
+#include "l_wire.h"
 
 #include <errno.h>
 #include <math.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #define L_LOG "mgd.instrument.log"
+#define WIRES 5 /* where the chip's user value has the list of its wires that are functions */
 #define MOST_ANSWER ((size_t)1 << 30) /* bytes of an answer, unless it is said */
 
 /* ---- reading options ------------------------------------------------------------------------- */
@@ -64,13 +66,55 @@ static const char *action_name(unsigned value) {
     return names[value];
 }
 
+/* ---- functions as wires ---------------------------------------------------------------------- */
+
+void l_enter_instrument(lua_State *L, const l_chip *chip, int kept) {
+    luaL_checkstack(L, 4 * chip->wires + 8, "chip");
+    for (int i = 1; i <= chip->wires; i++) {
+        lua_rawgeti(L, kept, WIRES);
+        lua_rawgeti(L, -1, i);
+        l_enter_wire(L, lua_gettop(L));
+    }
+}
+
+void l_leave_instrument(lua_State *L, const l_chip *chip, int kept) {
+    for (int i = 1; i <= chip->wires; i++) {
+        lua_rawgeti(L, kept, WIRES);
+        lua_rawgeti(L, -1, i);
+        l_wire *box = lua_touserdata(L, -1);
+        box->L = NULL;
+        lua_pop(L, 2);
+    }
+}
+
+/* The functions of the place on top of the stack, as a wire that is kept in the list at `wires`;
+ * NULL where it has none. */
+static const mgd_wire_calls *functions_field(lua_State *L, int wires) {
+    lua_getfield(L, -1, "functions");
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        return NULL;
+    }
+    l_wire *box = l_push_box(L, sizeof *box, L_WIRE);
+    lua_insert(L, -2);
+    l_set_user_value(L, -2);
+    l_wire_calls(box);
+    lua_rawseti(L, wires, (int)lua_rawlen(L, wires) + 1);
+    return &box->calls;
+}
+
 /* What all chips of the instrument share, and where number k of them is. */
 static void read_port(lua_State *L, int index, int anchor, int k, FILE *log, mgd_port_spec *out) {
     lua_getfield(L, index, "places");
     lua_rawgeti(L, -1, k);
     int place = lua_gettop(L);
+    lua_rawgeti(L, anchor, WIRES);
+    lua_pushvalue(L, place);
+    const mgd_wire_calls *calls = functions_field(L, lua_gettop(L) - 1);
+    lua_pop(L, 2);
     *out = (mgd_port_spec){
-        .wire = {.address = text_field(L, place, "address"),
+        .wire = {.calls = calls,
+                 .address = text_field(L, place, "address"),
                  .words = words_field(L, place, "words", anchor),
                  .environment = words_field(L, index, "environment", anchor),
                  .timeout = l_number_field(L, index, "timeout", 10),
@@ -166,6 +210,8 @@ static int instrument_open(lua_State *L) {
     lua_pop(L, 1);
     mgd_port_spec *ports = lua_newuserdata(L, count * sizeof *ports);
     lua_rawseti(L, 2, 4);
+    lua_newtable(L);
+    lua_rawseti(L, 2, WIRES);
     for (size_t k = 0; k < count; k++)
         read_port(L, 1, 2, (int)k + 1, log, &ports[k]);
     mgd_instrument_spec spec = {.num_ports = count,
@@ -183,9 +229,16 @@ static int instrument_open(lua_State *L) {
     spec.ranges = read_ranges(L, 1, 2, &spec.num_ranges);
     spec.limits = read_limits(L, 1, 2, &spec.num_limits);
     l_chip *box = l_push_box(L, sizeof *box, L_CHIP);
+    int made = lua_gettop(L);
     lua_pushvalue(L, 2);
     l_set_user_value(L, -2);
-    l_check(L, mgd_chip_instrument(&ctx, &spec, &box->chip), &ctx);
+    lua_rawgeti(L, 2, WIRES);
+    box->wires = (int)lua_rawlen(L, -1);
+    l_enter_instrument(L, box, 2);
+    mgd_status status = mgd_chip_instrument(&ctx, &spec, &box->chip);
+    l_leave_instrument(L, box, 2);
+    l_check(L, status, &ctx);
+    lua_pushvalue(L, made);
     return 1;
 }
 
@@ -193,17 +246,27 @@ static mgd_instrument *check(lua_State *L) {
     return mgd_instrument_of(l_check_chip(L, 1)->chip);
 }
 
+/* Calls f with the instrument at 1, whose functions may be called meanwhile. */
+static void call(lua_State *L, mgd_status (*f)(mgd_context *ctx, mgd_instrument *instrument)) {
+    mgd_context ctx = {0};
+    l_chip *box = l_check_chip(L, 1);
+    lua_settop(L, 1);
+    l_get_user_value(L, 1);
+    l_enter_instrument(L, box, 2);
+    mgd_status status = f(&ctx, mgd_instrument_of(box->chip));
+    l_leave_instrument(L, box, 2);
+    l_check(L, status, &ctx);
+}
+
 /* safe(chip) */
 static int instrument_safe(lua_State *L) {
-    mgd_context ctx = {0};
-    l_check(L, mgd_instrument_safe(&ctx, check(L)), &ctx);
+    call(L, mgd_instrument_safe);
     return 0;
 }
 
 /* shut(chip) */
 static int instrument_shut(lua_State *L) {
-    mgd_context ctx = {0};
-    l_check(L, mgd_instrument_shut(&ctx, check(L)), &ctx);
+    call(L, mgd_instrument_shut);
     return 0;
 }
 
@@ -218,11 +281,18 @@ static mgd_port *check_port(lua_State *L, int index) {
 static int instrument_query(lua_State *L) {
     mgd_context ctx = {0};
     size_t count;
+    l_chip *box = l_check_chip(L, 1);
     mgd_port *port = check_port(L, 2);
     const char *text = luaL_checklstring(L, 3, &count), *answer;
-    l_check(L, mgd_port_forget(&ctx, port), &ctx);
+    lua_settop(L, 3);
+    l_get_user_value(L, 1);
+    l_enter_instrument(L, box, 4);
+    mgd_status status = mgd_port_forget(&ctx, port);
     mgd_port_say(port, text, count);
-    l_check(L, mgd_port_text(&ctx, port, &answer, &count), &ctx);
+    if (status == MGD_OK)
+        status = mgd_port_text(&ctx, port, &answer, &count);
+    l_leave_instrument(L, box, 4);
+    l_check(L, status, &ctx);
     lua_pushlstring(L, answer, count);
     return 1;
 }

@@ -29,6 +29,7 @@ enum { SCHEDULES = sizeof scheduled / sizeof *scheduled };
 typedef struct {
     mgd_run *run;
     l_chip *chip;
+    int chip_kept; /* stack index of the chip's user value, while the library works */
     l_callback cost, pattern;
     l_schedule schedules[SCHEDULES];
     int busy; /* the library works on it: a callback must not enter again */
@@ -141,7 +142,9 @@ static l_callback enter(lua_State *L, l_run *box) {
     box->pattern = (l_callback){L, lua_gettop(L), 0};
     lua_getfield(L, kept, "chip");
     l_get_user_value(L, -1);
-    lua_rawgeti(L, -1, 1);
+    box->chip_kept = lua_gettop(L);
+    l_enter_instrument(L, box->chip, box->chip_kept);
+    lua_rawgeti(L, box->chip_kept, 1);
     lua_getfield(L, kept, "memory");
     box->chip->evaluate = (l_callback){L, lua_gettop(L) - 1, lua_gettop(L)};
     box->busy = 1;
@@ -149,6 +152,7 @@ static l_callback enter(lua_State *L, l_run *box) {
 }
 
 static void leave(l_run *box, l_callback outer) {
+    l_leave_instrument(box->cost.L, box->chip, box->chip_kept);
     box->chip->evaluate = outer;
     box->cost = box->pattern = (l_callback){NULL, 0, 0};
     for (size_t i = 0; i < SCHEDULES; i++)

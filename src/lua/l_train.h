@@ -78,11 +78,16 @@ typedef struct {
     l_net *net; /* that it serves; NULL: none */
     int users;
     l_callback evaluate; /* of an external chip; its function is the box's user value */
+    int wires;           /* of an instrument, that are functions: a list in its user value */
 } l_chip;
 
 l_chip *l_check_chip(lua_State *L, int index);
 /* A run that may be changed: no call is at work on it. */
 mgd_run *l_check_run(lua_State *L, int index);
+/* Between the two, which go in pairs, the functions of an instrument's wires may be called on L;
+ * the chip's user value is at `kept`, and the first leaves them on the stack. */
+void l_enter_instrument(lua_State *L, const l_chip *chip, int kept);
+void l_leave_instrument(lua_State *L, const l_chip *chip, int kept);
 /* Notes that a chip that was made uses the network. */
 void l_chip_serves(l_chip *chip, l_net *net);
 

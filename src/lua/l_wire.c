@@ -106,6 +106,10 @@ static void call_close(void *user) {
         lua_pop(box->L, 1);
 }
 
+void l_wire_calls(l_wire *box) {
+    box->calls = (mgd_wire_calls){call_open, call_write, call_read, call_close, box};
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static const char *parity_name(unsigned parity) {
@@ -144,7 +148,7 @@ static void read_target(lua_State *L, int to, l_wire *box, mgd_wire_spec *spec) 
         lua_newtable(L);
     l_set_user_value(L, to - 1);
     if (functions) {
-        box->calls = (mgd_wire_calls){call_open, call_write, call_read, call_close, box};
+        l_wire_calls(box);
         spec->calls = &box->calls;
     } else if (lua_istable(L, to)) {
         spec->words = push_words(L, to);

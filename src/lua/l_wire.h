@@ -16,6 +16,9 @@ typedef struct {
     mgd_wire_calls calls;
 } l_wire;
 
+/* Makes the box's own calls those of the table that is its user value. */
+void l_wire_calls(l_wire *box);
+
 /* The open wire at `index`. */
 l_wire *l_check_wire(lua_State *L, int index);
 
