@@ -106,7 +106,7 @@ describe("a run on an instrument has the bits of the run in process", function()
   it("where it has noise, filters, leaks and a law of writing", function()
     with_instrument({chip = imperfect()}, {}, function(chip)
       local here, there = trained(imperfect()), trained(chip)
-      for _, name in ipairs{"theta", "C", "C_tilde"} do -- rows are evaluated with noise of their own
+      for _, name in ipairs{"theta", "C", "C_tilde"} do -- rows have noise of their own
         assert.same(here[name]:totable(), there[name]:totable())
       end
     end)

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define L_LOG "mgd.instrument.log"
-#define WIRES 5 /* where the chip's user value has the list of its wires that are functions */
 #define MOST_ANSWER ((size_t)1 << 30) /* bytes of an answer, unless it is said */
 
 /* ---- reading options ------------------------------------------------------------------------- */
@@ -68,25 +67,6 @@ static const char *action_name(unsigned value) {
 
 /* ---- functions as wires ---------------------------------------------------------------------- */
 
-void l_enter_instrument(lua_State *L, const l_chip *chip, int kept) {
-    luaL_checkstack(L, 4 * chip->wires + 8, "chip");
-    for (int i = 1; i <= chip->wires; i++) {
-        lua_rawgeti(L, kept, WIRES);
-        lua_rawgeti(L, -1, i);
-        l_enter_wire(L, lua_gettop(L));
-    }
-}
-
-void l_leave_instrument(lua_State *L, const l_chip *chip, int kept) {
-    for (int i = 1; i <= chip->wires; i++) {
-        lua_rawgeti(L, kept, WIRES);
-        lua_rawgeti(L, -1, i);
-        l_wire *box = lua_touserdata(L, -1);
-        box->L = NULL;
-        lua_pop(L, 2);
-    }
-}
-
 /* The functions of the place on top of the stack, as a wire that is kept in the list at `wires`;
  * NULL where it has none. */
 static const mgd_wire_calls *functions_field(lua_State *L, int wires) {
@@ -108,7 +88,7 @@ static void read_port(lua_State *L, int index, int anchor, int k, FILE *log, mgd
     lua_getfield(L, index, "places");
     lua_rawgeti(L, -1, k);
     int place = lua_gettop(L);
-    lua_rawgeti(L, anchor, WIRES);
+    lua_rawgeti(L, anchor, L_WIRES);
     lua_pushvalue(L, place);
     const mgd_wire_calls *calls = functions_field(L, lua_gettop(L) - 1);
     lua_pop(L, 2);
@@ -211,7 +191,7 @@ static int instrument_open(lua_State *L) {
     mgd_port_spec *ports = lua_newuserdata(L, count * sizeof *ports);
     lua_rawseti(L, 2, 4);
     lua_newtable(L);
-    lua_rawseti(L, 2, WIRES);
+    lua_rawseti(L, 2, L_WIRES);
     for (size_t k = 0; k < count; k++)
         read_port(L, 1, 2, (int)k + 1, log, &ports[k]);
     mgd_instrument_spec spec = {.num_ports = count,
@@ -232,11 +212,11 @@ static int instrument_open(lua_State *L) {
     int made = lua_gettop(L);
     lua_pushvalue(L, 2);
     l_set_user_value(L, -2);
-    lua_rawgeti(L, 2, WIRES);
+    lua_rawgeti(L, 2, L_WIRES);
     box->wires = (int)lua_rawlen(L, -1);
-    l_enter_instrument(L, box, 2);
+    l_enter_wires(L, box->wires, 2);
     mgd_status status = mgd_chip_instrument(&ctx, &spec, &box->chip);
-    l_leave_instrument(L, box, 2);
+    l_leave_wires(L, box->wires, 2);
     l_check(L, status, &ctx);
     lua_pushvalue(L, made);
     return 1;
@@ -252,9 +232,9 @@ static void call(lua_State *L, mgd_status (*f)(mgd_context *ctx, mgd_instrument 
     l_chip *box = l_check_chip(L, 1);
     lua_settop(L, 1);
     l_get_user_value(L, 1);
-    l_enter_instrument(L, box, 2);
+    l_enter_wires(L, box->wires, 2);
     mgd_status status = f(&ctx, mgd_instrument_of(box->chip));
-    l_leave_instrument(L, box, 2);
+    l_leave_wires(L, box->wires, 2);
     l_check(L, status, &ctx);
 }
 
@@ -286,12 +266,12 @@ static int instrument_query(lua_State *L) {
     const char *text = luaL_checklstring(L, 3, &count), *answer;
     lua_settop(L, 3);
     l_get_user_value(L, 1);
-    l_enter_instrument(L, box, 4);
+    l_enter_wires(L, box->wires, 4);
     mgd_status status = mgd_port_forget(&ctx, port);
     mgd_port_say(port, text, count);
     if (status == MGD_OK)
         status = mgd_port_text(&ctx, port, &answer, &count);
-    l_leave_instrument(L, box, 4);
+    l_leave_wires(L, box->wires, 4);
     l_check(L, status, &ctx);
     lua_pushlstring(L, answer, count);
     return 1;

@@ -2,6 +2,7 @@
  * probes. */
 
 #include "l_train.h"
+#include "l_wire.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -143,7 +144,7 @@ static l_callback enter(lua_State *L, l_run *box) {
     lua_getfield(L, kept, "chip");
     l_get_user_value(L, -1);
     box->chip_kept = lua_gettop(L);
-    l_enter_instrument(L, box->chip, box->chip_kept);
+    l_enter_wires(L, box->chip->wires, box->chip_kept);
     lua_rawgeti(L, box->chip_kept, 1);
     lua_getfield(L, kept, "memory");
     box->chip->evaluate = (l_callback){L, lua_gettop(L) - 1, lua_gettop(L)};
@@ -152,7 +153,7 @@ static l_callback enter(lua_State *L, l_run *box) {
 }
 
 static void leave(l_run *box, l_callback outer) {
-    l_leave_instrument(box->cost.L, box->chip, box->chip_kept);
+    l_leave_wires(box->cost.L, box->chip->wires, box->chip_kept);
     box->chip->evaluate = outer;
     box->cost = box->pattern = (l_callback){NULL, 0, 0};
     for (size_t i = 0; i < SCHEDULES; i++)

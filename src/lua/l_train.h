@@ -84,10 +84,6 @@ typedef struct {
 l_chip *l_check_chip(lua_State *L, int index);
 /* A run that may be changed: no call is at work on it. */
 mgd_run *l_check_run(lua_State *L, int index);
-/* Between the two, which go in pairs, the functions of an instrument's wires may be called on L;
- * the chip's user value is at `kept`, and the first leaves them on the stack. */
-void l_enter_instrument(lua_State *L, const l_chip *chip, int kept);
-void l_leave_instrument(lua_State *L, const l_chip *chip, int kept);
 /* Notes that a chip that was made uses the network. */
 void l_chip_serves(l_chip *chip, l_net *net);
 

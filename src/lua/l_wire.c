@@ -39,6 +39,25 @@ void l_leave_wire(l_wire *box, const l_wire *outer) {
     box->functions = outer->functions;
 }
 
+void l_enter_wires(lua_State *L, int count, int kept) {
+    luaL_checkstack(L, 4 * count + 8, "chip");
+    for (int i = 1; i <= count; i++) {
+        lua_rawgeti(L, kept, L_WIRES);
+        lua_rawgeti(L, -1, i);
+        l_enter_wire(L, lua_gettop(L));
+    }
+}
+
+void l_leave_wires(lua_State *L, int count, int kept) {
+    for (int i = 1; i <= count; i++) {
+        lua_rawgeti(L, kept, L_WIRES);
+        lua_rawgeti(L, -1, i);
+        l_wire *box = lua_touserdata(L, -1);
+        box->L = NULL;
+        lua_pop(L, 2);
+    }
+}
+
 /* Pushes a function; false where there is none, or nobody who could call it. */
 static bool push_function(const l_wire *box, const char *name) {
     if (!box->L || !lua_checkstack(box->L, 8))

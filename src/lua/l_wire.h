@@ -27,4 +27,10 @@ l_wire *l_check_wire(lua_State *L, int index);
 l_wire l_enter_wire(lua_State *L, int index);
 void l_leave_wire(l_wire *box, const l_wire *outer);
 
+/* The same for those of an instrument, so many, whose list stands at L_WIRES in the user value of
+ * the chip, at `kept`. */
+#define L_WIRES 5
+void l_enter_wires(lua_State *L, int count, int kept);
+void l_leave_wires(lua_State *L, int count, int kept);
+
 #endif
