@@ -44,11 +44,15 @@ local function crc(text)
   return string.char(math.floor(sum / 256), sum % 256)
 end
 
---- A short message as a frame: COBS of sequence, message and CRC, and a zero.
+--- A message as a frame: COBS of sequence, message and CRC, and a zero.
 function M.frame(sequence, message)
   local text = string.char(sequence) .. message
   local out = {}
   for piece in (text .. crc(text) .. "\0"):gmatch "(%Z*)%z" do
+    while #piece >= 254 do
+      out[#out + 1] = "\255" .. piece:sub(1, 254)
+      piece = piece:sub(255)
+    end
     out[#out + 1] = string.char(#piece + 1) .. piece
   end
   return table.concat(out) .. "\0"

@@ -158,15 +158,16 @@ class Chip:
         return self.description.encode()
 
     def put(self, words):
-        first, x, y = int(words[1]), self.decode(words[2]), self.decode(words[3])
-        (width, targets), count = self.widths, len(self.kept[0])
-        rows, rest = divmod(len(x), width)
-        if rest or len(y) not in (0, rows * targets):
+        first, x, count = int(words[1]), self.decode(words[2]), len(self.kept[0])
+        rows, rest = divmod(len(x), self.widths[0])
+        numbers = rows * self.widths[1]
+        y = self.array([float("nan")] * numbers) if words[3] == b"-" else self.decode(words[3])
+        if rest or len(y) != numbers:
             raise Refused(2, "DATA: expected samples of %d numbers and targets of %d" % self.widths)
         if not 0 <= first <= count:
             raise Refused(3, "DATA: %d samples are here: %d is not the next" % (count, first))
-        for kept, numbers, width in zip(self.kept, (x, y), (width, targets if len(y) else 0)):
-            kept[first:first + rows] = [numbers[i * width:(i + 1) * width] for i in range(rows)]
+        for kept, new, width in zip(self.kept, (x, y), self.widths):
+            kept[first:first + rows] = [new[i * width:(i + 1) * width] for i in range(rows)]
         self.named = None, None
 
     def access(self, words):
@@ -181,17 +182,18 @@ class Chip:
         self.theta = theta
 
     def run(self, words):
-        code, seed, replica, slot, steps = words[1], *map(int, words[2:6])
-        amplitude, samples, signs = float(words[6]), words[7], (words + [b"+"])[8]
-        step = int(words[9]) if len(words) > 9 else slot
+        code, samples, signs = words[1], words[7], words[8] if len(words) > 8 else b"+"
+        if not b"".join(words[2:6] + words[9:]).isdigit():  # all of them at once: time counts here
+            raise Refused(2, "RUN: expected whole numbers for seed, replica, slot, n and step")
+        steps, amplitude, as_block = int(words[5]), float(words[6]), type(samples) is bytearray
         if signs not in MEASUREMENTS or not 1 <= steps <= MOST_STEPS:
             raise Refused(3, "RUN: expected 1 to %d steps and signs +, 0+, +- or 0" % MOST_STEPS)
-        batches, as_block = self.batches(samples, steps), type(samples) is bytearray
+        batches = self.batches(samples, steps)
         if code == b"train" and self.train:
-            request = types.SimpleNamespace(
-                seed=seed, replica=replica, slot=slot, step=step, amplitude=amplitude)
-            theta, values = guarded(self.lesson, steps, batches, request)
-            self.theta = theta
+            seed, replica, slot = map(int, words[2:5])
+            request = types.SimpleNamespace(seed=seed, replica=replica, slot=slot, amplitude=amplitude,
+                                            step=int(words[9]) if len(words) > 9 else slot)
+            self.theta, values = guarded(self.lesson, steps, batches, request)
             return self.encode(values, as_block)
         points = batches if MEASUREMENTS[signs] == 1 else [batch for batch in batches for _ in "12"]
         if code == b"none" and self.cost:
@@ -214,6 +216,8 @@ class Chip:
 
     def measure(self, points):
         parts = [self.outputs_of(self.evaluate(self.theta, x), x) for x, _ in points]
+        if len(parts) == 1:
+            return parts[0]
         return np.concatenate(parts) if np else self.array([v for part in parts for v in part])
 
     def catch_up(self):
@@ -235,7 +239,8 @@ class Chip:
         if len(words) > 1:
             self.silence = max(0, int(words[1])) / 1000 or None
         elif self.safe:
-            guarded(self.safe)
+            theta = guarded(self.safe)
+            self.theta = self.theta if theta is None else self.array(theta)
 
     # And how many words they have.
     REQUESTS = {b"ID": (identify, 1, 1), b"*IDN?": (identify, 1, 1), b"DESC": (describe, 1, 1),
@@ -319,28 +324,33 @@ class Chip:
 
     def words(self):
         """Of the next request; blocks are bytearrays."""
-        words, place, seen = [], 0, 0  # how many of its bytes are taken, and looked at
+        words, place = [], 0  # how many of its bytes are taken
         while True:
-            if self.buffer.find(b"\n", self.at + seen, self.end) < 0:
-                seen = self.end - self.at
-                self.drop(0) if seen > self.message else self.fill()
-                continue
-            part = PART.match(self.buffer, self.at + place, self.end)
-            if not part:
-                self.at = self.buffer.find(b"\n", self.at + seen, self.end) + 1
-                raise Refused(2, "a block is malformed")
+            part = PART.match(self.buffer, self.at + place, self.end) or self.await_part(place)
             words += part[1].split()
             if part.lastindex == 1:
                 self.at = part.end()
                 return words
             place = part.end() - self.at
-            seen = place + int(part[part.lastindex])
-            if seen > self.message:
-                self.drop(seen)
-            while self.end - self.at < seen:
+            last = place + int(part[part.lastindex])
+            if last > self.message:
+                self.drop(last)
+            while self.end - self.at < last:
                 self.fill()
-            words.append(self.buffer[self.at + place:self.at + seen])
-            place = seen
+            words.append(self.buffer[self.at + place:self.at + last])
+            place = last
+
+    def await_part(self, place):
+        """The same once the end of the line is here."""
+        seen = place
+        while (end := self.buffer.find(b"\n", self.at + seen, self.end)) < 0:
+            seen = self.end - self.at
+            self.drop(0) if seen > self.message else self.fill()
+        part = PART.match(self.buffer, self.at + place, self.end)
+        if not part:
+            self.at = end + 1
+            raise Refused(2, "a block is malformed")
+        return part
 
     def drop(self, count):
         """Leaves out so many bytes of input and the rest of that line."""
@@ -370,7 +380,8 @@ def serve(*, listen=None, **options):
     theta; read(); write(theta)  present θ (zeros); reads it; is told each new one
     writes                    True: the device makes of what is written what read() tells
     safe()                    switches off what can be: on request, after the silence that a
-                              watchdog waits for, when the other side has gone, on a signal
+                              watchdog waits for, when the other side has gone, on a signal;
+                              may return the θ that holds afterwards
     ranges, resolution, unit  (low, high) or (low, high, "log"), or a list of P; step or steps; "V"
     identity, dtype           "maker,model,serial,version"; "f64" or "f32"
     stateless, message        True: an answer depends on nothing but what was sent; bytes of the
