@@ -334,6 +334,19 @@ describe("a run that was resumed", function()
     assert.equal(80, mgd.chip.replay(path).replays.last)
   end)
 
+  it("was trained from a recording, which is given to it again", function()
+    local whole = record({}, 100)
+    local run = replay()
+    run:run { steps = 60 }
+    run:save(checkpoint)
+    local ok, message = pcall(mgd.resume, checkpoint)
+    assert.is_false(ok)
+    contains(message, "give chip again")
+    local again = mgd.resume(checkpoint, { chip = mgd.chip.replay(path) })
+    again:run { steps = 40 }
+    same(whole:theta(), again:theta())
+  end)
+
   it("does not record unless it is told to", function()
     local run = record({}, 10)
     run:save(checkpoint)

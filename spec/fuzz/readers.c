@@ -86,10 +86,12 @@ static void see(const double *values, size_t count) {
 static void visit_step(const mgd_recording *r, size_t replica, uint64_t step) {
     const size_t signals = mgd_recording_head_of(r)->signals;
     mgd_recorded_steps s;
-    const void *theta;
-    for (int rested = 0; rested < 2; rested++)
-        if (mgd_recording_theta(r, replica, step, rested, &theta) && theta)
-            (void)memchr(theta, 1, mgd_recording_head_of(r)->parameters);
+    for (int rested = 0; rested < 2; rested++) {
+        const mgd_recorded_change *c = mgd_recording_change(r, replica, step, rested);
+        for (size_t k = 0; c && k < c->count; k++)
+            if (c->index[k] >= mgd_recording_head_of(r)->parameters)
+                abort();
+    }
     if (mgd_recording_steps(r, replica, step, &s) != MGD_RECORDED)
         return;
     const uint64_t place = mgd_recording_place(r, step) - mgd_recording_place(r, s.first);

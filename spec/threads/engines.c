@@ -2,13 +2,14 @@
  * from another; `make threads` runs it under ThreadSanitizer. Ends with 1 where something is wrong,
  * having said what. */
 
-#include "mgd.h"
+#include "mgd/record.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ENGINES 3
 #define FOREVER UINT64_C(1000000000)
@@ -35,6 +36,15 @@ static void expect(bool right, const char *what) {
     }
 }
 
+/* Both threads append to one recording. */
+static void record(mgd_context *ctx, mgd_run *run, char *path) {
+    int file = mkstemp(path);
+    expect(file >= 0, "no temporary file");
+    close(file);
+    check(ctx, mgd_run_record(ctx, run, path));
+    check(ctx, mgd_run_record_begin(ctx, run, "{}", 2, false, false));
+}
+
 /* Trains 64 replicas, which are more than one unit of lanes, so that both threads have work. */
 static void *train(void *data) {
     job *self = data;
@@ -48,6 +58,8 @@ static void *train(void *data) {
     mgd_chip *chip = NULL;
     mgd_tensor *x = NULL, *y = NULL, *theta = NULL;
     mgd_run *run = NULL;
+    char path[] = "/tmp/mgd-threads-XXXXXX";
+    bool records = self->kind != MGD_ENGINE_BACKPROP;
 
     check(&ctx, mgd_net_new(&ctx, MGD_F32, 1, (size_t[]){2}, 3, layers, &net));
     check(&ctx, mgd_data_parity(&ctx, 2, &x, &y));
@@ -65,6 +77,8 @@ static void *train(void *data) {
     settings.eta.value = 1e-4;
     settings.init = &init;
     check(&ctx, mgd_run_new(&ctx, chip, &settings, &run));
+    if (records)
+        record(&ctx, run, path);
     self->status = mgd_run_advance(&ctx, run, self->steps);
     if (self->status != MGD_OK && self->status != MGD_ERR_INTERRUPT)
         check(&ctx, self->status);
@@ -73,6 +87,8 @@ static void *train(void *data) {
     check(&ctx, mgd_tensor_reduce(&ctx, MGD_SUM, theta, 0, &self->sum));
     atomic_store(&self->ended, true);
 
+    if (records)
+        unlink(path);
     mgd_tensor_free(theta);
     mgd_run_free(run);
     mgd_chip_free(chip);

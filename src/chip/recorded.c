@@ -120,13 +120,18 @@ static void cut_stream(const mgd_recording *r, mgd_recorded_replica *of, uint64_
     while (of->halts.count > 0 &&
            ((mgd_recorded_halt *)of->halts.at)[of->halts.count - 1].step > step)
         of->halts.count--;
-    mgd_recorded_theta *e = of->thetas.at;
-    for (; of->thetas.count > 0 && e[of->thetas.count - 1].step >= step; of->thetas.count--) {
-        if (e[of->thetas.count - 1].event == MGD_THETA_RESTED &&
-            e[of->thetas.count - 1].step == step)
+    mgd_recorded_change *e = of->changes.at;
+    for (; of->changes.count > 0 && e[of->changes.count - 1].step >= step; of->changes.count--) {
+        mgd_recorded_change *last = &e[of->changes.count - 1];
+        if (last->event == MGD_THETA_RESTED && last->step == step)
             break;
-        mgd_free(e[of->thetas.count - 1].theta);
+        mgd_recorded_change_free(last);
     }
+}
+
+void mgd_recorded_change_free(mgd_recorded_change *change) {
+    mgd_free(change->index);
+    mgd_free(change->value);
 }
 
 void mgd_recorded_row_free(mgd_recorded_row *row) {
@@ -154,11 +159,11 @@ void mgd_recording_free(mgd_recording *r) {
         mgd_recorded_replica *s = &r->streams[i];
         for (size_t k = 0; k < s->stretches.count; k++)
             close_stretch((mgd_recorded_stretch *)s->stretches.at + k);
-        for (size_t k = 0; k < s->thetas.count; k++)
-            mgd_free(((mgd_recorded_theta *)s->thetas.at)[k].theta);
+        for (size_t k = 0; k < s->changes.count; k++)
+            mgd_recorded_change_free((mgd_recorded_change *)s->changes.at + k);
         mgd_free(s->stretches.at);
         mgd_free(s->halts.at);
-        mgd_free(s->thetas.at);
+        mgd_free(s->changes.at);
     }
     for (size_t i = 0; i < r->rows.count; i++)
         mgd_recorded_row_free((mgd_recorded_row *)r->rows.at + i);
@@ -241,11 +246,11 @@ mgd_recorded mgd_recording_steps(const mgd_recording *r, size_t replica, uint64_
     return MGD_RECORDED;
 }
 
-bool mgd_recording_theta(const mgd_recording *r, size_t replica, uint64_t step, bool rested,
-                         const void **theta) {
+const mgd_recorded_change *mgd_recording_change(const mgd_recording *r, size_t replica,
+                                                uint64_t step, bool rested) {
     const mgd_recorded_replica *of = &r->streams[replica];
-    const mgd_recorded_theta *e = of->thetas.at;
-    size_t low = 0, high = of->thetas.count; /* the first one behind the step */
+    const mgd_recorded_change *e = of->changes.at;
+    size_t low = 0, high = of->changes.count; /* the first one behind the step */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (e[middle].step <= step)
@@ -254,9 +259,7 @@ bool mgd_recording_theta(const mgd_recording *r, size_t replica, uint64_t step, 
             high = middle;
     }
     for (; low > 0 && e[low - 1].step == step; low--) /* the latest counts */
-        if ((e[low - 1].event == MGD_THETA_RESTED) == rested) {
-            *theta = e[low - 1].theta;
-            return true;
-        }
-    return false;
+        if ((e[low - 1].event == MGD_THETA_RESTED) == rested)
+            return &e[low - 1];
+    return NULL;
 }

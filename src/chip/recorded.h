@@ -21,12 +21,6 @@ typedef struct {
     mgd_array witnesses; /* u32: one of each step */
 } mgd_recorded_stretch;
 
-typedef struct {
-    uint64_t step;
-    mgd_theta_event event;
-    void *theta; /* (P); NULL where it failed */
-} mgd_recorded_theta;
-
 /* A replica stands still from a step on, or goes on there. */
 typedef struct {
     uint64_t step;
@@ -34,7 +28,7 @@ typedef struct {
 } mgd_recorded_halt;
 
 typedef struct {
-    mgd_array stretches, halts, thetas; /* of the three above */
+    mgd_array stretches, halts, changes; /* of the two above, and of mgd_recorded_change */
 } mgd_recorded_replica;
 
 struct mgd_recording {
@@ -65,5 +59,6 @@ mgd_outcome mgd_recording_slot(mgd_recording *r, mgd_recorded_replica *of, uint6
 /* Nothing of `step` and later counts, at which the run may have rested, stopped or been probed. */
 void mgd_recording_cut(mgd_recording *r, uint64_t step);
 void mgd_recorded_row_free(mgd_recorded_row *row);
+void mgd_recorded_change_free(mgd_recorded_change *change);
 
 #endif

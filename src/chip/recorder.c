@@ -457,20 +457,35 @@ void mgd_recorder_costs(mgd_recorder *r, const mgd_request *request, size_t widt
     pthread_mutex_unlock(&r->lock);
 }
 
+/* Whether parameter i is as it was asked to be. */
+static bool is_as_asked(const mgd_recorder *r, const void *theta, const void *asked, size_t i) {
+    const size_t real = mgd_dtype_size(r->dtype);
+    return asked &&
+           memcmp((const char *)theta + i * real, (const char *)asked + i * real, real) == 0;
+}
+
 void mgd_recorder_theta(mgd_recorder *r, uint64_t step, uint64_t replica, mgd_theta_event event,
-                        const void *theta, size_t width, size_t lane) {
-    if (!r->keeps_theta)
+                        const void *theta, const void *asked, size_t width, size_t lane) {
+    size_t count = 0, before = 0;
+    for (size_t i = 0; i < r->parameters && event != MGD_THETA_FAILED; i++)
+        count += !is_as_asked(r, theta, asked, i * width + lane);
+    if (!r->keeps_theta || (count == 0 && event == MGD_THETA_WRITTEN))
         return;
     pthread_mutex_lock(&r->lock);
     unsigned char *at = NULL;
     if (r->file >= 0)
-        at = reserve(r, 2 + 2 * VARINT + r->parameters * mgd_dtype_size(r->dtype));
+        at = reserve(r, 2 + 3 * VARINT + count * (VARINT + mgd_dtype_size(r->dtype)));
     if (at) {
         *at++ = MGD_RECORD_THETA;
         at = put_number(put_number(at, step), replica);
         *at++ = (unsigned char)event;
-        for (size_t i = 0; i < r->parameters && event != MGD_THETA_FAILED; i++)
-            at = put_real(at, theta, r->dtype, i * width + lane);
+        at = put_number(at, count);
+        for (size_t i = 0; i < r->parameters && count > 0; i++) {
+            if (is_as_asked(r, theta, asked, i * width + lane))
+                continue;
+            at = put_real(put_number(at, i - before), theta, r->dtype, i * width + lane);
+            before = i + 1;
+        }
         finish(r, at);
     }
     pthread_mutex_unlock(&r->lock);

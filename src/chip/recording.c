@@ -211,26 +211,40 @@ static mgd_outcome read_costs(mgd_recording *r, bytes *b) {
     return o;
 }
 
-static mgd_outcome read_theta(mgd_recording *r, bytes *b) {
-    const size_t size = r->head.parameters * mgd_dtype_size(r->head.dtype);
-    mgd_recorded_theta e = {.step = take_number(b)};
-    const uint64_t replica = take_number(b);
-    const unsigned char *event = take(b, 1), *theta = NULL;
-    if (!event || *event > MGD_THETA_FAILED || replica >= r->head.replicas)
-        return MGD_READ_WRONG;
-    e.event = (mgd_theta_event)*event;
-    if (e.event != MGD_THETA_FAILED && !(theta = take(b, size)))
-        return MGD_READ_WRONG;
-    if (theta) {
-        e.theta = mgd_calloc(size, 1);
-        if (!e.theta)
-            return MGD_READ_NO_MEMORY;
-        load_reals(theta, r->head.dtype, r->head.parameters, e.theta);
+static mgd_outcome fill_change(const mgd_recording *r, bytes *b, mgd_recorded_change *c) {
+    const size_t real = mgd_dtype_size(r->head.dtype);
+    uint64_t next = 0;
+    c->index = mgd_calloc(c->count + 1, sizeof *c->index);
+    c->value = mgd_calloc(c->count + 1, real);
+    if (!c->index || !c->value)
+        return MGD_READ_NO_MEMORY;
+    for (size_t k = 0; k < c->count; k++) {
+        const uint64_t skipped = take_number(b);
+        const unsigned char *value = take(b, real);
+        if (!value || skipped >= r->head.parameters - next)
+            return MGD_READ_WRONG;
+        c->index[k] = (uint32_t)(next + skipped);
+        load_reals(value, r->head.dtype, 1, (char *)c->value + k * real);
+        next += skipped + 1;
     }
-    if (mgd_array_push(&r->streams[replica].thetas, &e, sizeof e))
-        return MGD_READ;
-    mgd_free(e.theta);
-    return MGD_READ_NO_MEMORY;
+    return MGD_READ;
+}
+
+static mgd_outcome read_theta(mgd_recording *r, bytes *b) {
+    mgd_recorded_change c = {.step = take_number(b)};
+    const uint64_t replica = take_number(b);
+    const unsigned char *event = take(b, 1);
+    c.count = take_number(b);
+    if (b->short_of || *event > MGD_THETA_FAILED || replica >= r->head.replicas ||
+        c.count > (uint64_t)(b->end - b->at) || c.count > r->head.parameters)
+        return MGD_READ_WRONG;
+    c.event = (mgd_theta_event)*event;
+    mgd_outcome o = fill_change(r, b, &c);
+    if (o == MGD_READ && !mgd_array_push(&r->streams[replica].changes, &c, sizeof c))
+        o = MGD_READ_NO_MEMORY;
+    if (o != MGD_READ)
+        mgd_recorded_change_free(&c);
+    return o;
 }
 
 static mgd_outcome read_halt(mgd_recording *r, bytes *b, bool stops) {

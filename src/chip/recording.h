@@ -12,7 +12,8 @@
  *     MGD_RECORD_COSTS    step, steps n, replicas m (numbers); the replicas, each as its distance
  *                         from the one before and 1, zigzag; points of each step (n bytes);
  *                         witnesses u32 (n × m); costs f64, (points of step 1 × S × m), …
- *     MGD_RECORD_THETA    step, replica (numbers), an mgd_theta_event (byte), θ (P) unless failed
+ *     MGD_RECORD_THETA    step, replica (numbers), an mgd_theta_event (byte), count (number), count
+ *                         times parameters that are skipped (number) and a real of θ
  *     MGD_RECORD_STOP     step, replica (numbers): it stands still from there on, …
  *     MGD_RECORD_GO_ON    … or goes on there
  *     MGD_RECORD_ROW      step, probes n (numbers), n times length of the name (number), name,
@@ -53,7 +54,8 @@ typedef enum { MGD_THETA_WRITTEN, MGD_THETA_RESTED, MGD_THETA_FAILED } mgd_theta
 /* What the run was, beside a text that only Lua reads. */
 typedef struct {
     mgd_dtype dtype;  /* of θ */
-    bool keeps_theta; /* θ is recorded wherever the chip changed it: nothing else knows how */
+    bool keeps_theta; /* where the chip makes of θ what was not asked for, that is recorded: nothing
+                       * else knows */
     size_t parameters, replicas, signals;
     uint64_t begin;          /* the first step */
     double resolution;       /* the chip's */
@@ -131,9 +133,9 @@ void mgd_recorder_free(mgd_recorder *r);
 void mgd_recorder_costs(mgd_recorder *r, const mgd_request *request, size_t width,
                         const uint64_t *owner, const double *alive);
 /* θ (P × width) of a replica in a lane of its unit, after the chip has changed it, or has failed
- * to; kept where the head says so. */
+ * to: what differs from the θ that was asked for, or all of it where that is NULL. */
 void mgd_recorder_theta(mgd_recorder *r, uint64_t step, uint64_t replica, mgd_theta_event event,
-                        const void *theta, size_t width, size_t lane);
+                        const void *theta, const void *asked, size_t width, size_t lane);
 void mgd_recorder_halt(mgd_recorder *r, uint64_t step, uint64_t replica, bool stops);
 /* values (count × R) */
 void mgd_recorder_row(mgd_recorder *r, uint64_t step, size_t count, const char *const *names,
@@ -185,10 +187,18 @@ typedef enum {
 /* Those among which a step is. */
 mgd_recorded mgd_recording_steps(const mgd_recording *r, size_t replica, uint64_t step,
                                  mgd_recorded_steps *out);
-/* θ (P) as it became at the end of a step, by a write or at rest; false where that was not
- * recorded. NULL where the write failed. */
-bool mgd_recording_theta(const mgd_recording *r, size_t replica, uint64_t step, bool rested,
-                         const void **theta);
+/* What of θ became other than it was asked to be. */
+typedef struct {
+    uint64_t step;
+    mgd_theta_event event;
+    size_t count;
+    uint32_t *index;
+    void *value; /* (count) reals */
+} mgd_recorded_change;
+
+/* That of a replica by the write at the end of a step, or at rest at a step; NULL: nothing. */
+const mgd_recorded_change *mgd_recording_change(const mgd_recording *r, size_t replica,
+                                                uint64_t step, bool rested);
 
 /* ---- replaying (replay.c) -------------------------------------------------------------------- */
 

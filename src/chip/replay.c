@@ -201,58 +201,53 @@ static mgd_status saturated(mgd_context *ctx, mgd_session *session, size_t unit,
 
 /* ---- θ, where the recording has it ----------------------------------------------------------- */
 
-/* θ (P) into a lane of a unit's. */
-static void put_theta(const replay *s, const void *from, size_t lane, void *unit) {
+/* What differs from what was asked, into a lane of a unit's θ. */
+static void change_theta(const replay *s, const mgd_recorded_change *change, size_t lane,
+                         void *theta) {
+    const size_t real = mgd_dtype_size(s->head->dtype);
+    for (size_t k = 0; k < change->count; k++)
+        memcpy((char *)theta + (change->index[k] * s->width + lane) * real,
+               (const char *)change->value + k * real, real);
+}
+
+static void undo_theta(const replay *s, const void *before, size_t lane, void *theta) {
     const size_t real = mgd_dtype_size(s->head->dtype);
     for (size_t i = 0; i < s->head->parameters; i++)
-        memcpy((char *)unit + (i * s->width + lane) * real, (const char *)from + i * real, real);
+        memcpy((char *)theta + (i * s->width + lane) * real,
+               (const char *)before + (i * s->width + lane) * real, real);
 }
 
-static void take_theta(const replay *s, const void *unit, size_t lane, void *to) {
-    const size_t real = mgd_dtype_size(s->head->dtype);
-    for (size_t i = 0; i < s->head->parameters; i++)
-        memcpy((char *)to + (i * s->width + lane) * real,
-               (const char *)unit + (i * s->width + lane) * real, real);
+static const mgd_recorded_change *change_of(const replay *s, size_t seat, uint64_t step,
+                                            bool rested) {
+    if (s->owner[seat] == s->head->replicas)
+        return NULL;
+    return mgd_recording_change(s->chip->recording, s->owner[seat], step, rested);
 }
 
-static bool lives(const replay *s, const void *reals, size_t lane) {
-    return s->head->dtype == MGD_F32 ? ((const float *)reals)[lane] != 0
-                                     : ((const double *)reals)[lane] != 0;
-}
-
+/* A write that failed left θ as it was. Should the recording be of another one, the next step
+ * departs. */
 static mgd_status write_recorded(mgd_context *ctx, mgd_session *session, const mgd_write *w) {
+    (void)ctx;
     const replay *s = (const replay *)session;
     for (size_t lane = 0; lane < s->width; lane++) {
-        size_t owner = s->owner[w->unit * s->width + lane];
-        const void *theta;
-        if (owner == s->head->replicas || !lives(s, w->lives, lane)) {
-            take_theta(s, w->before, lane, w->theta);
-            continue;
-        }
-        if (!mgd_recording_theta(s->chip->recording, owner, w->step, false, &theta))
-            return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                            "at step %llu the run departs from the recording, which has no write "
-                            "of θ there",
-                            (unsigned long long)w->step);
-        if (theta)
-            put_theta(s, theta, lane, w->theta);
-        else
-            take_theta(s, w->before, lane, w->theta);
+        const mgd_recorded_change *change = change_of(s, w->unit * s->width + lane, w->step, false);
+        if (change && change->event == MGD_THETA_FAILED)
+            undo_theta(s, w->before, lane, w->theta);
+        else if (change)
+            change_theta(s, change, lane, w->theta);
     }
     return MGD_OK;
 }
 
-/* Where no rest was recorded θ stays, and the next step departs. */
 static void rest_recorded(mgd_session *session, const mgd_rest *r) {
     const replay *s = (const replay *)session;
     const size_t real = mgd_dtype_size(s->head->dtype), lanes = MGD_ALIGNMENT / real;
     const size_t row = s->width > 1 ? s->head->parameters * s->width
                                     : (s->head->parameters + lanes - 1) / lanes * lanes;
     for (size_t seat = 0; seat < s->seats; seat++) {
-        const void *theta;
-        if (s->owner[seat] < s->head->replicas &&
-            mgd_recording_theta(s->chip->recording, s->owner[seat], r->step, true, &theta) && theta)
-            put_theta(s, theta, seat % s->width, r->theta + seat / s->width * row * real);
+        const mgd_recorded_change *change = change_of(s, seat, r->step, true);
+        if (change)
+            change_theta(s, change, seat % s->width, r->theta + seat / s->width * row * real);
     }
 }
 

@@ -56,6 +56,9 @@ mgd_status mgd_run_record_begin(mgd_context *ctx, mgd_run *run, const char *text
                                .age = run->recording.age,
                                .text = text,
                                .text_length = length};
+    if (head.keeps_theta && !run->recording.asked &&
+        !mgd_take(&run->recording.asked, run->layout.workers, mgd_run_unit_bytes(run)))
+        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: recording θ as it is written");
     MGD_TRY(begin(ctx, run, &head, resumes));
     run->recording.begun = true;
     return MGD_OK;

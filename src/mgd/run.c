@@ -12,8 +12,8 @@ void mgd_run_settle(mgd_run *run) {
     for (size_t r = 0; r < run->train.replicas && run->recording.recorder; r++) {
         size_t seat = run->state.seat[r], unit = seat / run->layout.lanes;
         mgd_recorder_theta(run->recording.recorder, run->clock.step, r, MGD_THETA_RESTED,
-                           run->state.theta + unit * mgd_run_unit_bytes(run), run->layout.lanes,
-                           seat % run->layout.lanes);
+                           run->state.theta + unit * mgd_run_unit_bytes(run), NULL,
+                           run->layout.lanes, seat % run->layout.lanes);
     }
 }
 

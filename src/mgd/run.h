@@ -144,6 +144,7 @@ typedef struct {
     mgd_recorder *recorder; /* NULL: nowhere */
     double age;             /* of the chip when the run was made */
     bool begun;
+    char *asked; /* (workers × a unit's θ) what the chip was asked to write, where it is kept */
 } mgd_recorded_run;
 
 struct mgd_run {

@@ -143,15 +143,18 @@ static mgd_status write_chip(mgd_context *ctx, mgd_run *run, mgd_worker *w, size
                        .step = step,
                        .before = w->before,
                        .theta = theta};
+    char *asked = run->recording.asked ? run->recording.asked + write.worker * bytes : NULL;
+    if (asked)
+        memcpy(asked, theta, bytes);
     mgd_status status = run->session->write(ctx, run->session, &write);
     if (status != MGD_OK)
         memcpy(theta, w->before, bytes);
-    for (size_t lane = 0; lane < run->layout.lanes && run->recording.recorder; lane++)
+    for (size_t lane = 0; lane < run->layout.lanes && asked; lane++)
         if (run->state.alive[unit * run->layout.lanes + lane] != 0)
             mgd_recorder_theta(run->recording.recorder, step,
                                run->state.owner[unit * run->layout.lanes + lane],
                                status == MGD_OK ? MGD_THETA_WRITTEN : MGD_THETA_FAILED, theta,
-                               run->layout.lanes, lane);
+                               asked, run->layout.lanes, lane);
     return status;
 }
 

@@ -14,7 +14,7 @@ M.FORMAT = 3 -- of the text; that of the file around it is the core's
 -- The recipe of the chip, as the format has it.
 local function saved_chip(chip)
   if chip.has_function then
-    return recipe.chip(chip)
+    return chip.net and { parameters = chip.num_parameters } or recipe.chip(chip)
   end
   local plain, stages = recipe.network(chip.net), recipe.chip(chip)
   plain.parameters, plain.seed, plain.clock = chip.num_parameters, chip.seed, chip.clock
