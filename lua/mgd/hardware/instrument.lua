@@ -10,6 +10,7 @@ local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
 local python = require "mgd.hardware.python"
 local record = require "mgd.text.record"
+local text = require "mgd.text.numbers"
 
 local M = {}
 
@@ -300,17 +301,17 @@ function methods:close()
 end
 
 --- Ask an instrument something in its own dialect.
--- @tparam string text
+-- @tparam string words
 -- @tparam[opt=1] integer k which chip of a list
 -- @treturn string the answer
 -- @raise where it reports an error or does not answer in time
 -- @usage chip:query "*IDN?"
-function methods:query(text, k)
+function methods:query(words, k)
   check(self, "query")
-  if type(text) ~= "string" then
-    options.fail("chip:query", "expected a string, got %s", options.type_name(text))
+  if type(words) ~= "string" then
+    options.fail("chip:query", "expected a string, got %s", options.type_name(words))
   end
-  return core.instrument.query(self.core, k or 1, text)
+  return core.instrument.query(self.core, k or 1, words)
 end
 
 local about_of = record.kind("mgd.instrument", { "address", "identity", "dialect", "terminator",
@@ -328,6 +329,66 @@ function methods:about(k)
   about.terminator = ("%q"):format(about.terminator):gsub("\\\n", "\\n"):gsub("\\13", "\\r")
   about.codes = about.codes:gsub("^,", ""):gsub(",$", "")
   return about_of(about)
+end
+
+-- ---- dead time ----------------------------------------------------------------------------------
+
+local PINGS = 9
+
+-- Seconds of the shortest exchange there is, the median of a few.
+local function round_trip(self)
+  local words = self.instrument.dialect == "scpi" and "*IDN?" or "ID"
+  local times = {}
+  for i = 1, PINGS do
+    local begin = core.base.clock()
+    core.instrument.query(self.core, 1, words)
+    times[i] = core.base.clock() - begin
+  end
+  table.sort(times)
+  return times[(PINGS + 1) / 2]
+end
+
+local Timing = naming.class "mgd.instrument.timing"
+
+function Timing:__tostring()
+  local lines = {
+    ("%s: %s requests, %s out, %s in, %s in wires%s"):format(self.address,
+      text.count(self.requests), text.si(self.sent, "B"), text.si(self.received, "B"),
+      text.duration(self.seconds), self.share and (" (%.0f %% of the time of its runs)"):format(
+        100 * self.share) or ""),
+    ("  a request takes %s, of which a round trip is %s: %.0f %% of the time is dead"):format(
+      text.duration(self.per_request), text.duration(self.round_trip), 100 * self.dead),
+    ("  with twice as many measurements in a message (a larger batch, tau_theta or tau_x) the same "
+      .. "would take %s"):format(text.duration(self.doubled)),
+  }
+  if self.retries + self.reconnections > 0 then
+    lines[#lines + 1] = ("  %d retries, %d times connected again"):format(self.retries,
+      self.reconnections)
+  end
+  return table.concat(lines, "\n")
+end
+
+--- Where the time goes: the budget of dead time since the chip was opened.
+-- @treturn table `requests`, `sent` and `received` (bytes), `seconds` in wires, `share` of the time
+--   of its runs, `per_request` (s), `round_trip` (s, measured now), `dead` (share of the time in
+--   wires that is round trips), `doubled` (s that the same would take with twice as many
+--   measurements in a message), `retries`, `reconnections`; prints as lines
+-- @usage print(chip:timing())
+function methods:timing()
+  check(self, "timing")
+  local timing = { address = self.instrument.address }
+  for k = 1, self.num_instruments do
+    for name, value in pairs(core.instrument.spent(self.core, k)) do
+      timing[name] = (timing[name] or 0) + value
+    end
+  end
+  timing.share = self.ran and self.ran > 0 and math.min(1, timing.seconds / self.ran) or nil
+  timing.round_trip = round_trip(self)
+  timing.per_request = timing.seconds / math.max(1, timing.requests)
+  timing.dead = timing.seconds > 0
+    and math.min(1, timing.round_trip * timing.requests / timing.seconds) or 0
+  timing.doubled = timing.seconds * (1 - timing.dead / 2)
+  return setmetatable(timing, Timing)
 end
 
 return M

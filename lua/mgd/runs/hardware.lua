@@ -114,6 +114,7 @@ function M.begin(run)
       .. "expected to wait until that has ended")
   end
   chip.used_by, chip.reconnected = run, reconnections(chip)
+  chip.began = core.base.clock()
 end
 
 --- The end of a call of run:run; after a failure or Ctrl-C the chip goes to its safe state.
@@ -125,6 +126,7 @@ function M.finish(run, failed)
     return
   end
   chip.used_by = nil
+  chip.ran = (chip.ran or 0) + core.base.clock() - chip.began
   if (chip.instrument.integrates or chip.instrument.writes)
       and reconnections(chip) > chip.reconnected then
     M.note_break(run, "the chip has a state of its own and was connected to again")
