@@ -194,10 +194,10 @@ bench:
 # The scalar loop twice: as one compiles it plainly, and with all that the compiler knows of this
 # machine; what the machine can do at most needs its widest vectors.
 BENCH       := $(BUILD)/bench
-BENCH_OBJ   := $(patsubst %,$(BENCH)/%.o,native child peak scalar_o2 scalar_native image_o2 \
+BENCH_OBJ   := $(patsubst %,$(BENCH)/%.o,native child pong peak scalar_o2 scalar_native image_o2 \
                image_native)
 NATIVE      := $(if $(X86),-march=native,-mcpu=native)
-$(BENCH)/native.o $(BENCH)/child.o: FLAGS := -O2
+$(BENCH)/native.o $(BENCH)/child.o $(BENCH)/pong.o: FLAGS := -O2 -D_GNU_SOURCE
 $(BENCH)/peak.o: FLAGS := -O3 $(NATIVE) -ffp-contract=fast
 $(BENCH)/scalar_o2.o: FLAGS := -O2 -DSCALAR_NAME=scalar_o2 -DSCALAR_START
 $(BENCH)/scalar_native.o: FLAGS := -O3 $(NATIVE) -DSCALAR_NAME=scalar_native
@@ -205,6 +205,7 @@ $(BENCH)/image_o2.o: FLAGS := -O2 -DIMAGE_NAME=image_o2
 $(BENCH)/image_native.o: FLAGS := -O3 $(NATIVE) -DIMAGE_NAME=image_native
 $(BENCH)/native.o: scripts/bench.d/native.c
 $(BENCH)/child.o: scripts/bench.d/child.c
+$(BENCH)/pong.o: scripts/bench.d/pong.c
 $(BENCH)/peak.o: scripts/bench.d/peak.c
 $(BENCH)/scalar_o2.o $(BENCH)/scalar_native.o: scripts/bench.d/scalar.c
 $(BENCH)/image_o2.o $(BENCH)/image_native.o: scripts/bench.d/scalar_image.c

@@ -121,6 +121,14 @@ describe("a signal that ends the process", function()
       quote(mgd_lua))))
   end)
 
+  it("is SIGPIPE still, but for what goes down a wire", function()
+    texts.write(dir .. "/script.lua", [[
+      require("mgd").chip.link "EXEC::cat"
+      while true do print "started" end]])
+    assert.same({ "started", "141" }, shell.lines_of(("cd %s && { %s script.lua; echo $? >.status; }"
+      .. "| head -n 1; cat .status"):format(quote(dir), quote(mgd_lua))))
+  end)
+
   local TERMINAL = [[
 import os, pty, sys, time
 program, words = sys.argv[1], sys.argv[1:]

@@ -6,6 +6,7 @@
 #include "../../src/mgd.h"
 #include "child.h"
 #include "peak.h"
+#include "pong.h"
 #include "scalar.h"
 
 #include <fcntl.h>
@@ -342,11 +343,14 @@ int luaopen_bench_native(lua_State *L) {
         {"read", native_read},
         {"child", child_start},
         {"spawn", native_spawn},
+        {"tcp_pong", pong_tcp},
+        {"pipe_pong", pong_pipe},
         {"machine", native_machine},
 
         {NULL, NULL},
     };
     child_register(L);
+    pong_register(L);
     static const luaL_Reg image_methods[] = {
         {"o2", image_run_o2},
         {"native", image_run_native},

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define PIPE_BYTES (1 << 20)
 #define MOMENT 2.0      /* seconds that a child has to end by itself once its input is closed … */
 #define LAST 1.0        /* … and then to end by SIGTERM */
 #define SHORTEST 100000 /* ns between the first two looks at it, doubled each time … */
@@ -87,12 +88,16 @@ static mgd_status make_environment(mgd_context *ctx, char *const *changes, char 
     return MGD_OK;
 }
 
-/* Both ends, above the three that every process has. */
+/* Both ends, above the three that every process has. Long messages go at once, where the system
+ * lets a pipe hold them. */
 static bool make_pipe(int end[2]) {
     if (pipe2(end, O_CLOEXEC) != 0) {
         end[0] = end[1] = -1;
         return false;
     }
+#if defined(F_SETPIPE_SZ)
+    fcntl(end[1], F_SETPIPE_SZ, PIPE_BYTES);
+#endif
     end[0] = mgd_descriptor_above(end[0]);
     end[1] = mgd_descriptor_above(end[1]);
     return end[0] >= 0 && end[1] >= 0;

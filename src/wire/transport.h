@@ -88,6 +88,12 @@ int mgd_descriptor_above(int fd);
 /* Sets O_NONBLOCK. */
 bool mgd_descriptor_nonblocking(int fd);
 
+/* ---- quiet.c --------------------------------------------------------------------------------- */
+
+/* write(), but a pipe that nobody reads is EPIPE and no signal. mgd_quieten comes first, once. */
+void mgd_quieten(void);
+ssize_t mgd_write_quietly(int fd, const void *bytes, size_t count);
+
 /* ---- resolve.c ------------------------------------------------------------------------------- */
 
 struct addrinfo;

@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -58,6 +56,7 @@ static void shut(mgd_wire *w) {
 static mgd_status start(mgd_context *ctx, mgd_wire *w) {
     w->fault = MGD_FAULT_NONE;
     MGD_TRY(w->kind->open(ctx, w, mgd_clock() + w->spec.timeout));
+    mgd_quieten();
     w->opener = getpid();
     return MGD_OK;
 }
@@ -313,27 +312,10 @@ mgd_status mgd_wire_drain(mgd_context *ctx, mgd_wire *w, double seconds) {
 
 /* ---- what goes out --------------------------------------------------------------------------- */
 
-/* write(), where no SIGPIPE comes of it: errno says EPIPE. */
-static ssize_t write_quietly(int fd, const void *bytes, size_t count) {
-    sigset_t pipe, before, pending;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe, &before);
-    ssize_t n = write(fd, bytes, count);
-    int reason = errno;
-    if (n < 0 && reason == EPIPE && !sigismember(&pending, SIGPIPE))
-        while (sigtimedwait(&pipe, NULL, &(struct timespec){0}) < 0 && errno == EINTR)
-            continue;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = reason;
-    return n;
-}
-
 static ssize_t put(const mgd_wire *w, const char *bytes, size_t count) {
     if (w->socket)
         return send(w->out, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
-    return write_quietly(w->out, bytes, w->shared && count > PIPE_BUF ? PIPE_BUF : count);
+    return mgd_write_quietly(w->out, bytes, w->shared && count > PIPE_BUF ? PIPE_BUF : count);
 }
 
 /* Waits until more can go out; what comes meanwhile is taken in, so that the other side, which may
@@ -415,6 +397,7 @@ mgd_status mgd_wire_around(mgd_context *ctx, const char *address, int in, int ou
     w->out = out;
     w->shared = shared;
     w->socket = is_socket(out);
+    mgd_quieten();
     w->opener = getpid();
     status = copy_text(ctx, address, &w->address);
     if (status == MGD_OK)
