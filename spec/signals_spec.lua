@@ -125,8 +125,8 @@ describe("a signal that ends the process", function()
     texts.write(dir .. "/script.lua", [[
       require("mgd").chip.link "EXEC::cat"
       while true do print "started" end]])
-    assert.same({ "started", "141" }, shell.lines_of(("cd %s && { %s script.lua; echo $? >.status; }"
-      .. "| head -n 1; cat .status"):format(quote(dir), quote(mgd_lua))))
+    assert.same({ "started", "141" }, shell.lines_of(("cd %s && { %s script.lua; echo $? >.code; }"
+      .. "| head -n 1; cat .code"):format(quote(dir), quote(mgd_lua))))
   end)
 
   local TERMINAL = [[
