@@ -162,10 +162,10 @@ static unsigned char *reserve(mgd_recorder *r, size_t bytes) {
     return r->chunk + r->used;
 }
 
-/* The record ends here. */
-static void finish(mgd_recorder *r, const unsigned char *end) {
+/* The record ends before `behind`. */
+static void finish(mgd_recorder *r, const unsigned char *behind) {
     double now = coarse_clock();
-    r->used = (size_t)(end - r->chunk);
+    r->used = (size_t)(behind - r->chunk);
     if (r->used >= FULL || now - r->written >= OLD || now - r->appended >= SLOW)
         write_chunk(r);
     r->appended = now;
