@@ -341,3 +341,90 @@ describe("ranges", function()
     end)
   end)
 end)
+
+-- ---- chips that train by themselves -------------------------------------------------------------
+
+describe("a chip that integrates and writes", function()
+  -- θ moves by 1 at each step, towards 10; it makes three evaluations in each.
+  local function learner()
+    local theta, asked, waiting = {0, 0}, {}, ""
+    local answers = {
+      ID = function() return "OK acme,learner,0,1" end,
+      DESC = function()
+        return "OK parameters=2 inputs=1 outputs=1 samples=9 integrates=1 writes=1"
+      end,
+      DATA = function() return "OK" end,
+      SAFE = function() return "OK" end,
+      WRITE = function(line)
+        local a, b = line:match "^WRITE (%S+),(%S+)$"
+        theta = a and {tonumber(a), tonumber(b)} or theta
+        return a and "OK" or ("OK %.17g,%.17g"):format(theta[1], theta[2])
+      end,
+      RUN = function(line)
+        local step, n, samples = line:match "^RUN train 5 1 (%d+) (%d+) %S+ (%S+)"
+        asked[#asked + 1] = {step = tonumber(step), n = tonumber(n), samples = samples}
+        for i = 1, 2 do
+          theta[i] = math.min(10, theta[i] + n)
+        end
+        return ("OK %.17g,%.17g,%d"):format((10 - theta[1]) ^ 2, -1, 3 * n)
+      end,
+    }
+    local chip = mgd.chip{ramp = 0, dialect = "lines", terminator = "\n", instrument = {
+      write = function(bytes)
+        for line in bytes:gmatch "[^\n]+" do
+          waiting = waiting .. answers[line:match "^%S+"](line) .. "\n"
+        end
+      end,
+      read = function(most)
+        local bytes = waiting:sub(1, most)
+        waiting = waiting:sub(most + 1)
+        return bytes
+      end,
+    }}
+    return chip, asked
+  end
+
+  local LEARN = {data = {x = mgd.tensor{{1}, {2}}, y = mgd.tensor{{0}, {0}}}, shuffle = false,
+    seed = 5}
+
+  it("is an engine of its own, which counts what it reports", function()
+    local chip, asked = learner()
+    local run = mgd.train(options(LEARN, {chip = chip}))
+    assert.equal("chip", run.options.engine)
+    local history = run:run{steps = 8, every = 2, probes = {"C", "C_tilde", "norm_theta"}}
+    assert.same({8, 8}, run:theta():totable())
+    assert.same({0, 64, 36, 16, 4}, history.C:totable())
+    assert.near(8 * math.sqrt(2), history.norm_theta[-1], 1e-12)
+    assert.equal(24, run:counters().evaluations)
+    local steps = 0
+    for _, request in ipairs(asked) do
+      assert.equal(steps, request.step)
+      assert.equal(request.step % 2, tonumber(request.samples:match "^%d+"))
+      steps = steps + request.n
+    end
+    assert.equal(8, steps)
+    chip:close()
+  end)
+
+  it("refuses what its circuit lacks, by name", function()
+    local chip = learner()
+    for _, name in ipairs{"optimizer", "baseline", "convention"} do
+      fails("option '" .. name .. "' has no effect", function()
+        mgd.train(options(LEARN, {chip = chip, [name] = "sgd"}))
+      end)
+    end
+    fails("option 'eta' has no effect", function()
+      mgd.train(options(LEARN, {chip = chip, eta = 1}))
+    end)
+    fails("option 'perturbation' has no effect", function()
+      mgd.train(options(LEARN, {chip = chip, perturbation = {code = "walsh"}}))
+    end)
+    fails("expected the engine chip", function()
+      mgd.train(options(LEARN, {chip = chip, engine = "discrete"}))
+    end)
+    fails("engine: chip is for chips that integrate", function()
+      mgd.train{net = network "f32", data = mgd.data.xor(), engine = "chip"}
+    end)
+    chip:close()
+  end)
+end)

@@ -121,7 +121,8 @@ mgd_status mgd_wired_send(mgd_context *ctx, mgd_wired *s, mgd_device *device, si
                           const void *rows_x, const void *rows_y, size_t count) {
     const char *x = rows_x, *y = rows_y;
     const mgd_description *d = mgd_port_description(device->port);
-    size_t features = s->samples.features, targets = y && d->costs ? s->samples.targets : 0;
+    bool answers = d->costs || d->integrates; /* it compares outputs with targets */
+    size_t features = s->samples.features, targets = y && answers ? s->samples.targets : 0;
     size_t digits = d->blocks ? s->real : s->dtype == MGD_F32 ? 16 : 25;
     size_t row = (features + targets) * digits, most = d->message / row;
     if (most < 1)

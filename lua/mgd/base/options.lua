@@ -408,8 +408,9 @@ end
 
 local function fail_without_effect(where, name, only, present)
   local other = type(present) == "string" and "'" .. present .. "'" or options.type_name(present)
-  options.fail(where, "option '%s' has no effect with %s = %s: it belongs to %s", name,
-    only[1], other, options.belongs(only))
+  options.fail(where, "option '%s' has no effect %s: it belongs to %s", name,
+    present == nil and "here, where there is no " .. only[1] or "with " .. only[1] .. " = " .. other,
+    options.belongs(only))
 end
 
 local function takes(entry, kind)

@@ -9,7 +9,8 @@ local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
 local record = require "mgd.text.record"
 
-local Chip = naming.class("mgd.chip", { "closed", "instrument", "net", "ran", "replays", "used_by" })
+local Chip = naming.class("mgd.chip",
+  { "closed", "instrument", "net", "ran", "replays", "used_by" })
 
 local ENERGY = {
   { "evaluation", type = "number", default = 0, min = 0, unit = "J",

@@ -49,7 +49,7 @@ local Run = naming.class("mgd.run", { "breaks", "history", "recording" }, PROPER
 local function method_text(o)
   local p = o.perturbation
   if o.engine == "chip" then
-    return ("  the chip integrates and writes θ by itself, τ_x = %s steps"):format(
+    return ("  engine chip, τ_x = %s steps; perturbation, integration and update"):format(
       schedules.text(o.tau_x))
   elseif o.engine == "backprop" then
     return ("  back-propagation, τ_x = %s steps"):format(schedules.text(o.tau_x))
@@ -81,6 +81,15 @@ function Run:number(r)
   return each.number(self.options, r)
 end
 
+-- How θ is written; nothing of a chip that does it by itself.
+local function update_text(o)
+  if not o.optimizer then
+    return "  on the chip"
+  end
+  return ("  optimizer %s, %s"):format(o.optimizer, o.pulse and "pulses of " .. text.number(o.pulse)
+    or each.has_eta(o) and each.eta_text(o) or "η = " .. schedules.text(o.eta))
+end
+
 function Run:__tostring()
   local o = self.options
   return table.concat({
@@ -88,8 +97,7 @@ function Run:__tostring()
     ("  data %s, batch %d, cost %s"):format(o.data.name, o.batch,
       type(o.cost) == "string" and o.cost or "a function"),
     method_text(o),
-    ("  optimizer %s, %s"):format(o.optimizer, o.pulse and "pulses of " .. text.number(o.pulse)
-      or each.has_eta(o) and each.eta_text(o) or "η = " .. schedules.text(o.eta)),
+    update_text(o),
     ("  %s, seed %d; %d steps done"):format(each.replicas_text(o), o.seed, self.steps_done),
   }, "\n")
 end
