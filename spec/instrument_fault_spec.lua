@@ -284,6 +284,33 @@ local function ended_by(signal)
   end)
 end
 
+describe("a host that is asked to end while it ramps", function()
+  it("does so when the chip is safe", function()
+    served.child({chip = mgd.chip{net = network()}, listen = "127.0.0.1:0", cost = false,
+      perturbs = false}, function(address)
+      local script = os.tmpname()
+      texts.write(script, ([[
+        local mgd = require "mgd"
+        local process = require("mgd.core").process
+        local chip = mgd.chip{instrument = "%s", safe = 0.25, ramp = 0.6, guard = false}
+        mgd.train{chip = chip, data = mgd.data.xor(), eta = 0.5, tau_theta = 4,
+          perturbation = {code = "walsh", amplitude = 0.02}}:run{steps = 8}
+        local host = process.pid()
+        if process.fork() == 0 then
+          process.wait({}, 0.2)
+          process.kill(host, "term")
+          process.leave(0)
+        end
+        chip:safe()
+        while true do end]]):format(socket(address)))
+      local pipe = io.popen(("sh -c '%s %s; echo $?' 2>/dev/null"):format(tables.mgd_lua, script))
+      assert.equal("143\n", pipe:read "*a")
+      pipe:close()
+      os.remove(script)
+    end)
+  end)
+end)
+
 describe("a host that ends in the middle of a batch leaves the chip in its safe state", function()
   for _, signal in ipairs{"int", "term", "kill"} do
     it("by SIG" .. signal:upper(), function()

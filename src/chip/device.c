@@ -204,21 +204,24 @@ mgd_status mgd_device_recover(mgd_context *ctx, mgd_device *device, double until
 
 /* ---- the safe state -------------------------------------------------------------------------- */
 
-static volatile sig_atomic_t asked; /* how often a ramp was asked to end */
+static volatile sig_atomic_t asked;  /* how often a ramp was asked to end */
+static volatile sig_atomic_t ending; /* the last signal that asks for the end of the process; 0 */
 
 static void count_signal(int number) {
-    (void)number;
     asked++;
+    if (number != SIGINT)
+        ending = number;
 }
 
 static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
 enum { ENDS = sizeof ends / sizeof *ends };
 
-/* Signals that would end this process are counted while it is on its way to the safe state. */
+/* Signals that would end this process are counted while it is on its way to the safe state; one
+ * that asks for its end comes again afterwards. */
 static void hold_signals(struct sigaction before[ENDS]) {
     struct sigaction action = {.sa_handler = count_signal};
     sigemptyset(&action.sa_mask);
-    asked = 0;
+    asked = ending = 0;
     for (int i = 0; i < ENDS; i++)
         sigaction(ends[i], &action, &before[i]);
 }
@@ -226,6 +229,8 @@ static void hold_signals(struct sigaction before[ENDS]) {
 static void release_signals(const struct sigaction before[ENDS]) {
     for (int i = 0; i < ENDS; i++)
         sigaction(ends[i], &before[i], NULL);
+    if (ending)
+        raise(ending);
 }
 
 /* One answer, whatever was asked meanwhile. */
