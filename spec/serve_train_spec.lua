@@ -102,6 +102,25 @@ describe("a run through the chip server has the bits of one in process", functio
     end)
   end)
 
+  it("where the server was killed on the way, and came back at its port", function()
+    local opts = {chip = ideal "f32", listen = "127.0.0.1:0"}
+    local address, pid = served.start(opts)
+    local chip = mgd.chip{instrument = resource(address)}
+    local run = mgd.train{chip = chip, data = mgd.data.xor(), tau_theta = 8, seed = 5,
+      eta = 0.1, perturbation = {code = "random", amplitude = 0.05}}
+    run:run{steps = 80, probes = {"C"}}
+    served.stop(pid)
+    local _, second = served.start(options(opts, {listen = address}))
+    run:run{steps = 80, probes = {"C"}}
+    local there = run:theta():totable()
+    chip:close()
+    served.stop(second)
+    run = mgd.train{chip = ideal "f32", data = mgd.data.xor(), tau_theta = 8, seed = 5, eta = 0.1,
+      perturbation = {code = "random", amplitude = 0.05}}
+    run:run{steps = 160, probes = {"C"}}
+    assert.same(run:theta():totable(), there)
+  end)
+
   it("where the server neither perturbs nor costs", function()
     assert_same(ideal, "f64", {}, {perturbs = false})
     assert_same(ideal, "f64", {}, {perturbs = false, cost = false})

@@ -80,8 +80,8 @@ function M.words(list)
   return table.concat(out, ",")
 end
 
---- A server in a child: calls f(address, pid), then ends it.
-function M.child(opts, f)
+--- Starts a server in a child: its address, and its process.
+function M.start(opts)
   local path = os.tmpname()
   local pid = core.process.fork()
   if pid == 0 then
@@ -104,10 +104,21 @@ function M.child(opts, f)
     file:close()
     core.process.wait({}, 0.01)
   end
-  local ok, why = pcall(f, address, pid)
+  os.remove(path)
+  return address, pid
+end
+
+--- Ends it at once.
+function M.stop(pid)
   core.process.kill(pid, "kill")
   core.process.wait({ pid }, 20)
-  os.remove(path)
+end
+
+--- A server in a child: calls f(address, pid), then ends it.
+function M.child(opts, f)
+  local address, pid = M.start(opts)
+  local ok, why = pcall(f, address, pid)
+  M.stop(pid)
   if not ok then
     error(why, 0)
   end
