@@ -277,6 +277,18 @@ describe("time at rest", function()
     same(run:theta(), again:theta())
   end)
 
+  it("may pass before the first step", function()
+    changes.record = path
+    local run = mgd.train(options_of(changes))
+    changes.chip:advance(1000)
+    run:run { steps = 20 }
+    changes.record = nil
+    local again = replay(changes)
+    again.options.chip:advance(1000)
+    again:run { steps = 20 }
+    same(run:theta(), again:theta())
+  end)
+
   it("is missed where it does not", function()
     local run = record(changes, 50)
     changes.chip:advance(1000)

@@ -61,7 +61,7 @@ typedef struct {
     double resolution;       /* the chip's */
     double age;              /* seconds, of the chip when the run was made */
     const uint64_t *numbers; /* (R) which the user gave the replicas */
-    const void *theta;       /* (theta_rows × P) at `begin`, … */
+    const void *theta;       /* (theta_rows × P) when the run was made, … */
     size_t theta_rows;       /* … R, or 1 where all replicas begin alike */
     const char *text;
     size_t text_length;

@@ -286,6 +286,7 @@ void mgd_run_free(mgd_run *run) {
     mgd_code_close(&run->code);
     mgd_pool_free(run->pool);
     mgd_recorder_free(run->recording.recorder);
+    mgd_tensor_free(run->recording.theta);
     mgd_free(run->recording.asked);
     mgd_signals_close(run);
     mgd_state_free(run);

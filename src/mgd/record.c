@@ -11,31 +11,27 @@ mgd_status mgd_run_record(mgd_context *ctx, mgd_run *run, const char *path) {
                         "record: costs are recorded that a step measures once: expected the engine "
                         "discrete, or analog with integrator euler, and perturb = \"parameters\"");
     run->recording.age = mgd_chip_age(run->chip);
+    MGD_TRY(mgd_run_theta(ctx, run, &run->recording.theta));
     return mgd_recorder_new(ctx, path, &run->recording.recorder);
 }
 
-/* θ of all replicas, of one where all are alike. */
+/* With the numbers of all replicas, and θ of one where all are alike. */
 static mgd_status begin(mgd_context *ctx, mgd_run *run, mgd_recording_head *head, bool resumes) {
-    mgd_tensor *theta;
+    const char *rows = mgd_tensor_data(run->recording.theta);
+    const size_t row = head->parameters * run->real;
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "recording", head->replicas, sizeof(uint64_t), &memory));
     uint64_t *numbers = memory;
-    for (size_t r = 0; r < head->replicas; r++)
-        numbers[r] = run->state.number[run->state.seat[r]];
     head->numbers = numbers;
-    mgd_status status = mgd_run_theta(ctx, run, &theta);
-    if (status == MGD_OK) {
-        const char *rows = mgd_tensor_data(theta);
-        const size_t row = head->parameters * run->real;
-        head->theta = rows;
-        head->theta_rows = 1;
-        for (size_t r = 1; r < head->replicas; r++)
-            if (memcmp(rows, rows + r * row, row) != 0)
-                head->theta_rows = head->replicas;
-        status = resumes ? mgd_recorder_resume(ctx, run->recording.recorder, head)
-                         : mgd_recorder_begin(ctx, run->recording.recorder, head);
-        mgd_tensor_free(theta);
+    head->theta = rows;
+    head->theta_rows = 1;
+    for (size_t r = 0; r < head->replicas; r++) {
+        numbers[r] = run->state.number[run->state.seat[r]];
+        if (memcmp(rows, rows + r * row, row) != 0)
+            head->theta_rows = head->replicas;
     }
+    mgd_status status = resumes ? mgd_recorder_resume(ctx, run->recording.recorder, head)
+                                : mgd_recorder_begin(ctx, run->recording.recorder, head);
     mgd_free(numbers);
     return status;
 }
@@ -60,6 +56,8 @@ mgd_status mgd_run_record_begin(mgd_context *ctx, mgd_run *run, const char *text
         !mgd_take(&run->recording.asked, run->layout.workers, mgd_run_unit_bytes(run)))
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: recording θ as it is written");
     MGD_TRY(begin(ctx, run, &head, resumes));
+    mgd_tensor_free(run->recording.theta);
+    run->recording.theta = NULL;
     run->recording.begun = true;
     return MGD_OK;
 }

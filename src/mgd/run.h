@@ -142,7 +142,8 @@ typedef struct {
 /* Where what the chip answers is recorded: see record.h. */
 typedef struct {
     mgd_recorder *recorder; /* NULL: nowhere */
-    double age;             /* of the chip when the run was made */
+    double age;             /* of the chip when the run was made, and … */
+    mgd_tensor *theta;      /* … θ of all replicas then, until the file is begun */
     bool begun;
     char *asked; /* (workers × a unit's θ) what the chip was asked to write, where it is kept */
 } mgd_recorded_run;

@@ -108,10 +108,13 @@ function Recording:resumes()
   return true
 end
 
---- Before the run advances.
-function Recording:begin()
+--- Before the run advances. What takes no step does not open the file.
+-- @tparam integer steps
+function Recording:begin(steps)
   local chip = self.run.options.chip
-  if not self.text then
+  if not self.text and steps == 0 then
+    return
+  elseif not self.text then
     local resumes = self:resumes()
     local text = json.encode(M.describe(self.run.options), { where = "run:run: record" })
     core.recording.begin(self.run.core, text, resumes, chip.has_function)

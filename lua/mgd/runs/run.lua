@@ -424,8 +424,8 @@ function Run:run(opts)
   -- To the last step or a stop; nil, or why the core could not go on.
   local function go()
     self.running = true
-    if self.recording and opt.steps > 0 then
-      self.recording:begin()
+    if self.recording then
+      self.recording:begin(opt.steps)
     end
     local over = probe()
     while not over and self.steps_done < last do

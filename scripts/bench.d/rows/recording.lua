@@ -67,7 +67,7 @@ local function recording_entries()
   local run = tasks.small(tasks.xor(), { record = path })
   local plain = tasks.small(tasks.xor())
   run:run { steps = steps, probes = {} }
-  run.recording:begin()
+  run.recording:begin(steps)
   local more = {}
   for i = 1, turns do
     local without = native.advance(plain.core, steps)
