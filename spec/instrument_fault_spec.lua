@@ -4,6 +4,7 @@
 local core = require "mgd.core"
 local mgd = require "mgd"
 local errors = require "spec.support.errors"
+local needs = require "spec.support.needs"
 local served = require "spec.support.served"
 local tables = require "spec.support.train"
 local texts = require "spec.support.texts"
@@ -236,6 +237,97 @@ describe("drift", function()
     run_of(chip):run{steps = 100}
     assert.equal(1, core.instrument.spent(chip.core, 1).drifts)
     chip:close()
+  end)
+end)
+
+describe("a chip that", function()
+  it("is slow but not too slow is waited for", function()
+    local chip = fake{RUN = function(line)
+      core.process.wait({}, 0.05)
+      return USUAL.RUN(line)
+    end}
+    local run = run_of(chip)
+    run:run{steps = 3}
+    assert.equal(3, run.steps_done)
+    chip:close()
+  end)
+
+  it("ends its lines otherwise is found out", function()
+    for terminator, name in pairs{["\r\n"] = '"\\r\\n"', ["\n"] = '"\\n"'} do
+      local script = ([[
+        read_line() { IFS= read -r line || exit; case $line in *"$cr") ;; *) [ -z "$cr" ] || return 1;; esac; }
+        cr=$(printf '%s')
+        while :; do
+          if read_line; then
+            case ${line%%"$cr"} in
+              ID) echo "OK acme,shell,0,1" ;;
+              DESC) echo "OK parameters=1 inputs=1 outputs=1" ;;
+              WRITE) echo "OK 0" ;;
+              *) echo OK ;;
+            esac
+          fi
+        done]]):format(terminator == "\r\n" and "\\r" or "")
+      local chip = mgd.chip{instrument = {"EXEC", "sh", "-c", script}, dialect = "lines"}
+      assert.equal(name, chip:about().terminator)
+      chip:close()
+    end
+  end)
+end)
+
+-- ---- programs -----------------------------------------------------------------------------------
+
+local PYTHON = [==[
+import os, sys
+from mgd_chip import serve
+count = 0
+def evaluate(theta, x):
+    global count
+    count += 1
+    print("spoken in evaluate", count)
+    os.system("echo spoken by a child >&1")
+    %s
+    return [[theta[0] * row[0] + theta[1]] for row in x]
+serve(parameters=2, inputs=1, outputs=1, evaluate=evaluate, theta=[0.5, 0.0])
+]==]
+
+describe("a program in Python", function()
+  local data = {x = mgd.tensor{{0}, {1}}, y = mgd.tensor{{1}, {0}}}
+
+  local function trained(fault)
+    local path = os.tmpname()
+    texts.write(path, PYTHON:format(fault))
+    local chip = mgd.chip{instrument = {"EXEC", "python3", path}, ramp = 0, patience = 20}
+    local run = mgd.train{chip = chip, data = data, batch = 2, eta = 0.2, tau_theta = 2,
+      perturbation = {code = "walsh", amplitude = 0.1}}
+    local ok, why = pcall(run.run, run, {steps = 20})
+    local theta = run:theta():totable()
+    chip:close()
+    os.remove(path)
+    os.remove(path .. ".gone")
+    return ok, why, theta, run
+  end
+
+  it("may print what it likes", function()
+    needs.program "python3"
+    assert.truthy(trained "pass")
+  end)
+
+  it("that raises ends the run with its message, and lives on", function()
+    needs.program "python3"
+    local ok, why, _, run = trained "if count == 5: raise ValueError('too hot')"
+    assert.falsy(ok)
+    assert.truthy(why:find("ValueError: too hot", 1, true))
+    assert.truthy(run.steps_done < 20)
+  end)
+
+  it("that exits is started again, and the run goes on", function()
+    needs.program "python3"
+    local _, _, expected = trained "pass"
+    local ok, why, theta = trained [[if count == 5 and not os.path.exists(__file__ + ".gone"):
+        open(__file__ + ".gone", "w").close()
+        os._exit(3)]]
+    assert.truthy(ok, why)
+    assert.same(expected, theta)
   end)
 end)
 

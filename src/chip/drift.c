@@ -32,8 +32,7 @@ static bool has_drifted(const mgd_wired *s, double cost) {
 }
 
 static mgd_status wait_for_it(mgd_context *ctx, mgd_wired *s, const mgd_request *r, double cost) {
-    mgd_instrument_tell(s->chip,
-                        "at step %llu the reference point costs %.6g, and %.6g at first: the run "
+    mgd_instrument_tell("at step %llu the reference point costs %.6g, and %.6g at first: the run "
                         "waits until it does again",
                         (unsigned long long)r->points->step, cost, s->cost);
     while (has_drifted(s, cost)) {
@@ -71,8 +70,7 @@ mgd_status mgd_drift_look(mgd_context *ctx, mgd_wired *s, const mgd_request *r) 
                         "the chip has drifted: at step %llu the reference point costs %.6g, and "
                         "%.6g at first; the tolerance is %.3g",
                         (unsigned long long)step, cost, s->cost, spec->tolerance);
-    mgd_instrument_tell(s->chip,
-                        "at step %llu the reference point costs %.6g, and %.6g before: that is "
+    mgd_instrument_tell("at step %llu the reference point costs %.6g, and %.6g before: that is "
                         "what it is compared with from now on",
                         (unsigned long long)step, cost, s->cost);
     s->cost = cost;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BLOCK_STEPS 256 /* worth asking for at once */
 
@@ -47,9 +48,10 @@ static mgd_status draw(mgd_context *ctx, const mgd_chip *chip, const mgd_init *i
 static void free_chip(mgd_chip *chip) {
     mgd_instrument *self = (mgd_instrument *)chip;
     mgd_context ctx = {0};
-    if (mgd_instrument_safe(&ctx, self) != MGD_OK)
+    bool own = self->owner == (long)getpid();
+    if (own && mgd_instrument_safe(&ctx, self) != MGD_OK)
         fprintf(stderr, "mgd: warning: the safe state was not reached: %s\n", ctx.message);
-    for (size_t k = 0; self->devices && k < self->count; k++) {
+    for (size_t k = 0; own && self->devices && k < self->count; k++) {
         mgd_guard_stop(&self->devices[k]);
         mgd_device_close(&self->devices[k]);
     }
@@ -235,6 +237,7 @@ mgd_status mgd_chip_instrument(mgd_context *ctx, const mgd_instrument_spec *spec
     mgd_instrument *self = memory;
     self->spec = *spec;
     self->count = spec->num_ports;
+    self->owner = (long)getpid();
     mgd_status status = mgd_allocate(ctx, "instrument", self->count, sizeof *self->devices,
                                      (void **)&self->devices);
     if (status == MGD_OK)

@@ -8,8 +8,6 @@
 
 #include "../net/net.h"
 
-#define MGD_NEWS 300
-
 struct mgd_instrument {
     mgd_chip chip;
     mgd_instrument_spec spec;
@@ -20,8 +18,8 @@ struct mgd_instrument {
     mgd_limit *limits;
     mgd_span_of_unit *ranges;
     void *theta; /* (P) present θ, of the chip's dtype; NULL: not known */
+    long owner;  /* the process that opened it: none that it forks may use it */
     double drifts;
-    char news[MGD_NEWS];
 };
 
 /* What the next answer is. */
@@ -70,10 +68,10 @@ static inline mgd_device *mgd_wired_device(const mgd_wired *s, size_t unit) {
 }
 
 /* Opens a device anew, the guard's connection with it. */
-mgd_status mgd_instrument_recover(mgd_context *ctx, mgd_instrument *instrument, mgd_device *device,
-                                  double until);
-void mgd_instrument_tell(mgd_instrument *instrument, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+mgd_status mgd_instrument_recover(mgd_context *ctx, mgd_device *device, double until);
+/* What somebody at the bench should know at once, on stderr: no status would say it before the end.
+ */
+void mgd_instrument_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Measuring, wired.c: the costs of a request, once. Rows of samples are added, as numbers `first` …
  * of the chip (y may be NULL); what was added is sent, and its answers are taken. */

@@ -10,12 +10,28 @@
 
 /* ---- forgetting ----------------------------------------------------------------------------- */
 
+/* Errors of earlier requests that wait in a queue are nobody's any more. */
+static mgd_status clear_errors(mgd_context *ctx, mgd_port *port) {
+    mgd_text words = {0};
+    if (!port->dialect || !*port->dialect->clear || !port->wire)
+        return MGD_OK;
+    mgd_text_format(&words, "%s%s", port->dialect->clear, port->terminator);
+    mgd_status status = words.failed ? mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a request")
+                                     : mgd_wire_write(ctx, port->wire, words.bytes, words.count,
+                                                      mgd_clock() + port->spec->timeout);
+    mgd_free(words.bytes);
+    return status;
+}
+
 mgd_status mgd_port_forget(mgd_context *ctx, mgd_port *port) {
     bool late = port->gone > 0 && !port->dialect->frames;
     mgd_status status = MGD_OK;
     port->out.count = port->num_requests = port->answered = port->gone = 0;
     port->out.failed = port->sent = false;
-    if (late && port->wire)
+    if (port->refused)
+        status = clear_errors(ctx, port);
+    port->refused = false;
+    if (status == MGD_OK && late && port->wire)
         status = mgd_wire_drain(ctx, port->wire, SILENCE + port->description.latency);
     port->lost = status != MGD_OK && status != MGD_ERR_INTERRUPT;
     return status;
@@ -47,6 +63,7 @@ static mgd_status try_guess(mgd_context *ctx, mgd_port *port, const guess *g) {
     MGD_TRY(mgd_wire_drain(ctx, port->wire, 0));
     port->dialect = mgd_dialect_of(g->dialect);
     port->terminator = g->terminator;
+    MGD_TRY(clear_errors(ctx, port));
     return ask_identity(ctx, port);
 }
 

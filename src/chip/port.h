@@ -31,6 +31,7 @@ typedef struct {
     const char *separator;  /* between words */
     const char *array[2];   /* around numbers in decimal, … */
     const char *samples[2]; /* … and around numbers of samples */
+    const char *clear;      /* empties the queue of errors; "": there is none */
     const char *quote;      /* around texts */
     const char *reals;      /* is sent first where arrays are blocks; "": nothing */
     const char *tail;       /* behind each request */

@@ -197,6 +197,7 @@ static mgd_status take_answer(mgd_context *ctx, mgd_port *port) {
 /* ---- what it says ---------------------------------------------------------------------------- */
 
 static mgd_status refused(mgd_context *ctx, mgd_port *port, const char *why, size_t count) {
+    port->refused = true;
     return mgd_fail(ctx, MGD_ERR_CALLBACK, "%s: the chip reports: %.*s", mgd_port_address(port),
                     count < 300 ? (int)count : 300, why);
 }

@@ -23,6 +23,7 @@ struct mgd_port {
     bool is_block;
     uint8_t sequence;
     bool lost;
+    bool refused; /* the chip has reported an error */
     mgd_port_times spent;
 };
 

@@ -13,7 +13,7 @@ static void add(mgd_text *text, const char *string) {
 #define SMALL                                                                                      \
     .identify = "ID", .describe = "DESC", .data = "DATA", .write = "WRITE", .read = "WRITE",       \
     .run = "RUN", .outputs = "RUN outputs 0 0 0 1 0", .safe = "SAFE", .separator = " ",            \
-    .array = {"", ""}, .samples = {"", ""}, .quote = "", .reals = "", .tail = ""
+    .array = {"", ""}, .samples = {"", ""}, .clear = "", .quote = "", .reals = "", .tail = ""
 
 static const mgd_dialect dialects[] = {
     {.name = "lines", SMALL},
@@ -30,6 +30,7 @@ static const mgd_dialect dialects[] = {
      .separator = ",",
      .array = {"(", ")"},
      .samples = {"(@", ")"},
+     .clear = "*CLS",
      .quote = "\"",
      .reals = "FORM REAL",
      .tail = ";:SYST:ERR?"},

@@ -5,22 +5,22 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void mgd_instrument_tell(mgd_instrument *instrument, const char *format, ...) {
+void mgd_instrument_tell(const char *format, ...) {
     va_list list;
     va_start(list, format);
-    vsnprintf(instrument->news, sizeof instrument->news, format, list);
+    fputs("mgd: warning: ", stderr);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
     va_end(list);
-    fprintf(stderr, "mgd: warning: %s\n", instrument->news);
 }
 
-mgd_status mgd_instrument_recover(mgd_context *ctx, mgd_instrument *instrument, mgd_device *device,
-                                  double until) {
+mgd_status mgd_instrument_recover(mgd_context *ctx, mgd_device *device, double until) {
     bool guarded = device->guard >= 0;
     mgd_context failure = *ctx;
     mgd_guard_stop(device); /* it holds the old connection */
     MGD_TRY(mgd_device_recover(ctx, device, until));
     if (guarded)
         MGD_TRY(mgd_guard_start(ctx, device));
-    mgd_instrument_tell(instrument, "%s; the connection was opened again", failure.message);
+    mgd_instrument_tell("%s; the connection was opened again", failure.message);
     return MGD_OK;
 }

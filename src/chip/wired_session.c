@@ -51,7 +51,7 @@ static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_requ
         fail(ctx, device, status);
         if (!again || mgd_clock() >= until)
             return status;
-        MGD_TRY(mgd_instrument_recover(ctx, s->chip, device, until));
+        MGD_TRY(mgd_instrument_recover(ctx, device, until));
     }
     s->amplitude = fabs(r->points[r->num_points - 1].amplitude);
     return MGD_OK;
