@@ -12,6 +12,8 @@
 
 #define MGD_CODE_TEXT 32 /* bytes of the longest name of a code, with its end */
 #define MGD_SESSIONS 4   /* of the chip, that stay open */
+#define MGD_MOST_REPLICA ((UINT64_C(1) << 47) - 2)
+#define MGD_MOST_STEP (UINT64_C(1) << 53)
 
 /* What is measured in each step. */
 typedef enum {
@@ -69,6 +71,27 @@ typedef struct {
     mgd_bytes points, row; /* mgd_point of a request; θ of one of them */
 } mgd_served;
 
+static inline size_t mgd_served_theta_bytes(const mgd_served *served) {
+    return served->spec.num_parameters * served->real;
+}
+
+/* What a failure of the library means to who asked. */
+static inline mgd_verdict mgd_verdict_of(mgd_status status) {
+    return status == MGD_OK ? MGD_DONE : status == MGD_ERR_INTERRUPT ? MGD_STOP : MGD_HARDWARE;
+}
+
+/* What a session has to be. */
+typedef struct {
+    mgd_code_kind code; /* MGD_CODE_FUNCTION: any */
+    bool any_seed;
+    uint64_t seed, replica;
+    size_t batch; /* 0: any */
+} mgd_wanted;
+
+/* One that is so, at the present θ; good until another is opened. */
+mgd_status mgd_served_session_open(mgd_context *ctx, mgd_served *served, const mgd_wanted *want,
+                                   mgd_served_session **out);
+
 mgd_status mgd_served_open(mgd_context *ctx, const mgd_server_spec *spec, mgd_served *out);
 void mgd_served_close(mgd_served *served);
 
@@ -82,7 +105,7 @@ mgd_verdict mgd_served_write(mgd_context *ctx, mgd_served *served, const mgd_byt
                              bool stepped, uint64_t step, uint64_t replica);
 /* θ̃ (P) of the code `given`. */
 mgd_verdict mgd_served_give(mgd_context *ctx, mgd_served *served, const mgd_bytes *theta);
-/* Leaves what it measured in served->values. */
+/* Leaves what it measured in served->values. In measure.c. */
 mgd_verdict mgd_served_run(mgd_context *ctx, mgd_served *served, const mgd_ask *ask);
 /* θ goes to its safe values. */
 void mgd_served_safe(mgd_served *served);
