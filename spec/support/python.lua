@@ -36,7 +36,7 @@ end
 
 --- What a program answers to the whole of its input, and what it writes to its standard error.
 function M.answers(words, input)
-  local ended = assert(core.process.run(words, input, {}, LONG))
+  local ended = assert(core.process.run(words, input, { PYTHONUNBUFFERED = false }, LONG))
   return ended.out, ended.words, ended.status
 end
 
