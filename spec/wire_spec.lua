@@ -82,6 +82,17 @@ for _, kind in ipairs { "tcp", "pty" } do
       end)
     end)
 
+    it("takes in what comes while something long goes out", function()
+      peer.with(kind, "echo", {}, function(link)
+        local line = ("x"):rep(99)
+        link:write((line .. "\n"):rep(kind == "tcp" and 100000 or 1000) .. "end")
+        for _ = 1, kind == "tcp" and 100000 or 1000 do
+          assert(link:read() == line)
+        end
+        assert.equal("end", link:read())
+      end)
+    end)
+
     it("is opened again, without what had come", function()
       peer.with(kind, "echo", {}, function(link)
         assert.equal("o", link:write "old":read { count = 1 })

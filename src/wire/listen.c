@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,8 +101,10 @@ static mgd_status accept_connection(mgd_context *ctx, mgd_listener *l, size_t li
     int fd = mgd_descriptor_above(accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (fd < 0) /* it has gone away again, or descriptors are short, which may pass */
         return MGD_OK;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
+    if (!mgd_connection_tune(fd)) {
+        close(fd);
+        return MGD_OK;
+    }
     write_address(fd, true, peer, sizeof peer);
     return mgd_wire_around(ctx, peer, fd, fd, false, limit, out);
 }

@@ -6,7 +6,6 @@
 #include <math.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,24 +36,6 @@ static void write_address(char *const *words, char *text, size_t room) {
              words[2]);
 }
 
-/* Each command goes out at once, and a dead line is noticed although nobody says anything. */
-static void tune(int fd) {
-    static const struct {
-        int level, option, value;
-    } settings[] = {
-        {IPPROTO_TCP, TCP_NODELAY, 1},
-        {SOL_SOCKET, SO_KEEPALIVE, 1},
-#if defined(TCP_KEEPIDLE) && defined(TCP_KEEPINTVL) && defined(TCP_KEEPCNT)
-        {IPPROTO_TCP, TCP_KEEPIDLE, 30}, /* seconds of silence */
-        {IPPROTO_TCP, TCP_KEEPINTVL, 10},
-        {IPPROTO_TCP, TCP_KEEPCNT, 3},
-#endif
-    };
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        setsockopt(fd, settings[i].level, settings[i].option, &settings[i].value,
-                   sizeof settings[i].value);
-}
-
 /* *reason: 0 or why there is no connection. */
 static mgd_status finish(mgd_context *ctx, int fd, double until, int *reason) {
     struct pollfd watched = {.fd = fd, .events = POLLOUT};
@@ -76,11 +57,12 @@ static mgd_status connect_to(mgd_context *ctx, const struct addrinfo *a, double 
     *reason = errno;
     if (fd < 0)
         return MGD_OK;
-    tune(fd);
     *reason = connect(fd, a->ai_addr, a->ai_addrlen) == 0 ? 0 : errno;
     mgd_status status = MGD_OK;
     if (*reason == EINPROGRESS || *reason == EINTR)
         status = finish(ctx, fd, until, reason);
+    if (status == MGD_OK && *reason == 0 && !mgd_connection_tune(fd))
+        *reason = errno;
     if (status != MGD_OK || *reason != 0)
         close(fd);
     else

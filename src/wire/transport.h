@@ -2,7 +2,9 @@
  *
  * Most kinds are two descriptors, which wire.c waits for, reads and writes in the same way: such a
  * row only opens them. They do not block; where that cannot be asked of one (`shared`: other
- * processes have it, too), pieces of it are written that the system takes at once.
+ * processes have it, too), pieces of it are written that the system takes at once. Connections are
+ * sent to as much as they take within a few milliseconds, which is faster than to wait for each
+ * piece of a long message.
  */
 #ifndef MGD_WIRE_TRANSPORT_H
 #define MGD_WIRE_TRANSPORT_H
@@ -93,6 +95,11 @@ bool mgd_descriptor_nonblocking(int fd);
 /* write(), but a pipe that nobody reads is EPIPE and no signal. mgd_quieten comes first, once. */
 void mgd_quieten(void);
 ssize_t mgd_write_quietly(int fd, const void *bytes, size_t count);
+
+/* ---- connection.c ---------------------------------------------------------------------------- */
+
+/* Makes a connection what this folder takes one for; false where the system does not. */
+bool mgd_connection_tune(int fd);
 
 /* ---- resolve.c ------------------------------------------------------------------------------- */
 

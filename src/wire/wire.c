@@ -212,7 +212,9 @@ static mgd_status call_receive(mgd_context *ctx, mgd_wire *w, double until, bool
 
 /* Reads once, from a descriptor that is ready. */
 static mgd_status read_once(mgd_context *ctx, mgd_wire *w, bool *came) {
-    ssize_t n = read(w->in, w->buffer + w->end, free_room(w));
+    char *next = w->buffer + w->end;
+    ssize_t n = w->socket && w->in == w->out ? recv(w->in, next, free_room(w), MSG_DONTWAIT)
+                                             : read(w->in, next, free_room(w));
     *came = n > 0;
     if (n > 0)
         w->end += (size_t)n;
@@ -314,7 +316,7 @@ mgd_status mgd_wire_drain(mgd_context *ctx, mgd_wire *w, double seconds) {
 
 static ssize_t put(const mgd_wire *w, const char *bytes, size_t count) {
     if (w->socket)
-        return send(w->out, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return send(w->out, bytes, count, MSG_NOSIGNAL | (w->shared ? MSG_DONTWAIT : 0));
     return mgd_write_quietly(w->out, bytes, w->shared && count > PIPE_BUF ? PIPE_BUF : count);
 }
 
