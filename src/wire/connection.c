@@ -8,8 +8,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#define PACE 5000 /* µs that a message may take to go out before somebody looks at what comes in  \
-                   */
+#define PACE 5000 /* µs for a message to go out before somebody looks at what comes in */
 
 /* Each command goes out at once, and a dead line is noticed although nobody says anything. */
 static const struct {
