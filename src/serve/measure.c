@@ -116,20 +116,23 @@ static mgd_verdict list_points(mgd_context *ctx, mgd_served *s, const measuremen
     return MGD_DONE;
 }
 
+/* θ + sign·θ̃, of the θ̃ that was given. */
+static void add_given(const mgd_served *s, int sign, void *out) {
+    const void *theta = s->theta, *given = s->given;
+    for (size_t i = 0; i < s->spec.num_parameters; i++)
+        if (s->real == sizeof(float))
+            ((float *)out)[i] = ((const float *)theta)[i] + (float)sign * ((const float *)given)[i];
+        else
+            ((double *)out)[i] = ((const double *)theta)[i] + sign * ((const double *)given)[i];
+}
+
 /* θ of a point, by whichever θ̃ is asked for. */
 static void theta_of(mgd_served *s, const measurement *m, mgd_points *points,
                      const mgd_point *point, void *out) {
-    if (m->what != GIVEN) {
+    if (m->what == GIVEN)
+        add_given(s, point->sign, out);
+    else
         mgd_points_perturbed(points, m->ask->amplitude, point, out);
-        return;
-    }
-    for (size_t i = 0; i < s->spec.num_parameters; i++)
-        if (s->real == sizeof(float))
-            ((float *)out)[i] =
-                ((const float *)s->theta)[i] + (float)point->sign * ((const float *)s->given)[i];
-        else
-            ((double *)out)[i] =
-                ((const double *)s->theta)[i] + point->sign * ((const double *)s->given)[i];
 }
 
 static mgd_verdict make_row(mgd_context *ctx, mgd_served *s) {
