@@ -308,6 +308,16 @@ describe("ranges", function()
     end)
   end)
 
+  it("and limits of speed take no longer than the way does", function()
+    with_notes({}, {limits = {slew = 1e4}, theta = mgd.tensor{0, 0}}, function(chip)
+      local begin = mgd.clock()
+      local run = mgd.train(options(nan_free, {chip = chip, eta = 1e-6, tau_theta = 2,
+        baseline = "none", perturbation = {code = "sequential", amplitude = 0.001}}))
+      run:run{steps = 500}
+      assert.truthy(mgd.clock() - begin < 5) -- 500 ticks of 20 ms last 10 s
+    end)
+  end)
+
   it("that are none are named", function()
     for _, case in ipairs{
       {{ranges = {1, 0}}, "low < high"},

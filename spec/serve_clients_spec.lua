@@ -85,6 +85,25 @@ describe("the chip server speaks with", function()
     end)
   end)
 
+  it("as many as it is to, and then returns", function()
+    local script = [[
+      io.stdout:setvbuf "line"
+      local mgd = require "mgd"
+      local counts = mgd.chip.serve{inputs = 1, outputs = 1, listen = "127.0.0.1:0", clients = 2,
+        on_ready = print, chip = mgd.chip{parameters = 1, evaluate = function(_, x) return x end}}
+      print(counts.clients, counts.requests)]]
+    local server = mgd.chip.link({"EXEC", os.getenv "MGD_LUA" or arg[-1], "-e", script},
+      {timeout = LONG})
+    local address = "TCPIP::" .. server:read():gsub(":", "::") .. "::SOCKET"
+    for _ = 1, 2 do
+      local client = mgd.chip.link(address, {timeout = LONG})
+      assert.equal("1", client:query "*OPC?")
+      client:close()
+    end
+    assert.equal("2\t2", server:read())
+    server:close()
+  end)
+
   it("its parent on standard input and output, which nothing else is written to", function()
     local script = os.tmpname()
     local file = assert(io.open(script, "w"))

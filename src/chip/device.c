@@ -93,14 +93,18 @@ static void add_values(mgd_device *device, uint64_t step, uint64_t replica) {
     mgd_port_write(device->port, device->wire, step, replica);
 }
 
-/* How many ticks the way to the values in `goal` takes without breaking a limit of speed. */
-static double ticks_to(const mgd_device *device, const double *goal) {
-    double most = 1;
-    for (size_t i = 0; i < device->reach->parameters; i++) {
-        double way = fabs(goal[i] - device->state->value[i]);
-        most = fmax(most, ceil(way / (mgd_reach_slew(device->reach, i) * TICK) - 1e-9));
-    }
+/* Seconds that the way to the values in `goal` takes without breaking a limit of speed. */
+static double seconds_to(const mgd_device *device, const double *goal) {
+    double most = 0;
+    for (size_t i = 0; i < device->reach->parameters; i++)
+        most =
+            fmax(most, fabs(goal[i] - device->state->value[i]) / mgd_reach_slew(device->reach, i));
     return most;
+}
+
+/* The same in ticks, one at least. */
+static double ticks_to(const mgd_device *device, const double *goal) {
+    return fmax(1, ceil(seconds_to(device, goal) / TICK - 1e-9));
 }
 
 /* Values between those that stand and the goal. */
@@ -109,7 +113,7 @@ static void move(mgd_device *device, const double *goal, double share) {
         device->state->value[i] += share * (goal[i] - device->state->value[i]);
 }
 
-/* All the way but for the last tick's values, which the caller sends. */
+/* All the way but for the last tick's values, which the caller sends: by now they may be. */
 static mgd_status approach(mgd_context *ctx, mgd_device *device, const double *goal, uint64_t step,
                            uint64_t replica) {
     for (double ticks = ticks_to(device, goal); ticks > 1; ticks--) {
@@ -119,9 +123,9 @@ static mgd_status approach(mgd_context *ctx, mgd_device *device, const double *g
         pause_for(TICK);
         MGD_TRY(mgd_interrupt_answer(ctx));
     }
-    double rest = TICK - (mgd_clock() - device->state->seen);
-    if (rest > 0 && rest <= TICK)
-        pause_for(rest);
+    double rest = seconds_to(device, goal) - (mgd_clock() - device->state->seen);
+    if (rest > 0)
+        pause_for(fmin(rest, TICK));
     return MGD_OK;
 }
 

@@ -155,12 +155,13 @@ static int server_gc(lua_State *L) {
 
 /* ---- at work --------------------------------------------------------------------------------- */
 
-/* listen(address, {requests =, seconds =, idle =, stall =}) → where it listens, once */
+/* listen(address, {requests =, clients =, seconds =, idle =, stall =}) → where it listens, once */
 static int server_listen(lua_State *L) {
     mgd_context ctx = {0};
     l_server *box = check_server(L);
     luaL_checktype(L, 3, LUA_TTABLE);
     mgd_server_limits limits = {.requests = l_count_field(L, 3, "requests", 0, 0x1p53),
+                                .clients = l_count_field(L, 3, "clients", 0, 0x1p53),
                                 .seconds = l_number_field(L, 3, "seconds", 0),
                                 .idle = l_number_field(L, 3, "idle", 0),
                                 .stall = l_number_field(L, 3, "stall", 10),

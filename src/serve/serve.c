@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define SLICE 0.02              /* seconds between two looks at who else waits */
 #define SPARE ((size_t)1 << 20) /* bytes that may come while an answer is sent */
@@ -18,13 +19,13 @@ struct mgd_work {
     mgd_server *server;
     mgd_listener *listener;
     mgd_server_limits limits;
-    mgd_wire *client;  /* NULL: none */
-    bool ended;        /* nobody comes any more */
-    double begun;      /* when the server began, … */
-    double heard;      /* … when somebody was heard last, … */
-    bool safe;         /* … whether θ went to its safe values since, … */
-    double looked;     /* … and when others were looked for */
-    uint64_t requests; /* before it began */
+    mgd_wire *client;         /* NULL: none */
+    bool ended;               /* nobody comes any more */
+    double begun;             /* when the server began, … */
+    double heard;             /* … when somebody was heard last, … */
+    bool safe;                /* … whether θ went to its safe values since, … */
+    double looked;            /* … and when others were looked for */
+    mgd_server_counts before; /* it began */
 };
 
 typedef struct mgd_work work;
@@ -49,7 +50,9 @@ static bool is_over(const work *w) {
     const mgd_server_limits *l = &w->limits;
     return w->ended ||
            (l->requests > 0 &&
-            mgd_server_counted(w->server).requests - w->requests >= l->requests) ||
+            mgd_server_counted(w->server).requests - w->before.requests >= l->requests) ||
+           (l->clients > 0 && !w->client &&
+            mgd_server_counted(w->server).clients - w->before.clients >= l->clients) ||
            (l->seconds > 0 && mgd_clock() - w->begun >= l->seconds);
 }
 
@@ -73,8 +76,17 @@ static double slice_of(const work *w) {
 
 /* ---- a client -------------------------------------------------------------------------------- */
 
+/* Whether its end is all that is still to come from the client. */
+static bool has_left(const work *w) {
+    char next;
+    int in, out;
+    mgd_wire_descriptors(w->client, &in, &out);
+    return recv(in, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Who comes when the client has left, even if that was not noticed yet, is the next client. */
 static void refuse_others(work *w) {
-    if (mgd_clock() - w->looked < SLICE)
+    if (mgd_clock() - w->looked < SLICE || has_left(w))
         return;
     mgd_listener_refuse(w->listener, busy, sizeof busy - 1);
     w->looked = mgd_clock();
@@ -168,7 +180,7 @@ mgd_status mgd_work_open(mgd_context *ctx, mgd_server *server, mgd_listener *lis
                    .limits = *limits,
                    .begun = mgd_clock(),
                    .heard = mgd_clock(),
-                   .requests = mgd_server_counted(server).requests};
+                   .before = mgd_server_counted(server)};
     return MGD_OK;
 }
 

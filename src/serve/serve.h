@@ -66,6 +66,7 @@ mgd_server_counts mgd_server_counted(const mgd_server *server);
 
 typedef struct {
     uint64_t requests; /* after which it ends; 0: never */
+    uint64_t clients;  /* the same: once the last of them has gone */
     double seconds;    /* the same; 0: never */
     double idle;       /* of a client's silence, after which it is sent away; 0: never */
     double stall;      /* within a message, after which its beginning is forgotten */

@@ -53,6 +53,8 @@ M.SCHEMA = {
   { "message", type = "integer", default = 16777216, min = 1024, max = 1073741824, unit = "bytes",
     doc = "The longest message that it takes." },
   { "requests", type = "integer", min = 1, doc = "How many are served, then it returns." },
+  { "clients", type = "integer", min = 1,
+    doc = "How many are served, one after the other; when the last has gone it returns." },
   { "seconds", type = "number", above = 0, unit = "s",
     doc = "How long it serves, then it returns." },
   { "idle", type = "number", above = 0, unit = "s",
@@ -251,10 +253,10 @@ local function work(server)
   return requests, errors, clients
 end
 
---- Serve a chip as an instrument, until Ctrl-C, `requests` or `seconds`; or on "-" until standard
--- input ends. One client at a time: another one is told so and sent away.
+--- Serve a chip as an instrument, until Ctrl-C, `requests`, `clients` or `seconds`; or on "-" until
+-- standard input ends. One client at a time: another one is told so and sent away.
 -- @tparam table opts see `M.SCHEMA`: `chip` or `net`, `listen`, `data`, `cost`, `perturbs`, `safe`,
---   `ranges`, `requests`, `seconds`, `idle`, `on_ready`, `log`, …
+--   `ranges`, `requests`, `clients`, `seconds`, `idle`, `on_ready`, `log`, …
 -- @treturn table {requests =, errors =, clients =}
 -- @raise on every option that is wrong, where it cannot listen, and on Ctrl-C
 -- @usage mgd.chip.serve{chip = chip, listen = "127.0.0.1:5025", cost = "mse"}

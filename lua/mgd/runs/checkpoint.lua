@@ -274,6 +274,7 @@ local function resume(path, opt, text, entries)
   end
   resolved.data = find_data(saved, opt.data, tensors, path)
   local run = train.new_run(train.resolve(resolved))
+  hardware.check(run.options)
   restore_state(run, tensors, path)
   if saved.memory ~= nil and not run.memory:decode(saved.memory, memories.tensors_of(tensors),
     run.options.replicas) then

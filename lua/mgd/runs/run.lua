@@ -145,7 +145,6 @@ function M.new(opt, quiet)
   if opt.chip.replays then
     opt.chip.replays:check(run.options)
   end
-  hardware.check(opt)
   local flat = core_options(opt)
   run.memory = memory.new()
   flat.memory = run.memory

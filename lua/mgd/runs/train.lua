@@ -3,6 +3,7 @@
 -- `mgd.train{…}` makes a run, see mgd.runs.run; its options are in mgd.runs.settings.
 -- @module mgd.runs.train
 
+local hardware = require "mgd.runs.hardware"
 local runs = require "mgd.runs.run"
 local settings = require "mgd.runs.settings"
 
@@ -22,7 +23,9 @@ local M = {
 -- @treturn run with `steps_done`, `options`, `history` (of the last `run:run`) and methods
 -- @raise on every option that is unknown, of the wrong type or out of range
 function M.train(opts)
-  return runs.new(settings.resolve(opts))
+  local opt = settings.resolve(opts)
+  hardware.check(opt)
+  return runs.new(opt)
 end
 
 return M
