@@ -255,7 +255,10 @@ describe("a chip that", function()
   it("ends its lines otherwise is found out", function()
     for terminator, name in pairs{["\r\n"] = '"\\r\\n"', ["\n"] = '"\\n"'} do
       local script = ([[
-        read_line() { IFS= read -r line || exit; case $line in *"$cr") ;; *) [ -z "$cr" ] || return 1;; esac; }
+        read_line() {
+          IFS= read -r line || exit
+          case $line in *"$cr") ;; *) return 1 ;; esac
+        }
         cr=$(printf '%s')
         while :; do
           if read_line; then

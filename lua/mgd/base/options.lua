@@ -409,7 +409,8 @@ end
 local function fail_without_effect(where, name, only, present)
   local other = type(present) == "string" and "'" .. present .. "'" or options.type_name(present)
   options.fail(where, "option '%s' has no effect %s: it belongs to %s", name,
-    present == nil and "here, where there is no " .. only[1] or "with " .. only[1] .. " = " .. other,
+    present == nil and "here, where there is no " .. only[1]
+      or ("with %s = %s"):format(only[1], other),
     options.belongs(only))
 end
 
