@@ -45,10 +45,10 @@ mgd.chip.serve { net = mgd.nn.mlp { 2, 2, 1 }, listen = "127.0.0.1:0", threads =
     io.stdout:flush()
   end }]]
 
-local PYTHON = [[
+local PYTHON = [==[
 from mgd_chip import serve
-serve(parameters=%d, inputs=1, outputs=1, evaluate=lambda theta, x: theta[:1] * x,
-      stateless=True)]]
+serve(parameters=%d, inputs=1, outputs=1, evaluate=lambda theta, x: [theta[:1]],
+      stateless=True)]==]
 
 local PARAMETERS = 1000
 
