@@ -25,8 +25,9 @@ bool mgd_connection_tune(int fd) {
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         setsockopt(fd, settings[i].level, settings[i].option, &settings[i].value,
                    sizeof settings[i].value);
-    const struct timeval pace = {.tv_usec = PACE};
+    const struct timeval pace = {.tv_usec = PACE}, slice = {.tv_usec = (int)(1e6 * MGD_SLICE)};
     int flags = fcntl(fd, F_GETFL);
-    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &pace, sizeof pace) == 0 && flags >= 0 &&
+    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &pace, sizeof pace) == 0 &&
+           setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof slice) == 0 && flags >= 0 &&
            fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0;
 }

@@ -210,11 +210,16 @@ static mgd_status call_receive(mgd_context *ctx, mgd_wire *w, double until, bool
     }
 }
 
-/* Reads once, from a descriptor that is ready. */
-static mgd_status read_once(mgd_context *ctx, mgd_wire *w, bool *came) {
+/* A connection waits for a slice of time in the call that reads: a call less for each answer. */
+static bool reads_in_slices(const mgd_wire *w) {
+    return w->socket && w->in == w->out;
+}
+
+/* Reads once, from a descriptor that is ready, or that is read in slices. */
+static mgd_status read_once(mgd_context *ctx, mgd_wire *w, int flags, bool *came) {
     char *next = w->buffer + w->end;
-    ssize_t n = w->socket && w->in == w->out ? recv(w->in, next, free_room(w), MSG_DONTWAIT)
-                                             : read(w->in, next, free_room(w));
+    ssize_t n = reads_in_slices(w) ? recv(w->in, next, free_room(w), flags)
+                                   : read(w->in, next, free_room(w));
     *came = n > 0;
     if (n > 0)
         w->end += (size_t)n;
@@ -229,11 +234,15 @@ static mgd_status take_in(mgd_context *ctx, mgd_wire *w, double until, bool *cam
     MGD_TRY(make_room(ctx, w));
     if (w->kind->receive)
         return call_receive(ctx, w, until, came);
+    while (reads_in_slices(w) && !*came && until - mgd_clock() >= MGD_SLICE) {
+        MGD_TRY(mgd_interrupt_answer(ctx));
+        MGD_TRY(read_once(ctx, w, 0, came));
+    }
     struct pollfd watched = {.fd = w->in, .events = POLLIN};
     for (bool ready = true; ready && !*came;) {
         MGD_TRY(mgd_wait(ctx, &watched, 1, until, &ready));
         if (ready)
-            MGD_TRY(read_once(ctx, w, came));
+            MGD_TRY(read_once(ctx, w, MSG_DONTWAIT, came));
     }
     return MGD_OK;
 }
@@ -330,7 +339,7 @@ static mgd_status wait_to_write(mgd_context *ctx, mgd_wire *w, double until, boo
         if (!*ready || watched[0].revents)
             return MGD_OK;
         MGD_TRY(make_room(ctx, w));
-        if (read_once(ctx, w, &came) != MGD_OK)
+        if (read_once(ctx, w, MSG_DONTWAIT, &came) != MGD_OK)
             watched[1].fd = -1; /* it says no more, but may still listen */
     }
 }
