@@ -268,6 +268,21 @@ describe("example", function()
       "chip server,0,1%.0, 9 parameters", "16000 +%S+ +0%.005", "the same bits: true" })
   end)
 
+  it("25_mesh_calibration routes light through a chip behind a port", function()
+    shows("25_mesh_calibration.lua", { "example,mesh of six,1,1%.0, 12 parameters",
+      "MGD should work", "settling +2 steps", "baseline two%-sided",
+      "worst fibre: 2%.9 %% before, 99%.%d %% after", "a request takes %d", "mesh_calibration" })
+  end)
+
+  it("26_fashion_over_tcp trains to the same bits behind TCP", function()
+    if not pcall(mgd.data.fashion_mnist) then
+      pending "no Fashion-MNIST here: scripts/deps installs it (package dataset-fashion-mnist)"
+    end
+    shows("26_fashion_over_tcp.lua 40", { "in this process: 40 steps of 128 images", "behind TCP",
+      "a request takes %d", "test accuracy +%d+%.%d+ %% +%d+%.%d+ %%", "ratio %d",
+      "the same bits: true" })
+  end)
+
   it("15_baselines has back-propagation ahead and its corners level", function()
     shows("15_baselines.lua", {
       "back%-propagation, batch 10 +[4-6]%d%.%d +9%d%.%d +9%d%.%d",
