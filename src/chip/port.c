@@ -13,7 +13,7 @@
 /* Errors of earlier requests that wait in a queue are nobody's any more. */
 static mgd_status clear_errors(mgd_context *ctx, mgd_port *port) {
     mgd_text words = {0};
-    if (!port->dialect || !*port->dialect->clear || !port->wire)
+    if (!port->dialect || !*port->dialect->clear || !*port->terminator || !port->wire)
         return MGD_OK;
     mgd_text_format(&words, "%s%s", port->dialect->clear, port->terminator);
     mgd_status status = words.failed ? mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a request")
@@ -107,7 +107,15 @@ static mgd_status find_out(mgd_context *ctx, mgd_port *port) {
         if (status == MGD_ERR_INTERRUPT || mgd_wire_fault(port->wire) == MGD_FAULT_CLOSED)
             return status;
     }
-    return status;
+    if (status == MGD_OK)
+        return MGD_OK;
+    mgd_context last = *ctx;
+    return mgd_fail(
+        ctx, status,
+        "%.250s; it was asked who it is by *IDN? and ID, with and without carriage return: "
+        "expected a chip that keeps docs/guide/chip-contract.md, or dialect and "
+        "terminator as they are",
+        last.message);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */

@@ -282,6 +282,11 @@ static void set_number(lua_State *L, const char *name, double value) {
     lua_setfield(L, -2, name);
 }
 
+static void set_count(lua_State *L, const char *name, size_t value) {
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
 static void set_text(lua_State *L, const char *name, const char *value) {
     lua_pushstring(L, value);
     lua_setfield(L, -2, name);
@@ -307,11 +312,11 @@ static int instrument_about(lua_State *L) {
     set_text(L, "codes", d->codes);
     set_text(L, "cost", d->cost);
     set_text(L, "unit", d->unit);
-    set_number(L, "parameters", (double)d->parameters);
-    set_number(L, "inputs", (double)d->inputs);
-    set_number(L, "outputs", (double)d->outputs);
-    set_number(L, "targets", (double)d->targets);
-    set_number(L, "samples", (double)d->samples);
+    set_count(L, "parameters", d->parameters);
+    set_count(L, "inputs", d->inputs);
+    set_count(L, "outputs", d->outputs);
+    set_count(L, "targets", d->targets);
+    set_count(L, "samples", d->samples);
     set_number(L, "latency", d->latency);
     set_flag(L, "blocks", d->blocks);
     set_flag(L, "perturbs", d->perturbs);
