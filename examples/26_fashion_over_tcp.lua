@@ -2,9 +2,10 @@
 --
 -- The network of 05_fashion_mnist.lua, 784-32-10, is trained twice by one script: as a chip in
 -- this process, and as an instrument behind the chip server, a process of its own. That chip
--- perturbs and costs by itself: images and labels are uploaded once, and then a message asks for as
--- many steps as fit between two writes of θ and brings their costs back. Both runs end with the same bits.
--- Takes about eight seconds; with 60,000 steps, for a test accuracy of 79 %, two minutes.
+-- perturbs and costs by itself: images and labels are uploaded once, and then a message asks for
+-- as many steps as fit between two writes of θ and brings their costs back. Both runs end with
+-- the same bits. Takes about eight seconds; with 60,000 steps, for a test accuracy of 79 %, two
+-- minutes.
 --
 --     build/mgd-lua examples/26_fashion_over_tcp.lua [steps]
 --

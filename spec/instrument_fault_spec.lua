@@ -124,6 +124,20 @@ describe("an answer", function()
     end)
   end
 
+  it("that is an error ends advice, too, and the chip is left safe", function()
+    local chip, seen = fake{RUN = "ERR 4 the laser is off"}
+    fails("the laser is off", mgd.advise, {chip = chip, data = TWO.data})
+    assert.equal("SAFE", seen[#seen])
+    chip:close()
+    fails("mgd.advise: the chip was closed", mgd.advise, {chip = chip, data = TWO.data})
+  end)
+
+  it("of a chip that trains by itself is nothing to advise on", function()
+    local chip = fake{DESC = "OK parameters=2 inputs=2 outputs=1 costs=1 integrates=1 writes=1"}
+    fails("the chip trains by itself", mgd.advise, {chip = chip, data = TWO.data})
+    chip:close()
+  end)
+
   it("that is not a number stops the run at its step, with θ as it was", function()
     local count = 0
     local chip = fake{RUN = function(line)

@@ -281,6 +281,44 @@ describe("ranges", function()
     end)
   end)
 
+  -- y = θ·x; as the chip perturbs by itself, nobody but it can see what it is driven to.
+  local alone = {perturbs = true, cost = "mse"}
+
+  local function assert_within(notes, low, high)
+    local values = notes()
+    for _, value in ipairs(values) do
+      for i = 1, 2 do
+        assert.truthy(value[i] >= low - 1e-12 and value[i] <= high + 1e-12, value[i])
+      end
+    end
+    assert.truthy(#values > 10)
+  end
+
+  it("have room for what a chip adds to θ by itself, from the first step on", function()
+    with_notes(alone, {ranges = {0, 1}, limits = {low = 0.1}, theta = mgd.tensor{-1, 1}},
+      function(chip, notes)
+        local run = mgd.train(options(nan_free, {chip = chip, eta = 0.1, tau_theta = 4,
+          perturbation = {code = "walsh", amplitude = 0.2}}))
+        run:run{steps = 20}
+        assert_within(notes, 0.1, 1)
+        fails("no room within its ranges and limits: expected at most 0.9", function()
+          mgd.train(options(nan_free, {chip = chip,
+            perturbation = {code = "walsh", amplitude = 0.91}})):run{steps = 1}
+        end)
+      end)
+  end)
+
+  it("are kept by the advisor", function()
+    for _, own in ipairs{alone, {}} do
+      with_notes(own, {ranges = {0, 1}, limits = {low = 0.1}, theta = mgd.tensor{-1, 1}},
+        function(chip, notes)
+          local advice = mgd.advise(options(nan_free, {chip = chip, evaluations = 4000}))
+          assert.truthy(advice.train.perturbation.amplitude <= 0.9)
+          assert_within(notes, 0.1, 1)
+        end)
+    end
+  end)
+
   it("and limits hold whatever the engine asks for", function()
     with_notes({}, {limits = {low = -1, high = 2, avoid = {0.5, 1}}, theta = mgd.tensor{0, 1.5}},
       function(chip, notes)

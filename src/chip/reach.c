@@ -51,25 +51,45 @@ double mgd_reach_keep(const mgd_reach *reach, size_t i, double value, double bef
     return r ? between(value, r->low, r->high) : value;
 }
 
+/* Where θ may lie, and what it is to avoid between: NaN, nothing. */
+static mgd_limit limit_in_theta(const mgd_reach *reach, size_t i) {
+    const mgd_limit *l = limit_of(reach, i);
+    mgd_limit own = {-INFINITY, INFINITY, INFINITY, NAN, NAN};
+    if (range_of(reach, i)) {
+        own.low = -1;
+        own.high = 1;
+    }
+    if (l) {
+        own.low = fmax(own.low, isinf(l->low) ? -INFINITY : mgd_reach_theta(reach, i, l->low));
+        own.high = fmin(own.high, isinf(l->high) ? INFINITY : mgd_reach_theta(reach, i, l->high));
+        own.avoid_low = mgd_reach_theta(reach, i, l->avoid_low);
+        own.avoid_high = mgd_reach_theta(reach, i, l->avoid_high);
+    }
+    return own;
+}
+
 /* The same in θ, with room for ±amplitude. */
 double mgd_reach_write(const mgd_reach *reach, size_t i, double theta, double before,
                        double amplitude) {
-    const mgd_limit *l = limit_of(reach, i);
-    double low = -INFINITY, high = INFINITY;
-    if (range_of(reach, i)) {
-        low = -1;
-        high = 1;
+    mgd_limit own = limit_in_theta(reach, i);
+    theta = beside(&own, theta, before, amplitude);
+    if (own.high - own.low <= 2 * amplitude)
+        return (own.low + own.high) / 2;
+    return between(theta, own.low + amplitude, own.high - amplitude);
+}
+
+double mgd_reach_room(const mgd_reach *reach) {
+    size_t different =
+        reach->num_ranges > reach->num_limits ? reach->num_ranges : reach->num_limits;
+    double room = INFINITY;
+    for (size_t i = 0; i < different; i++) {
+        mgd_limit own = limit_in_theta(reach, i);
+        bool parted = own.avoid_low < own.avoid_high;
+        double below = (parted ? own.avoid_low : own.high) - own.low;
+        double above = own.high - (parted ? own.avoid_high : own.low);
+        room = fmin(room, fmin(below, above) / 2);
     }
-    if (l) {
-        mgd_limit in_theta = {.avoid_low = mgd_reach_theta(reach, i, l->avoid_low),
-                              .avoid_high = mgd_reach_theta(reach, i, l->avoid_high)};
-        low = fmax(low, isinf(l->low) ? -INFINITY : mgd_reach_theta(reach, i, l->low));
-        high = fmin(high, isinf(l->high) ? INFINITY : mgd_reach_theta(reach, i, l->high));
-        theta = beside(&in_theta, theta, before, amplitude);
-    }
-    if (high - low <= 2 * amplitude)
-        return (low + high) / 2;
-    return between(theta, low + amplitude, high - amplitude);
+    return room;
 }
 
 double mgd_reach_slew(const mgd_reach *reach, size_t i) {

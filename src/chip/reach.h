@@ -32,6 +32,8 @@ double mgd_reach_keep(const mgd_reach *reach, size_t i, double value, double bef
 /* θ as it may be written, so that θ ± amplitude may be, too; from θ as it was. */
 double mgd_reach_write(const mgd_reach *reach, size_t i, double theta, double before,
                        double amplitude);
+/* The largest amplitude that all parameters have room for; ∞ where nothing limits it. */
+double mgd_reach_room(const mgd_reach *reach);
 /* What an amplitude in θ is in the unit of all parameters; NaN where it is not one number. */
 double mgd_reach_scale(const mgd_reach *reach);
 /* ∞ where there is no limit. */

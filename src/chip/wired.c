@@ -270,13 +270,45 @@ static mgd_status run_burst(mgd_context *ctx, mgd_wired *s, mgd_device *device,
     return collect_if_full(ctx, s, device, r);
 }
 
+/* θ as the chip gets it, which has to have room for what it adds to it by itself. */
+static mgd_status make_room(mgd_context *ctx, mgd_wired *s, const mgd_device *device,
+                            const mgd_request *r, const void **theta) {
+    const mgd_reach *reach = &s->chip->reach;
+    double amplitude = 0, room = mgd_reach_room(reach);
+    *theta = r->source.theta;
+    if (isinf(room) && reach->num_limits == 0)
+        return MGD_OK;
+    for (size_t p = 0; p < r->num_points; p++)
+        if (r->points[p].sign != 0)
+            amplitude = fmax(amplitude, fabs(r->points[p].amplitude));
+    if (amplitude > room)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "perturbation: the chip perturbs by itself, and an amplitude of %.6g has "
+                        "no room within its ranges and limits: expected at most %.6g",
+                        amplitude, room);
+    for (size_t i = 0; i < reach->parameters; i++) {
+        bool narrow = s->dtype == MGD_F32;
+        double own = narrow ? ((const float *)*theta)[i] : ((const double *)*theta)[i];
+        double before = mgd_reach_theta(reach, i, device->state->value[i]);
+        own = mgd_reach_write(reach, i, own, before, amplitude);
+        if (narrow)
+            ((float *)s->theta)[i] = (float)own;
+        else
+            ((double *)s->theta)[i] = own;
+    }
+    *theta = s->theta;
+    return MGD_OK;
+}
+
 static mgd_status measure_bursts(mgd_context *ctx, mgd_wired *s, mgd_device *device,
                                  const mgd_request *r) {
     const mgd_description *d = mgd_port_description(device->port);
     size_t answers, most = s->keeps ? s->num_batches / s->batch : 1;
     if (!d->costs && s->chip->spec.average > 1)
         most = 1; /* outputs are summed up point by point */
-    MGD_TRY(mgd_device_theta(ctx, device, r->source.theta, 0, 0, &answers));
+    const void *theta;
+    MGD_TRY(make_room(ctx, s, device, r, &theta));
+    MGD_TRY(mgd_device_theta(ctx, device, theta, 0, 0, &answers));
     MGD_TRY(expect_done(ctx, s, answers));
     for (size_t p = 0; p < r->num_points;) {
         char signs[4];

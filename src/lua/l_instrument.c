@@ -365,13 +365,18 @@ static int instrument_coarse(lua_State *L) {
     return 0;
 }
 
+/* room(chip) → the largest amplitude in θ for which its ranges and limits have room */
+static int instrument_room(lua_State *L) {
+    lua_pushnumber(L, mgd_reach_room(mgd_instrument_reach(check(L))));
+    return 1;
+}
+
 static const luaL_Reg log_methods[] = {{"__gc", log_close}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"open", instrument_open},     {"safe", instrument_safe},
-    {"shut", instrument_shut},     {"query", instrument_query},
-    {"about", instrument_about},   {"spent", instrument_spent},
-    {"coarse", instrument_coarse}, {NULL, NULL},
+    {"open", instrument_open},     {"safe", instrument_safe},   {"shut", instrument_shut},
+    {"query", instrument_query},   {"about", instrument_about}, {"spent", instrument_spent},
+    {"coarse", instrument_coarse}, {"room", instrument_room},   {NULL, NULL},
 };
 
 void l_open_instrument(lua_State *L) {

@@ -8,6 +8,7 @@
 
 local bench = require "mgd.runs.advise.bench"
 local chips = require "mgd.hardware.chip"
+local hardware = require "mgd.runs.hardware"
 local listing = require "mgd.text.listing"
 local measure = require "mgd.runs.advise.measure"
 local naming = require "mgd.base.naming"
@@ -47,6 +48,10 @@ local function check(given)
   local opt = options.check("mgd.advise", M.SCHEMA, given)
   if (opt.net == nil) == (opt.chip == nil) then
     options.fail("mgd.advise", "expected either net = … or chip = …")
+  end
+  if opt.chip and opt.chip.instrument and opt.chip.instrument.integrates then
+    options.fail("mgd.advise", "the chip trains by itself: amplitude, time constants and η are its "
+      .. "own")
   end
   opt.chip, opt.net = opt.chip or chips { net = opt.net }, nil
   local asked = { batch = opt.batch }
@@ -407,9 +412,33 @@ local function finish(d, m, b)
   }, Advice)
 end
 
+-- The advice; what fails on the way raises.
+local function ask(opt)
+  local b = bench.new(opt)
+  local d = setmetatable({ opt = opt, parameters = opt.chip.num_parameters, reasons = {},
+    flags = {}, trials = {}, settings = {} }, Draft)
+  local m = measure_all(b, d.parameters)
+  if not m.sweep then
+    d:flag("dead", "the cost does not depend on θ: nothing up to an amplitude of %.3g changed it%s",
+      math.min(10, b.room),
+      m.noise.value > 0 and (" beyond its noise of %.3g"):format(m.noise.value) or "")
+    return finish(d, m, b)
+  end
+  d.two_sided = m.correlation > 0.5
+  d.settings = { batch = opt.batch, init = opt.init, seed = opt.seed, optimizer = opt.optimizer }
+  choose_amplitude(d, m)
+  choose_times(d, m)
+  d.steps = first_steps(d, m)
+  choose_eta(d, b, m)
+  explain_steps(d, m)
+  d.settings.eta = cosine(d.eta, d.steps)
+  return finish(d, m, b)
+end
+
 --- Measure a chip and say how to train it.
 --
--- Nothing changes: neither θ nor the network; the age of a chip advances by the steps measured. A
+-- Nothing changes: neither θ nor the network; the age of a chip advances by the steps measured. An
+-- instrument is driven within its ranges and limits, and stands where the last trial left it. A
 -- chip that raises, or whose outputs have the wrong shape, or whose cost is not finite, is an
 -- error; one whose cost does not depend on θ is flagged `dead`.
 -- @tparam table opts `net` or `chip`, `data`, `cost`, `label_smoothing`, `batch` (32, or the whole
@@ -427,24 +456,15 @@ end
 -- run:run{steps = advice.steps}
 function M.advise(opts)
   local opt = check(opts)
-  local b = bench.new(opt)
-  local d = setmetatable({ opt = opt, parameters = opt.chip.num_parameters, reasons = {},
-    flags = {}, trials = {}, settings = {} }, Draft)
-  local m = measure_all(b, d.parameters)
-  if not m.sweep then
-    d:flag("dead", "the cost does not depend on θ: nothing up to an amplitude of 10 changed it%s",
-      m.noise.value > 0 and (" beyond its noise of %.3g"):format(m.noise.value) or "")
-    return finish(d, m, b)
+  local user = { options = opt, steps_done = 0 } -- as a run is
+  hardware.begin(user, "mgd.advise")
+  hardware.announce_advice(opt)
+  local ok, result = pcall(ask, opt)
+  hardware.finish(user, not ok)
+  if not ok then
+    error(result, 0)
   end
-  d.two_sided = m.correlation > 0.5
-  d.settings = { batch = opt.batch, init = opt.init, seed = opt.seed, optimizer = opt.optimizer }
-  choose_amplitude(d, m)
-  choose_times(d, m)
-  d.steps = first_steps(d, m)
-  choose_eta(d, b, m)
-  explain_steps(d, m)
-  d.settings.eta = cosine(d.eta, d.steps)
-  return finish(d, m, b)
+  return result
 end
 
 return M

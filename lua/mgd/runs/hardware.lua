@@ -35,7 +35,7 @@ local function evaluations_of(run, wanted)
   return count
 end
 
--- Seconds of one evaluation, as the chip says or as its requests took so far.
+-- Seconds of one request, as the chip says or as its requests took so far.
 local function seconds_of(chip)
   local spent = core.instrument.spent(chip.core, 1)
   local measured = spent.requests > 0 and spent.seconds / spent.requests or 0
@@ -43,6 +43,23 @@ local function seconds_of(chip)
 end
 
 local SLOW = 1 -- s that probes may take before anything is said
+
+--- The largest amplitude that the ranges and limits of a chip have room for.
+-- @tparam chip chip
+-- @treturn number ∞ of a chip in process
+function M.room(chip)
+  return chip.instrument and core.instrument.room(chip.core) or math.huge
+end
+
+--- Say on stderr what the advisor will take of an instrument, where that is long.
+-- @tparam table opt `chip`, `evaluations`, `batch`
+function M.announce_advice(opt)
+  local seconds = opt.chip.instrument and opt.evaluations / opt.batch * seconds_of(opt.chip) or 0
+  if seconds > SLOW then
+    io.stderr:write(("mgd: mgd.advise: up to %s evaluations: about %s\n"):format(
+      text.number(opt.evaluations), text.duration(seconds)))
+  end
+end
 
 --- Say on stderr what probes of an instrument will take, where that is long.
 -- @tparam run run
@@ -102,15 +119,17 @@ local function reconnections(chip)
 end
 
 --- One run at a time uses an instrument, unless it is stateless.
--- @tparam run run
-function M.begin(run)
+-- @tparam run run or what else uses `options.chip`
+-- @tparam[opt="run:run"] string where
+function M.begin(run, where)
+  where = where or "run:run"
   local chip = run.options.chip
   if not chip.instrument then
     return
   elseif chip.closed then
-    options.fail("run:run", "the chip was closed")
+    options.fail(where, "the chip was closed")
   elseif chip.used_by and not chip.instrument.stateless then
-    options.fail("run:run", "another run uses the chip at this moment: an instrument is one chip; "
+    options.fail(where, "another run uses the chip at this moment: an instrument is one chip; "
       .. "expected to wait until that has ended")
   end
   chip.used_by, chip.reconnected = run, reconnections(chip)

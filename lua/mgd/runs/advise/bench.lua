@@ -5,6 +5,7 @@
 -- @module mgd.runs.advise.bench
 
 local core = require "mgd.core"
+local hardware = require "mgd.runs.hardware"
 local options = require "mgd.base.options"
 local train = require "mgd.runs.train"
 
@@ -19,7 +20,7 @@ local NO_AMPLITUDE = 1e-20 -- θ + θ̃ is θ to the last digit
 --   `threads`, `evaluations`
 function Bench.new(opt)
   return setmetatable({ opt = opt, spent = 0, budget = opt.evaluations, lead = 0,
-    drift = 0, costs = {} }, Bench)
+    drift = 0, costs = {}, room = hardware.room(opt.chip) }, Bench)
 end
 
 --- A run of this task with further options.
@@ -71,13 +72,16 @@ end
 --   is not perturbed
 -- @treturn[1] table C of each step (of θ + θ̃)
 -- @treturn[1] table C̃ of each step
--- @treturn[2] nil when a cost is not finite
+-- @treturn[2] nil when a cost is not finite, or the chip has no room for the amplitude
 function Bench:measure(n, changes)
   local given = { eta = 0, tau_theta = NEVER, tau_x = NEVER, baseline = "none" }
   for name, value in pairs(changes) do
     given[name] = value
   end
   local a = given.amplitude or NO_AMPLITUDE
+  if a > self.room then
+    return nil
+  end
   given.amplitude, given.perturbation = nil, { code = "random", amplitude = a }
   local slot = math.max(given.tau_p or 1, given.tau_x < NEVER and given.tau_x or 1)
   local lead = math.ceil(self.lead / slot) * slot
