@@ -63,7 +63,7 @@ if arg[1] == "serve" then
     chip = make_chip(), inputs = MODES, outputs = MODES, safe = mgd.zeros { HEATERS },
     identity = "example,mesh of six,1,1.0", resolution = LSB, unit = "V",
     listen = "127.0.0.1:0", clients = 1,
-    on_ready = print, -- its address, for the process that started it
+    on_ready = function(_, resource) print(resource) end, -- for the process that started it
   }
   return
 end
@@ -72,7 +72,7 @@ end
 
 local server = mgd.chip.link({ "EXEC", arg[-1], arg[0], "serve" }, { timeout = 30 })
 local chip = mgd.chip {
-  instrument = "TCPIP::" .. server:read():gsub(":", "::") .. "::SOCKET",
+  instrument = server:read(), -- TCPIP::127.0.0.1::…::SOCKET
   ranges = { 0, VOLTS },                         -- of θ from −1 to 1
   limits = { low = 0, high = 4.6, slew = 1000 }, -- V, V/s
   safe = 0,                                      -- V

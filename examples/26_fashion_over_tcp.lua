@@ -21,7 +21,7 @@ end
 if arg[1] == "serve" then
   io.stdout:setvbuf "line"
   mgd.chip.serve { chip = make_chip(), cost = "cross_entropy", listen = "127.0.0.1:0", clients = 1,
-    on_ready = print } -- its address, for the process that started it
+    on_ready = function(_, resource) print(resource) end } -- for the process that started it
   return
 end
 
@@ -57,7 +57,7 @@ local here = train(make_chip())
 
 print "\nbehind TCP:"
 local server = mgd.chip.link({ "EXEC", arg[-1], arg[0], "serve" }, { timeout = 30 })
-local chip = mgd.chip { instrument = "TCPIP::" .. server:read():gsub(":", "::") .. "::SOCKET" }
+local chip = mgd.chip { instrument = server:read() }
 print(chip)
 local there = train(chip)
 print(chip:timing())

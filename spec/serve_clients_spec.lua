@@ -90,13 +90,14 @@ describe("the chip server speaks with", function()
       io.stdout:setvbuf "line"
       local mgd = require "mgd"
       local counts = mgd.chip.serve{inputs = 1, outputs = 1, listen = "127.0.0.1:0", clients = 2,
-        on_ready = print, chip = mgd.chip{parameters = 1, evaluate = function(_, x) return x end}}
+        on_ready = function(_, resource) print(resource) end,
+        chip = mgd.chip{parameters = 1, evaluate = function(_, x) return x end}}
       print(counts.clients, counts.requests)]]
     local server = mgd.chip.link({"EXEC", os.getenv "MGD_LUA" or arg[-1], "-e", script},
       {timeout = LONG})
-    local address = "TCPIP::" .. server:read():gsub(":", "::") .. "::SOCKET"
+    local resource = server:read()
     for _ = 1, 2 do
-      local client = mgd.chip.link(address, {timeout = LONG})
+      local client = mgd.chip.link(resource, {timeout = LONG})
       assert.equal("1", client:query "*OPC?")
       client:close()
     end

@@ -62,7 +62,8 @@ M.SCHEMA = {
   { "stall", type = "number", default = 10, above = 0, unit = "s",
     doc = "Silence within a message, after which its beginning is dropped." },
   { "on_ready", type = "function",
-    doc = "function(address), called once it listens: 127.0.0.1:40123, /dev/pts/3, or -." },
+    doc = "function(address, resource), called once it listens: 127.0.0.1:40123 and "
+      .. "TCPIP::127.0.0.1::40123::SOCKET, /dev/pts/3 and ASRL/dev/pts/3, or - alone." },
   { "log", type = { "boolean", "function" }, default = false,
     doc = "Whether clients, and what goes wrong with them, are told on standard error; or "
       .. "function(text)." },
@@ -244,6 +245,15 @@ function M.open(opts)
   return core.serve.new(chip, flatten(opt, parameters)), opt
 end
 
+-- The same address as mgd.chip{instrument = …} takes it; nil of standard input and output.
+local function resource_of(address)
+  local host, port = address:match "^(.+):(%d+)$"
+  if host then
+    return ("TCPIP::%s::%s::SOCKET"):format(host, port)
+  end
+  return address ~= "-" and "ASRL" .. address or nil
+end
+
 -- Some time after the other: between two of them interpreters look at their own signals.
 local function work(server)
   local requests, errors, clients
@@ -266,7 +276,7 @@ function M.serve(opts)
   local ok, why = pcall(function()
     local address = server:listen(opt.listen, opt)
     if opt.on_ready then
-      opt.on_ready(address)
+      opt.on_ready(address, resource_of(address))
     end
     counts = { work(server) }
   end)
