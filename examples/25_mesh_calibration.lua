@@ -106,7 +106,7 @@ local run = advice:train { eta = { "cosine", advice.eta, steps = STEPS } }
 local before = powers_of(run)
 local way = { step = {}, routed = {}, volts = {} }
 run:run {
-  steps = STEPS, every = STEPS // 100,
+  steps = STEPS, every = STEPS / 100,
   on_row = function(row)
     table.insert(way.step, row.step)
     table.insert(way.routed, routed(powers_of(run)):totable())
