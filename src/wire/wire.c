@@ -256,19 +256,28 @@ static mgd_status fail_late(mgd_context *ctx, mgd_wire *w, const char *wanted, d
                     w->address, waiting(w), MGD_ROUNDED(waited), wanted);
 }
 
+/* Takes in what comes; *late: no more is to be waited for. Of what never ends nothing is, either,
+ * once the time to wait is over. */
+static mgd_status take_in_time(mgd_context *ctx, mgd_wire *w, double until, double wait,
+                               bool *late) {
+    bool came;
+    MGD_TRY(take_in(ctx, w, until, &came));
+    *late = !came || (wait > 0 && mgd_clock() > until);
+    return MGD_OK;
+}
+
 mgd_status mgd_wire_take(mgd_context *ctx, mgd_wire *w, size_t count, double until,
                          const char **bytes) {
     double wait = until - mgd_clock();
     MGD_TRY(begin(ctx, w));
     if (count > w->spec.limit)
         return fail_limit(ctx, w);
-    while (waiting(w) < count) {
+    for (bool late = false; waiting(w) < count;) {
         char wanted[32];
-        bool came;
-        MGD_TRY(take_in(ctx, w, until, &came));
         snprintf(wanted, sizeof wanted, "%zu", count);
-        if (!came)
+        if (late)
             return fail_late(ctx, w, wanted, wait);
+        MGD_TRY(take_in_time(ctx, w, until, wait, &late));
     }
     *bytes = w->buffer ? w->buffer + w->begin : "";
     w->begin += count;
@@ -280,7 +289,7 @@ mgd_status mgd_wire_take_until(mgd_context *ctx, mgd_wire *w, char end, double u
     double wait = until - mgd_clock();
     size_t seen = 0;
     MGD_TRY(begin(ctx, w));
-    for (;;) {
+    for (bool late = false;;) {
         const char *next = w->buffer ? w->buffer + w->begin : "";
         const char *found = memchr(next + seen, end, waiting(w) - seen);
         if (found) {
@@ -289,11 +298,10 @@ mgd_status mgd_wire_take_until(mgd_context *ctx, mgd_wire *w, char end, double u
             w->begin += *count + 1;
             return MGD_OK;
         }
-        bool came;
-        seen = waiting(w);
-        MGD_TRY(take_in(ctx, w, until, &came));
-        if (!came)
+        if (late)
             return fail_late(ctx, w, end == '\n' ? "a line feed" : "the end of a message", wait);
+        seen = waiting(w);
+        MGD_TRY(take_in_time(ctx, w, until, wait, &late));
     }
 }
 
@@ -307,6 +315,11 @@ mgd_status mgd_wire_take_some(mgd_context *ctx, mgd_wire *w, double seconds, con
     *count = waiting(w);
     w->begin = w->end;
     return MGD_OK;
+}
+
+const char *mgd_wire_waiting(const mgd_wire *w, size_t *count) {
+    *count = waiting(w);
+    return w->buffer ? w->buffer + w->begin : "";
 }
 
 mgd_status mgd_wire_drain(mgd_context *ctx, mgd_wire *w, double seconds) {

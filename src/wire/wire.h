@@ -81,6 +81,8 @@ mgd_status mgd_wire_take_until(mgd_context *ctx, mgd_wire *wire, char end, doubl
 /* Whatever has come or comes within `seconds`, possibly nothing. */
 mgd_status mgd_wire_take_some(mgd_context *ctx, mgd_wire *wire, double seconds, const char **bytes,
                               size_t *count);
+/* What has come and was not taken; nothing is read for it. */
+const char *mgd_wire_waiting(const mgd_wire *wire, size_t *count);
 /* Drops what has come, and what comes until it has been silent for `seconds`; MGD_FAULT_LATE after
  * 20 times as long, or a second where that is more, without such a silence. */
 mgd_status mgd_wire_drain(mgd_context *ctx, mgd_wire *wire, double seconds);
