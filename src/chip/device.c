@@ -147,6 +147,12 @@ mgd_status mgd_device_theta(mgd_context *ctx, mgd_device *device, const void *th
         double before = device->state->value[i];
         double value = mgd_reach_value(reach, i, real_at(device, theta, i));
         value = mgd_reach_keep(reach, i, value, before);
+        if (isnan(value)) {
+            mgd_free(goal);
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                            "%s: parameter %zu would become nan, which is not written",
+                            mgd_port_address(device->port), i + 1);
+        }
         *(goal ? &goal[i] : &device->state->value[i]) = value;
     }
     mgd_status status = MGD_OK;
@@ -165,12 +171,23 @@ mgd_status mgd_device_theta(mgd_context *ctx, mgd_device *device, const void *th
     return MGD_OK;
 }
 
+/* Of a parameter that was read: no way leads from NaN to the safe values. */
+static mgd_status check_value(mgd_context *ctx, const mgd_device *device, size_t i, double value) {
+    if (isfinite(value) && isfinite(mgd_reach_theta(device->reach, i, value)))
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_FORMAT, "%s: parameter %zu is %g: expected %s",
+                    mgd_port_address(device->port), i + 1, value,
+                    isfinite(value) ? "a value within its range of logarithms" : "a finite number");
+}
+
 mgd_status mgd_device_read(mgd_context *ctx, mgd_device *device, void *theta) {
     size_t count = device->reach->parameters;
     double *values;
     MGD_TRY(mgd_allocate(ctx, "parameters", count, sizeof *values, (void **)&values));
     mgd_port_read(device->port);
-    mgd_status status = mgd_port_numbers(ctx, device->port, values, count);
+    mgd_status status = mgd_port_reals(ctx, device->port, values, count);
+    for (size_t i = 0; i < count && status == MGD_OK; i++)
+        status = check_value(ctx, device, i, values[i]);
     for (size_t i = 0; i < count && status == MGD_OK; i++) {
         device->state->value[i] = values[i];
         real_set(device, theta, i, mgd_reach_theta(device->reach, i, values[i]));

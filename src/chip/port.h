@@ -106,10 +106,11 @@ size_t mgd_port_waiting(const mgd_port *port);
 /* Drops requests that were not sent, and answers that are still to come. */
 mgd_status mgd_port_forget(mgd_context *ctx, mgd_port *port);
 
-/* The next answer: that all went well; so many numbers of the chip's dtype, as doubles, and no
- * others; a text, good until the next call. */
+/* The next answer: that all went well; so many numbers and no others, as doubles, which are in the
+ * chip's dtype or, costs, doubles always; a text, good until the next call. */
 mgd_status mgd_port_done(mgd_context *ctx, mgd_port *port);
-mgd_status mgd_port_numbers(mgd_context *ctx, mgd_port *port, double *out, size_t count);
+mgd_status mgd_port_reals(mgd_context *ctx, mgd_port *port, double *out, size_t count);
+mgd_status mgd_port_costs(mgd_context *ctx, mgd_port *port, double *out, size_t count);
 mgd_status mgd_port_text(mgd_context *ctx, mgd_port *port, const char **text, size_t *count);
 /* Writes without an answer. */
 mgd_status mgd_port_tell(mgd_context *ctx, mgd_port *port, const char *text, size_t count);

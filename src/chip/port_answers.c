@@ -132,14 +132,17 @@ static mgd_status take_frame(mgd_context *ctx, mgd_port *port, double until) {
         MGD_TRY(mgd_wire_take_until(ctx, port->wire, '\0', until, &bytes, &count));
         port->answer.count = 0;
         mgd_text_add(&port->answer, bytes, count);
-        if (port->answer.failed || count == 0)
-            continue;
-        if (!mgd_frame_read(port->answer.bytes, count, &sequence, &message, &length) ||
-            sequence != port->sequence)
-            continue;
-        memmove(port->answer.bytes, message, length);
-        port->answer.count = length;
-        return MGD_OK;
+        if (!port->answer.failed && count > 0 &&
+            mgd_frame_read(port->answer.bytes, count, &sequence, &message, &length) &&
+            sequence == port->sequence) {
+            memmove(port->answer.bytes, message, length);
+            port->answer.count = length;
+            return MGD_OK;
+        }
+        MGD_TRY(mgd_interrupt_answer(ctx));
+        if (mgd_clock() > until)
+            return mgd_fail(ctx, MGD_ERR_IO, "%s: what came within %g s was no answer",
+                            mgd_port_address(port), port->spec->timeout);
     }
 }
 
@@ -149,7 +152,7 @@ static void part_block(mgd_port *port) {
     if (port->answer.count < 5 || memcmp(port->answer.bytes, "OK #", 4) != 0)
         return;
     head = mgd_block_read(port->answer.bytes + 3, port->answer.count - 3, SIZE_MAX / 4, &length);
-    if (head == 0 || head == SIZE_MAX || port->answer.count - 3 - head < length)
+    if (head == 0 || head == SIZE_MAX || port->answer.count - 3 - head != length)
         return;
     memmove(port->answer.bytes, port->answer.bytes + 3 + head, length);
     port->answer.count = length;
@@ -207,11 +210,11 @@ static mgd_status judge_small(mgd_context *ctx, mgd_port *port) {
     char *bytes = port->answer.bytes;
     size_t n = port->answer.count;
     if (port->is_block)
-        return MGD_OK;
+        return port->rest.count == 0 ? MGD_OK : garbled(ctx, port, "nothing behind its block");
     while (n > 0 && (bytes[n - 1] == '\n' || bytes[n - 1] == '\r'))
         n--;
-    if (n >= 4 && memcmp(bytes, "ERR ", 4) == 0)
-        return refused(ctx, port, bytes + 4, n - 4);
+    if (n >= 3 && memcmp(bytes, "ERR", 3) == 0 && (n == 3 || bytes[3] == ' '))
+        return n > 4 ? refused(ctx, port, bytes + 4, n - 4) : refused(ctx, port, "ERR", 3);
     if (n < 2 || memcmp(bytes, "OK", 2) != 0 || (n > 2 && bytes[2] != ' '))
         return garbled(ctx, port, "OK or ERR");
     size_t head = n > 2 ? 3 : 2;
@@ -219,6 +222,11 @@ static mgd_status judge_small(mgd_context *ctx, mgd_port *port) {
     port->answer.count = n - head;
     bytes[port->answer.count] = '\0';
     return MGD_OK;
+}
+
+/* What stands between the answers of one line. */
+static bool is_gap(char c) {
+    return c == ';' || c == ' ';
 }
 
 /* Where the last error of a SCPI answer begins, `-222,"…"`; NULL: there is none. */
@@ -233,9 +241,13 @@ static char *error_of(mgd_text *text) {
     if (i < 3 || bytes[i - 2] != ',')
         return NULL;
     i -= 2;
-    while (i > 0 && (isdigit((unsigned char)bytes[i - 1]) || strchr("+-", bytes[i - 1])))
+    size_t comma = i;
+    while (i > 0 && isdigit((unsigned char)bytes[i - 1]))
         i--;
-    return bytes + i;
+    bool number = i < comma;
+    if (i > 0 && (bytes[i - 1] == '+' || bytes[i - 1] == '-'))
+        i--;
+    return number && (i == 0 || is_gap(bytes[i - 1])) ? bytes + i : NULL;
 }
 
 /* "value;0,\"No error\"": leaves the value. */
@@ -245,15 +257,26 @@ static mgd_status judge_scpi(mgd_context *ctx, mgd_port *port) {
     if (!error)
         return garbled(ctx, port, "an answer with that of SYST:ERR?");
     size_t count = text->count - (size_t)(error - text->bytes);
-    if (atoi(error) != 0)
+    if (strspn(error, "+-0") != strcspn(error, ","))
         return refused(ctx, port, error, count);
-    if (!port->is_block) {
-        text->count -= count;
-        while (text->count > 0 && strchr("; ", text->bytes[text->count - 1]))
-            text->count--;
-        text->bytes[text->count] = '\0';
-    }
-    return MGD_OK;
+    text->count -= count;
+    while (text->count > 0 && is_gap(text->bytes[text->count - 1]))
+        text->count--;
+    text->bytes[text->count] = '\0';
+    return !port->is_block || text->count == 0 ? MGD_OK
+                                               : garbled(ctx, port, "nothing behind its block");
+}
+
+/* More than was asked for: an answer that came twice, or was nobody's. What was taken may be that,
+ * and the next answers would all be one too late. */
+static mgd_status check_rest(mgd_context *ctx, mgd_port *port) {
+    size_t count;
+    const char *bytes = mgd_wire_waiting(port->wire, &count);
+    while (count > 0 && isspace((unsigned char)*bytes))
+        bytes++, count--;
+    if (count == 0)
+        return MGD_OK;
+    return garbled(ctx, port, "no other behind it that nobody has asked for");
 }
 
 static mgd_status send_all(mgd_context *ctx, mgd_port *port) {
@@ -286,11 +309,13 @@ static mgd_status next(mgd_context *ctx, mgd_port *port) {
     if (!port->sent)
         MGD_TRY(send_all(ctx, port));
     MGD_TRY(take_answer(ctx, port));
-    if (port->answered >= port->num_requests) {
+    bool all = port->answered >= port->num_requests;
+    if (all) {
         port->out.count = port->num_requests = port->answered = 0;
         port->sent = false;
     }
-    return *port->dialect->tail ? judge_scpi(ctx, port) : judge_small(ctx, port);
+    MGD_TRY(*port->dialect->tail ? judge_scpi(ctx, port) : judge_small(ctx, port));
+    return all && !port->dialect->frames ? check_rest(ctx, port) : MGD_OK;
 }
 
 /* ---- answers by kind ------------------------------------------------------------------------- */
@@ -350,10 +375,9 @@ static mgd_status count_differs(mgd_context *ctx, mgd_port *port, size_t got, si
                     mgd_port_address(port), got, got == 1 ? "" : "s", count);
 }
 
-static mgd_status read_block(mgd_context *ctx, mgd_port *port, double *out, size_t count) {
-    size_t size = mgd_dtype_size(port->description.dtype), bytes = port->answer.count;
-    if (bytes == count * sizeof(double)) /* costs are always double */
-        size = sizeof(double);
+static mgd_status read_block(mgd_context *ctx, mgd_port *port, size_t size, double *out,
+                             size_t count) {
+    size_t bytes = port->answer.count;
     if (bytes != count * size)
         return count_differs(ctx, port, bytes / size, count);
     for (size_t i = 0; i < count; i++)
@@ -361,7 +385,9 @@ static mgd_status read_block(mgd_context *ctx, mgd_port *port, double *out, size
     return MGD_OK;
 }
 
-mgd_status mgd_port_numbers(mgd_context *ctx, mgd_port *port, double *out, size_t count) {
+/* Elements of a block have `size` bytes. */
+static mgd_status take_numbers(mgd_context *ctx, mgd_port *port, size_t size, double *out,
+                               size_t count) {
     if (port->spec->dry_run) {
         pretend(port);
         memset(out, 0, count * sizeof *out);
@@ -369,12 +395,12 @@ mgd_status mgd_port_numbers(mgd_context *ctx, mgd_port *port, double *out, size_
     }
     MGD_TRY(next(ctx, port));
     if (port->is_block)
-        return read_block(ctx, port, out, count);
+        return read_block(ctx, port, size, out, count);
     size_t n = 0;
     char *at = port->answer.bytes, *end, *stop = at + port->answer.count;
     while (at < stop) {
         double value = strtod(at, &end);
-        if (end == at || (end < stop && *end != ','))
+        if (end == at || (end < stop && (*end != ',' || end + 1 == stop)))
             return garbled(ctx, port, "numbers with commas between");
         if (n < count)
             out[n] = value;
@@ -382,4 +408,12 @@ mgd_status mgd_port_numbers(mgd_context *ctx, mgd_port *port, double *out, size_
         at = end + (end < stop);
     }
     return n == count ? MGD_OK : count_differs(ctx, port, n, count);
+}
+
+mgd_status mgd_port_reals(mgd_context *ctx, mgd_port *port, double *out, size_t count) {
+    return take_numbers(ctx, port, mgd_dtype_size(port->description.dtype), out, count);
+}
+
+mgd_status mgd_port_costs(mgd_context *ctx, mgd_port *port, double *out, size_t count) {
+    return take_numbers(ctx, port, sizeof(double), out, count);
 }

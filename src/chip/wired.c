@@ -60,7 +60,7 @@ static mgd_status take_costs(mgd_context *ctx, mgd_wired *s, mgd_device *device,
                              const mgd_request *r, const mgd_expected *e) {
     double average = (double)s->chip->spec.average, share = (double)e->count / (double)s->batch;
     MGD_TRY(hold_values(ctx, s, e->points));
-    MGD_TRY(mgd_port_numbers(ctx, device->port, s->values, e->points));
+    MGD_TRY(mgd_port_costs(ctx, device->port, s->values, e->points));
     for (size_t i = 0; i < e->points; i++)
         r->cost[e->point + i] += s->values[i] * share / average;
     return MGD_OK;
@@ -70,7 +70,7 @@ static mgd_status take_outputs(mgd_context *ctx, mgd_wired *s, mgd_device *devic
                                const mgd_request *r, const mgd_expected *e) {
     size_t outputs = mgd_port_description(device->port)->outputs, each = e->count * outputs;
     MGD_TRY(hold_values(ctx, s, e->points * each));
-    MGD_TRY(mgd_port_numbers(ctx, device->port, s->values, e->points * each));
+    MGD_TRY(mgd_port_reals(ctx, device->port, s->values, e->points * each));
     for (size_t p = 0; p < e->points; p++) {
         for (size_t i = 0; i < each; i++)
             s->outputs[e->first * outputs + i] +=

@@ -96,7 +96,8 @@ static mgd_status ask_rows(mgd_context *ctx, mgd_wired *s, mgd_device *device, c
                        .batches = 1,
                        .signs = "+"};
     mgd_port_run(device->port, &burst);
-    mgd_status status = mgd_port_numbers(ctx, device->port, out, answers);
+    mgd_status status = y ? mgd_port_costs(ctx, device->port, out, answers)
+                          : mgd_port_reals(ctx, device->port, out, answers);
     hold_numbers(ctx, s, 0, s->batch < EVALUATE_ROWS ? s->batch : EVALUATE_ROWS);
     return status;
 }
@@ -259,8 +260,12 @@ static mgd_status teach(mgd_context *ctx, mgd_session *session, mgd_lesson *less
     if (status == MGD_OK) {
         device->known = false; /* it moves θ by itself */
         mgd_port_run(device->port, &burst);
-        status = mgd_port_numbers(ctx, device->port, values, 3);
+        status = mgd_port_costs(ctx, device->port, values, 3);
     }
+    if (status == MGD_OK && !(values[2] >= 0 && values[2] < 0x1p53))
+        status =
+            mgd_fail(ctx, MGD_ERR_FORMAT, "%s: the chip made %g evaluations: expected a number ≥ 0",
+                     mgd_port_address(device->port), values[2]);
     if (status != MGD_OK)
         return fail(ctx, device, status);
     lesson->cost = values[0];
