@@ -262,8 +262,31 @@ mgd_status mgd_description_check(mgd_context *ctx, const mgd_description *d) {
         return mgd_fail(ctx, MGD_ERR_FORMAT,
                         "description: integrates=1 without writes=1: G of a chip cannot be read; "
                         "expected a chip that writes θ, too, or none that integrates");
+    size_t number = d->blocks ? mgd_dtype_size(d->dtype) : 2; /* bytes, with its comma */
+    if (d->parameters > d->message / number + 1)
+        return mgd_fail(ctx, MGD_ERR_FORMAT,
+                        "description: parameters=%zu do not fit into message=%zu bytes: expected "
+                        "fewer, or a longer message",
+                        d->parameters, d->message);
     MGD_TRY(check_list(ctx, "ranges", d->num_ranges, d->parameters));
     return check_list(ctx, "resolution", d->num_resolutions, d->parameters);
+}
+
+bool mgd_description_same(const mgd_description *a, const mgd_description *b) {
+    bool sizes = a->parameters == b->parameters && a->inputs == b->inputs &&
+                 a->outputs == b->outputs && a->targets == b->targets && a->samples == b->samples &&
+                 a->message == b->message && a->num_ranges == b->num_ranges;
+    bool words = a->dtype == b->dtype && a->blocks == b->blocks && a->big_endian == b->big_endian;
+    bool flags = a->perturbs == b->perturbs && a->costs == b->costs &&
+                 a->integrates == b->integrates && a->writes == b->writes &&
+                 a->stateless == b->stateless && a->reads == b->reads &&
+                 a->watchdog == b->watchdog && a->halves == b->halves;
+    bool same =
+        sizes && words && flags && strcmp(a->codes, b->codes) == 0 && strcmp(a->cost, b->cost) == 0;
+    for (size_t i = 0; same && i < a->num_ranges; i++)
+        same = a->ranges[i].low == b->ranges[i].low && a->ranges[i].high == b->ranges[i].high &&
+               a->ranges[i].logarithmic == b->ranges[i].logarithmic;
+    return same;
 }
 
 void mgd_description_close(mgd_description *d) {

@@ -37,6 +37,8 @@ mgd_status mgd_description_read(mgd_context *ctx, const char *line, size_t count
 /* Whether what was read is a chip: P and I are there, all lists have as many entries as they may.
  */
 mgd_status mgd_description_check(mgd_context *ctx, const mgd_description *d);
+/* Whether two chips are used alike: all but the times and units that they tell. */
+bool mgd_description_same(const mgd_description *a, const mgd_description *b);
 void mgd_description_close(mgd_description *d);
 
 /* Of parameter i; the caller knows that there are some. */

@@ -2,6 +2,7 @@
 
 #include "port_state.h"
 
+#include <math.h>
 #include <string.h>
 
 #define SILENCE 0.05       /* s without a byte, after which nothing more is expected */
@@ -23,16 +24,24 @@ static mgd_status clear_errors(mgd_context *ctx, mgd_port *port) {
     return status;
 }
 
+static mgd_status drop_waiting(mgd_context *ctx, mgd_port *port) {
+    size_t count;
+    const char *bytes = mgd_wire_waiting(port->wire, &count);
+    return count ? mgd_wire_take(ctx, port->wire, count, 0, &bytes) : MGD_OK;
+}
+
 mgd_status mgd_port_forget(mgd_context *ctx, mgd_port *port) {
     bool late = port->gone > 0 && !port->dialect->frames;
+    double latency = fmin(port->description.latency, port->spec->timeout);
     mgd_status status = MGD_OK;
     port->out.count = port->num_requests = port->answered = port->gone = 0;
     port->out.failed = port->sent = false;
     if (port->refused)
         status = clear_errors(ctx, port);
     port->refused = false;
-    if (status == MGD_OK && late && port->wire)
-        status = mgd_wire_drain(ctx, port->wire, SILENCE + port->description.latency);
+    if (status == MGD_OK && port->wire)
+        status =
+            late ? mgd_wire_drain(ctx, port->wire, SILENCE + latency) : drop_waiting(ctx, port);
     port->lost = status != MGD_OK && status != MGD_ERR_INTERRUPT;
     return status;
 }
@@ -120,31 +129,35 @@ static mgd_status find_out(mgd_context *ctx, mgd_port *port) {
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static mgd_status finish_description(mgd_context *ctx, mgd_port *port) {
+static mgd_status finish_description(mgd_context *ctx, const mgd_port *port, mgd_description *d) {
     const char *given = port->spec->describe;
     if (given)
-        MGD_TRY(mgd_description_read(ctx, given, strlen(given), &port->description));
-    if (port->description.targets == SIZE_MAX)
-        port->description.targets = port->description.outputs;
-    return mgd_description_check(ctx, &port->description);
+        MGD_TRY(mgd_description_read(ctx, given, strlen(given), d));
+    if (d->targets == SIZE_MAX)
+        d->targets = d->outputs;
+    return mgd_description_check(ctx, d);
 }
 
-/* A chip that cannot describe itself is described by its user. */
-static mgd_status ask_description(mgd_context *ctx, mgd_port *port) {
+/* What it says, into *d, which is to be closed in any case. A chip that cannot describe itself is
+ * described by its user. */
+static mgd_status ask_description(mgd_context *ctx, mgd_port *port, mgd_description *d) {
     const char *text;
     size_t count;
-    mgd_description_close(&port->description);
-    mgd_description_default(&port->description);
+    mgd_description_default(d);
     mgd_port_say(port, port->dialect->describe, strlen(port->dialect->describe));
     mgd_status status = mgd_port_text(ctx, port, &text, &count);
     port->said.count = 0;
     if (status == MGD_OK) {
         mgd_text_add(&port->said, text, count);
-        MGD_TRY(mgd_description_read(ctx, text, count, &port->description));
+        MGD_TRY(mgd_description_read(ctx, text, count, d));
     } else if (!port->spec->describe || mgd_port_lost(port)) {
         return status;
     }
-    MGD_TRY(finish_description(ctx, port));
+    return finish_description(ctx, port, d);
+}
+
+/* How it is to write arrays. */
+static mgd_status choose_format(mgd_context *ctx, mgd_port *port) {
     if (port->description.blocks && *port->dialect->reals) {
         mgd_port_say(port, port->dialect->reals, strlen(port->dialect->reals));
         MGD_TRY(mgd_port_done(ctx, port));
@@ -160,7 +173,7 @@ static mgd_status open_dry(mgd_context *ctx, mgd_port *port) {
     port->dialect = mgd_dialect_of(port->spec->dialect ? port->spec->dialect : "scpi");
     port->terminator = port->spec->terminator ? port->spec->terminator : "\n";
     mgd_text_add(&port->identity, "dry run", 7);
-    return finish_description(ctx, port);
+    return finish_description(ctx, port, &port->description);
 }
 
 static mgd_status open(mgd_context *ctx, mgd_port *port) {
@@ -168,7 +181,8 @@ static mgd_status open(mgd_context *ctx, mgd_port *port) {
         return open_dry(ctx, port);
     MGD_TRY(mgd_wire_open(ctx, &port->spec->wire, &port->wire));
     MGD_TRY(find_out(ctx, port));
-    return ask_description(ctx, port);
+    MGD_TRY(ask_description(ctx, port, &port->description));
+    return choose_format(ctx, port);
 }
 
 mgd_status mgd_port_open(mgd_context *ctx, const mgd_port_spec *spec, mgd_port **out) {
@@ -187,6 +201,19 @@ mgd_status mgd_port_open(mgd_context *ctx, const mgd_port_spec *spec, mgd_port *
     port->spent = (mgd_port_times){0}; /* what is spent on a program that starts says nothing */
     *out = port;
     return MGD_OK;
+}
+
+/* All that was made for the chip has the sizes that it told at first. */
+static mgd_status check_same(mgd_context *ctx, mgd_port *port) {
+    mgd_description now = {0};
+    mgd_status status = ask_description(ctx, port, &now);
+    if (status == MGD_OK && !mgd_description_same(&now, &port->description))
+        status = mgd_fail(ctx, MGD_ERR_FORMAT,
+                          "%s: after the connection was opened again the chip is another, '%s': "
+                          "expected the same description as before",
+                          mgd_port_address(port), port->said.bytes);
+    mgd_description_close(&now);
+    return status;
 }
 
 mgd_status mgd_port_reopen(mgd_context *ctx, mgd_port *port) {
@@ -209,8 +236,8 @@ mgd_status mgd_port_reopen(mgd_context *ctx, mgd_port *port) {
     mgd_free(port->identity.bytes);
     port->identity = before;
     if (status == MGD_OK)
-        status = ask_description(ctx, port);
-    return status;
+        status = check_same(ctx, port);
+    return status == MGD_OK ? choose_format(ctx, port) : status;
 }
 
 void mgd_port_shut(mgd_port *port) {
