@@ -4,6 +4,7 @@
 local core = require "mgd.core"
 local mgd = require "mgd"
 local errors = require "spec.support.errors"
+local fakes = require "spec.support.fakes"
 local needs = require "spec.support.needs"
 local served = require "spec.support.served"
 local tables = require "spec.support.train"
@@ -11,6 +12,7 @@ local texts = require "spec.support.texts"
 
 local nn = mgd.nn
 local fails, options = errors.fails, tables.options
+local fake, USUAL = fakes.chip, fakes.USUAL
 
 local function network()
   local net = nn.mlp{2, 2, 1, activation = "sigmoid", output = "sigmoid"}
@@ -28,52 +30,6 @@ local function theta_of(chip, steps)
   local run = mgd.train(options(RUN, {chip = chip}))
   run:run{steps = steps}
   return run:theta():totable(), run
-end
-
--- A chip of the small protocol in Lua: `answers` maps verbs to functions(line) → answer, or to
--- answers; what it does not name is answered as a chip of two parameters would. Bytes go to and fro
--- in this process.
-local USUAL = {
-  ID = "OK acme,fake,0,1",
-  DESC = "OK parameters=2 inputs=2 outputs=1 samples=100",
-  DATA = "OK", SAFE = "OK",
-  WRITE = function(line)
-    return line == "WRITE" and "OK 0,0" or "OK"
-  end,
-  RUN = function(line)
-    local samples = select(2, line:match("^RUN %S+ %S+ %S+ %S+ %S+ %S+ (%S+)"):gsub("%d+", ""))
-    return "OK " .. ("0.5,"):rep(samples):sub(1, -2)
-  end,
-}
-
-local function fake(answers, own)
-  local waiting, seen = "", {}
-  local chip = mgd.chip(options({
-    ramp = 0, timeout = 0.3, patience = 0.2, dialect = "lines", terminator = "\n",
-    instrument = {
-      write = function(bytes)
-        for line in bytes:gmatch "[^\n]+" do
-          seen[#seen + 1] = line
-          local verb = line:match "^%S+"
-          local answer = answers[verb] or USUAL[verb]
-          if type(answer) == "function" then
-            answer = answer(line)
-          end
-          waiting = waiting .. (answer and answer .. "\n" or "")
-        end
-      end,
-      read = function(most, seconds)
-        if waiting == "" then
-          core.process.wait({}, seconds)
-          return ""
-        end
-        local bytes = waiting:sub(1, most)
-        waiting = waiting:sub(most + 1)
-        return bytes
-      end,
-    },
-  }, own))
-  return chip, seen
 end
 
 local TWO = {data = {x = mgd.tensor{{1, 0}, {0, 1}}, y = mgd.tensor{{1}, {0}}},
