@@ -141,6 +141,15 @@ describe("a chip whose θ", function()
   end)
 end)
 
+describe("a chip that", function()
+  it("answers its safe values wrongly is told to be safe all the same", function()
+    local chip, seen = fake({WRITE = later("WRITE", 4, "?")}, {safe = 0.25, timeout = 0.1})
+    run_of(chip):run{steps = 1}
+    fails("expected OK or ERR", function() chip:close() end)
+    assert.equal("SAFE", seen[#seen])
+  end)
+end)
+
 describe("a chip that is another after it was lost", function()
   local function changed(description)
     return fake({DESC = later("DESC", 2, "OK " .. description), RUN = later("RUN", 20, "?")},

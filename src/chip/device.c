@@ -296,6 +296,14 @@ static mgd_status make_safe(mgd_context *ctx, mgd_device *device) {
     return status;
 }
 
+/* A chip that does not answer as it should may listen all the same. */
+static void plead(mgd_device *device) {
+    mgd_context ctx = {0};
+    mgd_port_forget(&ctx, device->port);
+    mgd_port_safe(device->port, 0);
+    insist(&ctx, device);
+}
+
 mgd_status mgd_device_safe(mgd_context *ctx, mgd_device *device) {
     enum { PATIENCE = 5 }; /* s */
     struct sigaction before[ENDS];
@@ -309,6 +317,8 @@ mgd_status mgd_device_safe(mgd_context *ctx, mgd_device *device) {
         if (status == MGD_OK)
             status = make_safe(ctx, device);
     }
+    if (status != MGD_OK)
+        plead(device);
     device->known = false;
     device->state->driven = status != MGD_OK;
     release_signals(before);
