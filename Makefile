@@ -249,7 +249,7 @@ $(BUILD)/engines: spec/threads/engines.c $(BUILD)/libmgd.a
 # Readers need no kernels, so little is built.
 READERS     := npy idx cifar checkpoint recording
 WIRES       := block frame address wire
-LISTENERS   := server
+SPEAKERS    := server instrument
 FUZZ        := $(BUILD)/fuzz
 FUZZ_OBJ    := $(filter $(addprefix $(OBJ)/,base/% tensor/% data/% chip/record% wire/%),$(PLAIN_OBJ))
 ## fuzz: run clang's libFuzzer over all that reads files and wires, SECONDS (20) for each
@@ -257,16 +257,16 @@ fuzz:
 	@scripts/deps --fuzz
 	@$(SUBMAKE) fuzzers BUILD=$(FUZZ) CC=clang ISAS=portable KERNEL_OPT=-O1 \
 	    CFLAGS='-g -O1 $(SANITIZE) -fsanitize=fuzzer-no-link'
-	@JOBS=$(JOBS) scripts/fuzz $(FUZZ) $(SECONDS) $(READERS) $(WIRES) $(LISTENERS)
+	@JOBS=$(JOBS) scripts/fuzz $(FUZZ) $(SECONDS) $(READERS) $(WIRES) $(SPEAKERS)
 
 .PHONY: fuzzers
-fuzzers: $(READERS:%=$(BUILD)/%) $(WIRES:%=$(BUILD)/%) $(LISTENERS:%=$(BUILD)/%)
+fuzzers: $(READERS:%=$(BUILD)/%) $(WIRES:%=$(BUILD)/%) $(SPEAKERS:%=$(BUILD)/%)
 $(READERS:%=$(BUILD)/%): spec/fuzz/readers.c
 $(WIRES:%=$(BUILD)/%): spec/fuzz/wires.c
 $(READERS:%=$(BUILD)/%) $(WIRES:%=$(BUILD)/%): $(BUILD)/%: $(FUZZ_OBJ)
 	$(call run,LD,$(CC) -std=c11 -g -O1 -D_GNU_SOURCE -Isrc $(WARN) $(SANITIZE) -fsanitize=fuzzer \
 	    -DREADER='"$*"' -o $@ $^ $(LIBS))
-$(LISTENERS:%=$(BUILD)/%): $(BUILD)/%: spec/fuzz/%.c $(BUILD)/libmgd.a
+$(SPEAKERS:%=$(BUILD)/%): $(BUILD)/%: spec/fuzz/%.c $(BUILD)/libmgd.a
 	$(call run,LD,$(CC) -std=c11 -g -O1 -D_GNU_SOURCE -Isrc $(WARN) $(SANITIZE) -fsanitize=fuzzer \
 	    -o $@ $^ $(LIBS))
 
