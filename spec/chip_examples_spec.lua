@@ -34,20 +34,22 @@ describe("the chip of", function()
 
   it("line.awk needs no library", function()
     needs.program "awk"
-    local input = "ID\nDESC\nDATA 0 0.5,1 -\r\nWRITE 2,1\nRUN none 0 1 0 1 0 0,1\n"
-      .. "RUN none 0 1 0 2 0 0/1 0+\nRUN none 0 1 0 2 0 1\nWRITE\r\nSAFE\nFOO\n"
-    assert.equal([[
-OK mgd-lua,line of awk,0,1
-OK parameters=2 inputs=1 outputs=1 samples=1000 stateless=1
-OK
-OK
-OK 2,3
-OK 2,2,3,3
-OK 3,3
-OK 2,1
-OK
-ERR 1 no such request
-]], answers({ "awk", "-f", "examples/chips/line.awk" }, input).out)
+    local interactive = answers({ "awk", "-W", "interactive", "BEGIN { exit }" }, "").status == 0
+    local chip = mgd.chip { instrument = "EXEC::awk " .. (interactive and "-W interactive " or "")
+      .. "-f examples/chips/line.awk" }
+    for _, case in ipairs {
+      { "ID", "mgd-lua,line of awk,0,1" },
+      { "DESC", "parameters=2 inputs=1 outputs=1 samples=1000 stateless=1" },
+      { "DATA 0 0.5,1 -", "" }, { "WRITE 2,1", "" }, { "WRITE", "2,1" },
+      { "RUN none 0 1 0 1 0 0,1", "2,3" }, { "RUN none 0 1 0 2 0 0/1 0+", "2,2,3,3" },
+      { "RUN none 0 1 0 2 0 1", "3,3" }, { "SAFE", "" },
+    } do
+      assert.equal(case[2], chip:query(case[1]), case[1])
+    end
+    local ok, why = pcall(chip.query, chip, "FOO")
+    assert.is_false(ok)
+    assert.is_truthy(why:find("no such request", 1, true), why)
+    chip:close()
   end)
 
   -- Numbers travel with 17 digits both ways: the bits are those of the network itself.

@@ -39,7 +39,7 @@ for _, numpy in ipairs { false, true } do
     teardown(python.clean)
 
     it("speaks the small protocol", function()
-      talks(LINE:gsub("%)\n$", ", identity='me,line,1,2', ranges=(0, 5, 'log'),\n"
+      talks(LINE:gsub("%)\n$", ", identity='me,line,1,2', ranges=['0:5:log', '0:1:linear'],\n"
         .. "      resolution=0.25, unit='V', stateless=True)\n"), numpy, [[
         > ID
         OK me,line,1,2
@@ -47,8 +47,8 @@ for _, numpy in ipairs { false, true } do
         OK me,line,1,2
         > DESC
         OK parameters=2 inputs=1 outputs=1 targets=1 dtype=f64 blocks=1 order=little ]]
-        .. [[samples=2147483648 message=67108864 costs=0 integrates=0 writes=0 stateless=1 ]]
-        .. [[watchdog=1 unit=V ranges=0:5:log resolution=0.25
+        .. [[samples=2147483648 message=67108864 costs=0 cost=own integrates=0 writes=0 ]]
+        .. [[watchdog=1 stateless=1 ranges=0:5:log,0:1:linear resolution=0.25 unit=V
         > DATA 0 0.5,1 -
         OK
         > DATA 2 3 7
@@ -165,14 +165,14 @@ serve(parameters=1, inputs=1, outputs=1, evaluate_many=many)]==], numpy)
         > RUN none 0 1 0 2 0 0/1 0+
         OK 0,0,16,16
         > RUN outputs 0 1 0 1 0 0
-        ERR 2 RUN: no code 'outputs' here]])
+        ERR 2 ValueError: no code 'outputs' here]])
     end)
 
     it("trains itself", function()
       talks([==[
-def train(theta, steps, x, y, request):
-    moved = [theta[0] + sum(y[k][0][0] - x[k][0][0] for k in range(steps))]
-    return moved, request.slot, request.step + request.amplitude, steps * len(x[0])
+def train(theta, batches, seed, slot, step, amplitude, **others):
+    moved = [theta[0] + sum(y[0][0] - x[0][0] for x, y in batches)]
+    return moved, slot, step + amplitude, sum(len(x) for x, y in batches)
 serve(parameters=1, inputs=1, outputs=1, evaluate=lambda theta, x: x, train=train)]==], numpy, [[
         > DATA 0 1,2 3,3
         OK

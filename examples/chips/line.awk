@@ -1,8 +1,8 @@
-#!/usr/bin/awk -f
 # A whole chip in a few lines of awk, y = w·x + b: the protocol needs no library.
 #
-#     mgd.chip{instrument = "EXEC::awk -f examples/chips/line.awk"}
+#     mgd.chip{instrument = "EXEC::awk -W interactive -f examples/chips/line.awk"}
 #
+# Only so does mawk, which is Debian's awk, read lines as they come; for others `awk -f` is enough.
 # It keeps θ = (w, b) and up to 1000 samples. Each answer is flushed: awk would keep it otherwise.
 
 function answer(text) { print text; fflush() }

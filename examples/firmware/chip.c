@@ -1,38 +1,35 @@
-/* chip.c: a chip for mgd-lua on a microcontroller, in portable C99: no malloc, no files, no
- * threads.
+/* chip.c: a chip for mgd-lua on a microcontroller, in portable C99: no malloc, files or threads.
  *
- *     cc -O2 -o chip *.c -lm     on a computer: host.c says how it is used there
- *
- * It answers the requests of docs/guide/chip-contract.md, which line.c takes as lines and as
- * frames, keeps samples with their targets, perturbs θ by itself and returns costs. What it trains
- * is a 2-2-1 network of sigmoids; where measure() and chip_safe() stand, your hardware does. A port
- * writes the functions of chip.h. printf and strtod must know floating point (newlib-nano: -u
- * _printf_float, -u _scanf_float). */
-#include "chip.h"
-
+ * It answers the requests of docs/guide/chip-contract.md, as lines and as frames, keeps samples
+ * with their targets, perturbs θ by itself and returns costs. What it trains is a 2-2-1 network of
+ * sigmoids; where measure() and go_safe() stand, your hardware does. A port writes the three
+ * functions of a port and calls chip_poll again and again; host.c does so on a computer. printf and
+ * strtod must know floating point (newlib-nano: -u _printf_float, -u _scanf_float). */
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+int port_get(void); /* the next byte that has come; −1: none */
+void port_put(const void *bytes, size_t count);
+uint32_t port_milliseconds(void); /* a clock that may go round */
+
 enum { INPUTS = 2, HIDDEN = 2, P = HIDDEN * (INPUTS + 1) + HIDDEN + 1, SAMPLES = 64 };
+enum { LONGEST = 2048 /* bytes of a request or answer */, SILENCE = 1000 /* ms: frames end */ };
 enum { NO_REQUEST = 1, WRONG_WORD, WRONG_VALUE, TOO_LONG = 5 };
-static const char *const errors[] = {
-    "", "no such request",        "a word is missing or wrong", "a value is out of range",
-    "", "the request is too long"};
+enum { NONE, OUTPUTS, SEQUENTIAL, WALSH, RANDOM };
+const char *const chip_codes[] = {"none", "outputs", "sequential", "walsh", "random", NULL};
 
 static double theta[P]; /* per layer the weights (out × in), then the biases */
 static double x[SAMPLES][INPUTS], target[SAMPLES];
-static unsigned samples; /* that are here */
-static const char *at;   /* what of the request is not yet read */
-uint32_t chip_patience;
-static int wrong;       /* with it: an error, or 0 */
-static char *answer;    /* its text, … */
-static size_t answered; /* … and length */
-
-/* ---- patterns: of the engine, bit for bit ---------------------------------------------------- */
-
-const char *const chip_codes[CODES] = {"none", "outputs", "sequential", "walsh", "random"};
+static unsigned samples;                                   /* that are here */
+static char request[LONGEST + 1], answer[1 + LONGEST + 2]; /* sequence number, text, CRC */
+static char *const text = answer + 1;
+static size_t came, answered; /* bytes of the request, of the answer's text */
+static const char *at;        /* what of the request is not yet read */
+static int wrong;             /* with it: an error, or 0 */
+static uint32_t patience;     /* ms of silence until the watchdog acts; 0: it does not */
 
 static void philox(uint64_t seed, uint32_t w[4]) { /* 4x32-10 (Salmon et al. 2011) */
     uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
@@ -45,16 +42,12 @@ static void philox(uint64_t seed, uint32_t w[4]) { /* 4x32-10 (Salmon et al. 201
     }
 }
 
-/* Of the random code a slot takes 2^b bits, enough for all parameters but at most 128: a block of
- * 128 serves one slot or a few, and what does not fit is in blocks of index 1, 2, … */
-int chip_sign(chip_code code, uint64_t seed, uint64_t replica, uint64_t slot, size_t i,
-              size_t count) {
+/* The engine's own patterns, bit for bit: s of parameter i of `count`. Of the random code a slot
+ * takes 2^b bits: a block of 128 serves one slot or a few, or is one of several of a slot. */
+int chip_sign(int code, uint64_t seed, uint64_t replica, uint64_t slot, size_t i, size_t count) {
     int b = 0, sign = 1;
-    uint64_t order = 1;
-    for (; b < 7 && (size_t)1 << b < count; b++)
-        ;
-    while (order <= count)
-        order *= 2;
+    while (b < 7 && (size_t)1 << b < count)
+        b++;
     size_t bit = ((slot & ((1u << (7 - b)) - 1)) << b) + i;
     uint64_t block = slot >> (7 - b);
     uint32_t w[4] = {(uint32_t)(bit / 128), (uint32_t)block,
@@ -64,38 +57,33 @@ int chip_sign(chip_code code, uint64_t seed, uint64_t replica, uint64_t slot, si
         philox(seed, w);
         return w[bit % 128 / 32] >> bit % 32 & 1 ? -1 : 1;
     }
-    for (uint64_t ones = (i + 1) & slot & (order - 1); ones; ones &= ones - 1)
+    for (uint64_t ones = (i + 1) & slot; ones; ones &= ones - 1)
         sign = -sign;
     return code == WALSH ? sign : code == SEQUENTIAL && i == slot % count;
 }
 
-/* ---- what is trained ------------------------------------------------------------------------- */
-
-static double sigmoid_of(const double *weights, const double *input, int n, double z) {
-    for (int i = 0; i < n; i++)
-        z += weights[i] * input[i];
-    return 1 / (1 + exp(-z));
-}
-
 static double measure(const double *p, const double *input) {
-    double hidden[HIDDEN];
     const double *biases = p + HIDDEN * INPUTS, *last = biases + HIDDEN;
-    for (int h = 0; h < HIDDEN; h++)
-        hidden[h] = sigmoid_of(p + h * INPUTS, input, INPUTS, biases[h]);
-    return sigmoid_of(last, hidden, HIDDEN, last[HIDDEN]);
+    double y = last[HIDDEN];
+    for (int h = 0; h < HIDDEN; h++) {
+        double z = biases[h];
+        for (int i = 0; i < INPUTS; i++)
+            z += p[h * INPUTS + i] * input[i];
+        y += last[h] * (1 / (1 + exp(-z)));
+    }
+    return 1 / (1 + exp(-y));
 }
 
-void chip_safe(void) { /* on request, and after the watchdog's silence */
+static void go_safe(void) { /* on request, and after the watchdog's silence */
     memset(theta, 0, sizeof theta);
 }
 
-/* ---- words ----------------------------------------------------------------------------------- */
-
-static void check(int good, int error) {
-    wrong = wrong || good ? wrong : error;
+static void check(int good, int error) { /* after the first error there is nothing more to read */
+    if (!good && !wrong)
+        wrong = error, at = "";
 }
 
-/* The next word, up to what separates it from others; or one byte that separates. */
+/* The next word, up to what separates it from others; or one byte. */
 static int take(const char *word) {
     size_t n = strlen(word);
     int there = strncmp(at, word, n) == 0 && (n == 1 || !at[n] || at[n] == ' ');
@@ -103,18 +91,26 @@ static int take(const char *word) {
     return there;
 }
 
-static double number(void) {
+static int choose(const char *const *words) {
+    int i = 0;
+    for (take(" "); words[i] && !take(words[i]);)
+        i++;
+    check(words[i] != NULL, WRONG_WORD);
+    return i;
+}
+
+static double number(int whole) {
     char *end;
-    double value = strtod(at, &end);
-    check(end != at && isfinite(value) && (!*end || strchr(" ,/", *end)), WRONG_WORD);
+    double value = (take(" "), strtod(at, &end));
+    int good = end != at && isfinite(value) && (!*end || strchr(" ,/", *end)) &&
+               (!whole || (value >= 0 && value <= 0x1p53 && value == floor(value)));
     at = end;
-    return wrong ? 0 : value;
+    check(good, WRONG_WORD);
+    return good ? value : 0;
 }
 
 static uint64_t integer(void) {
-    double value = (take(" "), number());
-    check(value >= 0 && value <= 0x1p53 && value == floor(value), WRONG_WORD);
-    return wrong ? 0 : (uint64_t)value;
+    return (uint64_t)number(1);
 }
 
 static int numbers(double *out, int most) { /* with commas between; how many */
@@ -122,112 +118,98 @@ static int numbers(double *out, int most) { /* with commas between; how many */
     take(" ");
     if (*at == '-' && (at[1] == ' ' || !at[1]))
         return at++, 0;
-    do {
+    for (int more = 1; more && !wrong; more = take(",")) {
         check(n < most, WRONG_VALUE);
         if (!wrong)
-            out[n++] = number();
-    } while (!wrong && take(","));
+            out[n++] = number(0);
+    }
     return n;
 }
 
 static void say(double value) {
-    size_t room = CHIP_LONGEST - answered;
-    int n = snprintf(answer + answered, room, "%s%.17g", answered > 2 ? "," : " ", value);
+    size_t room = LONGEST - answered;
+    int n = snprintf(text + answered, room, "%s%.17g", answered > 2 ? "," : " ", value);
     check((size_t)n < room, WRONG_VALUE);
     answered += wrong ? 0 : (size_t)n;
 }
 
-/* ---- requests -------------------------------------------------------------------------------- */
-
 static void put_data(void) {
-    uint64_t first = integer();
+    unsigned first = (unsigned)integer();
     check(first <= samples, WRONG_VALUE);
-    if (wrong)
-        return;
-    int room = SAMPLES - (int)first, n = numbers(x[0] + first * INPUTS, room * INPUTS);
+    first = wrong ? 0 : first;
+    int room = (int)(SAMPLES - first), n = numbers(x[0] + first * INPUTS, room * INPUTS);
     int targets = numbers(target + first, room);
     check(n > 0 && n % INPUTS == 0 && (targets == n / INPUTS || !targets), WRONG_WORD);
-    unsigned last = (unsigned)first + (wrong ? 0 : (unsigned)n / INPUTS);
-    samples = wrong || last > samples ? last : samples; /* wrong ones lie where others were */
+    unsigned last = first + (unsigned)n / INPUTS;
+    samples = wrong || last < samples ? samples : last; /* wrong ones lie where others were */
 }
 
 static void read_or_write(void) {
     double values[P];
-    for (int i = 0; i < P && !*at; i++)
+    int reads = !*at;
+    for (int i = 0; i < P && reads; i++)
         say(theta[i]);
-    if (answered > 2)
-        return;
-    check(numbers(values, P) == P, WRONG_WORD);
-    while (*at && !wrong)
+    check(reads || numbers(values, P) == P, WRONG_WORD);
+    while (*at)
         integer(); /* step and replica: this chip has no use for them */
-    if (!wrong)
+    if (!reads && !wrong)
         memcpy(theta, values, sizeof theta);
 }
 
 static void measure_batch(int outputs, const double *p) {
-    double sum = 0;
-    int n = 0;
+    double sum = 0, n = 0;
     do {
         uint64_t i = integer();
         check(i < samples, WRONG_VALUE);
         double y = wrong ? 0 : measure(p, x[i]), error = wrong ? 0 : y - target[i];
         sum += error * error;
-        if (outputs && !wrong)
+        n++;
+        if (outputs)
             say(y);
-    } while (n++, !wrong && take(","));
-    if (!outputs && !wrong)
+    } while (take(","));
+    if (!outputs)
         say(sum / n);
 }
 
 static void run(void) {
-    static const char *const signs[] = {"+-", "0+", "+", "0"};
-    uint64_t head[4], batches = 1; /* seed, replica, slot, n */
-    int code = 0, order = 2;
-    double p[P];
-    for (take(" "); code < CODES && !take(chip_codes[code]);)
-        code++;
-    for (int i = 0; i < 4; i++)
-        head[i] = integer();
-    double amplitude = (take(" "), number());
+    static const char *const signs[] = {"+-", "0+", "+", "0", NULL};
+    int code = choose(chip_codes);
+    uint64_t seed = integer(), replica = integer(), slot = integer(), n = integer(), batches = 1;
+    double p[P], amplitude = number(0);
     take(" ");
-    const char *first = at;
+    const char *batch = at;
     for (; *at && *at != ' '; at++)
         batches += *at == '/';
-    for (order = take(" ") ? 0 : 2; order < 4 && *at && !take(signs[order]);)
-        order++;
+    const char *order = signs[*at ? choose(signs) : 2];
     if (*at)
         integer(); /* the step */
-    check(code < CODES && order < 4 && !*at && (batches == 1 || batches == head[3]), WRONG_WORD);
-    at = first;
-    for (uint64_t k = 0; k < head[3] && !wrong; k++) {
-        const char *batch = at;
-        for (const char *sign = signs[order]; *sign && !wrong; sign++) {
+    check(!*at && (batches == 1 || batches == n), WRONG_WORD);
+    for (uint64_t k = 0; k < n && !wrong; k++) {
+        for (const char *sign = order; *sign && !wrong; sign++) {
             double a = *sign == '0' ? 0 : *sign == '+' ? amplitude : -amplitude;
             for (size_t i = 0; i < P; i++)
-                p[i] = theta[i] + a * chip_sign(code, head[0], head[1], head[2] + k, i, P);
+                p[i] = theta[i] + a * chip_sign(code, seed, replica, slot + k, i, P);
             at = batch;
             measure_batch(code == OUTPUTS, p);
         }
-        at = batches > 1 ? at + 1 : batch;
+        batch = batches > 1 ? at + 1 : batch;
     }
     at = "";
 }
 
-size_t chip_answer(const char *request, size_t length, char *text) {
-    at = request;
-    answer = text;
-    answered = (size_t)sprintf(answer, "OK");
-    wrong = length > CHIP_LONGEST ? TOO_LONG : 0;
-    if (wrong)
-        at = "";
-    else if (take("ID") || take("*IDN?"))
-        answered = (size_t)sprintf(answer, "OK mgd-lua,firmware sketch,0,1");
+static void obey(const char *words, size_t length) {
+    at = words;
+    wrong = 0;
+    answered = (size_t)sprintf(text, "OK");
+    check(length <= LONGEST, TOO_LONG);
+    if (take("ID") || take("*IDN?"))
+        answered = (size_t)sprintf(text, "OK mgd-lua,firmware sketch,0,1");
     else if (take("DESC"))
         answered = (size_t)sprintf(
-            answer,
+            text,
             "OK parameters=%d inputs=%d outputs=1 samples=%d message=%d perturbs=1 costs=1 "
             "codes=sequential,walsh,random watchdog=1",
-            P, INPUTS, SAMPLES, CHIP_LONGEST);
+            P, INPUTS, SAMPLES, LONGEST);
     else if (take("DATA"))
         put_data();
     else if (take("WRITE"))
@@ -237,11 +219,93 @@ size_t chip_answer(const char *request, size_t length, char *text) {
     else if (!take("SAFE"))
         check(0, NO_REQUEST);
     else if (*at)
-        chip_patience = (uint32_t)integer();
+        patience = (uint32_t)integer();
     else
-        chip_safe();
+        go_safe();
     check(!*at, WRONG_WORD);
     if (wrong)
-        answered = (size_t)sprintf(answer, "ERR %d %s", wrong, errors[wrong]);
-    return answered;
+        answered = (size_t)sprintf(text, "ERR %d the request is refused", wrong);
+}
+
+static unsigned crc16(const char *bytes, size_t count) { /* CCITT-FALSE */
+    unsigned crc = 0xFFFF;
+    for (size_t i = 0; i < count; i++) {
+        crc ^= (unsigned)(uint8_t)bytes[i] << 8;
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc << 1 ^ (crc & 0x8000 ? 0x1021u : 0)) & 0xFFFF;
+    }
+    return crc;
+}
+
+/* COBS: groups without a zero, of up to 254 bytes, each behind its length. */
+static void send_frame(void) {
+    unsigned crc = crc16(answer, 1 + answered);
+    size_t n = 1 + answered + 2;
+    answer[n - 2] = (char)(crc >> 8);
+    answer[n - 1] = (char)crc;
+    for (size_t from = 0, length; from <= n; from += length < 254 ? length + 1 : length) {
+        for (length = 0; from + length < n && length < 254 && answer[from + length];)
+            length++;
+        port_put(&(uint8_t){(uint8_t)(length + 1)}, 1);
+        port_put(answer + from, length);
+    }
+    port_put("", 1);
+}
+
+static void take_line(void) {
+    came -= came > 0 && came <= LONGEST && request[came - 1] == '\r';
+    request[came < LONGEST ? came : LONGEST] = 0;
+    obey(request, came);
+    text[answered] = '\n';
+    port_put(text, answered + 1);
+}
+
+/* One that is not whole is dropped: it will be sent again. */
+static void take_frame(void) {
+    static unsigned last_crc = 0x10000;
+    size_t n = 0;
+    for (size_t from = 0, length; from < came; from += length) {
+        length = (uint8_t)request[from++] - 1u;
+        if (length > came - from)
+            return;
+        memmove(request + n, request + from, length);
+        n += length;
+        if (length < 254 && from + length < came)
+            request[n++] = 0;
+    }
+    if (n < 3 || crc16(request, n) != 0) /* with its CRC behind it, that of the whole is 0 */
+        return;
+    unsigned crc = crc16(request, n - 2);
+    if (answer[0] != request[0] || crc != last_crc) { /* else a retry, which counts once */
+        answer[0] = request[0];
+        last_crc = crc;
+        request[n - 2] = 0;
+        obey(request + 1, n - 3);
+    }
+    send_frame();
+}
+
+/* What follows a zero is a frame; after a silence a line may come again. */
+void chip_poll(void) {
+    static int framed;
+    static uint32_t last_byte, last_request;
+    uint32_t now = port_milliseconds();
+    if (framed && now - last_byte > SILENCE)
+        framed = 0, came = 0;
+    if (patience && now - last_request > patience)
+        go_safe();
+    for (int byte; (byte = port_get()) >= 0; last_byte = now) {
+        if (byte != 0 && (byte != '\n' || framed)) {
+            request[came < LONGEST ? came : LONGEST] = (char)byte;
+            came += came <= LONGEST; /* one more than there is room for: too long */
+            continue;
+        }
+        last_request = now;
+        framed = byte == 0;
+        if (framed && came <= LONGEST)
+            take_frame();
+        else if (!framed)
+            take_line();
+        came = 0;
+    }
 }

@@ -1,24 +1,27 @@
 /* host.c: runs chip.c on a computer.
  *
  *     cc -O2 -o chip chip.c host.c -lm
- *     chip                 on standard input and output: mgd.chip{instrument = "EXEC::./chip"}
- *     chip pty             on a pseudo-terminal, whose name it prints: mgd.chip{instrument =
- * "ASRL/dev/pts/3"} chip /dev/ttyS0      on a serial port chip CODE SEED REPLICA PARAMETERS SLOTS
- * prints patterns, a slot in a line
- */
+ *     chip                  on standard input and output: mgd.chip{instrument = "EXEC::./chip"}
+ *     chip pty              on a pseudo-terminal, whose name it prints: "ASRL/dev/pts/3"
+ *     chip /dev/ttyS0       on a serial port
+ *     chip CODE SEED REPLICA PARAMETERS SLOTS     prints patterns, a slot in a line */
 #define _XOPEN_SOURCE 700
-#include "chip.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Of chip.c. */
+void chip_poll(void);
+int chip_sign(int code, uint64_t seed, uint64_t replica, uint64_t slot, size_t i, size_t count);
+extern const char *const chip_codes[];
 
 static int in = 0, out = 1;
 static uint8_t bytes[4096];
@@ -76,13 +79,13 @@ static int print_patterns(char **words) {
     size_t parameters = strtoull(words[4], NULL, 10), slots = strtoull(words[5], NULL, 10);
     uint64_t seed = strtoull(words[2], NULL, 10), replica = strtoull(words[3], NULL, 10);
     int code = 0;
-    while (code < CODES && strcmp(words[1], chip_codes[code]) != 0)
+    while (chip_codes[code] && strcmp(words[1], chip_codes[code]) != 0)
         code++;
-    if (code == CODES || parameters < 1)
+    if (!chip_codes[code] || parameters < 1)
         return 1;
     for (size_t slot = 0; slot < slots; slot++) {
         for (size_t i = 0; i < parameters; i++)
-            putchar("-0+"[chip_sign((chip_code)code, seed, replica, slot, i, parameters) + 1]);
+            putchar("-0+"[chip_sign(code, seed, replica, slot, i, parameters) + 1]);
         putchar('\n');
     }
     return 0;
