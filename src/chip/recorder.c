@@ -389,7 +389,7 @@ static unsigned char *put_owners(unsigned char *at, size_t width, const uint64_t
         if (alive[lane] == 0)
             continue;
         int64_t off = (int64_t)(owner[lane] - next);
-        at = put_number(at, (uint64_t)off << 1 ^ (uint64_t)(off >> 63));
+        at = put_number(at, (uint64_t)off << 1 ^ (off < 0 ? UINT64_MAX : 0));
         next = owner[lane] + 1;
     }
     return at;
