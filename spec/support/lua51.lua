@@ -1,4 +1,5 @@
--- What specs expect of Lua 5.4's standard library and LuaJIT lacks: how a subprocess ended.
+-- What specs expect of Lua 5.4's standard library and LuaJIT lacks: how a subprocess ended, and
+-- numbers as bytes.
 
 local M = {}
 
@@ -46,9 +47,31 @@ local function new_popen(command, mode)
   return file and setmetatable({ file = file, path = path }, Pipe), message
 end
 
+-- Of the formats of string.pack those that specs use: little-endian f64 and unsigned of 32 bits, in
+-- the order of this machine, which is theirs.
+local TYPES = { d = "double", I4 = "uint32_t" }
+
+local function pack(format, ...)
+  local ffi = require "ffi"
+  local bytes, values = {}, { ... }
+  for name in format:gmatch "%a%d*" do
+    local number = ffi.new(TYPES[name] .. "[1]", values[#bytes + 1])
+    bytes[#bytes + 1] = ffi.string(number, ffi.sizeof(number))
+  end
+  return table.concat(bytes)
+end
+
+local function unpack_one(format, bytes)
+  local ffi = require "ffi"
+  local number = ffi.new(TYPES[format:match "%a%d*"] .. "[1]")
+  ffi.copy(number, bytes, ffi.sizeof(number))
+  return tonumber(number[0]), ffi.sizeof(number) + 1
+end
+
 --- Put them in place.
 function M.install()
   os.execute, io.popen = new_execute, new_popen -- luacheck: ignore 122
+  string.pack, string.unpack = pack, unpack_one -- luacheck: ignore 122
 end
 
 return M
