@@ -83,20 +83,17 @@ static void check(int good, int error) { /* after the first error there is nothi
         wrong = error, at = "";
 }
 
-/* The next word, up to what separates it from others; or one byte. */
-static int take(const char *word) {
+static int take(const char *word) { /* up to what separates it from others; or one byte */
     size_t n = strlen(word);
     int there = strncmp(at, word, n) == 0 && (n == 1 || !at[n] || at[n] == ' ');
-    at += there ? n : 0;
-    return there;
+    return at += there ? n : 0, there;
 }
 
 static int choose(const char *const *words) {
     int i = 0;
     for (take(" "); words[i] && !take(words[i]);)
         i++;
-    check(words[i] != NULL, WRONG_WORD);
-    return i;
+    return check(words[i] != NULL, WRONG_WORD), i;
 }
 
 static double number(int whole) {
@@ -105,8 +102,7 @@ static double number(int whole) {
     int good = end != at && isfinite(value) && (!*end || strchr(" ,/", *end)) &&
                (!whole || (value >= 0 && value <= 0x1p53 && value == floor(value)));
     at = end;
-    check(good, WRONG_WORD);
-    return good ? value : 0;
+    return check(good, WRONG_WORD), good ? value : 0;
 }
 
 static uint64_t integer(void) {
@@ -118,10 +114,10 @@ static int numbers(double *out, int most) { /* with commas between; how many */
     take(" ");
     if (*at == '-' && (at[1] == ' ' || !at[1]))
         return at++, 0;
-    for (int more = 1; more && !wrong; more = take(",")) {
-        check(n < most, WRONG_VALUE);
-        if (!wrong)
-            out[n++] = number(0);
+    for (double value; value = number(0), check(n < most, WRONG_VALUE), !wrong;) {
+        out[n++] = value;
+        if (!take(","))
+            break;
     }
     return n;
 }
@@ -163,10 +159,9 @@ static void measure_batch(int outputs, const double *p) {
         check(i < samples, WRONG_VALUE);
         double y = wrong ? 0 : measure(p, x[i]), error = wrong ? 0 : y - target[i];
         sum += error * error;
-        n++;
         if (outputs)
             say(y);
-    } while (take(","));
+    } while (n++, take(","));
     if (!outputs)
         say(sum / n);
 }
@@ -198,18 +193,15 @@ static void run(void) {
 }
 
 static void obey(const char *words, size_t length) {
-    at = words;
-    wrong = 0;
-    answered = (size_t)sprintf(text, "OK");
+    static const char about[] =
+        "OK parameters=%d inputs=%d outputs=1 samples=%d message=%d perturbs=1 "
+        "costs=1 codes=sequential,walsh,random watchdog=1";
+    at = words, wrong = 0, answered = (size_t)sprintf(text, "OK");
     check(length <= LONGEST, TOO_LONG);
     if (take("ID") || take("*IDN?"))
         answered = (size_t)sprintf(text, "OK mgd-lua,firmware sketch,0,1");
     else if (take("DESC"))
-        answered = (size_t)sprintf(
-            text,
-            "OK parameters=%d inputs=%d outputs=1 samples=%d message=%d perturbs=1 costs=1 "
-            "codes=sequential,walsh,random watchdog=1",
-            P, INPUTS, SAMPLES, LONGEST);
+        answered = (size_t)sprintf(text, about, P, INPUTS, SAMPLES, LONGEST);
     else if (take("DATA"))
         put_data();
     else if (take("WRITE"))
@@ -241,8 +233,7 @@ static unsigned crc16(const char *bytes, size_t count) { /* CCITT-FALSE */
 static void send_frame(void) {
     unsigned crc = crc16(answer, 1 + answered);
     size_t n = 1 + answered + 2;
-    answer[n - 2] = (char)(crc >> 8);
-    answer[n - 1] = (char)crc;
+    answer[n - 2] = (char)(crc >> 8), answer[n - 1] = (char)crc;
     for (size_t from = 0, length; from <= n; from += length < 254 ? length + 1 : length) {
         for (length = 0; from + length < n && length < 254 && answer[from + length];)
             length++;
@@ -277,9 +268,7 @@ static void take_frame(void) {
         return;
     unsigned crc = crc16(request, n - 2);
     if (answer[0] != request[0] || crc != last_crc) { /* else a retry, which counts once */
-        answer[0] = request[0];
-        last_crc = crc;
-        request[n - 2] = 0;
+        answer[0] = request[0], last_crc = crc, request[n - 2] = 0;
         obey(request + 1, n - 3);
     }
     send_frame();
