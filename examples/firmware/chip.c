@@ -1,10 +1,10 @@
 /* chip.c: a chip for mgd-lua on a microcontroller, in portable C99: no malloc, files or threads.
  *
  * It answers the requests of docs/guide/chip-contract.md, as lines and as frames, keeps samples
- * with their targets, perturbs θ by itself and returns costs. What it trains is a 2-2-1 network of
- * sigmoids; where measure() and go_safe() stand, your hardware does. A port writes the three
- * functions of a port and calls chip_poll again and again; host.c does so on a computer. printf and
- * strtod must know floating point (newlib-nano: -u _printf_float, -u _scanf_float). */
+ * with their targets, perturbs θ by itself and returns costs. A port has the five functions below,
+ * two of which are your hardware, and calls chip_poll again and again; host.c is one for a
+ * computer. printf and strtod must know floating point (newlib-nano: -u _printf_float, -u
+ * _scanf_float). */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,15 +14,16 @@
 int port_get(void); /* the next byte that has come; −1: none */
 void port_put(const void *bytes, size_t count);
 uint32_t port_milliseconds(void); /* a clock that may go round */
+double port_measure(const double *theta, const double *x);
+void port_safe(double *theta); /* on request and after the watchdog's silence; θ as it is then */
 
-enum { INPUTS = 2, HIDDEN = 2, P = HIDDEN * (INPUTS + 1) + HIDDEN + 1, SAMPLES = 64 };
+enum { INPUTS = 2, P = 9 /* parameters */, SAMPLES = 64 /* that there is room for */ };
 enum { LONGEST = 2048 /* bytes of a request or answer */, SILENCE = 1000 /* ms: frames end */ };
 enum { NO_REQUEST = 1, WRONG_WORD, WRONG_VALUE, TOO_LONG = 5 };
 enum { NONE, OUTPUTS, SEQUENTIAL, WALSH, RANDOM };
 const char *const chip_codes[] = {"none", "outputs", "sequential", "walsh", "random", NULL};
 
-static double theta[P]; /* per layer the weights (out × in), then the biases */
-static double x[SAMPLES][INPUTS], target[SAMPLES];
+static double theta[P], x[SAMPLES][INPUTS], target[SAMPLES];
 static unsigned samples;                                   /* that are here */
 static char request[LONGEST + 1], answer[1 + LONGEST + 2]; /* sequence number, text, CRC */
 static char *const text = answer + 1;
@@ -60,22 +61,6 @@ int chip_sign(int code, uint64_t seed, uint64_t replica, uint64_t slot, size_t i
     for (uint64_t ones = (i + 1) & slot; ones; ones &= ones - 1)
         sign = -sign;
     return code == WALSH ? sign : code == SEQUENTIAL && i == slot % count;
-}
-
-static double measure(const double *p, const double *input) {
-    const double *biases = p + HIDDEN * INPUTS, *last = biases + HIDDEN;
-    double y = last[HIDDEN];
-    for (int h = 0; h < HIDDEN; h++) {
-        double z = biases[h];
-        for (int i = 0; i < INPUTS; i++)
-            z += p[h * INPUTS + i] * input[i];
-        y += last[h] * (1 / (1 + exp(-z)));
-    }
-    return 1 / (1 + exp(-y));
-}
-
-static void go_safe(void) { /* on request, and after the watchdog's silence */
-    memset(theta, 0, sizeof theta);
 }
 
 static void check(int good, int error) { /* after the first error there is nothing more to read */
@@ -157,7 +142,7 @@ static void measure_batch(int outputs, const double *p) {
     do {
         uint64_t i = integer();
         check(i < samples, WRONG_VALUE);
-        double y = wrong ? 0 : measure(p, x[i]), error = wrong ? 0 : y - target[i];
+        double y = wrong ? 0 : port_measure(p, x[i]), error = wrong ? 0 : y - target[i];
         sum += error * error;
         if (outputs)
             say(y);
@@ -213,7 +198,7 @@ static void obey(const char *words, size_t length) {
     else if (*at)
         patience = (uint32_t)integer();
     else
-        go_safe();
+        port_safe(theta);
     check(!*at, WRONG_WORD);
     if (wrong)
         answered = (size_t)sprintf(text, "ERR %d the request is refused", wrong);
@@ -282,7 +267,7 @@ void chip_poll(void) {
     if (framed && now - last_byte > SILENCE)
         framed = 0, came = 0;
     if (patience && now - last_request > patience)
-        go_safe();
+        port_safe(theta);
     for (int byte; (byte = port_get()) >= 0; last_byte = now) {
         if (byte != 0 && (byte != '\n' || framed)) {
             request[came < LONGEST ? came : LONGEST] = (char)byte;
