@@ -115,13 +115,13 @@ static void say(double value) {
 }
 
 static void put_data(void) {
-    unsigned first = (unsigned)integer();
+    uint64_t first = integer();
     check(first <= samples, WRONG_VALUE);
     first = wrong ? 0 : first;
-    int room = (int)(SAMPLES - first), n = numbers(x[0] + first * INPUTS, room * INPUTS);
+    int room = SAMPLES - (int)first, n = numbers(x[0] + first * INPUTS, room * INPUTS);
     int targets = numbers(target + first, room);
     check(n > 0 && n % INPUTS == 0 && (targets == n / INPUTS || !targets), WRONG_WORD);
-    unsigned last = first + (unsigned)n / INPUTS;
+    unsigned last = (unsigned)first + (unsigned)n / INPUTS;
     samples = wrong || last < samples ? samples : last; /* wrong ones lie where others were */
 }
 
