@@ -207,7 +207,7 @@ class Chip:
 
     def settle(self):
         """Measures what was put off, all at once."""
-        places = [i for i, answer in enumerate(self.answers) if type(answer) is tuple]
+        places = self.many and [i for i, answer in enumerate(self.answers) if type(answer) is tuple]
         if places:
             thetas, as_blocks = zip(*[self.answers[i] for i in places])
             try:
