@@ -1,10 +1,8 @@
-/* chip.c: a chip for mgd-lua on a microcontroller, in portable C99: no malloc, files or threads.
- *
- * It answers the requests of docs/guide/chip-contract.md, as lines and as frames, keeps samples
- * with their targets, perturbs θ by itself and returns costs. A port has the five functions below,
- * two of which are your hardware, and calls chip_poll again and again; host.c is one for a
- * computer. printf and strtod must know floating point (newlib-nano: -u _printf_float, -u
- * _scanf_float). */
+/* chip.c: a chip for mgd-lua on a microcontroller, in portable C99: no malloc, files or threads. It
+ * answers the requests of docs/guide/chip-contract.md, as lines and as frames, keeps samples with
+ * their targets, perturbs θ by itself and returns costs. A port has the five functions below, two
+ * of which are your hardware, and calls chip_poll again and again; host.c is one for a computer.
+ * printf and strtod must know floating point (newlib-nano: -u _printf_float -u _scanf_float). */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -81,17 +79,17 @@ static int choose(const char *const *words) {
     return check(words[i] != NULL, WRONG_WORD), i;
 }
 
-static double number(int whole) {
+static double number(void) {
     char *end;
     double value = (take(" "), strtod(at, &end));
-    int good = end != at && isfinite(value) && (!*end || strchr(" ,/", *end)) &&
-               (!whole || (value >= 0 && value <= 0x1p53 && value == floor(value)));
-    at = end;
-    return check(good, WRONG_WORD), good ? value : 0;
+    int good = end != at && isfinite(value) && (!*end || strchr(" ,/", *end));
+    return at = end, check(good, WRONG_WORD), good ? value : 0;
 }
 
 static uint64_t integer(void) {
-    return (uint64_t)number(1);
+    double value = number();
+    check(value >= 0 && value <= 0x1p53 && value == floor(value), WRONG_WORD);
+    return wrong ? 0 : (uint64_t)value;
 }
 
 static int numbers(double *out, int most) { /* with commas between; how many */
@@ -99,11 +97,12 @@ static int numbers(double *out, int most) { /* with commas between; how many */
     take(" ");
     if (*at == '-' && (at[1] == ' ' || !at[1]))
         return at++, 0;
-    for (double value; value = number(0), check(n < most, WRONG_VALUE), !wrong;) {
-        out[n++] = value;
-        if (!take(","))
-            break;
-    }
+    do {
+        double value = number();
+        check(n < most, WRONG_VALUE);
+        if (!wrong)
+            out[n++] = value;
+    } while (take(","));
     return n;
 }
 
@@ -137,7 +136,8 @@ static void read_or_write(void) {
         memcpy(theta, values, sizeof theta);
 }
 
-static void measure_batch(int outputs, const double *p) {
+/* A batch at θ of one measurement: its cost, or outputs. */
+static void measure(int outputs, const double *p) {
     double sum = 0, n = 0;
     do {
         uint64_t i = integer();
@@ -155,25 +155,22 @@ static void run(void) {
     static const char *const signs[] = {"+-", "0+", "+", "0", NULL};
     int code = choose(chip_codes);
     uint64_t seed = integer(), replica = integer(), slot = integer(), n = integer(), batches = 1;
-    double p[P], amplitude = number(0);
-    take(" ");
-    const char *batch = at;
+    double p[P], amplitude = number();
+    const char *batch = at += *at == ' ';
     for (; *at && *at != ' '; at++)
         batches += *at == '/';
     const char *order = signs[*at ? choose(signs) : 2];
     if (*at)
         integer(); /* the step */
     check(!*at && (batches == 1 || batches == n), WRONG_WORD);
-    for (uint64_t k = 0; k < n && !wrong; k++) {
+    for (uint64_t k = 0; k < n && !wrong; k++, batch = batches > 1 ? at + 1 : batch)
         for (const char *sign = order; *sign && !wrong; sign++) {
             double a = *sign == '0' ? 0 : *sign == '+' ? amplitude : -amplitude;
             for (size_t i = 0; i < P; i++)
                 p[i] = theta[i] + a * chip_sign(code, seed, replica, slot + k, i, P);
             at = batch;
-            measure_batch(code == OUTPUTS, p);
+            measure(code == OUTPUTS, p);
         }
-        batch = batches > 1 ? at + 1 : batch;
-    }
     at = "";
 }
 
@@ -228,14 +225,6 @@ static void send_frame(void) {
     port_put("", 1);
 }
 
-static void take_line(void) {
-    came -= came > 0 && came <= LONGEST && request[came - 1] == '\r';
-    request[came < LONGEST ? came : LONGEST] = 0;
-    obey(request, came);
-    text[answered] = '\n';
-    port_put(text, answered + 1);
-}
-
 /* One that is not whole is dropped: it will be sent again. */
 static void take_frame(void) {
     static unsigned last_crc = 0x10000;
@@ -278,8 +267,13 @@ void chip_poll(void) {
         framed = byte == 0;
         if (framed && came <= LONGEST)
             take_frame();
-        else if (!framed)
-            take_line();
+        if (!framed) {
+            came -= came > 0 && came <= LONGEST && request[came - 1] == '\r';
+            request[came < LONGEST ? came : LONGEST] = 0;
+            obey(request, came);
+            text[answered] = '\n';
+            port_put(text, answered + 1);
+        }
         came = 0;
     }
 }
