@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BLOCK_STEPS 256 /* worth asking for at once */
+#define BLOCK_STEPS 64 /* worth asking for at once: random codes keep their words for as many */
 
 /* ---- the chip -------------------------------------------------------------------------------- */
 

@@ -26,7 +26,7 @@ const mgd_code_type mgd_code_random = {
 
 /* ---- kept words ------------------------------------------------------------------------------ */
 
-#define MAX_KEPT 16 /* Philox blocks; what steps of a block further apart need is drawn again */
+#define MAX_KEPT 64 /* Philox blocks; what steps of a block further apart need is drawn again */
 
 static bool draws_bits(const mgd_code *code) {
     return code->type == &mgd_code_random && !code->zero_below;
