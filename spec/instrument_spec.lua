@@ -301,7 +301,7 @@ describe("ranges", function()
           perturbation = {code = "walsh", amplitude = 0.2}}))
         run:run{steps = 20}
         assert_within(notes, 0.1, 1)
-        fails("no room within its ranges and limits: expected at most 0.9", function()
+        fails("no room within the ranges and limits of the chip: expected at most 0.9", function()
           mgd.train(options(nan_free, {chip = chip,
             perturbation = {code = "walsh", amplitude = 0.91}})):run{steps = 1}
         end)
@@ -317,6 +317,16 @@ describe("ranges", function()
           assert_within(notes, 0.1, 1)
         end)
     end
+  end)
+
+  it("have room for what the host adds, too", function()
+    with_notes({}, {ranges = {0, 1}, theta = mgd.tensor{0, 0}}, function(chip)
+      local run = mgd.train(options(nan_free, {chip = chip, tau_theta = 2,
+        perturbation = {code = "walsh", amplitude = 1.5}}))
+      fails("no room within the ranges and limits of the chip: expected at most 1", function()
+        run:run{steps = 2}
+      end)
+    end)
   end)
 
   it("and limits hold whatever the engine asks for", function()

@@ -164,6 +164,33 @@ static mgd_status send_batch(mgd_context *ctx, mgd_wired *s, mgd_device *device,
     return MGD_OK;
 }
 
+/* ---- room for θ̃ ------------------------------------------------------------------------------ */
+
+static bool is_limited(const mgd_reach *reach) {
+    return reach->num_ranges > 0 || reach->num_limits > 0;
+}
+
+static double largest_amplitude(const mgd_request *r) {
+    double amplitude = 0;
+    for (size_t p = 0; p < r->num_points; p++)
+        if (r->points[p].sign != 0)
+            amplitude = fmax(amplitude, fabs(r->points[p].amplitude));
+    return amplitude;
+}
+
+/* θ ± θ̃ that were moved into the limits would measure something else. */
+static mgd_status check_room(mgd_context *ctx, const mgd_wired *s, const mgd_request *r) {
+    const mgd_reach *reach = &s->chip->reach;
+    double amplitude = largest_amplitude(r), room = is_limited(reach) ? mgd_reach_room(reach) : 0;
+    if (!is_limited(reach) || amplitude <= room)
+        return MGD_OK;
+    return mgd_fail(
+        ctx, MGD_ERR_ARGUMENT,
+        "perturbation: an amplitude of %.6g has no room within the ranges and limits of "
+        "the chip: expected at most %.6g",
+        amplitude, room);
+}
+
 /* ---- points that are perturbed here ---------------------------------------------------------- */
 
 /* One point, whose θ the chip holds by now, with samples first … of its batch. */
@@ -271,21 +298,13 @@ static mgd_status run_burst(mgd_context *ctx, mgd_wired *s, mgd_device *device,
 }
 
 /* θ as the chip gets it, which has to have room for what it adds to it by itself. */
-static mgd_status make_room(mgd_context *ctx, mgd_wired *s, const mgd_device *device,
-                            const mgd_request *r, const void **theta) {
+static void make_room(mgd_wired *s, const mgd_device *device, const mgd_request *r,
+                      const void **theta) {
     const mgd_reach *reach = &s->chip->reach;
-    double amplitude = 0, room = mgd_reach_room(reach);
+    double amplitude = largest_amplitude(r);
     *theta = r->source.theta;
-    if (isinf(room) && reach->num_limits == 0)
-        return MGD_OK;
-    for (size_t p = 0; p < r->num_points; p++)
-        if (r->points[p].sign != 0)
-            amplitude = fmax(amplitude, fabs(r->points[p].amplitude));
-    if (amplitude > room)
-        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "perturbation: the chip perturbs by itself, and an amplitude of %.6g has "
-                        "no room within its ranges and limits: expected at most %.6g",
-                        amplitude, room);
+    if (!is_limited(reach))
+        return;
     for (size_t i = 0; i < reach->parameters; i++) {
         bool narrow = s->dtype == MGD_F32;
         double own = narrow ? ((const float *)*theta)[i] : ((const double *)*theta)[i];
@@ -297,7 +316,6 @@ static mgd_status make_room(mgd_context *ctx, mgd_wired *s, const mgd_device *de
             ((double *)s->theta)[i] = own;
     }
     *theta = s->theta;
-    return MGD_OK;
 }
 
 static mgd_status measure_bursts(mgd_context *ctx, mgd_wired *s, mgd_device *device,
@@ -307,7 +325,7 @@ static mgd_status measure_bursts(mgd_context *ctx, mgd_wired *s, mgd_device *dev
     if (!d->costs && s->chip->spec.average > 1)
         most = 1; /* outputs are summed up point by point */
     const void *theta;
-    MGD_TRY(make_room(ctx, s, device, r, &theta));
+    make_room(s, device, r, &theta);
     MGD_TRY(mgd_device_theta(ctx, device, theta, 0, 0, &answers));
     MGD_TRY(expect_done(ctx, s, answers));
     for (size_t p = 0; p < r->num_points;) {
@@ -340,6 +358,7 @@ static mgd_status measure_bursts(mgd_context *ctx, mgd_wired *s, mgd_device *dev
 
 mgd_status mgd_wired_try(mgd_context *ctx, mgd_wired *s, mgd_device *device, const mgd_request *r) {
     size_t outputs = mgd_port_description(device->port)->outputs;
+    MGD_TRY(check_room(ctx, s, r));
     s->queued = 0;
     for (size_t i = 0; i < s->signals * r->num_points; i++)
         r->cost[i] = 0;
