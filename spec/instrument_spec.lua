@@ -205,6 +205,22 @@ describe("an instrument", function()
     end)
   end)
 
+  it("says what named probes take before it is asked for them", function()
+    local script = [[
+      local mgd = require "mgd"
+      local run = mgd.train{chip = mgd.chip{instrument = "%s"}, data = mgd.data.xor()}
+      run:run{steps = 10, every = 5}
+      run:run{steps = 10, every = 5, probes = {"C", "cost", "angle"}}]]
+    served.child({chip = ideal(), listen = "127.0.0.1:0"}, function(address)
+      local ended = core.process.run({os.getenv "MGD_LUA", "-e", script:format(socket(address))},
+        "", {}, 20)
+      local said = ended.words:match "mgd: probes [^\n]*"
+      assert.truthy(said and said:find("probes C, angle, cost: 22 evaluations a row, 3 rows", 1,
+        true), ended.words)
+      assert.equal(1, select(2, ended.words:gsub("mgd: probes", "")))
+    end)
+  end)
+
   it("is closed for good", function()
     with_instrument({chip = ideal()}, {}, function(chip)
       local run = mgd.train(options(RUN, {chip = chip}))

@@ -42,7 +42,7 @@ local function seconds_of(chip)
   return math.max(chip.instrument.latency, measured)
 end
 
-local SLOW = 1 -- s that probes may take before anything is said
+local SLOW = 1 -- s that the advisor may take before anything is said
 
 --- The largest amplitude that the ranges and limits of a chip have room for.
 -- @tparam chip chip
@@ -61,7 +61,7 @@ function M.announce_advice(opt)
   end
 end
 
---- Say on stderr what probes of an instrument will take, where that is long.
+--- Say on stderr what probes of an instrument will take.
 -- @tparam run run
 -- @tparam table wanted set of names
 -- @tparam integer|string|nil every steps between rows
@@ -70,8 +70,7 @@ function M.announce(run, wanted, every, steps)
   local chip = run.options.chip
   local rows = type(every) == "number" and math.ceil(steps / every) + 1 or 2
   local count = chip.instrument and evaluations_of(run, wanted) or 0
-  local seconds = count > 0 and count * rows * seconds_of(chip) or 0
-  if seconds > SLOW then
+  if count > 0 then
     local names = {}
     for name in pairs(wanted) do
       names[#names + 1] = name
@@ -79,7 +78,7 @@ function M.announce(run, wanted, every, steps)
     table.sort(names)
     io.stderr:write(("mgd: probes %s: %s evaluations a row, %s rows: up to %s\n"):format(
       table.concat(names, ", "), text.number(count), text.number(rows),
-      text.duration(seconds)))
+      text.duration(count * rows * seconds_of(chip))))
   end
 end
 
