@@ -2,7 +2,7 @@
 --
 -- The chip has imperfections: 8-bit weights, noise, and pulses that write it. Served by a child of
 -- this script, on its standard input and output, it is an instrument: it gets the code, the seed
--- and the slot, and answers with costs. Both runs end with the same bits. Takes a second.
+-- and the slot, and returns costs. Both runs end with the same bits. Takes a second.
 --
 --     build/mgd-lua examples/24_chip_server.lua
 --

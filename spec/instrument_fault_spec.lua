@@ -47,6 +47,28 @@ describe("an instrument by functions", function()
     assert.equal("SAFE", seen[#seen])
   end)
 
+  it("with a law of writing is placed at its safe values, not pulsed there", function()
+    local theta = "0,0"
+    local chip, seen = fake({
+      DESC = "OK parameters=2 inputs=2 outputs=1 samples=100 writes=1",
+      WRITE = function(line)
+        theta = line:match "^WRITE (%S+)" or theta
+        return line == "WRITE" and "OK " .. theta or "OK"
+      end,
+    }, {safe = 0.5, ramp = 0.04})
+    run_of(chip, {tau_theta = 2}):run{steps = 4}
+    local trained = #seen
+    chip:close()
+    local updates = 0
+    for i, line in ipairs(seen) do
+      local words = select(2, line:gsub("%S+", "")) -- an update says its step and replica
+      updates = updates + (line:find "^WRITE " and words == 4 and 1 or 0)
+      assert.falsy(i > trained and words == 4)
+    end
+    assert.equal(2, updates)
+    assert.same({"WRITE 0.5,0.5", "SAFE"}, {seen[#seen - 1], seen[#seen]})
+  end)
+
   it("that describes nothing is described by its user", function()
     local chip = fake({DESC = "ERR 1 no such request"},
       {describe = {parameters = 2, inputs = 2, outputs = 1, samples = 9}})

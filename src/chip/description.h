@@ -41,6 +41,18 @@ mgd_status mgd_description_check(mgd_context *ctx, const mgd_description *d);
 bool mgd_description_same(const mgd_description *a, const mgd_description *b);
 void mgd_description_close(mgd_description *d);
 
+/* Numbers of a chip's dtype. */
+static inline double mgd_real_at(mgd_dtype dtype, const void *reals, size_t i) {
+    return dtype == MGD_F32 ? (double)((const float *)reals)[i] : ((const double *)reals)[i];
+}
+
+static inline void mgd_real_set(mgd_dtype dtype, void *reals, size_t i, double value) {
+    if (dtype == MGD_F32)
+        ((float *)reals)[i] = (float)value;
+    else
+        ((double *)reals)[i] = value;
+}
+
 /* Of parameter i; the caller knows that there are some. */
 static inline const mgd_span_of_unit *mgd_description_range(const mgd_description *d, size_t i) {
     return &d->ranges[d->num_ranges == 1 ? 0 : i];

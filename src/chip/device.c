@@ -58,21 +58,8 @@ void mgd_device_unknown(mgd_device *device) {
     device->held = NULL;
 }
 
-/* ---- numbers of the chip's dtype ------------------------------------------------------------- */
-
-static bool is_narrow(const mgd_device *device) {
-    return mgd_port_description(device->port)->dtype == MGD_F32;
-}
-
-static double real_at(const mgd_device *device, const void *reals, size_t i) {
-    return is_narrow(device) ? (double)((const float *)reals)[i] : ((const double *)reals)[i];
-}
-
-static void real_set(const mgd_device *device, void *reals, size_t i, double value) {
-    if (is_narrow(device))
-        ((float *)reals)[i] = (float)value;
-    else
-        ((double *)reals)[i] = value;
+static mgd_dtype dtype_of(const mgd_device *device) {
+    return mgd_port_description(device->port)->dtype;
 }
 
 /* ---- driving --------------------------------------------------------------------------------- */
@@ -87,7 +74,7 @@ static void pause_for(double seconds) {
 /* Puts together the request that makes state->value the chip's. */
 static void add_values(mgd_device *device, uint64_t step, uint64_t replica) {
     for (size_t i = 0; i < device->reach->parameters; i++)
-        real_set(device, device->wire, i, device->state->value[i]);
+        mgd_real_set(dtype_of(device), device->wire, i, device->state->value[i]);
     device->state->driven = true;
     device->state->seen = mgd_clock();
     mgd_port_write(device->port, device->wire, step, replica);
@@ -132,7 +119,7 @@ static mgd_status approach(mgd_context *ctx, mgd_device *device, const double *g
 mgd_status mgd_device_theta(mgd_context *ctx, mgd_device *device, const void *theta, uint64_t step,
                             uint64_t replica, size_t *answers) {
     const mgd_reach *reach = device->reach;
-    size_t bytes = reach->parameters * (is_narrow(device) ? sizeof(float) : sizeof(double));
+    size_t bytes = reach->parameters * mgd_dtype_size(dtype_of(device));
     bool silent = device->watchdog > 0 && /* it may have gone to its safe state meanwhile */
                   mgd_clock() - device->state->seen > device->watchdog * 0.5e-3;
     bool update = replica > 0 && mgd_port_description(device->port)->writes; /* takes time */
@@ -145,7 +132,7 @@ mgd_status mgd_device_theta(mgd_context *ctx, mgd_device *device, const void *th
         MGD_TRY(mgd_allocate(ctx, "parameters", reach->parameters, sizeof *goal, (void **)&goal));
     for (size_t i = 0; i < reach->parameters; i++) {
         double before = device->state->value[i];
-        double value = mgd_reach_value(reach, i, real_at(device, theta, i));
+        double value = mgd_reach_value(reach, i, mgd_real_at(dtype_of(device), theta, i));
         value = mgd_reach_keep(reach, i, value, before);
         if (isnan(value)) {
             mgd_free(goal);
@@ -190,7 +177,7 @@ mgd_status mgd_device_read(mgd_context *ctx, mgd_device *device, void *theta) {
         status = check_value(ctx, device, i, values[i]);
     for (size_t i = 0; i < count && status == MGD_OK; i++) {
         device->state->value[i] = values[i];
-        real_set(device, theta, i, mgd_reach_theta(device->reach, i, values[i]));
+        mgd_real_set(dtype_of(device), theta, i, mgd_reach_theta(device->reach, i, values[i]));
     }
     mgd_free(values);
     return status;
@@ -271,7 +258,7 @@ static mgd_status ramp(mgd_context *ctx, mgd_device *device) {
     for (; ticks >= 1; ticks--) {
         bool at_once = asked >= 2;
         move(device, device->safe, at_once ? 1 : 1 / ticks);
-        add_values(device, 0, 1);
+        add_values(device, 0, 0); /* placed, past a law of writing */
         MGD_TRY(insist(ctx, device));
         if (at_once)
             break;

@@ -35,12 +35,8 @@ static mgd_status draw(mgd_context *ctx, const mgd_chip *chip, const mgd_init *i
                         "expected uniform, normal or zeros");
     MGD_TRY(mgd_allocate(ctx, "parameters", count, sizeof *wide, (void **)&wide));
     mgd_init_flat(init, count, wide);
-    for (size_t i = 0; i < count; i++) {
-        if (chip->dtype == MGD_F32)
-            ((float *)out)[i] = (float)wide[i];
-        else
-            ((double *)out)[i] = wide[i];
-    }
+    for (size_t i = 0; i < count; i++)
+        mgd_real_set(chip->dtype, out, i, wide[i]);
     mgd_free(wide);
     return mgd_interrupt_answer(ctx);
 }
@@ -107,12 +103,12 @@ static mgd_status take_vector(mgd_context *ctx, const char *name, const mgd_tens
     if (mgd_tensor_ndim(tensor) != 1 || (size != count && size != 1))
         return mgd_fail(ctx, MGD_ERR_SHAPE, "%s: %zu values: expected %zu, one for each parameter",
                         name, size, count);
-    MGD_TRY(mgd_allocate(ctx, name, count, sizeof(double), (void **)out));
     MGD_TRY(mgd_tensor_convert(ctx, tensor, MGD_F64, &wide));
-    for (size_t i = 0; i < count; i++)
+    mgd_status status = mgd_allocate(ctx, name, count, sizeof(double), (void **)out);
+    for (size_t i = 0; i < count && status == MGD_OK; i++)
         (*out)[i] = ((const double *)mgd_tensor_data(wide))[size == 1 ? 0 : i];
     mgd_tensor_free(wide);
-    return MGD_OK;
+    return status;
 }
 
 static mgd_status make_safe_values(mgd_context *ctx, mgd_instrument *self) {
@@ -176,7 +172,6 @@ static mgd_status prepare_devices(mgd_context *ctx, mgd_instrument *self) {
 /* Present θ: as given, or as the first chip has it. */
 static mgd_status find_theta(mgd_context *ctx, mgd_instrument *self) {
     size_t count = self->reach.parameters;
-    bool narrow = self->chip.dtype == MGD_F32;
     double *given = NULL;
     if (!self->spec.theta &&
         (!mgd_port_description(self->devices->port)->reads || self->devices->spec.dry_run))
@@ -188,10 +183,7 @@ static mgd_status find_theta(mgd_context *ctx, mgd_instrument *self) {
         return MGD_OK;
     MGD_TRY(take_vector(ctx, "theta", self->spec.theta, count, &given));
     for (size_t i = 0; i < count; i++) {
-        if (narrow)
-            ((float *)self->theta)[i] = (float)given[i];
-        else
-            ((double *)self->theta)[i] = given[i];
+        mgd_real_set(self->chip.dtype, self->theta, i, given[i]);
         for (size_t k = 0; k < self->count; k++)
             self->devices[k].state->value[i] = mgd_reach_value(&self->reach, i, given[i]);
     }
@@ -263,10 +255,6 @@ mgd_port *mgd_instrument_port(mgd_instrument *instrument, size_t k) {
 
 const mgd_reach *mgd_instrument_reach(const mgd_instrument *instrument) {
     return &instrument->reach;
-}
-
-bool mgd_instrument_has_theta(const mgd_instrument *instrument) {
-    return instrument->theta != NULL;
 }
 
 double mgd_instrument_drifts(const mgd_instrument *instrument) {

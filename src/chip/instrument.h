@@ -43,8 +43,6 @@ mgd_instrument *mgd_instrument_of(mgd_chip *chip);
 /* The port of chip k, to look at and for queries of the user's; NULL beyond the last. */
 mgd_port *mgd_instrument_port(mgd_instrument *instrument, size_t k);
 const mgd_reach *mgd_instrument_reach(const mgd_instrument *instrument);
-/* Present θ was read or given. */
-bool mgd_instrument_has_theta(const mgd_instrument *instrument);
 /* All chips go to their safe state, by the ramp, which Ctrl-C does not cut until it comes for the
  * second time. Nothing to do where nothing has been written since the last time. */
 mgd_status mgd_instrument_safe(mgd_context *ctx, mgd_instrument *instrument);

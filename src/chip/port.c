@@ -77,8 +77,7 @@ static mgd_status try_guess(mgd_context *ctx, mgd_port *port, const guess *g) {
 }
 
 static bool may_be(const mgd_port *port, const guess *g) {
-    bool frames = port->spec->dialect && strcmp(port->spec->dialect, "frames") == 0;
-    const char *dialect = frames ? "lines" : port->spec->dialect;
+    const char *dialect = port->spec->dialect;
     return (!dialect || strcmp(dialect, g->dialect) == 0) &&
            (!port->spec->terminator || strcmp(port->spec->terminator, g->terminator) == 0);
 }
@@ -92,12 +91,9 @@ static size_t guess_at(const mgd_port *port, size_t i) {
 
 static mgd_status find_out(mgd_context *ctx, mgd_port *port) {
     const mgd_port_spec *given = port->spec;
-    if (given->dialect && given->terminator) {
-        guess g = {given->dialect, given->terminator};
-        return try_guess(ctx, port, &g);
-    }
-    if (given->dialect && strcmp(given->dialect, "frames") == 0) {
-        guess g = {"frames", "\n"};
+    bool frames = given->dialect && mgd_dialect_of(given->dialect)->frames; /* without terminator */
+    if (frames || (given->dialect && given->terminator)) {
+        guess g = {given->dialect, frames ? "\n" : given->terminator};
         return try_guess(ctx, port, &g);
     }
     mgd_port_spec quick = *given;

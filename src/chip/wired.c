@@ -191,6 +191,22 @@ static mgd_status check_room(mgd_context *ctx, const mgd_wired *s, const mgd_req
         amplitude, room);
 }
 
+/* ---- bursts -----------------------------------------------------------------------------------
+ */
+
+/* As often as its mean is taken of. */
+static mgd_status run_burst(mgd_context *ctx, mgd_wired *s, mgd_device *device,
+                            const mgd_request *r, const mgd_burst *burst, mgd_expected next) {
+    bool costs = mgd_port_description(device->port)->costs, last = next.last;
+    next.kind = costs ? MGD_EXPECT_COSTS : MGD_EXPECT_OUTPUTS;
+    for (size_t k = 1; k <= s->chip->spec.average; k++) {
+        mgd_port_run(device->port, burst);
+        next.last = last && k == s->chip->spec.average;
+        MGD_TRY(expect(ctx, s, next));
+    }
+    return collect_if_full(ctx, s, device, r);
+}
+
 /* ---- points that are perturbed here ---------------------------------------------------------- */
 
 /* One point, whose θ the chip holds by now, with samples first … of its batch. */
@@ -210,17 +226,9 @@ static mgd_status run_point(mgd_context *ctx, mgd_wired *s, mgd_device *device,
                        .batch = count,
                        .batches = 1,
                        .signs = signs};
-    for (size_t k = 0; k < s->chip->spec.average; k++) {
-        mgd_port_run(device->port, &burst);
-        mgd_expected next = {.kind = d->costs ? MGD_EXPECT_COSTS : MGD_EXPECT_OUTPUTS,
-                             .point = p,
-                             .points = 1,
-                             .first = first,
-                             .count = count,
-                             .last = k + 1 == s->chip->spec.average && first + count == s->batch};
-        MGD_TRY(expect(ctx, s, next));
-    }
-    return collect_if_full(ctx, s, device, r);
+    mgd_expected next = {
+        .point = p, .points = 1, .first = first, .count = count, .last = first + count == s->batch};
+    return run_burst(ctx, s, device, r, &burst, next);
 }
 
 static mgd_status measure_points(mgd_context *ctx, mgd_wired *s, mgd_device *device,
@@ -282,21 +290,6 @@ static void fill_batches(mgd_wired *s, const mgd_request *r, size_t p, size_t ea
     b->batches = same ? 1 : b->n;
 }
 
-static mgd_status run_burst(mgd_context *ctx, mgd_wired *s, mgd_device *device,
-                            const mgd_request *r, size_t p, size_t points, mgd_burst *b) {
-    const mgd_description *d = mgd_port_description(device->port);
-    for (size_t k = 0; k < s->chip->spec.average; k++) {
-        mgd_port_run(device->port, b);
-        mgd_expected next = {.kind = d->costs ? MGD_EXPECT_COSTS : MGD_EXPECT_OUTPUTS,
-                             .point = p,
-                             .points = points,
-                             .count = s->batch,
-                             .last = k + 1 == s->chip->spec.average};
-        MGD_TRY(expect(ctx, s, next));
-    }
-    return collect_if_full(ctx, s, device, r);
-}
-
 /* θ as the chip gets it, which has to have room for what it adds to it by itself. */
 static void make_room(mgd_wired *s, const mgd_device *device, const mgd_request *r,
                       const void **theta) {
@@ -306,14 +299,9 @@ static void make_room(mgd_wired *s, const mgd_device *device, const mgd_request 
     if (!is_limited(reach))
         return;
     for (size_t i = 0; i < reach->parameters; i++) {
-        bool narrow = s->dtype == MGD_F32;
-        double own = narrow ? ((const float *)*theta)[i] : ((const double *)*theta)[i];
         double before = mgd_reach_theta(reach, i, device->state->value[i]);
-        own = mgd_reach_write(reach, i, own, before, amplitude);
-        if (narrow)
-            ((float *)s->theta)[i] = (float)own;
-        else
-            ((double *)s->theta)[i] = own;
+        double own = mgd_real_at(s->dtype, *theta, i);
+        mgd_real_set(s->dtype, s->theta, i, mgd_reach_write(reach, i, own, before, amplitude));
     }
     *theta = s->theta;
 }
@@ -348,7 +336,8 @@ static mgd_status measure_bursts(mgd_context *ctx, mgd_wired *s, mgd_device *dev
             MGD_TRY(send_batch(ctx, s, device, point, 0, s->batch));
             b.samples = s->numbers;
         }
-        MGD_TRY(run_burst(ctx, s, device, r, p, b.n * each, &b));
+        mgd_expected next = {.point = p, .points = b.n * each, .count = s->batch, .last = true};
+        MGD_TRY(run_burst(ctx, s, device, r, &b, next));
         p += b.n * each;
     }
     return MGD_OK;

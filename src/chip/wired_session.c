@@ -72,11 +72,10 @@ static size_t scratch(const mgd_wired *s, mgd_device *device, size_t *room) {
     return 0;
 }
 
-static mgd_status hold_numbers(mgd_context *ctx, mgd_wired *s, size_t first, size_t count) {
-    (void)ctx; /* there is room for EVALUATE_ROWS */
+/* At most EVALUATE_ROWS of them. */
+static void hold_numbers(mgd_wired *s, size_t first, size_t count) {
     for (size_t i = 0; i < count; i++)
         s->numbers[i] = (uint32_t)(first + i);
-    return MGD_OK;
 }
 
 /* Sends rows and asks for their outputs (count × O), or with y for their mean cost. */
@@ -87,7 +86,7 @@ static mgd_status ask_rows(mgd_context *ctx, mgd_wired *s, mgd_device *device, c
         MGD_TRY(mgd_wired_keep(ctx, s, device));
     MGD_TRY(mgd_wired_send(ctx, s, device, first, x, y, count));
     MGD_TRY(mgd_wired_collect(ctx, s, device, NULL));
-    MGD_TRY(hold_numbers(ctx, s, first, count));
+    hold_numbers(s, first, count);
     mgd_burst burst = {.code = y ? "none" : "outputs",
                        .n = 1,
                        .replica = 1,
@@ -98,7 +97,7 @@ static mgd_status ask_rows(mgd_context *ctx, mgd_wired *s, mgd_device *device, c
     mgd_port_run(device->port, &burst);
     mgd_status status = y ? mgd_port_costs(ctx, device->port, out, answers)
                           : mgd_port_reals(ctx, device->port, out, answers);
-    hold_numbers(ctx, s, 0, s->batch < EVALUATE_ROWS ? s->batch : EVALUATE_ROWS);
+    hold_numbers(s, 0, s->batch < EVALUATE_ROWS ? s->batch : EVALUATE_ROWS);
     return status;
 }
 
@@ -197,22 +196,15 @@ static mgd_status gradient(mgd_context *ctx, mgd_session *session, mgd_pool *poo
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-static double real_at(const mgd_wired *s, const void *reals, size_t i) {
-    return s->dtype == MGD_F32 ? (double)((const float *)reals)[i] : ((const double *)reals)[i];
-}
-
 /* Within its reach; and of a chip with a law of its own, as that makes it. */
 static mgd_status write(mgd_context *ctx, mgd_session *session, const mgd_write *w) {
     mgd_wired *s = (mgd_wired *)session;
     mgd_device *device = device_of(s, w->unit);
     size_t answers;
     for (size_t i = 0; i < s->chip->chip.num_parameters; i++) {
-        double kept = mgd_reach_write(&s->chip->reach, i, real_at(s, w->theta, i),
-                                      real_at(s, w->before, i), s->amplitude);
-        if (s->dtype == MGD_F32)
-            ((float *)w->theta)[i] = (float)kept;
-        else
-            ((double *)w->theta)[i] = kept;
+        double kept = mgd_reach_write(&s->chip->reach, i, mgd_real_at(s->dtype, w->theta, i),
+                                      mgd_real_at(s->dtype, w->before, i), s->amplitude);
+        mgd_real_set(s->dtype, w->theta, i, kept);
     }
     if (!described(s)->writes)
         return MGD_OK; /* sent with the next measurement */

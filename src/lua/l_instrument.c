@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define L_LOG "mgd.instrument.log"
-#define MOST_ANSWER ((size_t)1 << 30) /* bytes of an answer, unless it is said */
 
 /* ---- reading options ------------------------------------------------------------------------- */
 
@@ -43,16 +42,6 @@ static const char *const *words_field(lua_State *L, int index, const char *name,
     lua_rawseti(L, anchor, (int)lua_rawlen(L, anchor) + 1);
     lua_pop(L, 1);
     return vector;
-}
-
-static const char *parity_name(unsigned value) {
-    static const char *const names[] = {"none", "even", "odd", NULL};
-    return names[value];
-}
-
-static const char *flow_name(unsigned value) {
-    static const char *const names[] = {"none", "hardware", "software", NULL};
-    return names[value];
 }
 
 static const char *guard_name(unsigned value) {
@@ -92,25 +81,19 @@ static void read_port(lua_State *L, int index, int anchor, int k, FILE *log, mgd
     lua_pushvalue(L, place);
     const mgd_wire_calls *calls = functions_field(L, lua_gettop(L) - 1);
     lua_pop(L, 2);
-    *out = (mgd_port_spec){
-        .wire = {.calls = calls,
-                 .address = text_field(L, place, "address"),
-                 .words = words_field(L, place, "words", anchor),
-                 .environment = words_field(L, index, "environment", anchor),
-                 .timeout = l_number_field(L, index, "timeout", 10),
-                 .limit = (size_t)l_count_field(L, index, "limit", MOST_ANSWER, 0x1p40),
-                 .baud = (unsigned)l_count_field(L, index, "baud", 0, 1e8),
-                 .stop_bits = (unsigned)l_count_field(L, index, "stop_bits", 1, 2),
-                 .parity = l_choice_field(L, index, "parity", parity_name, MGD_PARITY_NONE),
-                 .flow = l_choice_field(L, index, "flow", flow_name, MGD_FLOW_NONE)},
-        .dialect = text_field(L, index, "dialect"),
-        .terminator = text_field(L, index, "terminator"),
-        .describe = text_field(L, index, "describe"),
-        .timeout = l_number_field(L, index, "timeout", 10),
-        .wait = l_number_field(L, index, "wait", 0),
-        .retries = (unsigned)l_count_field(L, index, "retries", 5, 1000),
-        .dry_run = l_flag_field(L, index, "dry_run"),
-        .log = log};
+    *out = (mgd_port_spec){.wire = l_wire_settings(L, index),
+                           .dialect = text_field(L, index, "dialect"),
+                           .terminator = text_field(L, index, "terminator"),
+                           .describe = text_field(L, index, "describe"),
+                           .timeout = l_number_field(L, index, "timeout", 10),
+                           .wait = l_number_field(L, index, "wait", 0),
+                           .retries = (unsigned)l_count_field(L, index, "retries", 5, 1000),
+                           .dry_run = l_flag_field(L, index, "dry_run"),
+                           .log = log};
+    out->wire.calls = calls;
+    out->wire.address = text_field(L, place, "address");
+    out->wire.words = words_field(L, place, "words", anchor);
+    out->wire.environment = words_field(L, index, "environment", anchor);
     lua_pop(L, 2);
 }
 
@@ -326,7 +309,6 @@ static int instrument_about(lua_State *L) {
     set_flag(L, "stateless", d->stateless);
     set_flag(L, "reads", d->reads);
     set_flag(L, "watchdog", d->watchdog);
-    set_flag(L, "knows_theta", mgd_instrument_has_theta(check(L)));
     return 1;
 }
 

@@ -141,6 +141,17 @@ static const char *flow_name(unsigned flow) {
     return flow < sizeof names / sizeof *names ? names[flow] : NULL;
 }
 
+mgd_wire_spec l_wire_settings(lua_State *L, int index) {
+    return (mgd_wire_spec){
+        .timeout = l_number_field(L, index, "timeout", 0),
+        .limit = (size_t)l_count_field(L, index, "limit", 0, 0x1p48),
+        .baud = (unsigned)l_count_field(L, index, "baud", 0, UINT32_MAX),
+        .stop_bits = (unsigned)l_count_field(L, index, "stop_bits", 0, 2),
+        .parity = (mgd_parity)l_choice_field(L, index, "parity", parity_name, MGD_PARITY_NONE),
+        .flow = (mgd_flow)l_choice_field(L, index, "flow", flow_name, MGD_FLOW_NONE),
+    };
+}
+
 /* Pushes a userdata of the strings of the list at `list`, which keeps them, with NULL at its end.
  */
 static const char *const *push_words(lua_State *L, int list) {
@@ -190,14 +201,7 @@ static int wire_open(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     l_wire *box = l_push_box(L, sizeof *box, L_WIRE);
-    mgd_wire_spec spec = {
-        .timeout = l_number_field(L, 1, "timeout", 0),
-        .limit = (size_t)l_count_field(L, 1, "limit", 0, 0x1p48),
-        .baud = (unsigned)l_count_field(L, 1, "baud", 0, UINT32_MAX),
-        .stop_bits = (unsigned)l_count_field(L, 1, "stop_bits", 0, 2),
-        .parity = (mgd_parity)l_choice_field(L, 1, "parity", parity_name, MGD_PARITY_NONE),
-        .flow = (mgd_flow)l_choice_field(L, 1, "flow", flow_name, MGD_FLOW_NONE),
-    };
+    mgd_wire_spec spec = l_wire_settings(L, 1);
     lua_getfield(L, 1, "to");
     read_target(L, 3, box, &spec);
     mgd_context ctx = {0};

@@ -16,6 +16,8 @@ typedef struct {
     mgd_wire_calls calls;
 } l_wire;
 
+/* Reads {timeout =, limit =, baud =, stop_bits =, parity =, flow =}. */
+mgd_wire_spec l_wire_settings(lua_State *L, int index);
 /* Makes the box's own calls those of the table that is its user value. */
 void l_wire_calls(l_wire *box);
 

@@ -6,6 +6,7 @@
 
 local core = require "mgd.core"
 local files = require "mgd.base.files"
+local link = require "mgd.hardware.link"
 local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
 local python = require "mgd.hardware.python"
@@ -58,14 +59,11 @@ M.SCHEMA = {
   { "log", type = "string", doc = "A file to which every exchange is added." },
   { "limit", type = "integer", min = 1, default = 2 ^ 30, unit = "bytes",
     doc = "Longest answer that is taken." },
-  { "baud", type = "integer", min = 1, default = 115200, unit = "Bd",
-    doc = "Speed of a serial port." },
-  { "parity", type = "string", default = "none", choices = { "none", "even", "odd" },
-    doc = "Of a serial port." },
-  { "flow", type = "string", default = "none", choices = { "none", "hardware", "software" },
-    doc = "Flow control of a serial port." },
-  { "stop_bits", type = "integer", default = 1, min = 1, max = 2, doc = "Of a serial port." },
 }
+
+for _, entry in ipairs(link.SERIAL) do
+  M.SCHEMA[#M.SCHEMA + 1] = entry
+end
 
 local WATCH = {
   { "every", type = "integer", required = true, min = 1, unit = "steps",
@@ -325,7 +323,6 @@ local about_of = record.kind("mgd.instrument", { "address", "identity", "dialect
 function methods:about(k)
   check(self, "about")
   local about = core.instrument.about(self.core, k or 1)
-  about.knows_theta = nil
   about.terminator = ("%q"):format(about.terminator):gsub("\\\n", "\\n"):gsub("\\13", "\\r")
   about.codes = about.codes:gsub("^,", ""):gsub(",$", "")
   return about_of(about)

@@ -15,6 +15,17 @@ local SILENCE = 0.05    -- seconds after which an answer without terminator has 
 local SHOWN = 60        -- bytes of a text in messages and in the log
 local ERRORS = 100      -- that are taken from a queue at once, at most
 
+-- Of a serial port.
+local SERIAL = {
+  { "baud", type = "integer", default = 115200, min = 1, unit = "Bd",
+    doc = "Speed of a serial port." },
+  { "parity", type = "string", default = "none", choices = { "none", "even", "odd" },
+    doc = "Of a serial port." },
+  { "flow", type = "string", default = "none", choices = { "none", "hardware", "software" },
+    doc = "Flow control of a serial port." },
+  { "stop_bits", type = "integer", default = 1, min = 1, max = 2, doc = "Of a serial port." },
+}
+
 local SCHEMA = {
   { "timeout", type = "number", default = 5, above = 0, unit = "s",
     doc = "Longest time to open, to send and to wait for an answer." },
@@ -26,14 +37,11 @@ local SCHEMA = {
   { "limit", type = "integer", default = 67108864, min = 1, unit = "bytes",
     doc = "Longest answer that is taken." },
   { "log", type = "string", doc = "A file to which every exchange is added, with its time." },
-  { "baud", type = "integer", default = 115200, min = 1, unit = "Bd",
-    doc = "Speed of a serial port." },
-  { "parity", type = "string", default = "none", choices = { "none", "even", "odd" },
-    doc = "Of a serial port." },
-  { "flow", type = "string", default = "none", choices = { "none", "hardware", "software" },
-    doc = "Flow control of a serial port." },
-  { "stop_bits", type = "integer", default = 1, min = 1, max = 2, doc = "Of a serial port." },
 }
+
+for _, entry in ipairs(SERIAL) do
+  SCHEMA[#SCHEMA + 1] = entry
+end
 
 local Link = naming.class("mgd.link", { "core", "log", "sent" })
 
@@ -364,4 +372,4 @@ local function open(to, opts)
   return self
 end
 
-return { open = open, SCHEMA = SCHEMA }
+return { open = open, SCHEMA = SCHEMA, SERIAL = SERIAL }

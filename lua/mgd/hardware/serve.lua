@@ -65,7 +65,7 @@ M.SCHEMA = {
     doc = "function(address, resource), called once it listens: 127.0.0.1:40123 and "
       .. "TCPIP::127.0.0.1::40123::SOCKET, /dev/pts/3 and ASRL/dev/pts/3, or - alone." },
   { "log", type = { "boolean", "function" }, default = false,
-    doc = "Whether clients, and what goes wrong with them, are told on standard error; or "
+    doc = "Whether clients, and what goes wrong with them, are reported on standard error; or "
       .. "function(text)." },
   options.stated "threads",
 }
