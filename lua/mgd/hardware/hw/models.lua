@@ -37,7 +37,7 @@ local PLACES = {
 local Model = naming.class("mgd.hw.model")
 
 local definition_of = record.kind("mgd.hw.model", { "params", "doc", "equation", "source", "check",
-  "compile", "apply", "stages", "page", "law" })
+  "compile", "apply", "stages", "page", "law", "version", "validity" })
 
 local description_of = record.kind "mgd.hw.description"
 
@@ -107,7 +107,9 @@ end
 
 -- Registers a model. `definition`: name, stages, doc, equation, source, params (a schema),
 -- check(where, p, given) and compile(p, emit, context): emit(kind, fields[, place]) adds a
--- primitive.
+-- primitive, context.warn(format, …) what its chip warns of once, such as figures outside of the
+-- law's `validity`, a sentence. `version`, 1 unless it is said, rises whenever the law computes
+-- something else: what was begun under an older one is refused.
 local function register(definition)
   local where = "hw." .. definition.name
   definitions[definition.name] = definition_of(definition)
@@ -187,6 +189,9 @@ end
 -- Compiles one stage: primitives are appended to `list`; the update's law goes to `out.update`.
 local function compile_stage(where, stage, models, list, out)
   local context = { stage = stage, mapping = nil, out = out, where = where }
+  function context.warn(format, ...)
+    out.warnings[#out.warnings + 1] = context.stream .. ": " .. format:format(...)
+  end
   local seen = {}
   for _, model in ipairs(models) do
     local definition = definitions[model.name]
@@ -214,9 +219,10 @@ end
 --- Compile the stages of a chip for the core.
 -- @tparam string where  opens messages
 -- @tparam table stages  stage name → model or list of models
--- @treturn table {models = list of primitives, update = table or nil, stages = name → list}
+-- @treturn table {models = list of primitives, update = table or nil, stages = name → list,
+--   warnings = list of sentences}
 function hw.compile(where, stages)
-  local out = { models = {}, stages = {} }
+  local out = { models = {}, stages = {}, warnings = {} }
   for stage in pairs(stages) do
     check_stage(where, stage)
   end
@@ -230,12 +236,15 @@ function hw.compile(where, stages)
   return out
 end
 
---- What a chip cannot show at a step of `dt` seconds, as a list of sentences.
+--- What a chip cannot show, at all or at a step of `dt` seconds, as a list of sentences.
 -- @tparam table compiled  what hw.compile gave
 -- @tparam number dt  seconds
 -- @treturn table
 function hw.check_time(compiled, dt)
   local warnings = {}
+  for i, warning in ipairs(compiled.warnings) do
+    warnings[i] = warning
+  end
   local function warn(m, format, ...)
     warnings[#warnings + 1] = m.stream:gsub("%..*", "") .. ": " .. format:format(...)
   end
