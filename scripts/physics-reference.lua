@@ -112,8 +112,9 @@ local function default_of(entry)
 end
 
 local function section(out, model)
-  out:write(("\n## hw.%s\n\n%s\n\n    %s\n\nStages: %s. Source: %s.\n\n"):format(model.name,
-    model.doc, model.equation, table.concat(model.stages, ", "), model.source))
+  out:write(("\n## hw.%s\n\n%s\n\n    %s\n\nStages: %s. Source: %s.%s\n\n"):format(model.name,
+    model.doc, model.equation, table.concat(model.stages, ", "), model.source,
+    model.version and (" Version %d of its law."):format(model.version) or ""))
   out:write "| parameter | must be | default | unit | meaning |\n|---|---|---|---|---|\n"
   for _, entry in ipairs(model.params) do
     local doc = entry.doc

@@ -40,7 +40,8 @@ describe("a forged checkpoint is refused", function()
 
   it("where parts of its text are of other types", function()
     says("not of this library", function(saved) saved.options.perturbation = true end)
-    says("not of this library", function(saved) saved.chip.stages = { weights = { true } } end)
+    says("a model 'true', which is unknown",
+      function(saved) saved.chip.stages = { weights = { true } } end)
     says("", function(saved) saved.options.eta = { schedule = { true, {} } } end)
     says("", function(saved) saved.chip.input = { "many" } end)
     says("", function(saved) saved.chip.layers = { true } end)

@@ -12,6 +12,7 @@
 -- again to `mgd.resume`.
 -- @module mgd.runs.checkpoint
 
+local chips = require "mgd.hardware.chip"
 local core = require "mgd.core"
 local data = require "mgd.data"
 local files = require "mgd.base.files"
@@ -108,6 +109,32 @@ local function find_data(saved, given, tensors, path)
   return set
 end
 
+-- The version of a model's law in the chip that was saved; nil where it had no such model. Of a
+-- chip with a function, which may have had any, only versions above 1 are known.
+local function saved_version(saved, stage, name)
+  if not saved.layers then
+    return saved.versions and saved.versions[name] or 1
+  end
+  for _, model in ipairs(saved.stages and saved.stages[stage] or {}) do
+    if model.name == name then
+      return model.version or 1
+    end
+  end
+end
+
+-- A chip that is given goes on by the laws that the saved one had.
+local function check_versions(saved, given, path)
+  for stage, models in pairs(chips.is_chip(given) and given.net and given.stages or {}) do
+    for _, model in ipairs(models) do
+      local version = saved_version(saved, stage, model.name)
+      local reason = version and hw.other_version(model.name, version)
+      if reason then
+        options.fail("mgd.resume", "%s: %s", path, reason)
+      end
+    end
+  end
+end
+
 -- The chip again, its network with the parameters that were saved.
 local function make_chip(saved, theta, path)
   local net = recipe.make_network(saved, function(layer)
@@ -116,9 +143,9 @@ local function make_chip(saved, theta, path)
   end)
   local plain = recipe.copy(saved.stages or {})
   plain.seed, plain.clock = saved.seed, saved.clock
-  return recipe.make_chip(plain, net:set_theta(theta), function(_, model)
-    return type(model) == "table" and hw.restore(model) or options.fail("mgd.resume",
-      "%s: its chip has a model '%s', which is unknown here", path, tostring(model.name))
+  return recipe.make_chip(plain, net:set_theta(theta), function(_, plain_model)
+    local model, reason = hw.restore(plain_model)
+    return model or options.fail("mgd.resume", "%s: %s", path, reason)
   end)
 end
 
@@ -135,6 +162,7 @@ local PARTS = {
     { "layers", type = "table" },
     { "stages", type = "table" },
     { "clock", type = "table" },
+    { "versions", type = "table" },
   } },
   { "data", {
     { "name", type = "string", required = true },
@@ -250,6 +278,7 @@ local function resume(path, opt, text, entries)
   local saved, tensors = parse(path, text, entries)
   check_given(saved, opt, path)
   check_parameters(saved, opt, path)
+  check_versions(saved.chip, opt.chip, path)
   local resolved = saved.options
   if resolved.perturbation and type(resolved.perturbation) ~= "table" then
     options.fail("mgd.resume", DAMAGED, path)
@@ -295,7 +324,8 @@ end
 --   where they were functions; `data`, the same data set from elsewhere; `threads`; `record`
 -- @treturn run
 -- @raise on a file that is missing, damaged, or no checkpoint; on functions that were not given; on
---   a chip with another number of parameters; on another data set, or one that is missing here
+--   a chip with another number of parameters; on another data set, or one that is missing here; on
+--   a model whose law had another version
 -- @usage local run = mgd.resume "x.ckpt"
 -- @usage local run = mgd.resume("x.ckpt", {eta = function(step) return 0.5 / (1 + step) end})
 function M.resume(path, given)

@@ -2,8 +2,9 @@
 -- two such differ. Checkpoints, experiments, the store and logs are written in its terms.
 --
 --     network   {input =, dtype =, layers = list of {kind =, …}}
---     chip      {seed =, clock =, STAGE = list of {name =, params =}}; {parameters =} of one in
---               Lua, and of an instrument with {address =, identity =, description =}
+--     chip      {seed =, clock =, STAGE = list of {name =, params =, version =}}: `version` is that
+--               of the model's law, and stands where it is above 1; {parameters =} of one in Lua,
+--               and of an instrument with {address =, identity =, description =}
 --     data      {name =, options =}; of tensors of the user's {name =, dtype =, fingerprint =}
 --     training  options of mgd.train, but for chip, data and record
 -- @module mgd.runs.recipe
@@ -134,7 +135,7 @@ end
 --- The chip again.
 -- @tparam table plain
 -- @tparam network net
--- @tparam function make (stage, {name =, params =}) → model; raises where it knows none
+-- @tparam function make (stage, {name =, params =, version =}) → model; raises where it knows none
 function M.make_chip(plain, net, make)
   local opt = {}
   for name, value in pairs(plain) do

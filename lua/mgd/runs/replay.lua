@@ -78,10 +78,9 @@ local function make_again(plain, theta, path)
     fail(path, "its network has a layer '%s', which is unknown here",
       tostring(type(layer) == "table" and layer.kind))
   end)
-  return recipe.make_chip(plain.chip, net:set_theta(theta), function(_, model)
-    return type(model) == "table" and hw.restore(model)
-      or fail(path, "its chip has a model '%s', which is unknown here",
-        tostring(type(model) == "table" and model.name))
+  return recipe.make_chip(plain.chip, net:set_theta(theta), function(_, plain_model)
+    local model, reason = hw.restore(plain_model)
+    return model or fail(path, "%s", reason)
   end)
 end
 
@@ -202,7 +201,8 @@ end
 -- @treturn chip whose field `replays` has `first` and `last` (it holds the steps from `first` to
 --   before `last`), `cut` (the file does not end whole), `functions` (names of options that were
 --   some), `identity` and `description` (of an instrument), and `replays:options()`
--- @raise on a file that is missing, damaged before its first step, or no recording
+-- @raise on a file that is missing, damaged before its first step, or no recording; on a model
+--   whose law had another version
 -- @usage
 -- local chip = mgd.chip.replay "session.mgdrec"
 -- local run = mgd.train(chip.replays:options())

@@ -11,10 +11,22 @@ local M = {}
 
 M.FORMAT = 3 -- of the text; that of the file around it is the core's
 
+-- Versions above 1 of the laws of a chip's models, by name; nil where there are none.
+local function versions_of(chip)
+  local versions = {}
+  for _, models in pairs(chip.stages) do
+    for _, model in ipairs(models) do
+      versions[model.name] = model:describe().version
+    end
+  end
+  return next(versions) and versions or nil
+end
+
 -- The recipe of the chip, as the format has it.
 local function saved_chip(chip)
   if chip.has_function then
-    return chip.net and { parameters = chip.num_parameters } or recipe.chip(chip)
+    return chip.net and { parameters = chip.num_parameters, versions = versions_of(chip) }
+      or recipe.chip(chip)
   end
   local plain, stages = recipe.network(chip.net), recipe.chip(chip)
   plain.parameters, plain.seed, plain.clock = chip.num_parameters, chip.seed, chip.clock

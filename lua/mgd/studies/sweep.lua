@@ -208,7 +208,7 @@ end
 --- What the store knows so far, without running anything.
 -- @treturn result
 function Sweep:result()
-  local id = self.store:prepare("SELECT id FROM sweeps WHERE name = ?"):first(self.name)
+  local id = Ledger.find(self, self.store, "sweep:result")
   if not id then
     options.fail("sweep:result", "sweep '%s' has not been run yet", self.name)
   end

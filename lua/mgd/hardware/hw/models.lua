@@ -39,7 +39,7 @@ local Model = naming.class("mgd.hw.model")
 local definition_of = record.kind("mgd.hw.model", { "params", "doc", "equation", "source", "check",
   "compile", "apply", "stages", "page", "law", "version", "validity" })
 
-local description_of = record.kind "mgd.hw.description"
+local description_of = record.kind("mgd.hw.description", { "version" })
 
 local definitions = {}
 
@@ -82,9 +82,14 @@ function Model:__tostring()
   return ("%s{%s}"):format(self.name, table.concat(parts, ", "))
 end
 
---- Name, parameters and their units, as a plain table.
+local function version_of(name)
+  return definitions[name].version or 1
+end
+
+--- Name and parameters as a plain table, and `version`, that of the law, where it is above 1.
 function Model:describe()
-  local plain = { name = self.name, params = {} }
+  local version = version_of(self.name)
+  local plain = { name = self.name, params = {}, version = version > 1 and version or nil }
   for key, value in pairs(self.params) do
     plain.params[key] = value
   end
@@ -141,10 +146,38 @@ function hw.known(name)
   return definitions[name]
 end
 
---- The model again from what `describe` gave; nil where it is not known here.
+--- Why what was made with a version of a model's law is not to go on here.
+-- @tparam string name  of a model that is known
+-- @param version  as `describe` gave it: nil is 1
+-- @treturn string|nil  "made with …", to be put behind what it is about; nil where it can go on
+function hw.other_version(name, version)
+  local here = version_of(name)
+  version = version == nil and 1 or version
+  if version == here then
+    return nil
+  end
+  local newer = type(version) == "number" and version > here
+  return ("made with version %s of the law of hw.%s, which is version %d here and computes "
+    .. "something else: begin again, or go on with %s"):format(figure(version), name, here,
+    newer and "a newer mgd-lua" or "the mgd-lua that made it")
+end
+
+--- The model again from what `describe` gave, in this process or an earlier one.
+-- @tparam table plain
+-- @treturn model|nil
+-- @treturn string|nil why there is none: it is not known here, or its law was another
 function hw.restore(plain)
-  local definition = definitions[plain.name]
-  return definition and not definition.apply and hw[plain.name](plain.params) or nil
+  local name = type(plain) == "table" and plain.name
+  local definition = definitions[name]
+  if not definition or definition.apply then
+    return nil, ("its chip has a model '%s', which is unknown here")
+      :format(tostring(name or plain))
+  end
+  local reason = hw.other_version(name, plain.version)
+  if reason then
+    return nil, reason
+  end
+  return hw[name](plain.params)
 end
 
 -- ---- compiling ----------------------------------------------------------------------------------

@@ -312,9 +312,14 @@ function Experiment:save(path)
   files.write(where, path, format, self.plain)
 end
 
---- The experiment again from what `resolved` gave.
+--- The experiment again from what `resolved` gave, here or where another version of a law was; or
+-- from what somebody wrote.
+-- @tparam table content
+-- @treturn experiment
+-- @raise on a model whose law had another version
 function M.from_plain(content)
   content = recipe.copy(content)
+  parts.date_models(content)
   if type(content.training) == "table" then
     recipe.restore_training(content.training)
   end

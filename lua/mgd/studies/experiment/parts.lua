@@ -5,7 +5,8 @@
 --
 --     network   {sizes = {2, 2, 1}, activation =, output =, dtype =} or {input =, layers =,
 --               dtype =}
---     chip      {seed =, clock =, STAGE = list of {name =, params =}}, or a chip in Lua
+--     chip      {seed =, clock =, STAGE = list of {name =, params =, version =}}, or a chip in Lua;
+--               without `version` a model is of the present version of its law
 --     data      {name =, options =}, or a data set
 --     training  options of mgd.train
 -- @module mgd.studies.experiment.parts
@@ -159,13 +160,13 @@ end
 
 -- ---- chips --------------------------------------------------------------------------------------
 
--- Whether something is {name =, params =}.
+-- Whether something is {name =, params =, version =}.
 local function is_plain_model(value)
   if not is_plain(value) or type(value.name) ~= "string" then
     return false
   end
   for key in pairs(value) do
-    if key ~= "name" and key ~= "params" then
+    if key ~= "name" and key ~= "params" and key ~= "version" then
       return false
     end
   end
@@ -243,8 +244,58 @@ function M.make_chip(spec, net)
     return spec
   end
   return recipe.make_chip(spec, net, function(stage, model)
-    return hw.known(model.name) and hw[model.name](model.params) or unknown_model(stage, model.name)
+    if not hw.known(model.name) then
+      unknown_model(stage, model.name)
+    end
+    local reason = model.version ~= nil and hw.other_version(model.name, model.version)
+    if reason then
+      options.fail(WHERE .. ": chip", "stage '%s': %s; a model without 'version' is by the present "
+        .. "law", stage, reason)
+    end
+    return hw[model.name](model.params)
   end)
+end
+
+-- Options of mgd.train that every resolved experiment has and nobody gives all of.
+local FILLED_IN = { "convention", "dt", "engine", "optimizer", "seed", "shuffle" }
+
+-- Whether a table of options has every default filled in, as `experiment:resolved` gives it.
+local function is_resolved(content)
+  local training = content.training
+  local filled = is_plain(training) and is_plain(content.seeds) and content.every ~= nil
+  for _, name in ipairs(FILLED_IN) do
+    filled = filled and training[name] ~= nil
+  end
+  return filled
+end
+
+--- Why what came of a resolved experiment is not to go on here: a model's law had another version.
+-- @tparam table content
+-- @treturn string|nil
+function M.other_version(content)
+  for _, entry in ipairs(hw.STAGES) do
+    for _, model in ipairs(content.chip[entry[1]] or {}) do
+      local reason = hw.known(model.name) and hw.other_version(model.name, model.version)
+      if reason then
+        return reason
+      end
+    end
+  end
+end
+
+--- Says the versions of laws in an experiment that was saved: where it says none, that is 1. What
+-- is written by hand means the present laws, and stays as it is.
+-- @tparam table content is changed
+function M.date_models(content)
+  local chip = is_resolved(content) and is_plain(content.chip) and content.chip or {}
+  for _, entry in ipairs(hw.STAGES) do
+    local models = chip[entry[1]]
+    for _, model in ipairs(is_plain(models) and models or {}) do
+      if is_plain(model) and model.version == nil then
+        model.version = 1
+      end
+    end
+  end
 end
 
 -- ---- data ---------------------------------------------------------------------------------------

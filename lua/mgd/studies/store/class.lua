@@ -15,6 +15,7 @@ local files = require "mgd.base.files"
 local json = require "mgd.text.json"
 local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
+local parts = require "mgd.studies.experiment.parts"
 local recipe = require "mgd.runs.recipe"
 local Query = require "mgd.studies.store.query"
 local Record = require "mgd.studies.store.record"
@@ -439,7 +440,22 @@ local function first_difference(store, id, exp)
   return "what it is made of" -- the order of models, which is no parameter
 end
 
+--- Why an experiment of the store, by its number, is not to go on here: a model's law had another
+-- version.
+-- @treturn string|nil
+function Store:other_version(id)
+  local text = self:prepare("SELECT resolved FROM experiments WHERE id = ?"):first(id)
+  return parts.other_version(json.decode(text, function()
+    options.fail("store", "%s is damaged: the text of experiment %d cannot be read", self.path, id)
+  end))
+end
+
 local function refuse_other(store, id, exp)
+  local reason = store:other_version(id)
+  if reason then
+    options.fail("store", "%s holds an experiment named '%s' that was %s; give this one a name of "
+      .. "its own, by exp:with{name = …}", store.path, exp.name, reason)
+  end
   local path, there, here = first_difference(store, id, exp)
   options.fail("store", "%s holds another experiment named '%s': %s differs%s; give this one a "
     .. "name of its own, by exp:with{name = …}", store.path, exp.name, path,

@@ -353,6 +353,11 @@ function Query:experiment(name)
     options.fail(where, "the data of '%s' were tensors, which are not in the store: only its "
       .. "parameters can be read", name)
   end
+  local reason = self:other_version(id)
+  if reason then
+    options.fail(where, "'%s' was %s; store:query and store:summary still read its results", name,
+      reason)
+  end
   return experiment.from_plain(content)
 end
 

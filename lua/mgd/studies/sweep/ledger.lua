@@ -60,6 +60,43 @@ local function add_batches(store, id, batches)
   end
 end
 
+-- Why a sweep of the store is not to go on here: a law of its points had another version.
+local function other_version(store, id)
+  for row in store:prepare("SELECT experiment FROM points WHERE sweep = ? ORDER BY number"):rows(id)
+  do
+    local reason = store:other_version(row[1])
+    if reason then
+      return reason
+    end
+  end
+end
+
+-- The number of a sweep in a store, nil where it has none of that name.
+-- @raise where that is another one
+local function find(sweep, store, content, where)
+  local id, text = store:prepare("SELECT id, definition FROM sweeps WHERE name = ?")
+    :first(sweep.name)
+  local differs = id and difference(text, content)
+  local reason = differs and other_version(store, id)
+  if reason then
+    options.fail(where, "the store has a sweep named '%s' that was %s; give this one a name of its "
+      .. "own", sweep.name, reason)
+  elseif differs then
+    options.fail(where, "the store has another sweep named '%s', of other points or another base "
+      .. "(%s): give this one a name of its own", sweep.name, differs)
+  end
+  return id
+end
+
+--- The number of a sweep in a store, nil where it has not been run yet.
+-- @tparam table sweep `name`, `experiments`, `points`
+-- @tparam store store
+-- @tparam string where opens messages
+-- @raise where the store has another sweep of that name
+function M.find(sweep, store, where)
+  return find(sweep, store, definition_of(sweep.experiments, sweep.points), where)
+end
+
 --- The ledger of a sweep in a store: entered now, or found with the same content.
 -- @tparam table sweep `name`, `experiments`, `points`, `first`, `last`
 -- @tparam store store
@@ -68,14 +105,9 @@ end
 function M.open(sweep, store, plan)
   local content, id = definition_of(sweep.experiments, sweep.points), nil
   store:transaction(function()
-    local text
-    id, text = store:prepare("SELECT id, definition FROM sweeps WHERE name = ?"):first(sweep.name)
-    local differs = id and difference(text, content)
-    if differs then
-      options.fail("sweep:run", "the store has another sweep named '%s', of other points or "
-        .. "another base (%s): give this one a name of its own", sweep.name, differs)
-    elseif not id then
-      text = json.encode(content)
+    id = find(sweep, store, content, "sweep:run")
+    if not id then
+      local text = json.encode(content)
       store:prepare("INSERT INTO sweeps (name, hash, definition) VALUES (?, ?, ?)"):run(sweep.name,
         core.base.sha256(text), text)
       id = store.db:last_id()
