@@ -440,16 +440,6 @@ describe("faults", function()
     is_share(0.97, out, function(x) return x == 3 end, "there")
   end)
 
-  it("ir_drop: w·(1 − ratio·|w|/w_max·segments), not past zero", function()
-    for _, dtype in ipairs(TYPES) do -- tried out, device i is i segments away
-      all_near(map(GRID, function(w, i)
-        return w * math.max(1 - 0.02 * math.abs(w) / 0.5 * i, 0)
-      end), row(hw.ir_drop { ratio = 0.02, w_max = 0.5 }, GRID, {}, dtype),
-        dtype == "f64" and 1e-12 or 1e-6)
-    end
-    near(0, row(hw.ir_drop { ratio = 1 }, { 0, 1 })[2], 0)
-  end)
-
   it("crosstalk: each neighbour's value as it was", function()
     for _, stage in ipairs { "weights", "perturbation", "update" } do
       for _, n in ipairs { 1, 2, 7, 8, 9, 16, 17, 40 } do

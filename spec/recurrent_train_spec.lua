@@ -308,20 +308,42 @@ describe("a simulated chip", function()
     local cost = mgd.train { chip = chip, data = { x = x, y = y } }:evaluate().cost
     local theta = net:theta()
     local read = theta:clone()
-    for i = 1, #theta do
-      local segments
-      if i <= h * f then
-        segments = math.ceil(i / f) + (f + h - (i - 1) % f)
-      elseif i <= h * (f + h) then
-        segments = math.ceil((i - h * f) / h) + (h - (i - h * f - 1) % h)
-      elseif i <= h * (f + h + 1) then
-        segments = i - h * (f + h)
-      else -- the dense layer: one output of h inputs, and its bias
-        local at = i - h * (f + h + 1)
-        segments = at <= h and 1 + (h - (at - 1)) or 1
+    -- one wire: sites of its devices, by output; the last is the bias, which is at the amplifier
+    local function lower(sites)
+      local outputs, inputs = #sites, #sites[1] - 1
+      local function both(a, b)
+        return theta[a] * theta[b] > 0 and math.abs(theta[b]) or 0
       end
-      read[i] = theta[i] * math.max(1 - ratio * math.abs(theta[i]) * segments, 0)
+      for o = 1, outputs do
+        for i = 1, inputs + 1 do
+          local own, sum = sites[o][i], 0
+          for k = 1, outputs do
+            sum = sum + both(own, sites[k][i]) * math.min(o, k)
+          end
+          for l = 1, inputs do
+            sum = sum + both(own, sites[o][l]) * (inputs + 1 - math.max(i, l))
+          end
+          read[own] = theta[own] / (1 + ratio * sum)
+        end
+      end
     end
+    local sites = {}
+    for o = 1, h do
+      sites[o] = {}
+      for i = 1, f do
+        sites[o][i] = (o - 1) * f + i
+      end
+      for i = 1, h do
+        sites[o][f + i] = h * f + (o - 1) * h + i
+      end
+      sites[o][f + h + 1] = h * (f + h) + o
+    end
+    lower(sites)
+    local dense = {}
+    for i = 1, h + 1 do
+      dense[i] = h * (f + h + 1) + i
+    end
+    lower { dense }
     local _, expected = net:set_theta(read):gradient(x, y, "mse")
     assert.is_true(math.abs(cost - expected) < 1e-13)
   end)

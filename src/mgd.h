@@ -469,7 +469,9 @@ typedef enum {
     MGD_HW_LEAK,      /* offset + (v − offset)·e^(−t/τ_i), τ_i = tau·(1 + tau_spread·z) */
     MGD_HW_DIFFUSION, /* v + sigma·√t·z while time passes */
     MGD_HW_STUCK,     /* shares fraction[0 … 2] of the devices stand at low, at high, anywhere */
-    MGD_HW_IR_DROP,   /* v·(1 − strength·|v|/scale·distance), at least 0 of it */
+    MGD_HW_IR_DROP, /* voltage lost on the wires of an array, strength: the resistance of a segment
+                     * over that of a device at mapping.g_max; see docs/physics/wires.md */
+    MGD_HW_NODAL,   /* the same by solving the circuit of wires and devices */
     MGD_HW_CROSSTALK, /* v_i + strength·(v_{i−1} + v_{i+1}) along a line */
     MGD_HW_LOW_PASS,  /* `poles` poles of time constant tau */
     MGD_HW_HIGH_PASS, /* one pole of time constant tau */

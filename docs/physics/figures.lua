@@ -184,8 +184,8 @@ local RECIPES = {
       return 0.5 * math.sin(i / 4)
     end })
   end },
-  ir_drop = { { x = "segments of wire", y = "weight" }, function()
-    return along(hw.ir_drop { ratio = 0.01 }, { value = function()
+  ir_drop = { { x = "input along the wire of one output", y = "weight" }, function()
+    return along(hw.ir_drop { ratio = 5e-4 }, { value = function()
       return 0.8
     end })
   end },

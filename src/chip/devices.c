@@ -74,7 +74,7 @@ static mgd_status open_part(const opening *o, mgd_hw_place place, part_kind kind
     MGD_TRY(mgd_hw_chain_open(o->ctx, spec->models, spec->num_models, place, s->dt, seed,
                               o->task->seed, dtype, &p->chain));
     p->chain.number = s->num_chains++;
-    p->chain.geometry = (mgd_hw_geometry){s->chip->distance, s->chip->joined};
+    p->chain.geometry = (mgd_hw_geometry){s->chip->joined, s->chip->arrays, s->chip->num_arrays};
     place_part(s, p);
     return MGD_OK;
 }

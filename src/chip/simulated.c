@@ -42,6 +42,7 @@ mgd_hw_frame mgd_simulated_parameters(const simulated *s, worker *w, size_t unit
                       .tick = step * MGD_HW_TICKS,
                       .ticks = MGD_HW_TICKS,
                       .step = s->dt,
+                      .scratch = w ? w->scratch : NULL, /* none while devices are drawn */
                       .time = s->origin + (double)step * s->dt};
     if (s->times)
         set_held(s, w, unit, step, &f);

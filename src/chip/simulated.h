@@ -42,8 +42,9 @@ typedef struct {
     mgd_net *net;
     mgd_chip_spec spec; /* owns its models and update */
     mgd_plan bare; /* where sums or neurons have models; else empty, and the network's own serves */
-    double *distance; /* (P) see mgd_hw_geometry */
-    uint8_t *joined;
+    uint8_t *joined;      /* (P) see mgd_hw_geometry */
+    mgd_hw_array *arrays; /* (vertices), of layers that have one */
+    size_t num_arrays;
     bool remembers; /* it has models with a memory */
 } simulated_chip;
 
@@ -56,6 +57,7 @@ typedef struct {
     double *sum;                /* (signals × lanes of costs) */
     double *hit, *moves;        /* (W); moves: 0 where the replica has stopped */
     char *held;                 /* (W) reals: see mgd_hw_frame */
+    char *scratch;              /* of models of driven weights: see mgd_hw_frame */
     uint32_t *index, *copy;     /* (W) samples in the set, and their places in the batch */
     size_t used;                /* samples: lanes of a probe that hold some */
     char *undo;                 /* a unit's states, where a function of the user's may fail */

@@ -4,7 +4,9 @@
 
 #include "simulated.h"
 
+#include "../base/number.h"
 #include "../hw/check.h"
+#include "../hw/wires.h"
 
 #include <math.h>
 #include <string.h>
@@ -30,50 +32,83 @@ static void chip_free(mgd_chip *chip) {
     }
     mgd_free(update);
     mgd_free((void *)c->spec.models);
-    mgd_free(c->distance);
     mgd_free(c->joined);
+    mgd_free(c->arrays);
     mgd_plan_close(&c->bare);
     mgd_free(c);
 }
 
-/* Of a recurrent layer: the wire of a state has the inputs on it, then all states. */
-static void lay_out_recurrent(const mgd_vertex *node, double *distance, uint8_t *joined) {
-    size_t states = mgd_vertex_states(node), inputs = node->in.features / node->length;
-    for (size_t o = 0; o < states; o++)
-        for (size_t in = 0; in < inputs + states; in++) {
-            size_t at = in < inputs ? o * inputs + in : states * inputs + o * states + in - inputs;
-            distance[at] = (double)(o + 1) + (double)(inputs + states - in);
-            joined[at] = in != 0 && in != inputs;
-        }
-    for (size_t i = states * (inputs + states); i < node->count; i++) { /* biases */
-        size_t o = i - states * (inputs + states);
-        distance[i] = (double)(o + 1);
-        joined[i] = o > 0;
+/* The weights of a layer as an array of wires; false where they are none. Those of a recurrent
+ * layer have its states as inputs, too. */
+static bool array_of(const mgd_vertex *node, mgd_hw_array *out) {
+    mgd_hw_array a = {.num_blocks = 1, .bias = SIZE_MAX};
+    size_t first = node->first, fed = 0;
+    if (mgd_layer_is_recurrent(node->kind)) {
+        a.outputs = fed = mgd_vertex_states(node);
+        a.inputs = node->in.features / node->length;
+    } else if (node->kind == MGD_LAYER_CONV2D || node->kind == MGD_LAYER_DENSE) {
+        a.outputs = node->kind == MGD_LAYER_CONV2D ? node->out.size[0] : node->out.features;
+        a.inputs = (node->count - a.outputs) / a.outputs;
+    } else {
+        return false;
     }
+    a.block[0].first = first;
+    a.block[0].width = a.inputs;
+    first += a.outputs * a.inputs;
+    if (fed > 0) {
+        a.num_blocks = 2;
+        a.block[1].first = first;
+        a.block[1].width = fed;
+        a.inputs += fed;
+        first += a.outputs * fed;
+    }
+    if (first < node->first + node->count)
+        a.bias = first;
+    *out = a;
+    return true;
 }
 
-/* Each row of a layer's weights is a wire along which its devices lie, each output one across; the
- * bias is the last device of its output's wire. Segments of wire from the driver and to the sense
- * amplifier: o + 1 and I − i. */
+/* The devices of an output's wire lie side by side, and so do the biases; parameters of layers that
+ * are no array, one after the other. */
 static void lay_out(simulated_chip *c) {
     for (size_t n = 0; n < c->net->num_vertices; n++) {
         const mgd_vertex *node = &c->net->vertices[n];
-        if (mgd_layer_is_recurrent(node->kind)) {
-            lay_out_recurrent(node, c->distance + node->first, c->joined + node->first);
+        mgd_hw_array *a = &c->arrays[c->num_arrays];
+        for (size_t i = 1; i < node->count; i++)
+            c->joined[node->first + i] = 1;
+        if (node->count == 0 || !array_of(node, a))
             continue;
-        }
-        size_t outputs = node->kind == MGD_LAYER_CONV2D ? node->out.size[0] : node->out.features;
-        size_t inputs = outputs && node->count > outputs ? (node->count - outputs) / outputs : 0;
-        if (node->kind == MGD_LAYER_MZI_MESH) /* phases one after the other along the light */
-            inputs = 0;
-        for (size_t i = 0; i < node->count; i++) {
-            size_t o = inputs ? i / inputs : 0, in = inputs ? i % inputs : i;
-            bool bias = inputs > 0 && i >= inputs * outputs;
-            c->distance[node->first + i] =
-                bias ? (double)(i - inputs * outputs + 1) : (double)(o + 1) + (double)(inputs - in);
-            c->joined[node->first + i] = bias ? i > inputs * outputs : in > 0;
-        }
+        c->num_arrays++;
+        for (size_t o = 0; o < a->outputs; o++)
+            for (size_t b = 0; b < a->num_blocks; b++)
+                c->joined[a->block[b].first + o * a->block[b].width] = 0;
+        if (a->bias != SIZE_MAX)
+            c->joined[a->bias] = 0;
     }
+}
+
+#define FLOP_RATE 2e9 /* of the solution of a circuit, about */
+#define MOST_FLOP 4e9 /* of one array, at each evaluation */
+
+/* Circuits are solved at each evaluation: those that nobody would wait for are refused. */
+static mgd_status check_circuits(mgd_context *ctx, const simulated_chip *c) {
+    bool solved = false;
+    for (size_t i = 0; i < c->spec.num_models; i++)
+        solved = solved ||
+                 (c->spec.models[i].kind == MGD_HW_NODAL && !mgd_hw_is_neutral(&c->spec.models[i]));
+    for (size_t n = 0; n < c->num_arrays && solved; n++) {
+        const mgd_hw_array *a = &c->arrays[n];
+        double flop = mgd_hw_nodal_flop(a);
+        if (flop > MOST_FLOP)
+            return mgd_fail(
+                ctx, MGD_ERR_ARGUMENT,
+                "chip: hw.ir_drop with solve = \"nodal\": an array of %zu×%zu devices is "
+                "a circuit of %zu nodes, which takes about %s s for each evaluation: "
+                "expected at most %s s; solve = \"first_order\" has no such limit",
+                a->outputs, a->inputs, mgd_hw_nodes(a), MGD_NUMBER(ceil(flop / FLOP_RATE)),
+                MGD_NUMBER(MOST_FLOP / FLOP_RATE));
+    }
+    return MGD_OK;
 }
 
 static mgd_status copy_doubles(mgd_context *ctx, const double **field, size_t count) {
@@ -183,10 +218,11 @@ static mgd_status chip_prepare(mgd_context *ctx, simulated_chip *c, const mgd_ch
     place_products(c->net, (mgd_hw_model *)c->spec.models, c->spec.num_models);
     if (looks_inside(&c->spec))
         MGD_TRY(mgd_plan_open(ctx, c->net, MGD_PLAN_BARE, &c->bare));
-    if (!mgd_take(&c->distance, parameters, sizeof(double)) || !mgd_take(&c->joined, parameters, 1))
+    if (!mgd_take(&c->joined, parameters + 1, 1) ||
+        !mgd_take(&c->arrays, c->net->num_vertices + 1, sizeof(mgd_hw_array)))
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: places of %zu parameters", parameters);
     lay_out(c);
-    return MGD_OK;
+    return check_circuits(ctx, c);
 }
 
 static bool is_ideal(const mgd_chip_spec *spec) {

@@ -14,13 +14,13 @@ typedef struct {
     mgd_hw_frame frame;
     size_t real, sites, padded;
     char *values, *change, *coefs, *states;
-    double *distance;
     uint8_t *joined;
+    mgd_hw_array array; /* they lie on the wire of one output */
     void *kept[MGD_HW_KEPT];
 } bench;
 
 static void bench_close(bench *b) {
-    void *blocks[] = {b->values, b->change, b->coefs, b->states, b->distance, b->joined};
+    void *blocks[] = {b->values, b->change, b->coefs, b->states, b->joined, b->frame.scratch};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mgd_free(blocks[i]);
     for (size_t i = 0; i < MGD_HW_KEPT; i++)
@@ -45,7 +45,6 @@ static mgd_status bench_open(mgd_context *ctx, const mgd_hw_conditions *c, mgd_d
     bool taken = mgd_take(&b->values, b->padded, real) && mgd_take(&b->change, b->padded, real) &&
                  mgd_take(&b->coefs, coefs + 1, b->padded * real) &&
                  mgd_take(&b->states, states + 1, b->padded * real) &&
-                 mgd_take(&b->distance, sites + 1, sizeof(double)) &&
                  mgd_take(&b->joined, sites + 1, 1);
     for (size_t i = 0; i < MGD_HW_KEPT && taken; i++)
         taken = mgd_take(&b->kept[i], b->padded, real);
@@ -54,10 +53,9 @@ static mgd_status bench_open(mgd_context *ctx, const mgd_hw_conditions *c, mgd_d
         *b = (bench){0};
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: %zu devices", sites);
     }
-    for (size_t i = 0; i < sites; i++) {
-        b->distance[i] = (double)(i + 1);
+    for (size_t i = 0; i < sites; i++)
         b->joined[i] = i > 0;
-    }
+    b->array = (mgd_hw_array){1, sites, 1, {{0, sites}}, SIZE_MAX};
     return MGD_OK;
 }
 
@@ -113,6 +111,15 @@ static bool is_read(size_t place) {
     return place != MGD_HW_AT_MEMORY;
 }
 
+static mgd_status open_scratch(mgd_context *ctx, const mgd_hw_chain *chains, bench *b) {
+    size_t most = 0;
+    for (size_t place = 0; place < MGD_HW_PLACE_COUNT; place++) {
+        size_t bytes = mgd_hw_chain_scratch(&chains[place], b->frame.width * b->real);
+        most = bytes > most ? bytes : most;
+    }
+    return mgd_allocate(ctx, "wires", most + 1, 1, &b->frame.scratch);
+}
+
 static mgd_status apply_chains(mgd_context *ctx, mgd_hw_chain *chains, const mgd_hw_conditions *c,
                                mgd_tensor *t) {
     size_t coefs = 0, states = 0;
@@ -126,13 +133,15 @@ static mgd_status apply_chains(mgd_context *ctx, mgd_hw_chain *chains, const mgd
     for (size_t place = 0; place < MGD_HW_PLACE_COUNT; place++) {
         mgd_hw_chain *chain = &chains[place];
         chain->number = place;
-        chain->geometry = (mgd_hw_geometry){b.distance, b.joined};
+        chain->geometry = (mgd_hw_geometry){b.joined, &b.array, 1};
         mgd_hw_chain_draw(chain, &b.frame, b.coefs + coefs * b.padded * b.real);
         mgd_hw_chain_start(chain, &b.frame, b.states + states * b.padded * b.real);
         coefs += chain->num_coefs;
         states += chain->num_states;
     }
-    mgd_status status = apply_rows(ctx, chains, &b, t);
+    mgd_status status = open_scratch(ctx, chains, &b);
+    if (status == MGD_OK)
+        status = apply_rows(ctx, chains, &b, t);
     bench_close(&b);
     return status;
 }

@@ -92,6 +92,16 @@ void mgd_hw_chain_start(const mgd_hw_chain *chain, const mgd_hw_frame *f, void *
     }
 }
 
+size_t mgd_hw_chain_scratch(const mgd_hw_chain *chain, size_t lane_bytes) {
+    size_t most = 0;
+    for (size_t i = 0; i < chain->num_ops; i++) {
+        const mgd_hw_type *type = chain->ops[i].type;
+        size_t bytes = type->scratch ? type->scratch(&chain->geometry, lane_bytes) : 0;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
 mgd_status mgd_hw_chain_apply(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw_frame *f,
                               const void *coefs, void *states, void *values) {
     for (size_t i = 0; i < chain->num_ops; i++) {

@@ -79,13 +79,29 @@ struct mgd_hw_frame {
     bool still;             /* settled and without noise: what probes see; … */
     bool noisy;             /* … or with noise, as predictions may be: of draw `tick`, … */
     uint64_t at_step;       /* … at this step */
-    bool keeping; /* time passes for what is stored, `held` of it: leak and diffusion act */
+    bool keeping;  /* time passes for what is stored, `held` of it: leak and diffusion act */
+    void *scratch; /* mgd_hw_chain_scratch bytes, for the models that ask for some */
 };
+
+#define MGD_HW_MAX_BLOCKS 2 /* of inputs of an array: those of a layer, and its own states */
+
+/* Weights that lie where wires cross: device (o, i) leads from the wire of input i to that of
+ * output o. Inputs come in blocks, side by side: device (o, j) of a block is site first + o·width +
+ * j. An input's driver is before output 0, an output's amplifier behind its last input; a bias is a
+ * device at the amplifier, on an input wire of its own. */
+typedef struct {
+    size_t outputs, inputs, num_blocks; /* inputs: of all blocks, without the bias */
+    struct {
+        size_t first, width;
+    } block[MGD_HW_MAX_BLOCKS];
+    size_t bias; /* site of that of output 0, the others behind it; SIZE_MAX: there is none */
+} mgd_hw_array;
 
 /* What sites know of their neighbourhood. */
 typedef struct {
-    const double *distance; /* (n) segments of wire to and from the device */
-    const uint8_t *joined;  /* (n) 1 where the site lies beside the one before, on one line */
+    const uint8_t *joined; /* (n) 1 where the site lies beside the one before, on one line */
+    const mgd_hw_array *arrays;
+    size_t num_arrays;
 } mgd_hw_geometry;
 
 /* ---- writing parameters ---------------------------------------------------------------------- */
@@ -175,6 +191,9 @@ void mgd_hw_name_streams(mgd_hw_op *op, const char *stream, uint64_t seed, uint6
  * rest, (num_states × rows × width). */
 void mgd_hw_chain_draw(const mgd_hw_chain *chain, const mgd_hw_frame *f, void *coefs);
 void mgd_hw_chain_start(const mgd_hw_chain *chain, const mgd_hw_frame *f, void *states);
+
+/* Bytes that the models of a chain need while they act on values of `lane_bytes` a row. */
+size_t mgd_hw_chain_scratch(const mgd_hw_chain *chain, size_t lane_bytes);
 
 /* values ← chain(values). Fails when a function of the user's does. */
 mgd_status mgd_hw_chain_apply(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw_frame *f,

@@ -170,28 +170,6 @@ MODEL_KERNEL(stuck) {
     }
 }
 
-/* What a site knows about its place is the same for all lanes; in a row it lies along them. */
-INLINE vec along(const mgd_hw_frame *f, const double *by_site, size_t i, size_t lane) {
-    if (!f->row)
-        return splat((real)by_site[i]);
-    vec v = splat(0);
-    for (size_t k = 0; k < VEC_LANES; k++) {
-        size_t site = i * f->width + lane + k;
-        v[k] = site < f->sites ? (real)by_site[site] : 0;
-    }
-    return v;
-}
-
-MODEL_KERNEL(ir_drop) {
-    const vec ratio = splat((real)(op->model.strength / op->model.scale));
-    real *v = values;
-    EACH_VALUE(f) {
-        vec x = load(v + at), distance = along(f, chain->geometry.distance, i, lane);
-        vec left = splat(1) - ratio * vec_abs(x) * distance;
-        store(v + at, x * maximum(left, splat(0)));
-    }
-}
-
 /* Along a line, from its first site to its last: each gets its neighbours' values as they were. */
 MODEL_KERNEL(crosstalk) {
     const uint8_t *joined = chain->geometry.joined;

@@ -26,6 +26,8 @@ struct mgd_hw_type {
     /* For steps of so many seconds: its draws, in the order in which the kernel looks for them, its
      * states, and what else the kernel wants to find in the op; NULL: none of these. */
     mgd_status (*prepare)(mgd_context *ctx, mgd_hw_op *op, double step);
+    /* Bytes of scratch that it needs for values of so many bytes a row; NULL: none. */
+    size_t (*scratch)(const mgd_hw_geometry *geometry, size_t lane_bytes);
     /* What its k-th state is drawn from at rest; NULL: states rest at 0. */
     mgd_hw_draw (*rest)(const mgd_hw_op *op, size_t k);
 };

@@ -1,4 +1,4 @@
-/* Models without noise or memory: gains, bounds, converters, faults, wires. Their kernels are in
+/* Models without noise or memory: gains, bounds, converters, faults. Their kernels are in
  * kernels_value.c.
  */
 
@@ -123,7 +123,7 @@ const mgd_hw_type mgd_hw_type_levels = {
     .fault = fault_of_levels,
 };
 
-/* ---- faults and wires ------------------------------------------------------------------------ */
+/* ---- faults ------------------------------------------------------------------------ */
 
 static bool none_stuck(const mgd_hw_model *m) {
     return m->fraction[0] + m->fraction[1] + m->fraction[2] == 0;
@@ -143,13 +143,6 @@ const mgd_hw_type mgd_hw_type_stuck = {
     .kernel = MGD_HW_KERNELS(stuck),
     .neutral = none_stuck,
     .prepare = prepare_stuck,
-};
-
-MGD_HW_DECLARE(ir_drop);
-const mgd_hw_type mgd_hw_type_ir_drop = {
-    .name = "ir_drop",
-    .kernel = MGD_HW_KERNELS(ir_drop),
-    .neutral = no_strength,
 };
 
 MGD_HW_DECLARE(crosstalk);

@@ -401,19 +401,36 @@ return function(register)
   }
 
   register {
-    name = "ir_drop", stages = { "weights" },
-    doc = "Voltage lost on wires, to first order: w·(1 − ratio·|w|/w_max·segments).",
-    equation = "w → w·max(1 − ratio·|w|/w_max·segments, 0),  segments = (o + 1) + (I − i)",
-    source = "first order of CrossSim 3's line resistance; segments: o + 1 along the row, I − i "
-      .. "down the column",
+    name = "ir_drop", stages = { "weights" }, version = 2,
+    doc = "Voltage lost on the wires of each layer's array, which all its devices share: to first "
+      .. "order, or by solving the circuit. Positive and negative weights lie in two arrays; all "
+      .. "inputs count as on. Not of affine layers and meshes.",
+    equation = "g_oi → g_oi/(1 + ratio·S_oi),  S_oi = Σ_k g_ki·(min(o, k) + 1) + Σ_l g_ol·(I −"
+      .. " max(i, l)),  o, i from 0, g in units of g_max;  nodal: y = T·x of the circuit of wires"
+      .. " and devices",
+    source = "Kirchhoff's laws; the first order is 1 − ratio·S, summed as a series resistance is; "
+      .. "drivers before output 0, amplifiers behind input I − 1",
+    validity = "first_order: below 1 % of the current where ratio·S is below 0.5; see "
+      .. "docs/physics/wires.md",
     params = {
       { "ratio", type = "number", required = true, min = 0, shown = true,
-        doc = "Resistance of a wire segment over that of a device at w_max." },
-      { "w_max", type = "number", default = 1, above = 0,
-        doc = "Weight of the largest conductance." },
+        doc = "Resistance of a wire segment over that of a device at the largest conductance." },
+      { "w_max", type = "number", above = 0,
+        doc = "Weight of the largest conductance; defaults to that of hw.conductance, or 1." },
+      { "solve", type = "string", default = "first_order", choices = { "first_order", "nodal" },
+        doc = "nodal: the circuit itself, at each evaluation; for small arrays." },
     },
-    compile = function(p, emit)
-      emit("ir_drop", { strength = p.ratio, scale = p.w_max })
+    compile = function(p, emit, context)
+      local own = context.mapping
+      local w_max = own and (own.g_max - own.g_min) / own.per_weight + own.w_min
+      if own and p.w_max and math.abs(p.w_max - w_max) > 1e-12 * w_max then
+        options.fail(context.where, "stage 'weights': hw.ir_drop: option 'w_max' is %s, and %s in "
+          .. "hw.conductance before it: expected one of them", p.w_max, w_max)
+      end
+      context.mapped = context.mapped or "ir_drop"
+      emit(p.solve == "nodal" and "nodal" or "ir_drop", { strength = p.ratio,
+        mapping = own or mapping { mapping = "differential", g_min = 0, g_max = 1,
+          w_max = p.w_max or 1, averaging = 1 } })
     end,
   }
 end
