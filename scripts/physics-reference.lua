@@ -54,10 +54,15 @@ local ROWS = {
 }
 
 -- Where a model is checked, but for updates and for what hw_models_spec.lua has.
-local SPECS = { path = "hw_path_spec" }
+local SPECS = { path = "hw_path_spec", ir_drop = "wires_spec" }
 for _, name in ipairs { "levels", "conductance", "dac", "adc", "saturation", "neuron_spread",
   "amplitude" } do
   SPECS[name] = "hw_levels_spec"
+end
+
+local function spec_of(name, page)
+  return SPECS[name] or page == "updates" and "hw_updates_spec" or page and "hw_models_spec"
+    or "chip_spec"
 end
 
 local PAGES = {
@@ -112,9 +117,12 @@ local function default_of(entry)
 end
 
 local function section(out, model)
-  out:write(("\n## hw.%s\n\n%s\n\n    %s\n\nStages: %s. Source: %s.%s\n\n"):format(model.name,
-    model.doc, model.equation, table.concat(model.stages, ", "), model.source,
-    model.version and (" Version %d of its law."):format(model.version) or ""))
+  out:write(("\n## hw.%s\n\n%s\n\n    %s\n\nStages: %s. Source: %s.%s%s Pinned by "
+    .. "`spec/%s.lua`.\n\n"):format(model.name, model.doc, model.equation,
+    table.concat(model.stages, ", "), model.source,
+    model.validity and (" Valid: %s."):format(model.validity) or "",
+    model.version and (" Version %d of its law."):format(model.version) or "",
+    spec_of(model.name, model.page)))
   out:write "| parameter | must be | default | unit | meaning |\n|---|---|---|---|---|\n"
   for _, entry in ipairs(model.params) do
     local doc = entry.doc
@@ -152,8 +160,7 @@ out:write("# The physics of every model\n\n", INTRO, CLOCK, "\n## What is modell
 for _, row in ipairs(ROWS) do
   local page = page_of(row[3])
   local link = page and ("[`hw.%s`](%s.md#hw%s)"):format(row[3], page, row[3]) or "`hw.presets`"
-  local spec = SPECS[row[3]] or page == "updates" and "hw_updates_spec"
-    or page and "hw_models_spec" or "chip_spec"
+  local spec = spec_of(row[3], page)
   out:write(("| %s | %s | %s%s | `spec/%s.lua` |\n"):format(row[1], row[2], link,
     row[4] and ", " .. row[4] or "", spec))
 end

@@ -1,6 +1,7 @@
 -- Voltage lost on the wires of an array, against the circuit solved by Gaussian elimination. Both
 -- wires have a node at each device; a driver is before output 0, an amplifier after the last input.
 
+local core = require "mgd.core"
 local mgd = require "mgd"
 local support = require "spec.support.train"
 
@@ -246,5 +247,23 @@ describe("hw.ir_drop to first order", function()
       end
       assert.is_true(math.abs(row[1][i] - value / (1 + 0.1 * sum)) < 1e-15)
     end
+  end)
+end)
+
+describe("a chip", function()
+  it("warns once of an array that the first order does not hold for", function()
+    local function warnings(ratio)
+      local script = ([[local mgd = require "mgd"
+        local net = mgd.nn.mlp { 60, 40, 1 }
+        local chip = mgd.chip { net = net, weights = mgd.hw.ir_drop { ratio = %g } }
+        for _ = 1, 2 do
+          mgd.train { chip = chip, data = { x = mgd.zeros { 1, 60 }, y = mgd.zeros { 1, 1 } } }
+        end]]):format(ratio)
+      return core.process.run({ os.getenv "MGD_LUA", "-e", script }, "", {}, 30).words
+    end
+    local text = warnings(1e-3)
+    assert.equal(1, select(2, text:gsub("warning", "")))
+    assert.is_truthy(text:find("layer 1, 40×60 devices", 1, true))
+    assert.equal("", warnings(1e-4))
   end)
 end)

@@ -34,31 +34,35 @@ local TEXT = [[
 # Wires of an array
 
 The weights of a layer lie where wires cross: the wire of input i leads from its driver past output
-0, 1, … O − 1; that of output o from input 0 to I − 1 and then to its amplifier, which is at 0 V. The
-current of a device flows through both, and lowers the voltage at all other devices on them.
-`hw.ir_drop{ratio = r}` counts this, r being the resistance of a segment of wire between two devices
-over that of a device at the largest conductance.
+0, 1, … O − 1; that of output o from input 0 to I − 1 and then to its amplifier, which is at 0 V.
+The current of a device flows through both, and lowers the voltage at all other devices on them.
+`hw.ir_drop{ratio = r}` counts this, r being the resistance of a segment of wire between two
+devices over that of a device at the largest conductance.
 
-**To first order** (`solve = "first_order"`, the default) the currents are those of ideal wires, all
-inputs on. With g in units of the largest conductance, o and i from 0:
+**To first order** (`solve = "first_order"`, the default) the currents are those of ideal wires,
+all inputs on. With g in units of the largest conductance, o and i from 0:
 
     S_oi = Σ_k g_ki·(min(o, k) + 1) + Σ_l g_ol·(I − max(i, l)),    g_oi → g_oi/(1 + r·S_oi)
 
 1 − r·S is the first term of a series; 1/(1 + r·S) has the same first term, is what a resistance in
-series does, and does not pass zero. It is a sum along each wire, so it costs as much as the weights
-are many. Positive and negative weights lie in two arrays with drivers and wires of their own, as
-pairs of conductances do (`hw.conductance`, whose g_min counts as a load too). A bias is a device at
-its output's amplifier, on an input wire of its own. The weights of a convolution are one array of
-its channels and the inputs of a window; those of a recurrent layer have its states as inputs, too.
-Affine layers and meshes are not arrays, and lose nothing.
+series does, and does not pass zero. It is a sum along each wire, so it costs as much as the
+weights are many. Positive and negative weights lie in two arrays with drivers and wires of their
+own, as pairs of conductances do (`hw.conductance`, whose g_min counts as a load too). A bias is a
+device at its output's amplifier, on an input wire of its own. The weights of a convolution are one
+array of its channels and the inputs of a window; those of a recurrent layer have its states as
+inputs, too. Affine layers and meshes are not arrays, and lose nothing.
 
 **The circuit itself** (`solve = "nodal"`): Kirchhoff's equations of every node, a banded Cholesky
 factor (GSL), and the matrix T of y = T·x, which holds whatever inputs are on. It is solved at each
-evaluation of each replica, in ]] .. "`2·n·b·(b + 4·O)`" .. [[ operations for n nodes in a band of b ≈ 2·min(O, I): right
-for small arrays, and for checks. Arrays that would take longer than 2 s are refused.
+evaluation of each replica, in `2·n·b·(b + 4·O)` operations for n nodes in a band of
+b ≈ 2·min(O, I): right for small arrays, and for checks. Arrays that would take longer than 2 s are
+refused.
 
-What all inputs on means: T has no such assumption. Where only a few inputs are on, less current flows
-than the first order reckons with, and it overstates the loss.
+A run begins with a warning where r·S would pass 0.5 with devices at half of the largest
+conductance.
+
+What all inputs on means: T has no such assumption. Where only a few inputs are on, less current
+flows than the first order reckons with, and it overstates the loss.
 
 Not modelled: resistance of drivers and amplifiers, capacitance of the wires (`hw.path` has time
 constants), selectors, sneak paths of inputs that float.

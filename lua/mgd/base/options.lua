@@ -79,6 +79,19 @@ function options.fail(where, format, ...)
   return require("mgd.core").fail(where .. ": " .. message)
 end
 
+local told = {}
+
+--- Warn on stderr, once of the same.
+-- @tparam string format as of string.format
+-- @param ... its arguments
+function options.warn(format, ...)
+  local warning = format:format(...)
+  if not told[warning] then
+    told[warning] = true
+    io.stderr:write("mgd: warning: ", warning, "\n")
+  end
+end
+
 --- Whether a value is a tensor.
 -- @param value anything
 -- @treturn boolean

@@ -239,7 +239,7 @@ local function new(opts)
   end
   local chip = setmetatable({ net = opt.net, seed = opt.seed }, Chip)
   chip.clock = check_clock(opt.clock)
-  chip.compiled = hw.compile("mgd.chip", stages_of(opt))
+  chip.compiled = hw.compile("mgd.chip", stages_of(opt), opt.net)
   chip.stages = chip.compiled.stages
   chip.ideal = opt.net ~= nil and #chip.compiled.models == 0 and not chip.compiled.update
   chip.has_function = not opt.net or has_function(chip.compiled)

@@ -140,7 +140,7 @@ function M.new(opt, quiet)
   run.dt_known, opt.dt_known = opt.dt_known, nil
   run.options = options_of(opt)
   for _, warning in ipairs(quiet and {} or hw.check_time(opt.chip.compiled, opt.dt)) do
-    io.stderr:write("mgd: warning: ", warning, "\n")
+    options.warn("%s", warning)
   end
   if opt.chip.replays then
     opt.chip.replays:check(run.options)

@@ -139,21 +139,11 @@ local function check_dt(opt)
   return opt.dt or own or 1, (opt.dt or own) ~= nil
 end
 
-local told = {} -- what was said once
-
-local function tell_once(format, ...)
-  local warning = format:format(...)
-  if not told[warning] then
-    told[warning] = true
-    io.stderr:write("mgd: warning: ", warning, "\n")
-  end
-end
-
 -- A batch goes round the samples, however large it is.
 local function check_batch(opt)
   local samples = opt.data.x.shape[1]
   if opt.batch > samples then
-    tell_once("a batch of %d shows some of the %d samples more than once; batch = %d shows each "
+    options.warn("a batch of %d shows some of the %d samples more than once; batch = %d shows each "
       .. "once", opt.batch, samples, samples)
   end
 end
@@ -165,8 +155,8 @@ local function check_logits(opt)
   local layers = opt.cost == "cross_entropy" and opt.chip.net and opt.chip.net.layers or {}
   local last = layers[#layers]
   if last and BOUNDED[last.kind] then
-    tell_once("the cost cross_entropy takes logits, of which it takes the softmax itself, but the "
-      .. "network ends with %s, which keeps them within ±1: expected no activation at the end "
+    options.warn("the cost cross_entropy takes logits, of which it takes the softmax itself, but "
+      .. "the network ends with %s, which keeps them within ±1: expected no activation at the end "
       .. "(output = \"identity\"), or the cost mse", last.kind)
   end
 end

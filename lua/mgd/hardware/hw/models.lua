@@ -221,7 +221,7 @@ end
 
 -- Compiles one stage: primitives are appended to `list`; the update's law goes to `out.update`.
 local function compile_stage(where, stage, models, list, out)
-  local context = { stage = stage, mapping = nil, out = out, where = where }
+  local context = { stage = stage, mapping = nil, out = out, where = where, net = out.net }
   function context.warn(format, ...)
     out.warnings[#out.warnings + 1] = context.stream .. ": " .. format:format(...)
   end
@@ -252,10 +252,11 @@ end
 --- Compile the stages of a chip for the core.
 -- @tparam string where  opens messages
 -- @tparam table stages  stage name → model or list of models
+-- @tparam[opt] network net  that it is the hardware of
 -- @treturn table {models = list of primitives, update = table or nil, stages = name → list,
 --   warnings = list of sentences}
-function hw.compile(where, stages)
-  local out = { models = {}, stages = {}, warnings = {} }
+function hw.compile(where, stages, net)
+  local out = { models = {}, stages = {}, warnings = {}, net = net }
   for stage in pairs(stages) do
     check_stage(where, stage)
   end

@@ -45,6 +45,24 @@ local function emit_levels(emit, levels, low, high, stochastic, place)
   end
 end
 
+-- Where first order would be off by more than a percent if all devices conducted half of the most.
+local FIRST_ORDER = 0.5
+
+-- Warns of arrays whose wires lose more than the first order holds for.
+local function check_wires(ratio, context)
+  for i, call in ipairs(context.net and context.net:plan() or {}) do
+    local outputs = call.shape[1] -- or channels
+    local inputs = call.parameters / outputs - 1
+    local worst = ratio / 2 * (outputs * (outputs + 1) + inputs * (inputs + 1)) / 2
+    local array = call.kernel:find "^dense" or call.kernel:find "^conv"
+    if array and worst > FIRST_ORDER then
+      context.warn("ratio·S comes to %.2g in layer %d, %d×%d devices, where half of the largest "
+        .. "current flows: the first order holds to 1 %% up to %s; solve = \"nodal\" solves the "
+        .. "circuit", worst, i, outputs, inputs, FIRST_ORDER)
+    end
+  end
+end
+
 local MAPPING = { "mapping", type = "string", default = "differential", shown = true,
   choices = { "differential", "single", "offset" },
   doc = "g⁺ − g⁻; one device from −w_max to w_max; the same against a reference column." }
@@ -428,6 +446,9 @@ return function(register)
           .. "hw.conductance before it: expected one of them", p.w_max, w_max)
       end
       context.mapped = context.mapped or "ir_drop"
+      if p.solve == "first_order" then
+        check_wires(p.ratio, context)
+      end
       emit(p.solve == "nodal" and "nodal" or "ir_drop", { strength = p.ratio,
         mapping = own or mapping { mapping = "differential", g_min = 0, g_max = 1,
           w_max = p.w_max or 1, averaging = 1 } })
