@@ -1,4 +1,4 @@
---- k1, k2: what imperfections cost inside the loop, against the ideal chip in the same run.
+--- k1 to k3: what imperfections cost inside the loop, against the ideal chip in the same run.
 
 local mgd = require "mgd"
 local contenders = require "contenders"
@@ -27,6 +27,7 @@ local function run(stages)
   for name, models in pairs(stages) do
     chip[name] = models
   end
+  chip.clock = nil -- the ideal chip has none
   return tasks.small(tasks.nist(), { replicas = REPLICAS, chip = mgd.chip(chip) })
 end
 
@@ -41,8 +42,12 @@ local function row(id, title, label, stages, at_least)
   }
 end
 
+local crossbar = hw.presets.memristive_crossbar { net = tasks.small_net(tasks.nist()), seed = 7 }
+
 return {
   row("k1", "49-4-4, 1,024 replicas: 6-bit weights with read noise, neuron spread, cost noise, "
     .. "one-pole paths; at most 4 × the ideal chip", "full stack", FULL, 0.25),
   row("k2", "the same with every model neutral", "neutral models", NEUTRAL, 0.97),
+  row("k3", "49-4-4, 1,024 replicas: the platform memristive_crossbar: drift, shared wires, read "
+    .. "noise, pulsed writes; at most 80 × the ideal chip", "crossbar", crossbar, 0.0125),
 }
