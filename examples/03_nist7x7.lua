@@ -33,7 +33,8 @@ print(history)
 print(("\naccuracy %.3f after %d steps, each one image shown twice (C₀ and C)"):format(
   run:evaluate().accuracy, run.steps_done))
 for _, dt in ipairs { { 1e-3, "1 ms" }, { 10e-9, "10 ns" }, { 100e-12, "100 ps" } } do
-  print(("  with a step of %6s: %.3g s of hardware time"):format(dt[2], run.steps_done * dt[1]))
+  print(("  dt = %6s: dt × steps is %.3g s; dt × evaluations, one image under one perturbation per "
+    .. "dt, %.3g s"):format(dt[2], run.steps_done * dt[1], run:counters().evaluations * dt[1]))
 end
 
 -- ---- the angle ----------------------------------------------------------------------------------

@@ -127,14 +127,16 @@ row("Fashion-MNIST, 784-32-10", "MGD", "back-propagation")
 rows("test accuracy", "%.1f %%", 100, by_mgd.accuracy[-1], by_backprop.accuracy[last])
 rows("test cost (cross-entropy)", "%.3f", 1, by_mgd.cost[-1], by_backprop.cost[last])
 rows(("steps of %d images"):format(BATCH), "%d", 1, steps, by_backprop.step[last])
+row("evaluations, of one image each", ("%d"):format(by_mgd.evaluations[-1]))
 rows("wall-clock", "%.1f s", 1, by_mgd.wall[-1], by_backprop.seconds)
 for _, time in ipairs { { 1e-3, "1 ms", 1, "s" }, { 10e-9, "10 ns", 1e3, "ms" },
                         { 100e-12, "100 ps", 1e6, "µs" } } do
-  row("hardware time at dt = " .. time[2], ("%.3g %s"):format(steps * time[1] * time[3], time[4]))
+  row(time[2] .. " × steps", ("%.6g %s"):format(steps * time[1] * time[3], time[4]))
+  row("  × evaluations", ("%.6g %s"):format(by_mgd.evaluations[-1] * time[1] * time[3], time[4]))
 end
-print(([[
-  A step is one dt: a batch, shown under θ + θ̃ and under θ − θ̃. Hardware that shows one image
-  per dt takes %d times as long.]]):format(2 * BATCH))
+print [[
+  Hardware time: dt × steps where a batch is shown under θ + θ̃ and under θ − θ̃ within one dt;
+  dt × evaluations where one image is shown under one perturbation per dt.]]
 
 -- ---- plot ---------------------------------------------------------------------------------------
 

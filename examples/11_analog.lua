@@ -39,8 +39,8 @@ local function options(changes)
   return opts
 end
 
--- How many replicas reach a cost of 0.02 and after how many steps; the median counts those that
--- never do as later than all others.
+-- How many replicas reach a cost of 0.02, after how many steps and evaluations; the median counts
+-- those that never do as later than all others.
 local function train(changes)
   local history = mgd.train(options(changes)):run { steps = STEPS, every = 1000,
     stop = { cost = 0.02 } }
@@ -51,7 +51,14 @@ local function train(changes)
   end
   table.sort(steps)
   local median = steps[math.floor((#steps + 1) / 2)]
-  return solved, median < math.huge and ("%.0f"):format(median) or "∞", median * DT
+  local evaluations = math.huge
+  for t, step in ipairs(history.step:totable()) do
+    evaluations = step == median and history.evaluations[t] or evaluations
+  end
+  local function text(count)
+    return count < math.huge and ("%.0f"):format(count) or "∞"
+  end
+  return solved, text(median), text(evaluations), median * DT, evaluations * DT
 end
 
 -- ---- 1. two engines -----------------------------------------------------------------------------
@@ -59,15 +66,15 @@ end
 print(("%d replicas of XOR, at most %d steps of %g µs; solved: cost ≤ 0.02"):format(REPLICAS, STEPS,
   DT * 1e6))
 print "\n1. the same circuit in two engines, a sample shown for 16 steps"
-print "   engine      solved   median steps   hardware time"
+print "   engine      solved   median steps   evaluations    dt × steps   dt × evaluations"
 for _, engine in ipairs {
   { "discrete", { eta = ETA } },
   { "analog", { engine = "analog", tau_hp = 16, eta = ETA / TAU_THETA } },
 } do
   engine[2].tau_x = 16
-  local solved, steps, time = train(engine[2])
-  print(("   %-10s %3d of %d %14s %12.0f ms"):format(engine[1], solved, REPLICAS, steps,
-    time * 1e3))
+  local solved, steps, evaluations, time, serial = train(engine[2])
+  print(("   %-10s %3d of %d %14s %13s %10.0f ms %15.0f ms"):format(engine[1], solved, REPLICAS,
+    steps, evaluations, time * 1e3, serial * 1e3))
 end
 
 -- ---- 2. the high-pass ---------------------------------------------------------------------------

@@ -62,12 +62,36 @@ describe("run:budget", function()
           close(n * 1e-3, b[name].chip_in_the_loop)
           close(n * 10e-9, b[name].mixed_signal)
           close(n * 100e-12, b[name].very_fast)
+          for dt_of, dt in pairs {time = 1e-6, chip_in_the_loop = 1e-3, mixed_signal = 10e-9,
+            very_fast = 100e-12} do
+            close(by_hand.evaluations * dt, b[name][dt_of .. "_serial"])
+          end
         end
         local counters = run:counters()
         assert.equal(counters.evaluations, b.done.evaluations)
         assert.equal(counters.writes_mean, b.done.writes)
+        assert.equal(counters.evaluations, run.history.evaluations[-1])
+        close(counters.evaluations * run.options.dt, counters.time_serial)
       end
     end
+  end)
+
+  it("lets a run end after so many evaluations", function()
+    for _, baseline in ipairs {"measured", "two-sided", "none"} do
+      local o = {tau_p = 2, tau_theta = 6, tau_x = 4, batch = 3, baseline = baseline}
+      local run = mgd.train(options(BASE, o))
+      for _, budget in ipairs {100, 1, 77} do -- the second of them does not reach for a step
+        local before = run.steps_done
+        run:run{evaluations = budget}
+        local asked = walk(o, run.steps_done).evaluations - walk(o, before).evaluations
+        local one_more = walk(o, run.steps_done + 1).evaluations - walk(o, before).evaluations
+        assert.is_true(asked <= budget and one_more > budget)
+      end
+      assert.equal(1, #run:run{steps = 0, evaluations = 100}.step)
+    end
+    fails("run:run: option 'steps' is missing", function()
+      mgd.train(BASE):run{}
+    end)
   end)
 
   it("takes time and energy from the chip's clock, or from what it is asked", function()
@@ -179,7 +203,9 @@ describe("run:budget", function()
     local text = tostring(run:budget{steps = 5e6, target = {cost = 10}, dt = 10e-9})
     assert.is_truthy(text:find("so far +planned +to cost ≤ 10\n"), text)
     assert.is_truthy(text:find("steps +2,000 +5,000,000 +0\n"), text)
-    assert.is_truthy(text:find("hardware time, dt = 10 ns +20 µs +50 ms +0 s\n"), text)
+    assert.is_truthy(text:find("hardware, dt = 10 ns × steps +20 µs +50 ms +0 s\n"), text)
+    assert.is_truthy(text:find("  × evaluations +40 µs +100 ms +0 s\n"), text)
+    assert.is_truthy(text:find("× evaluations: one sample under one perturbation per dt\n"), text)
   end)
 
   it("refuses what it does not know", function()

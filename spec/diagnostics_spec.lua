@@ -478,7 +478,8 @@ describe("a history's rows", function()
     local chip = mgd.chip{net = opts.net, clock = {dt = 1e-6, energy = {evaluation = 2e-9}}}
     local history = mgd.train{chip = chip, data = opts.data, tau_theta = 4}:run{steps = 100}
     assert.is_truthy(tostring(history):find("so far: 200 evaluations, 25 writes of a parameter, "
-      .. "4e-07 J, 0.0001 s of hardware time", 1, true), tostring(history))
+      .. "4e-07 J\nhardware time: 0.0001 s, dt × steps; 0.0002 s, dt × evaluations (one sample "
+      .. "under one perturbation per dt)", 1, true), tostring(history))
   end)
 end)
 
@@ -498,7 +499,8 @@ describe("time_to_solution", function()
   it("is the first row that fulfils the target, and the first from which on all do", function()
     local history = history_of(1, {accuracy = {0.5, 0.9, 0.8, 0.95, 0.9, 1}})
     local t = history:time_to_solution{accuracy = 0.9}
-    assert.same({first = 10, last = 30, first_time = 0.01, last_time = 0.03}, t)
+    assert.same({first = 10, last = 30, first_evaluations = 20, last_evaluations = 60,
+      first_time = 0.01, last_time = 0.03}, t)
     assert.equal(0, history:time_to_solution{accuracy = 0.5}.last)
     assert.equal(50, history:time_to_solution{accuracy = 1}.first)
   end)

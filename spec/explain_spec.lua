@@ -85,7 +85,7 @@ describe("run:explain", function()
     shows(report, "network 3 → dense(5) → tanh → dense(2), P = 32, f32; data from tensors, N = 20")
     shows(report, "random code, amplitude a = 0.01; G is integrated over τ_θ = 4 steps "
       .. "(4 patterns)")
-    shows(report, "100 steps, 50 samples shown (2.5 epochs), 25 writes of a parameter")
+    shows(report, "100 steps, 250 evaluations, 50 samples shown (2.5 epochs), 25 writes of")
     for line in (tostring(report) .. "\n"):gmatch "(.-)\n" do
       assert.is_true(require("mgd.text.numbers").width(line) <= 96, line)
     end

@@ -389,6 +389,8 @@ describe("a history", function()
   end)
 
   it("names the probes that it has not", function()
+    local against = rows(mgd.plot.history(history, { "cost" }, { x = "evaluations" }):csv())
+    assert.equal(history.evaluations[2], tonumber(against[3]:match "^[^,]*,[^,]*,([^,]*),"))
     fails("the history has no probe 'norm'", mgd.plot.history, history, { "norm" })
     fails("expected the history of a run, got nil", mgd.plot.history)
   end)

@@ -86,11 +86,11 @@ describe("what comes out of a run prints", function()
     says(many:counters(), "tensor 3 f64 400  400  400")
     says(one.history.counters, "  evaluations     400")
     says(one:evaluate(), "evaluation\n", "  cost      ")
-    says(one.history:time_to_solution { cost = 1 }, "solution\n", "  first       0")
+    says(one.history:time_to_solution { cost = 1 }, "solution\n", "  first              0")
   end)
 
   it("budgets and reports, and their parts", function()
-    says(one:budget().done, "costs\n", "  evaluations       400")
+    says(one:budget().done, "costs\n", "  evaluations              400")
     says(one:explain().figures, "figures\n", "  cost  ")
   end)
 

@@ -79,7 +79,8 @@ describe("a report", function()
         100 * s.success.high),
       s.time.median == math.huge and "not reached"
         or require("mgd.text.numbers").count(s.time.median) .. " (",
-      ("%.4g"):format(s.cost), "8 runs, from seed 1 on; at most 4,000 steps each")
+      ("%.4g"):format(s.cost), "8 runs, from seed 1 on; at most 4,000 steps "
+        .. "(8,000 evaluations of one sample) each")
   end)
 
   it("has resolved parameters, budget and environment", function()
@@ -164,10 +165,16 @@ describe("a report", function()
     assert.is_true(first < second)
   end)
 
+  it("draws curves against evaluations where that is asked for", function()
+    assert.is_nil(page({}):find(">evaluations<", 1, true))
+    assert.is_truthy(page({ x = "evaluations" }):find(">evaluations<", 1, true))
+  end)
+
   it("has a run that has not ended, and says so", function()
     local half = mgd.store()
     half:record { { experiment = experiment(), first = 1, count = 2 } }:flush()
-    has(page { store = half }, "2 runs, from seed 1 on; at most 0 steps each; 2 have not ended")
+    has(page { store = half }, "2 runs, from seed 1 on; at most 0 steps (0 evaluations of one "
+      .. "sample) each; 2 have not ended")
   end)
 
   it("opens a store by its path, and leaves it as it was", function()
@@ -247,7 +254,7 @@ describe("a report of a sweep", function()
         count = count + 1
       end
     end
-    assert.equal(12, count)
+    assert.equal(18, count) -- success, steps and evaluations of 6 experiments
   end)
 end)
 

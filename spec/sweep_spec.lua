@@ -344,13 +344,17 @@ describe("the result of a sweep", function()
       local row = point["chip.cost.noise.sigma"] == 0 and 1 or 2
       assert.same(result.success[i].rate, z[{ row, column }])
     end
+    for i, time in ipairs(result.time) do -- two for a step: C and C₀
+      assert.same(2 * time.median, result:measure("evaluations")[i])
+    end
     local _, _, one = result:grid("success", "eta", "eta", { ["cost.noise"] = 0 })
     assert.is_true(one[{ 1, 2 }] ~= one[{ 1, 2 }]) -- no such point
     fails("unknown measure 'sucess'", function()
       result:grid("sucess", "eta", "cost.noise")
     end)
     local text = tostring(result)
-    for _, word in ipairs { "sweep xor, 4 seeds", "training.eta", "success", "time to solution" } do
+    for _, word in ipairs { "sweep xor, 4 seeds", "training.eta", "success", "steps to solution",
+      "evaluations" } do
       assert.truthy(text:find(word, 1, true), text)
     end
   end)

@@ -48,7 +48,7 @@ describe("stop", function()
   it("takes probes that were not asked for", function()
     local run = mgd.train(opts)
     local history = run:run{steps = 200, every = 100, probes = {"C"}, stop = {norm_theta = 0}}
-    assert.same({"step", "time", "wall", "C", "norm_theta"}, history.names)
+    assert.same({"step", "evaluations", "time", "wall", "C", "norm_theta"}, history.names)
     assert.equal(200, run.steps_done)
   end)
 

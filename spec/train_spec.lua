@@ -197,8 +197,9 @@ describe("a history", function()
   it("tells hardware time, wall-clock time and the probes' names", function()
     local run = mgd.train{net = net, data = set, dt = 1e-3}
     local history = run:run{steps = 20, every = 5, probes = {"accuracy"}}
-    assert.same({"step", "time", "wall", "accuracy"}, history.names)
+    assert.same({"step", "evaluations", "time", "wall", "accuracy"}, history.names)
     assert.is_true(history.time:allclose(history.step * 1e-3))
+    assert.is_true(history.evaluations:allclose(history.step * 2)) -- C and C₀ of each step
     local wall = history.wall:totable()
     for i = 2, #wall do
       assert.is_true(wall[i] >= wall[i - 1])
@@ -249,13 +250,13 @@ describe("a history", function()
       lines[#lines + 1] = line
     end
     os.remove(path)
-    assert.equal("step,time,wall,cost_1,cost_2", lines[1])
+    assert.equal("step,evaluations,time,wall,cost_1,cost_2", lines[1])
     assert.equal(4, #lines)
     local last = {}
     for cell in lines[4]:gmatch "[^,]+" do
       last[#last + 1] = tonumber(cell)
     end
-    assert.same({4, run.history.cost[3][1], run.history.cost[3][2]}, {last[1], last[4], last[5]})
+    assert.same({4, run.history.cost[3][1], run.history.cost[3][2]}, {last[1], last[5], last[6]})
   end)
 
   it("is kept in run.history", function()

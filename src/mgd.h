@@ -1014,8 +1014,9 @@ typedef struct {
     double *evaluations, *writes_mean, *writes_max, *pulses, *endurance_left;
 } mgd_counters;
 MGD_API void mgd_run_counters(mgd_run *run, const mgd_counters *out);
-/* Evaluations of the first n steps: forward passes of one sample. Where time constants change, as
- * far as they are known: as they are now for steps to come. */
+/* Evaluations of the first n steps: forward passes of one sample, under one perturbation or none.
+ * Where time constants change, as far as they are known: as they are now for steps to come. NaN for
+ * an engine that counts as it goes: mgd_run_counters has what was asked. */
 MGD_API double mgd_run_evaluations(mgd_run *run, uint64_t n);
 
 /* NULL, or once the signal C̃ has sunk to a few units in the last place of C: what happened and the

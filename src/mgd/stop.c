@@ -20,6 +20,8 @@ void mgd_run_sum_anew(mgd_run *run) {
 
 double mgd_run_evaluations(mgd_run *run, uint64_t n) {
     const mgd_train *t = &run->train;
+    if (run->engine->counts)
+        return NAN;
     mgd_run_count(run);
     if (n >= run->counters.asked_step)
         return run->counters.asked + mgd_step_count(run, run->counters.asked_step, n);

@@ -152,15 +152,25 @@ end
 M.UNITS = { angle = "degrees", batch_angle = "degrees", set_angle = "degrees", time = "s",
   wall = "s" }
 
-local CLOCKS = { step = true, time = true, wall = true } -- which nobody wants drawn against steps
+-- What a history is drawn against; nobody wants one of them drawn against another.
+local CLOCKS = { step = true, evaluations = true, time = true, wall = true }
+
+local HISTORY = {
+  { "x", type = "string", default = "step", choices = { "step", "evaluations", "time" },
+    doc = "What it is drawn against: steps, evaluations of one sample under one perturbation or "
+      .. "none (their median where each replica has its own), or hardware time (s)." },
+}
 
 --- A figure of a history: a panel for each probe; of ensembles the median and the quartiles.
 -- @tparam history history of a run
 -- @tparam[opt] table names of probes; all that it has without
+-- @tparam[opt] table opts `x`: "step", "evaluations" or "time"
 -- @treturn figure
 -- @usage mgd.plot.history(run.history, {"cost"}):show()
-function M.history(history, names)
+-- @usage mgd.plot.history(run.history, nil, {x = "evaluations"}):show()
+function M.history(history, names, opts)
   local where = "mgd.plot.history"
+  local opt = options.check(where, HISTORY, opts)
   if type(history) ~= "table" or not options.is_tensor(rawget(history, "step")) then
     options.fail(where, "expected the history of a run, got %s", options.type_name(history))
   end
@@ -169,15 +179,16 @@ function M.history(history, names)
   elseif names then
     options.length(where, "names of probes", names)
   end
-  local panels = {}
+  local panels, x = {}, history[opt.x]
+  x = x.ndim > 1 and history:quantile(opt.x, 0.5) or x
   for _, name in ipairs(names or history.names) do
     local values = rawget(history, name)
     if not options.is_tensor(values) then
       options.fail(where, "the history has no probe '%s'%s", tostring(name),
         naming.hint(name, history.names))
     elseif names or not CLOCKS[name] then
-      panels[#panels + 1] = { x = "step", y = { label = name, unit = M.UNITS[name] },
-        { x = history.step, y = values } }
+      panels[#panels + 1] = { x = { label = opt.x, unit = M.UNITS[opt.x] },
+        y = { label = name, unit = M.UNITS[name] }, { x = x, y = values } }
     end
   end
   return M.new { panels = panels }

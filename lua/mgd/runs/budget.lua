@@ -1,10 +1,12 @@
 --- What a run costs on hardware: evaluations, writes, bits, time, energy.
 --
--- Conventions. An evaluation is a forward pass of one sample. A measurement is one cost of a whole
+-- Conventions. An evaluation is a forward pass of one sample, under one perturbation or none. A
+-- measurement is one cost of a whole
 -- batch: C and C₀ are measurements of their own. Every measured cost is broadcast once, `cost_bits`
 -- bits on a line that all P parameters hear, so P times as many bits are received. A perturbation
--- cycle is one pattern, shown for τ_p. A step takes dt whatever is measured in it. Hardware kinds:
--- McCaughan et al., APL Machine Learning 1, 026118 (2023).
+-- cycle is one pattern, shown for τ_p. A step takes dt whatever is measured in it: `time` is
+-- dt × steps. Hardware that shows one sample under one perturbation per dt takes dt × evaluations:
+-- `time_serial`. Hardware kinds: McCaughan et al., APL Machine Learning 1, 026118 (2023).
 -- @module mgd.runs.budget
 
 local chips = require "mgd.hardware.chip"
@@ -57,21 +59,29 @@ local function rates(run, counters, r, steps)
   return { writes = 1, most = 1, pulses = compiled and compiled.update and 0 / 0 or 0 }
 end
 
--- The figures of `steps` steps; NaN steps give NaN.
-local function count(run, costs, steps, rate)
+-- Evaluations of the first n steps of replica r, which has done some: where the engine counts as it
+-- goes, as many a step as so far.
+local function evaluations_of(run, counters, r, n, done)
+  local known = run.core:evaluations(n)
+  return known == known and known or counters.evaluations[r] * n / math.max(done, 1)
+end
+
+-- The figures of so many steps, which ask for so many evaluations; NaN steps give NaN.
+local function count(run, costs, steps, evaluations, rate)
   local o, p = run.options, run.options.chip.num_parameters
   local nothing = steps ~= steps and 0 / 0 or 0
   local n = steps == steps and steps or 0
   local windows = math.floor(n / o.tau_theta)
   local out = {
     steps = steps,
-    evaluations = run.core:evaluations(n) + nothing,
+    evaluations = evaluations + nothing,
     cycles = math.ceil(n / o.tau_p) + nothing,
     writes = windows * rate.writes + nothing,
     writes_max = windows * rate.most + nothing,
     pulses = windows * rate.pulses + nothing,
     samples = math.ceil(n / o.tau_x) * o.batch + nothing,
     time = steps * costs.dt,
+    time_serial = evaluations * costs.dt + nothing,
   }
   local words = out.evaluations / o.batch * costs.cost_bits -- of one signal
   out.bits = words * (1 + (o.signals and signals.count(o.signals) or 0))
@@ -85,7 +95,7 @@ local function count(run, costs, steps, rate)
       + out.time * costs.power + nothing
   end
   for _, kind in ipairs(M.HARDWARE) do
-    out[kind[1]] = steps * kind[2]
+    out[kind[1]], out[kind[1] .. "_serial"] = steps * kind[2], out.evaluations * kind[2]
   end
   return out
 end
@@ -96,7 +106,8 @@ local function section(run, costs, counters, steps_of, wall_of, gradient)
   for r = 1, run.options.replicas do
     local done = run.core:stopped(r) or run.steps_done
     local steps = steps_of(r, done)
-    local counted = count(run, costs, steps, rates(run, counters, r, done))
+    local evaluations = evaluations_of(run, counters, r, steps == steps and steps or 0, done)
+    local counted = count(run, costs, steps, evaluations, rates(run, counters, r, done))
     counted.simulation = wall_of(r, steps)
     counted.backprop = gradient and math.ceil(steps / run.options.tau_x) * gradient
     for name, value in pairs(counted) do
@@ -197,10 +208,11 @@ end
 -- @tparam[opt] table opts `dt`, `energy`, `power`, `steps`, `target`, `cost_bits` (32)
 -- @treturn budget `done`, `planned` (with `steps`), `target` (with `target`): tables of `steps`,
 --   `evaluations`, `cycles`, `writes` and `writes_max` (of a parameter), `pulses` (of all),
---   `samples` (shown), `bits`, `bits_received`, `time` (s), `energy` (J; nil where no figure was
---   given), `chip_in_the_loop`, `mixed_signal`, `very_fast` (s), `simulation` (s of wall-clock),
---   `backprop` (s; nil for black boxes): numbers, or tensors (R) for an ensemble. `gradient`: the
---   seconds of one gradient.
+--   `samples` (shown), `bits`, `bits_received`, `time` (s, dt × steps), `energy` (J; nil where no
+--   figure was given), `chip_in_the_loop`, `mixed_signal`, `very_fast` (s, a step of each × steps);
+--   these four with `_serial` behind their names (s, × evaluations: one sample under one
+--   perturbation per dt); `simulation` (s of wall-clock), `backprop` (s; nil for black boxes):
+--   numbers, or tensors (R) for an ensemble. `gradient`: the seconds of one gradient.
 -- @usage print(run:budget{dt = 10e-9, energy = {evaluation = 2e-12}, target = {accuracy = 0.9}})
 function M.budget(run, opts)
   local opt = options.check("run:budget", M.SCHEMA, opts)
@@ -269,12 +281,15 @@ local function rows_of(budget)
     { "bits", ("broadcast, %d bit a cost"):format(costs.cost_bits), bits_of },
     { "bits_received", ("  received by P = %s"):format(
       numbers.count(o.chip.num_parameters)), bits_of },
-    { "time", ("hardware time, dt = %s"):format(numbers.si(costs.dt, "s")), seconds_of,
-      when = costs.timed },
   }
+  local function add_time(name, label, dt, when)
+    rows[#rows + 1] = { name, ("%s %s × steps"):format(label, numbers.si(dt, "s")), seconds_of,
+      when = when }
+    rows[#rows + 1] = { name .. "_serial", "  × evaluations", seconds_of, when = when }
+  end
+  add_time("time", "hardware, dt =", costs.dt, costs.timed)
   for _, kind in ipairs(M.HARDWARE) do
-    rows[#rows + 1] = { kind[1], ("  %s, %s a step"):format(kind[3], numbers.si(kind[2], "s")),
-      seconds_of }
+    add_time(kind[1], kind[3] .. ",", kind[2])
   end
   rows[#rows + 1] = { "energy", "energy", joules_of, when = costs.known }
   rows[#rows + 1] = { "simulation", "simulation here", seconds_of }
@@ -311,6 +326,8 @@ local function notes_of(budget)
         .. "nothing is extrapolated"):format(steps)
     end
   end
+  notes[#notes + 1] = "× steps: all that a step asks is shown within one dt; × evaluations: one "
+    .. "sample under one perturbation per dt"
   if not budget.costs.timed then
     notes[#notes + 1] = "hardware time: not known; dt = seconds of a step"
   end

@@ -260,9 +260,9 @@ local function lines_of(run, f)
     { "what", ("%s; data %s, N = %s; cost %s"):format(tostring(o.chip):match "[^\n]*", o.data.name,
       count(n), type(o.cost) == "string" and o.cost or "a function") },
     { "how", how_line(o) },
-    { "so far", ("%s, %s shown (%s epochs), %s of a parameter"):format(
-      plural(run.steps_done, "step"), plural(samples, "sample"), count(samples / n),
-      plural(f.writes, "write")) },
+    { "so far", ("%s, %s, %s shown (%s epochs), %s of a parameter"):format(
+      plural(run.steps_done, "step"), plural(f.evaluations, "evaluation"),
+      plural(samples, "sample"), count(samples / n), plural(f.writes, "write")) },
   }
   if o.replicas > 1 then
     lines[#lines + 1] = { "replicas", replica_line(o, f) .. "; figures are medians" }
@@ -427,7 +427,8 @@ end
 
 local figures_of = record.kind("mgd.figures", { "cost", "accuracy", "C", "C_tilde", "signal_ulp",
   "signal_steps", "angle", "typical_angle", "snr", "code_angle", "norm_G", "norm_theta",
-  "norm_update", "norm_error", "writes", "saturated", "units", "stopped", "diverged" })
+  "norm_update", "norm_error", "writes", "evaluations", "saturated", "units", "stopped",
+  "diverged" })
 
 local Report = naming.class("mgd.report")
 
@@ -440,13 +441,14 @@ local Report = naming.class("mgd.report")
 -- @treturn report with `figures` (a table of numbers, medians of an ensemble: `cost`, `accuracy`,
 --   `C` and `C_tilde` (means of the last `signal_steps`), `signal_ulp`, `angle`, `typical_angle`,
 --   `snr`, `code_angle`, `norm_G`, `norm_theta`, `norm_update`, `norm_error` (|G − g|), `writes`,
---   `saturated` of `units`, `stopped`, `diverged`; those that are not known are missing) and
---   `hints` (a list of sentences); printed, a text
+--   `evaluations`, `saturated` of `units`, `stopped`, `diverged`; those that are not known are
+--   missing) and `hints` (a list of sentences); printed, a text
 -- @usage print(run:explain())
 function M.explain(run)
   local lists = measure(run)
   local f = medians(lists)
   f.writes = median(lists.counters.writes_mean)
+  f.evaluations = median(lists.counters.evaluations)
   f.code_angle, f.typical_angle = code_angle(run.options), typical_angle(run)
   local hints = {}
   for _, hint in ipairs(HINTS) do

@@ -27,6 +27,9 @@ local History = naming.class("mgd.history", FIELDS)
 
 -- ---- collecting ---------------------------------------------------------------------------------
 
+--- Columns of every history, before its probes.
+M.CLOCKS = { "step", "evaluations", "time", "wall" }
+
 local Rows = {}
 Rows.__index = Rows
 
@@ -36,7 +39,7 @@ Rows.__index = Rows
 function M.new(names, replicas)
   local rows = { names = names, replicas = replicas, columns = {}, count = 0, complete = 0 }
   setmetatable(rows, Rows)
-  for _, name in ipairs { "step", "time", "wall" } do
+  for _, name in ipairs(M.CLOCKS) do
     rows.columns[name] = {}
   end
   for _, name in ipairs(names) do
@@ -59,14 +62,17 @@ end
 
 --- The history object.
 -- @tparam run run whose replicas may have stopped
--- @treturn history `step`, `time`, `wall` (T); each probe (T) or (T, R); `stopped` (R), the step at
---   which each replica fulfilled the stop conditions, `diverged` (R), the step at which its cost
---   ended it: not finite or, as `stop.diverged` says, too large, NaN for those that did not;
---   `names`
+-- @treturn history `step`, `evaluations` (of a replica that runs: forward passes of one sample,
+--   under one perturbation or none; (T, R) where the engine counts them as it goes), `time`
+--   (dt × step), `wall` (T); each probe (T) or (T, R); `stopped` (R), the step at which each
+--   replica fulfilled the stop conditions, `diverged` (R), the step at which its cost ended it: not
+--   finite or, as `stop.diverged` says, too large, NaN for those that did not; `names`
 function Rows:finish(run)
-  local result = { names = { "step", "time", "wall" }, timed = run.dt_known }
-  for _, name in ipairs(self.names) do
-    result.names[#result.names + 1] = name
+  local result = { names = {}, timed = run.dt_known }
+  for _, list in ipairs { M.CLOCKS, self.names } do
+    for _, name in ipairs(list) do
+      result.names[#result.names + 1] = name
+    end
   end
   for name, column in pairs(self.columns) do
     if self.count > self.complete then
@@ -171,7 +177,7 @@ local function check_target(where, history, target)
   for _, entry in ipairs(probes.STOP) do
     if conditions[entry[1]] and not history[entry[1]] then
       options.fail(where, "'%s' was not probed: this history has %s", entry[1],
-        table.concat(history.names, ", ", 4))
+        table.concat(history.names, ", ", #M.CLOCKS + 1))
     end
   end
   return conditions
@@ -195,6 +201,11 @@ local function crossings(columns, conditions, rows, r)
   return first, last
 end
 
+-- A clock's value for replica r; NaN where there is no such row.
+local function of_replica(value, r)
+  return type(value) == "table" and value[r] or value or 0 / 0
+end
+
 --- How long a solution took, by the rows of this history; nothing is read between them.
 --
 -- The first crossing is the earliest row that fulfils the target. The last crossing is the earliest
@@ -204,23 +215,29 @@ end
 -- first row fulfils the target already, the crossing was there or before.
 -- @tparam table target conditions as in `stop`, all of which must hold: accuracies at least, all
 --   other probes at most
--- @treturn table `first`, `last` (steps), `first_time`, `last_time` (hardware seconds): numbers, or
---   tensors (R) for an ensemble
+-- @treturn table `first`, `last` (steps), `first_evaluations`, `last_evaluations`, `first_time`,
+--   `last_time` (hardware seconds, dt × steps): numbers, or tensors (R) for an ensemble
 -- @raise when a probe that the target names is not in the history
 -- @usage print(history:time_to_solution{accuracy = 0.9}.first)
 function History:time_to_solution(target)
   local conditions = check_target("history:time_to_solution", self, target)
-  local step, time, columns = self.step:totable(), self.time:totable(), {}
+  local step, columns = self.step:totable(), {}
   for name in pairs(conditions) do
     columns[name] = self[name]:totable()
   end
-  local out = { first = {}, last = {}, first_time = {}, last_time = {} }
-  local replicas = self.stopped.size
+  local clocks = { [""] = step, _evaluations = self.evaluations:totable(),
+    _time = self.time:totable() }
+  local out, replicas = {}, self.stopped.size
+  for ending in pairs(clocks) do
+    out["first" .. ending], out["last" .. ending] = {}, {}
+  end
   for r = 1, replicas do
     local first, last = crossings(columns, conditions, #step, r)
     last = self.diverged[r] ~= self.diverged[r] and last or nil
-    out.first[r], out.first_time[r] = step[first] or 0 / 0, time[first] or 0 / 0
-    out.last[r], out.last_time[r] = step[last] or 0 / 0, time[last] or 0 / 0
+    for ending, clock in pairs(clocks) do
+      out["first" .. ending][r] = of_replica(clock[first], r)
+      out["last" .. ending][r] = of_replica(clock[last], r)
+    end
   end
   for name, values in pairs(out) do
     out[name] = replicas == 1 and values[1] or core.tensor.tensor(values)
@@ -279,7 +296,7 @@ local function shown_columns(history)
     if name == "time" and not history.timed then -- seconds that nobody spoke of
       column = nil
     elseif column.ndim == 1 then
-      add(name, name == "step" and 15 or 5, function(t)
+      add(name, (name == "step" or name == "evaluations") and 15 or 5, function(t)
         return column[t]
       end)
     else
@@ -312,10 +329,9 @@ local function counters_line(counters, timed)
   if value "energy" > 0 then
     parts[#parts + 1] = ("%.4g J"):format(value "energy")
   end
-  if timed then
-    parts[#parts + 1] = ("%.4g s of hardware time"):format(value "time")
-  end
-  return "so far: " .. table.concat(parts, ", ")
+  local line = "so far: " .. table.concat(parts, ", ")
+  return not timed and line or ("%s\nhardware time: %.4g s, dt × steps; %.4g s, dt × evaluations "
+    .. "(one sample under one perturbation per dt)"):format(line, value "time", value "time_serial")
 end
 
 --- A table of the rows, elided in the middle, and what the run has asked of the chip so far; an

@@ -3,7 +3,7 @@
 -- One object a line, appended and flushed at once, with `event` and `step` in each:
 --
 --     {"event":"start","step":0,"date":…,"version":…,"chip":…,"data":…,"options":{…},"replicas":…}
---     {"event":"row","step":100,"time":…,"wall":…,"cost":0.21,"accuracy":0.5}
+--     {"event":"row","step":100,"evaluations":200,"time":…,"wall":…,"cost":0.21,"accuracy":0.5}
 --     {"event":"diverged","step":64,"replica":3,"cost":5.1e12,"reference":0.31}
 --     {"event":"stopped","step":100,"replica":3,"finite":true}
 --     {"event":"warning","step":128,"message":…}
@@ -32,7 +32,7 @@ local function write(log, event)
 end
 
 --- Takes a row, and says which replicas have stopped since the last one.
--- @tparam table row `step`, `time`, `wall`, probes
+-- @tparam table row `step`, `evaluations`, `time`, `wall`, probes
 function Log:row(row)
   local event = { event = "row" }
   for name, value in pairs(row) do

@@ -280,13 +280,20 @@ local function recorded_values(row, group, replicas)
   return values
 end
 
---- Take a row: `step`, `time`, `wall`, and for each probe a list of R numbers.
+-- Evaluations up to the present step; a list of R numbers where the engine counts as it goes.
+local function evaluations_of(run)
+  local count = run.core:evaluations(run.steps_done)
+  return count == count and count or run.core:counters().evaluations
+end
+
+--- Take a row: `step`, `evaluations`, `time`, `wall`, and for each probe a list of R numbers.
 function Probes:row(wall)
   local run = self.run
   local replays = run.options.chip.replays
   local recorded = replays and replays:next_row(run)
   local stops = run.core:stops()
-  local row = { step = run.steps_done, time = run.steps_done * run.options.dt, wall = wall }
+  local row = { step = run.steps_done, evaluations = evaluations_of(run),
+    time = run.steps_done * run.options.dt, wall = wall }
   for _, group in ipairs(GROUPS) do
     if self.groups[group] then
       local before = {}

@@ -45,8 +45,8 @@ Line.__index = Line
 
 --- A line for so many steps of a run.
 function M.new(run, steps)
-  return setmetatable({ first = run.steps_done, total = steps, seconds = 0, done = 0, shown = "",
-    out = new_out(0.1) }, Line)
+  return setmetatable({ run = run, first = run.steps_done, total = steps, seconds = 0, done = 0,
+    shown = "", out = new_out(0.1) }, Line)
 end
 
 --- Steps per second so far.
@@ -100,11 +100,18 @@ local function count(n)
   return ("%.3g"):format(n)
 end
 
+-- Nothing where the engine counts as it goes, of each replica by itself.
+local function evaluations_text(run, step)
+  local evaluations = run.core:evaluations(step)
+  return evaluations == evaluations and (", %s evaluations"):format(count(evaluations)) or ""
+end
+
 function Line:draw(step)
   local last = self.first + self.total
   if self.out:due() or self.out.terminal and step >= last then
-    self.out:show(("step %d of %d  %s steps/s  %s  %s left"):format(step, last, count(self:rate()),
-      self.shown, clock((last - step) / self:rate())))
+    self.out:show(("step %d of %d%s  %s steps/s  %s  %s left"):format(step, last,
+      evaluations_text(self.run, step), count(self:rate()), self.shown,
+      clock((last - step) / self:rate())))
   end
 end
 

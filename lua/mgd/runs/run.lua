@@ -13,6 +13,7 @@ local hw = require "mgd.hardware.hw"
 local memory = require "mgd.hardware.memory"
 local signals = require "mgd.codes.signals"
 local naming = require "mgd.base.naming"
+local numbers = require "mgd.text.numbers"
 local options = require "mgd.base.options"
 local probes = require "mgd.runs.probes"
 local progress = require "mgd.runs.progress"
@@ -21,6 +22,7 @@ local recording = require "mgd.runs.recording"
 local record = require "mgd.text.record"
 local schedules = require "mgd.codes.schedules"
 local settings = require "mgd.runs.settings"
+local statistics = require "mgd.stats.values"
 local text = require "mgd.base.encoding"
 
 local M = {}
@@ -98,7 +100,8 @@ function Run:__tostring()
       type(o.cost) == "string" and o.cost or "a function"),
     method_text(o),
     update_text(o),
-    ("  %s, seed %d; %d steps done"):format(each.replicas_text(o), o.seed, self.steps_done),
+    ("  %s, seed %d; %d steps done, %s evaluations"):format(each.replicas_text(o), o.seed,
+      self.steps_done, numbers.count((statistics.median(self.core:counters().evaluations)))),
   }, "\n")
 end
 
@@ -205,19 +208,22 @@ end
 
 --- What the run has asked of the chip so far.
 --
--- Evaluations are forward passes of one sample; writes are of one parameter; energy follows from
--- the figures of the chip's clock, hardware time from dt.
+-- Evaluations are forward passes of one sample, under one perturbation or none; writes are of one
+-- parameter; energy follows from the figures of the chip's clock. `time` is dt × steps, whatever is
+-- evaluated in a step; `time_serial` is dt × evaluations, for hardware that shows one sample under
+-- one perturbation per dt.
 -- @treturn table `evaluations`, `writes_mean` and `writes_max` (of a parameter), `pulses` (of all
---   parameters), `endurance_left` (1: none used), `energy` (J), `time` (s): numbers, or tensors (R)
+--   parameters), `endurance_left` (1: none used), `energy` (J), `time` and `time_serial` (s):
+--   numbers, or tensors (R)
 function Run:counters()
   local counters = self.core:counters()
   local clock, replicas = self.options.chip.clock, self.options.replicas
   local parameters = self.options.chip.num_parameters
-  counters.energy, counters.time = {}, {}
+  counters.energy, counters.time, counters.time_serial = {}, {}, {}
   for r = 1, replicas do
     local steps = self.core:stopped(r) or self.steps_done
     local time = steps * self.options.dt
-    counters.time[r] = time
+    counters.time[r], counters.time_serial[r] = time, counters.evaluations[r] * self.options.dt
     counters.energy[r] = counters.evaluations[r] * clock.energy.evaluation
       + counters.writes_mean[r] * parameters * clock.energy.write
       + counters.pulses[r] * clock.energy.pulse + time * clock.power
@@ -263,7 +269,10 @@ end
 -- ---- advancing ----------------------------------------------------------------------------------
 
 M.SCHEMA = {
-  { "steps", type = "integer", required = true, min = 0, doc = "How many more steps." },
+  { "steps", type = "integer", min = 0, doc = "How many more steps; needed without evaluations." },
+  { "evaluations", type = "integer", min = 0,
+    doc = "As many steps more as ask at most so many evaluations of a replica, each of one sample "
+      .. "under one perturbation or none; with steps, whichever ends first." },
   { "every", type = { "integer", "string" }, min = 1, unit = "steps", choices = { "powers", "log" },
     doc = "Probe at multiples of this, besides the first and the last step; powers: at 1, 10, 100, "
       .. "…; log: at ten steps a decade. With stop, a hundredth of the steps without." },
@@ -299,6 +308,28 @@ local function next_row(step, every, last)
     return math.min(row, last)
   end
   return math.min((math.floor(step / every) + 1) * every, last)
+end
+
+-- The most steps that ask at most so many more evaluations.
+local function steps_within(run, evaluations)
+  local done = run.steps_done
+  local function asked(steps)
+    return run.core:evaluations(done + steps) - run.core:evaluations(done)
+  end
+  if asked(1) ~= asked(1) then
+    options.fail("run:run", "option 'evaluations': this engine counts them as it goes: expected "
+      .. "steps = …")
+  end
+  local low, high = 0, math.floor(evaluations / run.options.batch) -- each step asks for a batch
+  while low < high do
+    local middle = math.ceil((low + high) / 2)
+    if asked(middle) <= evaluations then
+      low = middle
+    else
+      high = middle - 1
+    end
+  end
+  return low
 end
 
 -- Says at once that replicas have diverged: all of them in the log, the first one on stderr.
@@ -374,10 +405,10 @@ end
 -- ten, `every = "powers"`, or at ten steps a decade, `every = "log"`), and at the last step.
 -- Replicas that fulfil `stop` keep their θ for the rest of this call; it ends when all have. Ctrl-C
 -- and failures raise; `run.history` keeps the rows so far and the run can go on.
--- @tparam table opts `steps` (required), `every`, `probes` ({"cost", "accuracy"}), `stop`,
+-- @tparam table opts `steps` or `evaluations`, `every`, `probes` ({"cost", "accuracy"}), `stop`,
 --   `progress` (false), `log`, `on_row`, `keep_stopped` (false)
--- @treturn history `step`, `time` (hardware seconds), `wall` (seconds) and each probe, as tensors
---   (T), or (T, R) for probes of an ensemble
+-- @treturn history `step`, `evaluations`, `time` (hardware seconds, dt × steps), `wall` (seconds)
+--   and each probe, as tensors (T), or (T, R) for probes of an ensemble
 -- @usage run:run{steps = 1e5, every = 1000, probes = {"cost", "angle"}, stop = {accuracy = 0.95}}
 function Run:run(opts)
   local opt = options.check("run:run", M.SCHEMA, opts)
@@ -388,6 +419,12 @@ function Run:run(opts)
   if self.running then
     options.fail("run:run", "it is running already: what it calls meanwhile (on_row, stop, …) may "
       .. "look at it and train other runs, but not go on with this one")
+  end
+  if not opt.steps and not opt.evaluations then
+    options.fail("run:run", "option 'steps' is missing: it must be a whole number ≥ 0; or say how "
+      .. "many evaluations")
+  elseif opt.evaluations then
+    opt.steps = math.min(opt.steps or math.huge, steps_within(self, opt.evaluations))
   end
   opt.every = opt.every or opt.stop and math.max(1, math.floor(opt.steps / 100))
   if not opt.keep_stopped then

@@ -39,6 +39,9 @@ M.SCHEMA = {
   { "path", type = "string", doc = "The file that is written; or the string in the array part." },
   { "title", type = "string", doc = "Of the page; the names of the experiments without." },
   { "text", type = "string", doc = "A paragraph below the title." },
+  { "x", type = "string", default = "step", choices = { "step", "evaluations" },
+    doc = "What curves are drawn against: steps, or evaluations of one sample under one "
+      .. "perturbation or none." },
   { "figures", type = "list",
     doc = "Figures of yours, or what has a plot(), such as a tolerance map; or {figure =, title =, "
       .. "text =} with one of them." },
@@ -99,6 +102,16 @@ local function time(t)
     numbers.count(t.high))
 end
 
+-- The same in evaluations.
+local function evaluations(e)
+  local t = e.summary.time
+  if not t then
+    return "–"
+  end
+  local list = e.experiment:evaluations { t.median, t.low, t.high }
+  return time { median = list[1], low = list[2], high = list[3] }
+end
+
 local function value_text(value)
   return encoding.value(value, "–")
 end
@@ -144,8 +157,8 @@ local function results_of(entries, varied)
   for k = 1, shown do
     head[k + 1] = varied[k].name
   end
-  for _, name in ipairs { "runs", "success (95 %)", "steps to solution (95 %)", "diverged",
-    "median cost", "median accuracy" } do
+  for _, name in ipairs { "runs", "success (95 %)", "steps to solution (95 %)",
+    "evaluations to solution (95 %)", "diverged", "median cost", "median accuracy" } do
     head[#head + 1] = name
   end
   for i, e in ipairs(entries) do
@@ -154,7 +167,7 @@ local function results_of(entries, varied)
       row[k + 1] = varied[k].texts[i]
     end
     for _, text in ipairs { ("%d"):format(s.runs), share(s.success), time(s.time),
-      ("%d"):format(s.diverged), number(s.cost), number(s.accuracy) } do
+      evaluations(e), ("%d"):format(s.diverged), number(s.cost), number(s.accuracy) } do
       row[#row + 1] = text
     end
     rows[i] = row
@@ -241,8 +254,10 @@ end
 
 -- What was run: seeds, steps, time.
 local function words_of(e)
-  local words = ("%s, from seed %d on; at most %s steps each"):format(runs_text(e.runs),
-    e.experiment:resolved().seeds.first, numbers.count(e.steps))
+  local words = ("%s, from seed %d on; at most %s steps (%s evaluations of one sample) "
+    .. "each"):format(runs_text(e.runs),
+    e.experiment:resolved().seeds.first, numbers.count(e.steps),
+    numbers.count(e.experiment:evaluations({ e.steps })[1]))
   local open = e.runs - e.summary.runs
   if open > 0 then
     words = words .. ("; %d have not ended and are not among the results"):format(open)
@@ -252,10 +267,10 @@ local function words_of(e)
     .. "; hash " .. e.experiment.hash:sub(1, 12) .. "."
 end
 
-local function details_of(store, e, with_curves, explained)
+local function details_of(store, e, axis, explained)
   return html.section(e.name, {
     html.paragraph(words_of(e)),
-    with_curves and curves.of(store, { e }, explained) or nil,
+    axis and curves.of(store, { e }, axis, explained) or nil,
     html.details("Resolved parameters", parameters_of(e.experiment)),
     html.details("Budget of one seed, to the median of its steps", budget_of(e)),
     html.details("Environment", environment_of(e)),
@@ -271,14 +286,14 @@ local function page_of(store, entries, opt)
   local many, varied = #entries > 1, differences_of(entries)
   local parts = { html.heading(title), opt.text and html.paragraph(opt.text) or "",
     html.section("Results", { results_of(entries, varied), heat.of(entries, varied) or "",
-      many and #entries <= MOST_CURVES and curves.of(store, entries, true) or nil }) }
+      many and #entries <= MOST_CURVES and curves.of(store, entries, opt.x, true) or nil }) }
   parts[#parts + 1] = own.section(opt.figures)
   local differences = many and differences_table(entries, varied)
   if differences then
     parts[#parts + 1] = html.section("Where they differ", { differences })
   end
   for i, e in ipairs(entries) do
-    parts[#parts + 1] = details_of(store, e, i <= MOST_DETAILS,
+    parts[#parts + 1] = details_of(store, e, i <= MOST_DETAILS and opt.x,
       i == 1 and not (many and #entries <= MOST_CURVES))
   end
   return html.page(title, table.concat(parts, "\n"))

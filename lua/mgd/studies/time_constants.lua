@@ -102,7 +102,8 @@ end
 --- Measure a time-constant map.
 -- @tparam table opts see `M.SCHEMA`
 -- @treturn map `axes` {tau_p =, tau_theta =, tau_x =}; `success`: tensor (τ_x, τ_p, τ_θ), nan where
---   refused; `time`: the same, median steps to a solution; `refused`: list of {point =, message =};
+--   refused; `time`: the same, median steps to a solution; `evaluations`: what these steps ask of
+--   the chip; `refused`: list of {point =, message =};
 --   `result` of the sweep; prints; `plot()`
 function M.measure(opts)
   local opt = options.check(WHERE, M.SCHEMA, opts)
@@ -116,7 +117,7 @@ function M.measure(opts)
   map.sweep = sweeps { name = opt.name or exp.name .. "-times", base = exp, seeds = opt.seeds,
     store = opt.store, list = points }
   map.result = map.sweep:run { workers = opt.workers, progress = opt.progress }
-  for _, name in ipairs { "success", "time" } do
+  for _, name in ipairs { "success", "time", "evaluations" } do
     map[name] = over_axes(map, points, map.result:measure(name))
   end
   return map
@@ -148,13 +149,17 @@ function Map:__tostring()
   return table.concat(lines, "\n")
 end
 
+local EFFORT = { time = "steps", evaluations = "evaluations" } -- and the unit of each
+
 --- A heat map for each τ_x.
--- @tparam[opt="success"] string what "success" or "time"
+-- @tparam[opt="success"] string what "success", "time" (in steps) or "evaluations"
 -- @treturn figure
 function Map:plot(what)
   what = what or "success"
-  if what ~= "success" and what ~= "time" then
-    options.fail("map:plot", "expected \"success\" or \"time\", got %s", tostring(what))
+  local effort = EFFORT[what]
+  if what ~= "success" and not effort then
+    options.fail("map:plot", "expected \"success\", \"time\" or \"evaluations\", got %s",
+      tostring(what))
   end
   local panels = {}
   for k, tau_x in ipairs(self.axes.tau_x) do
@@ -168,9 +173,8 @@ function Map:plot(what)
         x = { label = LETTERS.tau_theta, unit = "steps" }, y = { label = LETTERS.tau_p,
           unit = "steps" },
         { kind = "heat", x = self.axes.tau_theta, y = self.axes.tau_p, z = z,
-          label = what == "success" and "success" or "time to solution",
-          unit = what == "time" and "steps" or nil, log = what == "time",
-          range = what == "success" and { 0, 1 } or nil } }
+          label = effort and "median to solution" or "success", unit = effort,
+          log = effort ~= nil, range = not effort and { 0, 1 } or nil } }
     end
   end
   if #panels == 0 then

@@ -159,11 +159,13 @@ function M.last(values, success, field, level)
 end
 
 local function read(self, result)
-  self.base = { success = result.success[1], time = result.time[1] }
+  local evaluations = result:measure "evaluations"
+  self.base = { success = result.success[1], time = result.time[1], evaluations = evaluations[1] }
   for _, entry in ipairs(self.variations) do
-    entry.success, entry.time = {}, {}
+    entry.success, entry.time, entry.evaluations = {}, {}, {}
     for i, point in ipairs(entry.points) do
       entry.success[i], entry.time[i] = result.success[point], result.time[point]
+      entry.evaluations[i] = evaluations[point]
     end
     entry.tolerance = M.last(entry.values, entry.success, "rate", self.level)
     entry.tolerance_low = M.last(entry.values, entry.success, "low", self.level)
@@ -192,9 +194,10 @@ function Map:__tostring()
       shown(entry.tolerance), ends, shown(entry.tolerance_low), shown(entry.tolerance_high))
     for i, value in ipairs(entry.values) do
       local success, time = entry.success[i], entry.time[i]
-      lines[#lines + 1] = ("  %12s  %5.1f %% (%.1f … %.1f)  time %s (%s … %s) steps"):format(
-        shown(value), 100 * success.rate, 100 * success.low, 100 * success.high,
-        shown(time.median), shown(time.low), shown(time.high))
+      lines[#lines + 1] = ("  %12s  %5.1f %% (%.1f … %.1f)  time %s (%s … %s) steps, %s "
+        .. "evaluations"):format(shown(value), 100 * success.rate, 100 * success.low,
+        100 * success.high, shown(time.median), shown(time.low), shown(time.high),
+        shown(entry.evaluations[i]))
     end
   end
   return table.concat(lines, "\n")
@@ -277,8 +280,9 @@ end
 
 --- Measure a tolerance map.
 -- @tparam table opts see `M.SCHEMA`
--- @treturn map `variations`: list of {name, path, values, success, time, tolerance (nil: none),
---   tolerance_low, tolerance_high: by the ends of the intervals of success}; `pairs`; `base`;
+-- @treturn map `variations`: list of {name, path, values, success, time (in steps), evaluations (of
+--   the median time), tolerance (nil: none), tolerance_low, tolerance_high: by the ends of the
+--   intervals of success}; `pairs`; `base`;
 --   `result` of the sweep; prints; `plot()`
 function M.measure(opts)
   local opt = options.check(WHERE, M.SCHEMA, opts)

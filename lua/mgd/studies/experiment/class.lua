@@ -335,6 +335,19 @@ function M.load(path)
   return M.from_plain(files.read(where, path, files.format_of(where, path)))
 end
 
+--- Evaluations that the first steps of a seed's run ask of the chip: of one sample each, under one
+-- perturbation or none.
+-- @tparam table steps list of numbers of steps; nan and infinite ones are their own evaluations
+-- @treturn table list; nan throughout where the engine counts them as it goes
+-- @usage exp:evaluations{1000}[1]
+function Experiment:evaluations(steps)
+  local run, list = one_run(self.spec).core, {}
+  for i, n in ipairs(steps) do
+    list[i] = n - n == 0 and run:evaluations(math.ceil(n)) or n
+  end
+  return list
+end
+
 --- A run of one seed, not yet begun, to be looked at.
 function Experiment:one_run()
   return one_run(self.spec)

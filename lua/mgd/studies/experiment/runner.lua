@@ -96,7 +96,7 @@ end
 
 -- ---- recording ----------------------------------------------------------------------------------
 
-local NO_PROBES = { step = true, time = true, wall = true }
+local NO_PROBES = { step = true, evaluations = true, time = true, wall = true }
 
 -- The replicas that run, by their places.
 local function running(run)

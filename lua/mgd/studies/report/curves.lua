@@ -89,8 +89,8 @@ local function any_known(curve)
   return false
 end
 
-local function picture(metric, curves)
-  local panel = { x = "step", legend = "top", width = WIDTH, height = HEIGHT,
+local function picture(metric, curves, axis)
+  local panel = { x = axis, legend = "top", width = WIDTH, height = HEIGHT,
     y = { label = metric, unit = plot.UNITS[metric], log = metric == "cost" and positive(curves) } }
   if metric == SOLVED then
     panel.y = { label = "seeds that have solved", unit = "%", range = { 0, 100 } }
@@ -105,7 +105,7 @@ local function number(value)
   return value == value and numbers.number(value, 4) or "–"
 end
 
-local function numbers_table(metric, curve)
+local function numbers_table(metric, curve, axis)
   local rows, count = {}, #curve.x
   local step = math.max(1, math.ceil((count - 1) / (MOST_ROWS - 1)))
   for i = 1, count do
@@ -115,7 +115,7 @@ local function numbers_table(metric, curve)
     end
   end
   local name = curve.label and metric .. ", " .. curve.label or metric
-  return html.table({ "step", name .. ": lower", metric == SOLVED and "share, %" or "median",
+  return html.table({ axis, name .. ": lower", metric == SOLVED and "share, %" or "median",
     "upper" }, rows)
 end
 
@@ -125,9 +125,10 @@ local CAPTION = "Lines are medians over the seeds, bands their quartiles; seeds 
 --- A figure of some experiments: a picture for each metric that one of them has.
 -- @tparam store store
 -- @tparam table entries experiments as mgd.report has them; more than one are named
+-- @tparam string axis "step" or "evaluations"
 -- @tparam[opt] boolean explained whether a caption says what is drawn
 -- @treturn string|nil HTML; nil where there is nothing to draw
-function M.of(store, entries, explained)
+function M.of(store, entries, axis, explained)
   local metrics, seen, parts = {}, {}, {}
   for _, e in ipairs(entries) do
     for _, name in ipairs(e.metrics) do
@@ -142,15 +143,16 @@ function M.of(store, entries, explained)
     for i, e in ipairs(entries) do
       local curve = curve_of(store, e, metric)
       if curve and any_known(curve) then
+        curve.x = axis == "evaluations" and e.experiment:evaluations(curve.x) or curve.x
         curve.label, curve.colour = #entries > 1 and e.name or nil, (i - 1) % 8 + 1
         curves[#curves + 1] = curve
       end
     end
     if has_gnuplot and #curves > 0 then
-      parts[#parts + 1] = picture(metric, curves)
+      parts[#parts + 1] = picture(metric, curves, axis)
     elseif not has_gnuplot then
       for _, curve in ipairs(curves) do
-        parts[#parts + 1] = numbers_table(metric, curve)
+        parts[#parts + 1] = numbers_table(metric, curve, axis)
       end
     end
   end

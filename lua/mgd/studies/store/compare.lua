@@ -9,6 +9,8 @@ local record = require "mgd.text.record"
 local stats = require "mgd.stats"
 local values = require "mgd.stats.values"
 
+local unpack = table.unpack or rawget(_G, "unpack") -- LuaJIT
+
 local Compare = {}
 
 local summary_of = record.kind("mgd.summary", { "success", "time", "cost", "accuracy" })
@@ -31,6 +33,9 @@ local LINES = {
   { "median steps to solution", function(r)
     return r.time and interval(r.time.median, r.time.low, r.time.high)
   end },
+  { "median evaluations to solution", function(r, exp)
+    return r.time and interval(unpack(exp:evaluations { r.time.median, r.time.low, r.time.high }))
+  end },
   { "median cost", function(r) return r.cost end },
   { "median accuracy", function(r) return r.accuracy end },
 }
@@ -43,7 +48,8 @@ function Comparison:__tostring()
     rows[i] = { [""] = entry.path, a = entry.a, b = entry.b }
   end
   for _, line in ipairs(LINES) do
-    rows[#rows + 1] = { [""] = line[1], a = line[2](a), b = line[2](b) }
+    rows[#rows + 1] = { [""] = line[1], a = line[2](a, self.experiments[1]),
+      b = line[2](b, self.experiments[2]) }
   end
   local names = { "", a.experiment, b.experiment }
   for _, row in ipairs(rows) do
@@ -83,8 +89,8 @@ end
 --- Two experiments side by side: the parameters in which they differ, and what came of them.
 -- @tparam string|experiment a
 -- @tparam string|experiment b
--- @treturn table `differences` (see experiment:diff) and `results`, a list of two (see
---   store:summary); prints as a table of two columns
+-- @treturn table `experiments`, a list of two; `differences` (see experiment:diff) and `results`, a
+--   list of two (see store:summary); prints as a table of two columns
 function Compare:compare(a, b)
   local where = "store:compare"
   local results, exps = {}, {}
@@ -94,6 +100,7 @@ function Compare:compare(a, b)
     results[i] = self:summary(name)
   end
   return setmetatable({
+    experiments = exps,
     differences = exps[1]:diff(exps[2]),
     results = results,
   }, Comparison)

@@ -14,6 +14,7 @@ local stats = require "mgd.stats"
 local values = require "mgd.stats.values"
 
 local tensor = core.tensor
+local unpack = table.unpack or rawget(_G, "unpack") -- LuaJIT
 
 local Result = naming.class("mgd.sweep.result")
 
@@ -113,6 +114,11 @@ local function median(field)
   end
 end
 
+-- Evaluations of point i up to some numbers of steps.
+local function evaluations_of(self, i, ...)
+  return unpack(self.experiments[i]:evaluations { ... })
+end
+
 -- One number that a point comes to.
 local MEASURES = {
   success = function(self, i)
@@ -120,6 +126,9 @@ local MEASURES = {
   end,
   time = function(self, i)
     return self.time[i] and self.time[i].median or 0 / 0
+  end,
+  evaluations = function(self, i)
+    return self.time[i] and evaluations_of(self, i, self.time[i].median) or 0 / 0
   end,
   cost = median "cost",
   accuracy = median "accuracy",
@@ -142,8 +151,9 @@ local function measure_of(where, name)
   return measure
 end
 
---- A number for each point: "success" rate, median "time" to solution (infinite where fewer than
--- half solved), median "cost" or "accuracy", how many "diverged".
+--- A number for each point: "success" rate, median "time" to solution in steps (infinite where
+-- fewer than half solved), the "evaluations" that these steps ask of the chip, median "cost" or
+-- "accuracy", how many "diverged".
 -- @tparam string name
 -- @treturn table list
 function Result:measure(name)
@@ -205,7 +215,8 @@ function Result:__tostring()
   for _, path in ipairs(self.paths) do
     columns[#columns + 1] = path
   end
-  for _, name in ipairs { "success", "time to solution", "diverged", "cost", "accuracy" } do
+  for _, name in ipairs { "success", "steps to solution", "evaluations", "diverged", "cost",
+    "accuracy" } do
     columns[#columns + 1] = name
   end
   for i, point in ipairs(self.points) do
@@ -214,7 +225,8 @@ function Result:__tostring()
       accuracy = MEASURES.accuracy(self, i) }
     rows[i].success = success and ("%5.1f %% (%.0f … %.0f)"):format(100 * success.rate,
       100 * success.low, 100 * success.high) or nil
-    rows[i]["time to solution"] = time and ("%s (%s … %s)"):format(numbers.number(time.median, 4),
+    rows[i].evaluations = time and numbers.number(MEASURES.evaluations(self, i), 4) or nil
+    rows[i]["steps to solution"] = time and ("%s (%s … %s)"):format(numbers.number(time.median, 4),
       numbers.number(time.low, 4), numbers.number(time.high, 4)) or nil
     for _, path in ipairs(self.paths) do
       rows[i][path] = point[path]
