@@ -83,6 +83,9 @@ and the number of the replica; ξ is drawn anew at each event (c2c): an evaluati
 are standard normal unless it is said otherwise. Values are in units of the network: weights and
 activations are pure numbers, costs are costs.
 
+[What is exact, what is approximate, what is illustrative](exactness.md) says so of every engine,
+code and model, and how to cite it.
+
 Written by `make docs` from the registry in `lua/mgd/hardware/hw`; the figures by
 `build/mgd-lua docs/physics/figures.lua`.
 ]]
