@@ -108,8 +108,8 @@ describe("a chip with one of every model gives the same bits", function()
         local chip = mgd.chip{net = net, weights = {hw.conductance{w_max = 4},
           hw.drift{law = "pcm"}, hw.programming_noise{}, hw.read_noise{law = "pcm"},
           hw.stuck{random = 0.1}},
-          neurons = hw.neuron_spread{sigma = 0.1}, perturbation = hw.path{lowpass = 0.4},
-          cost = {hw.path{lowpass = {tau = 0.2, poles = 3}}, hw.noise{sigma = 1e-4}},
+          neurons = hw.neuron_spread{sigma = 0.1}, perturbation = hw.path{lowpass = 1.4},
+          cost = {hw.path{lowpass = {tau = 1.2, poles = 3}}, hw.noise{sigma = 1e-4}},
           update = hw.exponential_step{dw_min = 0.01}}
         local run = mgd.train{chip = chip, data = mgd.data.xor(), replicas = replicas, eta = 1,
           init = {}, seed = 2}
@@ -320,7 +320,7 @@ describe("a path with finite bandwidth", function()
       cost = "l2", eta = 0, perturbation = {code = "walsh", amplitude = 0.1}}
     local history = run:run{steps = 8, every = 1, probes = {"C", "C_tilde"}}
     local pattern = mgd.codes.pattern({code = "walsh"}, {parameters = 2, slots = 8})
-    local line, share = 0, 1 - math.exp(-0.5 / 0.7)
+    local line, share = 1, 1 - math.exp(-0.5 / 0.7) -- at rest under the first C₀
     for n = 1, 8 do
       line = line + share * (1 - line)
       local c0 = line

@@ -68,6 +68,59 @@ describe("path", function()
     answers(hw.path { lowpass = { tau = 1, poles = 8 } }, poles(8))
   end)
 
+  -- Filters of one stage, or of several models in it, without anything but plain gains between.
+  it("filters in a row: as one system, whatever dt is", function()
+    local function row(models, response, what)
+      local compiled = hw.compile("spec", { cost = models })
+      for _, dtype in ipairs { "f64", "f32" } do
+        for _, dt in ipairs { 1e-3, 0.3, 1, 10 } do
+          local n = math.min(math.ceil(12 / dt), 2000)
+          local out = core.hw.apply(compiled.models, { dt = dt }, mgd.ones({ n, 1 },
+            { dtype = dtype }))
+          for k = 1, n, math.max(1, math.floor(n / 100)) do
+            near(response(k * dt), out[{ k, 1 }], TOLERANCE[dtype], ("%s, %s, dt = %g, row %d")
+              :format(what, dtype, dt, k))
+          end
+        end
+      end
+    end
+    local one_pole = hw.path { lowpass = 1 }
+    row({ one_pole, one_pole }, poles(2), "two poles")
+    row({ hw.path { lowpass = { tau = 1, poles = 4 } }, one_pole, hw.path { lowpass = { tau = 1,
+      poles = 3 } } }, poles(8), "eight")
+    row({ one_pole, hw.path { gain = -2, offset = 0.5, lowpass = 1 } }, function(t)
+      return -2 * poles(2)(t) + 0.5 * poles(1)(t)
+    end, "a gain between")
+    -- of different poles: 1 − (τ₁·e^(−t/τ₁) − τ₂·e^(−t/τ₂))/(τ₁ − τ₂), the stiffest too
+    for _, tau in ipairs { 0.2, 1e-3, 1e-9 } do
+      row({ one_pole, hw.path { lowpass = tau } }, function(t)
+        return 1 - (math.exp(-t) - tau * math.exp(-t / tau)) / (1 - tau)
+      end, "poles of 1 and " .. tau)
+    end
+    -- AC coupling and low-pass: (e^(−t/τ_h) − e^(−t/τ_l))·τ_h/(τ_h − τ_l)
+    row({ hw.path { highpass = 5, lowpass = 0.5 } }, function(t)
+      return (math.exp(-t / 5) - math.exp(-t / 0.5)) * 5 / 4.5
+    end, "a band-pass")
+    -- a pole of 1 s and ω = 2, ζ = 0.25 behind it, by partial fractions: y = 1 + a·e^(−t) +
+    -- e^(−t/2)·(b·cos(vt) + c·sin(vt)), v = √(15/4), of y(0) = y'(0) = y''(0) = 0
+    row({ one_pole, hw.path { ringing = { frequency = 1 / math.pi, damping = 0.25 } } },
+      function(t)
+        local v = math.sqrt(15 / 4)
+        local a = -4 / (1 - 1 + 4) -- 4·L(1/(s(s + 1)(s² + s + 4))) at s = −1
+        local b = -1 - a
+        local c = (a + b / 2) / v
+        return 1 + a * math.exp(-t) + math.exp(-t / 2) * (b * math.cos(v * t) + c * math.sin(v * t))
+      end, "a pole and ringing")
+  end)
+
+  it("is refused with more than sixteen poles in a row", function()
+    local eight = hw.path { lowpass = { tau = 1, poles = 8 } }
+    local compiled = hw.compile("spec", { cost = { eight, eight, hw.path { highpass = 1 } } })
+    local ok, message = pcall(core.hw.apply, compiled.models, { dt = 1 }, mgd.ones { 1, 1 })
+    assert.is_false(ok)
+    assert.truthy(message:find("have 17 poles together: expected at most 16", 1, true), message)
+  end)
+
   it("highpass: a step as e^(−t/τ)", function()
     answers(hw.path { highpass = 1 }, function(t) return math.exp(-t) end)
   end)

@@ -721,6 +721,7 @@ typedef struct {
     const mgd_hw_model *models;
     const mgd_hw_update *update; /* NULL: as asked, at once */
     uint64_t seed;               /* of the devices */
+    size_t substeps; /* of each tick of its signals, with an evaluation in each; 0 or 1: none */
 } mgd_chip_spec;
 
 /* Copies the specification; the network must outlive the chip. Models at their neutral values cost

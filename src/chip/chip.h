@@ -22,6 +22,7 @@ typedef struct {
     const uint32_t *samples; /* rows: (B); lanes: (B × W), one sample per replica */
     unsigned tick, ticks;    /* a step has two ticks: in which one it begins, how many it lasts */
     double amplitude;        /* a of the slot; where the chip perturbs or writes */
+    bool moved;              /* θ or the samples may be others than at the point before */
 } mgd_point;
 
 /* Where the chip gets parameters from. `first` and `count` are a range of θ; `worker` is the one

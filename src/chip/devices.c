@@ -43,13 +43,14 @@ static size_t round_up(size_t bytes) {
     return (bytes + MGD_ALIGNMENT - 1) / MGD_ALIGNMENT * MGD_ALIGNMENT;
 }
 
-static void place_part(simulated *s, part *p) {
+static mgd_status place_part(void *arg, part *p) {
+    simulated *s = arg;
     size_t real = mgd_dtype_size(p->chain.dtype);
     p->coef = s->coef_bytes;
     p->state = s->state_bytes;
     s->coef_bytes += round_up(p->chain.num_coefs * coef_size(s, p) * real);
     s->state_bytes += round_up(p->copies * p->chain.num_states * state_size(s, p) * real);
-    s->calls = s->calls || p->chain.calls;
+    return MGD_OK;
 }
 
 /* One part: the models of `place`. Names of streams tell neurons of different layers apart. */
@@ -59,23 +60,30 @@ typedef struct {
     const mgd_task_spec *task;
 } opening;
 
+/* Whether values pass it at every evaluation. */
+static bool is_signal(mgd_hw_place place) {
+    return place != MGD_HW_AT_MEMORY && place != MGD_HW_AT_WEIGHT && place != MGD_HW_AT_CHANGE &&
+           place != MGD_HW_AT_WRITE;
+}
+
 static mgd_status open_part(const opening *o, mgd_hw_place place, part_kind kind, size_t sites,
                             uint64_t layer, part *p) {
     simulated *s = o->s;
     const mgd_chip_spec *spec = &s->chip->spec;
     mgd_dtype dtype = kind == ON_COST ? MGD_F64 : s->net->dtype;
     uint64_t seed = spec->seed + (layer << 32);
+    double step = is_signal(place) ? s->dt / (double)s->substeps : s->dt;
     p->kind = kind;
     p->sites = sites;
     p->copies = kind == ON_COST       ? s->signals
                 : kind != ON_FEATURES ? 1
                 : s->replicas         ? s->batch
                                       : s->chunks;
-    MGD_TRY(mgd_hw_chain_open(o->ctx, spec->models, spec->num_models, place, s->dt, seed,
+    MGD_TRY(mgd_hw_chain_open(o->ctx, spec->models, spec->num_models, place, step, seed,
                               o->task->seed, dtype, &p->chain));
     p->chain.number = s->num_chains++;
     p->chain.geometry = (mgd_hw_geometry){s->chip->joined, s->chip->arrays, s->chip->num_arrays};
-    place_part(s, p);
+    s->calls = s->calls || p->chain.calls;
     return MGD_OK;
 }
 
@@ -113,7 +121,10 @@ static mgd_status open_parts(const opening *o) {
     MGD_TRY(open_part(o, MGD_HW_AT_DRIVE, ON_PARAMETERS, n, 0, &p->drive));
     MGD_TRY(open_part(o, MGD_HW_AT_CHANGE, ON_PARAMETERS, n, 0, &p->change));
     MGD_TRY(open_part(o, MGD_HW_AT_WRITE, ON_PARAMETERS, n, 0, &p->written));
-    return open_neurons(o);
+    MGD_TRY(open_neurons(o));
+    s->undoes = s->calls || s->substeps > 1;
+    mgd_simulated_lines_open(s);
+    return mgd_simulated_each_part(s, place_part, s);
 }
 
 /* ---- the writer ------------------------------------------------------------------------------ */
@@ -343,8 +354,8 @@ static void write_state(void *arg, void *value, size_t real, bool integer) {
 }
 
 /* Before the states of parts: pulses, since when θ is held, when the replica stopped, the chip's
- * age at step 0, and rests so far. Steps are exact up to 2^53; −1: it runs. */
-enum { PULSES, FROM, STOOD, ORIGIN, RESTS, HEAD };
+ * age at step 0, rests so far, and the last point. Steps are exact up to 2^53; −1: it runs. */
+enum { PULSES, FROM, STOOD, ORIGIN, RESTS, LAST, HEAD };
 
 void mgd_simulated_state_get(const mgd_session *session, size_t seat, double *states) {
     const simulated *s = (const simulated *)session;
@@ -354,6 +365,7 @@ void mgd_simulated_state_get(const mgd_session *session, size_t seat, double *st
     states[STOOD] = s->stood[seat] == UINT64_MAX ? -1 : (double)s->stood[seat];
     states[ORIGIN] = s->origin;
     states[RESTS] = (double)s->rests;
+    states[LAST] = (double)s->last[seat];
     walk_states(s, seat, read_state, &to);
 }
 
@@ -362,7 +374,8 @@ bool mgd_simulated_state_fits(const mgd_session *session, size_t seat, const dou
     fitting f = {states + HEAD, true};
     if (!(states[PULSES] >= 0) || !mgd_is_count(states[FROM], 0x1p53) ||
         !(states[STOOD] == -1 || mgd_is_count(states[STOOD], 0x1p53)) ||
-        !isfinite(states[ORIGIN]) || !mgd_is_count(states[RESTS], 0x1p53))
+        !isfinite(states[ORIGIN]) || !mgd_is_count(states[RESTS], 0x1p53) ||
+        !mgd_is_count(states[LAST], 0x1p53))
         return false;
     walk_states(s, seat, fit_state, &f);
     return f.fits;
@@ -376,6 +389,7 @@ void mgd_simulated_state_set(mgd_session *session, size_t seat, const double *st
     s->stood[seat] = states[STOOD] < 0 ? UINT64_MAX : (uint64_t)states[STOOD];
     s->origin = states[ORIGIN];
     s->rests = (uint64_t)states[RESTS];
+    s->last[seat] = (uint64_t)states[LAST];
     walk_states(s, seat, write_state, &from);
 }
 
@@ -426,6 +440,7 @@ void mgd_simulated_swap(mgd_session *session, size_t a, size_t b) {
     swap_values((char *)&s->number[a], (char *)&s->number[b], sizeof(uint64_t));
     swap_values((char *)&s->from[a], (char *)&s->from[b], sizeof(uint64_t));
     swap_values((char *)&s->stood[a], (char *)&s->stood[b], sizeof(uint64_t));
+    swap_values((char *)&s->last[a], (char *)&s->last[b], sizeof(uint64_t));
 }
 
 void mgd_simulated_stop(mgd_session *session, size_t seat, uint64_t step) {
@@ -481,6 +496,7 @@ mgd_status mgd_simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_
         !mgd_take(&s->pulses, s->units * s->seats, sizeof(double)) ||
         !mgd_take(&s->from, s->units * s->seats, sizeof(uint64_t)) ||
         !mgd_take(&s->stood, s->units * s->seats, sizeof(uint64_t)) ||
+        !mgd_take(&s->last, s->units * s->seats, sizeof(uint64_t)) ||
         !mgd_take(&s->number, s->units * s->seats, sizeof(uint64_t)))
         return mgd_fail(
             ctx, MGD_ERR_MEMORY, "out of memory: %zu chips with imperfections need %.0f bytes each",
@@ -501,5 +517,6 @@ void mgd_simulated_devices_close(simulated *s) {
     mgd_free(s->pulses);
     mgd_free(s->from);
     mgd_free(s->stood);
+    mgd_free(s->last);
     mgd_free(s->number);
 }

@@ -40,6 +40,7 @@ mgd_hw_frame mgd_simulated_parameters(const simulated *s, worker *w, size_t unit
                       .replica = replica,
                       .device = unit,
                       .tick = step * MGD_HW_TICKS,
+                      .clock = step * MGD_HW_TICKS,
                       .ticks = MGD_HW_TICKS,
                       .step = s->dt,
                       .scratch = w ? w->scratch : NULL, /* none while devices are drawn */
@@ -73,6 +74,7 @@ static mgd_hw_frame for_cost(const simulated *s, const worker *w, const mgd_hw_f
     f.rows = f.sites = 1;
     f.width = s->replicas ? s->width : MGD_ALIGNMENT / sizeof(double);
     f.since = NULL;
+    f.flow = of->flow == MGD_HW_PASSES ? MGD_HW_PASSES : MGD_HW_JUMPS;
     return f;
 }
 
@@ -116,9 +118,10 @@ static void add_product_noise(const simulated *s, const worker *w, const mgd_hw_
                           op->vertex.in.features, mgd_net_place(s->net, w->arena, op->y, s->width));
 }
 
-mgd_status mgd_simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
-                                 const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
-                                 const void *theta, void **y) {
+/* From the input's line to the network's outputs. */
+static mgd_status pass(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
+                       const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
+                       const void *theta) {
     const size_t stride = s->real * (s->replicas ? s->width : 1);
     mgd_hw_frame in = mgd_simulated_features(s, f, s->samples.features, f->copy, sample);
     MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.input, unit, &in, copy, w->arena));
@@ -135,7 +138,15 @@ mgd_status mgd_simulated_forward(mgd_context *ctx, const simulated *s, worker *w
         if (part_acts(&s->parts.product[i]))
             add_product_noise(s, w, f, sample, i);
     }
+    return MGD_OK;
+}
+
+mgd_status mgd_simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
+                                 const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
+                                 const void *theta, void **y) {
     *y = mgd_net_place(s->net, w->arena, s->plan->output, s->width);
+    if (f->flow != MGD_HW_STANDS)
+        MGD_TRY(pass(ctx, s, w, unit, f, copy, sample, theta));
     mgd_hw_frame out = mgd_simulated_features(s, f, s->net->outputs, f->copy, sample);
     return mgd_simulated_apply(ctx, s, &s->parts.output, unit, &out, copy, *y);
 }
@@ -158,9 +169,9 @@ static void gather(const simulated *s, worker *w, const uint32_t *index) {
 /* ---- parameters ------------------------------------------------------------------------------ */
 
 /* What the weights are at this point, as they are driven. `base` is what they read as. */
-static mgd_status drive(mgd_context *ctx, const simulated *s, worker *w, const mgd_request *r,
-                        const mgd_point *point, const mgd_hw_frame *f, const char *base,
-                        const void **out) {
+mgd_status mgd_simulated_drive(mgd_context *ctx, const simulated *s, worker *w,
+                               const mgd_request *r, const mgd_point *point, const mgd_hw_frame *f,
+                               const char *base, const void **out) {
     size_t count = s->net->num_parameters, n = s->rows * s->row_width;
     bool path = part_acts(&s->parts.perturbation), driven = part_acts(&s->parts.drive);
     *out = w->pack;
@@ -183,8 +194,8 @@ static mgd_status drive(mgd_context *ctx, const simulated *s, worker *w, const m
 }
 
 /* θ as the multipliers read it, without perturbation. */
-static mgd_status read_weights(mgd_context *ctx, const simulated *s, worker *w,
-                               const mgd_request *r, const mgd_hw_frame *f, const char **base) {
+mgd_status mgd_simulated_read(mgd_context *ctx, const simulated *s, worker *w, const mgd_request *r,
+                              const mgd_hw_frame *f, const char **base) {
     if (!part_acts(&s->parts.weight)) {
         *base = r->source.theta;
         return MGD_OK;
@@ -278,76 +289,25 @@ static mgd_status measure_samples(mgd_context *ctx, const simulated *s, worker *
     return job.status;
 }
 
-/* Who moves, as doubles; whether all do. */
-static bool look_who_moves(const simulated *s, worker *w, const void *lives) {
-    bool all = true;
-    for (size_t lane = 0; lane < s->width; lane++) {
-        w->moves[lane] = simulated_real(s, lives, lane);
-        all = all && w->moves[lane] != 0;
-    }
-    return all;
-}
-
-static mgd_status measure_points(mgd_context *ctx, const simulated *s, const mgd_request *r) {
-    worker *w = &s->workers[r->worker];
-    const char *base = NULL;
+mgd_status mgd_simulated_point(mgd_context *ctx, const simulated *s, worker *w,
+                               const mgd_request *r, size_t p, const mgd_hw_frame *f,
+                               const void *theta) {
     const size_t each = s->replicas ? s->width : 1;
-    w->gathered = NULL;
-    const bool all = !s->replicas || look_who_moves(s, w, r->lives);
-    for (size_t p = 0; p < r->num_points; p++) {
-        const mgd_point *point = &r->points[p];
-        mgd_hw_frame f = mgd_simulated_parameters(s, w, r->unit, r->replica, point->step);
-        const void *theta;
-        f.tick += point->tick;
-        f.ticks = point->ticks;
-        f.alive = all ? NULL : r->lives;
-        if (p == 0 || s->parts.weight.chain.timed || s->parts.weight.chain.calls)
-            MGD_TRY(read_weights(ctx, s, w, r, &f, &base));
-        MGD_TRY(drive(ctx, s, w, r, point, &f, base, &theta));
-        if (s->replicas)
-            MGD_TRY(measure_replicas(ctx, s, w, r, point, &f, theta));
-        else
-            MGD_TRY(measure_samples(ctx, s, w, r, point, &f, theta));
-        for (size_t c = 0; c < s->signals; c++) { /* each goes its own way */
-            double *cost = w->sum + c * simulated_costs(s);
-            mgd_hw_frame way = for_cost(s, w, &f);
-            way.copy = (uint32_t)c;
-            if (!s->replicas) /* what happens to one cost happens in the first lane */
-                for (size_t lane = 1; lane < way.width; lane++)
-                    cost[lane] = cost[0];
-            MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.cost, r->unit, &way, c, cost));
-            memcpy(mgd_request_cost(r, c, p, each), cost, each * sizeof(double));
-        }
+    if (s->replicas)
+        MGD_TRY(measure_replicas(ctx, s, w, r, &r->points[p], f, theta));
+    else
+        MGD_TRY(measure_samples(ctx, s, w, r, &r->points[p], f, theta));
+    for (size_t c = 0; c < s->signals; c++) { /* each goes its own way */
+        double *cost = w->sum + c * simulated_costs(s);
+        mgd_hw_frame way = for_cost(s, w, f);
+        way.copy = (uint32_t)c;
+        if (!s->replicas) /* what happens to one cost happens in the first lane */
+            for (size_t lane = 1; lane < way.width; lane++)
+                cost[lane] = cost[0];
+        MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.cost, r->unit, &way, c, cost));
+        memcpy(mgd_request_cost(r, c, p, each), cost, each * sizeof(double));
     }
     return MGD_OK;
-}
-
-/* What a replica's models of the user's remember is put aside, or back. They share one place. */
-static mgd_status keep_memory(mgd_context *ctx, const simulated *s, size_t device, bool undo) {
-    for (size_t i = 0; i < s->chip->spec.num_models && s->remembers; i++) {
-        const mgd_hw_model *m = &s->chip->spec.models[i];
-        if (m->memory && m->keep)
-            return m->keep(m->user, ctx, device, undo);
-    }
-    return MGD_OK;
-}
-
-mgd_status mgd_simulated_measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
-    const simulated *s = (const simulated *)session;
-    char *states = s->states + r->unit * s->state_bytes;
-    if (mgd_interrupt_pending()) /* the flag is for the caller to clear */
-        return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
-    if (!s->calls)
-        return measure_points(ctx, s, r);
-    MGD_TRY(keep_memory(ctx, s, r->unit, false));
-    memcpy(s->workers[r->worker].undo, states, s->state_bytes);
-    mgd_status status = measure_points(ctx, s, r);
-    if (status != MGD_OK) {
-        mgd_context unused = {0};
-        memcpy(states, s->workers[r->worker].undo, s->state_bytes);
-        keep_memory(&unused, s, r->unit, true);
-    }
-    return status;
 }
 
 /* ---- writing and resting --------------------------------------------------------------------- */
@@ -377,7 +337,7 @@ mgd_status mgd_simulated_write(mgd_context *ctx, mgd_session *session, const mgd
     for (size_t i = 0; i < MGD_HW_KEPT; i++)
         kept[i] = s->kept[i] == SIZE_MAX ? NULL : states + s->kept[i];
     mgd_hw_frame f = mgd_simulated_parameters(s, k, w->unit, w->replica, w->step + 1);
-    f.tick--; /* at the end of its step */
+    f.clock = --f.tick; /* at the end of its step */
     f.alive = s->replicas ? w->lives : NULL;
     memcpy(k->change, w->theta, bytes);
     s->hw->subtract(k->change, w->before, n);

@@ -1,7 +1,8 @@
-/* simulated.h: the simulated chip, in five files. simulated_chip.c is the chip,
- * simulated_session.c opens sessions on it, simulated.c measures and writes; devices.c keeps what
- * each replica's hardware is (coefficients) and is in the middle of (states); still.c looks at it
- * for probes, without noise and settled.
+/* simulated.h: the simulated chip, in six files. simulated_chip.c is the chip,
+ * simulated_session.c opens sessions on it, simulated.c evaluates and writes; lines.c measures,
+ * with signals that have a memory and follow each other; devices.c keeps what each replica's
+ * hardware is (coefficients) and is in the middle of (states); still.c looks at it for probes,
+ * without noise and settled.
  *
  * A *part* is a chain of models at one place of the signal with room for its coefficients and
  * states in the memory of a unit. Parts act on parameters (P), on features of a sample, or on the
@@ -56,11 +57,12 @@ typedef struct {
     double *value;              /* (2 × W) of one pass */
     double *sum;                /* (signals × lanes of costs) */
     double *hit, *moves;        /* (W); moves: 0 where the replica has stopped */
+    const void *alive;          /* the request's `lives`, NULL where all move */
     char *held;                 /* (W) reals: see mgd_hw_frame */
     char *scratch;              /* of models of driven weights: see mgd_hw_frame */
     uint32_t *index, *copy;     /* (W) samples in the set, and their places in the batch */
     size_t used;                /* samples: lanes of a probe that hold some */
-    char *undo;                 /* a unit's states, where a function of the user's may fail */
+    char *undo;                 /* a unit's states, where a request may end in the middle */
     const uint32_t *gathered;
     mgd_watch watch; /* of probes that look at activations */
 } MGD_OWN_LINE worker;
@@ -71,14 +73,18 @@ typedef struct {
     const mgd_net *net;
     const mgd_plan *plan;
     const mgd_hw_kernels *hw;
-    bool replicas;  /* the arrangement */
-    bool calls;     /* functions of the user's, … */
-    bool remembers; /* … some of which have a memory */
-    bool times;     /* for how long θ has been held matters */
-    bool writes;    /* θ does not just become what is asked for */
-    uint64_t rests; /* times at rest so far */
-    size_t width;   /* W; in samples, lanes of a chunk */
-    size_t chunks;  /* samples: parts of the batch */
+    bool replicas;   /* the arrangement */
+    bool calls;      /* functions of the user's, … */
+    bool remembers;  /* … some of which have a memory */
+    bool undoes;     /* a request may end in the middle */
+    bool times;      /* for how long θ has been held matters */
+    bool writes;     /* θ does not just become what is asked for */
+    bool driven;     /* lines behind the network see values move during a tick, … */
+    bool apart;      /* … by themselves, whatever the network is at its beginning: see lines.c */
+    size_t substeps; /* of a step on the signal clock, with an evaluation in each */
+    uint64_t rests;  /* times at rest so far */
+    size_t width;    /* W; in samples, lanes of a chunk */
+    size_t chunks;   /* samples: parts of the batch */
     size_t batch, real, units, seats;
     size_t rows, row_width; /* of a unit's parameters */
     mgd_cost cost;
@@ -97,6 +103,7 @@ typedef struct {
     /* (units × seats): the step from which on time has yet to pass in θ; and the step at which the
      * replica stopped, from which on none does, UINT64_MAX while it runs */
     uint64_t *from, *stood;
+    uint64_t *last; /* (units × seats): event of the replica's last point, and 1; 0: none so far */
     uint64_t *number; /* (units × seats) of the replica in each seat */
     char *nothing; /* zeros like a unit's parameters: what perturbations are added to on a path */
     size_t num_workers;
@@ -149,8 +156,22 @@ mgd_status mgd_simulated_forward(mgd_context *ctx, const simulated *s, worker *w
                                  const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
                                  const void *theta, void **y);
 
-/* simulated.c: what a session does. */
+/* simulated.c: θ as the multipliers read it, without perturbation; what the weights are at a point,
+ * as they are driven; costs of point p for such weights, into the request. */
+mgd_status mgd_simulated_read(mgd_context *ctx, const simulated *s, worker *w, const mgd_request *r,
+                              const mgd_hw_frame *f, const char **base);
+mgd_status mgd_simulated_drive(mgd_context *ctx, const simulated *s, worker *w,
+                               const mgd_request *r, const mgd_point *point, const mgd_hw_frame *f,
+                               const char *base, const void **out);
+mgd_status mgd_simulated_point(mgd_context *ctx, const simulated *s, worker *w,
+                               const mgd_request *r, size_t p, const mgd_hw_frame *f,
+                               const void *theta);
+
+/* lines.c: which lines are driven, before their states are placed; what is measured. */
+void mgd_simulated_lines_open(simulated *s);
 mgd_status mgd_simulated_measure(mgd_context *ctx, mgd_session *session, const mgd_request *r);
+
+/* What else a session does. */
 mgd_status mgd_simulated_write(mgd_context *ctx, mgd_session *session, const mgd_write *w);
 void mgd_simulated_rest(mgd_session *session, const mgd_rest *r);
 

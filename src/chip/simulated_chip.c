@@ -127,7 +127,7 @@ static mgd_status copy_spec(mgd_context *ctx, simulated_chip *c, const mgd_chip_
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "models", spec->num_models + 1, sizeof(mgd_hw_model), &memory));
     mgd_hw_model *models = memory;
-    c->spec = (mgd_chip_spec){.models = models, .seed = spec->seed};
+    c->spec = (mgd_chip_spec){.models = models, .seed = spec->seed, .substeps = spec->substeps};
     for (size_t i = 0; i < spec->num_models; i++) {
         models[i] = spec->models[i];
         c->spec.num_models++;

@@ -46,7 +46,7 @@ static mgd_status open_worker(mgd_context *ctx, const simulated *s, worker *w) {
         mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
         mgd_take(&w->copy, s->width, sizeof(uint32_t)) &&
         (!part_acts(&s->parts.input) || mgd_take(&w->input, s->samples.features, row)) &&
-        (!s->calls || mgd_take(&w->undo, s->state_bytes + 1, 1)))
+        (!s->undoes || mgd_take(&w->undo, s->state_bytes + 1, 1)))
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_MEMORY,
                     "out of memory: %zu parameters and %zu lanes of a network on a chip with "
@@ -120,6 +120,7 @@ mgd_status mgd_simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_s
     s->units = task->units;
     s->num_workers = task->workers;
     s->dt = task->dt;
+    s->substeps = c->spec.substeps > 1 ? c->spec.substeps : 1;
     s->origin = mgd_chip_age(chip);
     mgd_status status = prepare(ctx, s, task);
     if (status != MGD_OK) {

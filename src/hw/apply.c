@@ -90,7 +90,7 @@ static mgd_status apply_rows(mgd_context *ctx, const mgd_hw_chain *chains, bench
                              mgd_tensor *t) {
     for (size_t row = 0; row < mgd_tensor_shape(t)[0]; row++) {
         MGD_TRY(mgd_interrupt_answer(ctx));
-        b->frame.tick = MGD_HW_TICKS * row;
+        b->frame.tick = b->frame.clock = MGD_HW_TICKS * row;
         b->frame.time = b->frame.step * (double)row;
         load_row(b, t, row, b->values);
         size_t coef = 0, state = 0;
@@ -182,7 +182,7 @@ static mgd_status write_rows(mgd_context *ctx, const mgd_hw_writer *writer,
     double pulses[MGD_ALIGNMENT] = {0};
     for (size_t row = 0; row < mgd_tensor_shape(changes)[0]; row++) {
         MGD_TRY(mgd_interrupt_answer(ctx));
-        b->frame.tick = MGD_HW_TICKS * row;
+        b->frame.tick = b->frame.clock = MGD_HW_TICKS * row;
         load_row(b, changes, row, b->change);
         kernels->write(writer, &b->frame, b->coefs, b->kept, b->values, b->change, pulses);
         store_row(b, changes, row);

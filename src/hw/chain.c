@@ -2,6 +2,7 @@
 
 #include "model.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- one model ------------------------------------------------------------------------------- */
@@ -30,21 +31,26 @@ mgd_status mgd_hw_chain_open(mgd_context *ctx, const mgd_hw_model *models, size_
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "models", count + 1, sizeof(mgd_hw_op), &memory));
     chain.ops = memory;
+    size_t given = 0;
+    for (size_t i = 0; i < count; i++)
+        if (models[i].place == place && !mgd_hw_is_neutral(&models[i]))
+            chain.ops[given++].model = models[i];
     mgd_status status = MGD_OK;
-    for (size_t i = 0; i < count && status == MGD_OK; i++) {
-        if (models[i].place != place || mgd_hw_is_neutral(&models[i]))
-            continue;
-        const mgd_hw_type *type = mgd_hw_type_of(models[i].kind);
-        mgd_hw_op *op = &chain.ops[chain.num_ops++];
-        *op = (mgd_hw_op){.model = models[i],
-                          .type = type,
-                          .apply = type->kernel[isa][dtype == MGD_F32],
-                          .coef = chain.num_coefs,
-                          .state = chain.num_states};
-        mgd_hw_name_streams(op, models[i].stream, seed, run);
-        if (type->prepare)
-            status = type->prepare(ctx, op, step);
-        add_op(&chain, op);
+    for (size_t i = 0, used; i < given && status == MGD_OK; i += used) {
+        const mgd_hw_type *type = mgd_hw_type_of(chain.ops[i].model.kind);
+        mgd_hw_op op = {.model = chain.ops[i].model,
+                        .type = type,
+                        .apply = type->kernel[isa][dtype == MGD_F32],
+                        .coef = chain.num_coefs,
+                        .state = chain.num_states};
+        used = type->filter ? mgd_hw_filters_count(&chain.ops[i], given - i) : 1;
+        mgd_hw_name_streams(&op, op.model.stream, seed, run);
+        if (type->filter)
+            status = mgd_hw_filters_prepare(ctx, &op, &chain.ops[i], used, step);
+        else if (type->prepare)
+            status = type->prepare(ctx, &op, step);
+        chain.ops[chain.num_ops++] = op;
+        add_op(&chain, &op);
     }
     if (status != MGD_OK) {
         mgd_hw_chain_close(&chain);
@@ -58,6 +64,52 @@ void mgd_hw_chain_close(mgd_hw_chain *chain) {
     mgd_free(chain->ops);
     *chain = (mgd_hw_chain){0};
 }
+
+/* ---- lines ----------------------------------------------------------------------------------- */
+
+static bool remembers(const mgd_hw_op *op) {
+    return op->num_states > 0 && !op->type->noise;
+}
+
+bool mgd_hw_chain_remembers(const mgd_hw_chain *chain) {
+    for (size_t i = 0; i < chain->num_ops; i++)
+        if (remembers(&chain->ops[i]))
+            return true;
+    return false;
+}
+
+/* Behind what moves, a delay moves, too, and so do filters, whatever they let through. */
+mgd_hw_shape mgd_hw_chain_shape(const mgd_hw_chain *chain) {
+    mgd_hw_shape shape = {false, INFINITY};
+    size_t lines = 0;
+    for (size_t i = 0; i < chain->num_ops; i++) {
+        const mgd_hw_op *op = &chain->ops[i];
+        if (!remembers(op))
+            continue;
+        lines++;
+        shape.moves = shape.moves || op->model.kind == MGD_HW_SLEW ||
+                      (op->type->filter && op->system.through == 0);
+        shape.tau = shape.moves && lines == 1 && op->order == 1 ? op->model.tau : INFINITY;
+    }
+    return shape;
+}
+
+bool mgd_hw_chain_drive(mgd_hw_chain *chain, double tau, double step) {
+    size_t i = 0;
+    while (i < chain->num_ops && !remembers(&chain->ops[i]))
+        i++;
+    if (i == chain->num_ops || !chain->ops[i].type->filter)
+        return false;
+    size_t before = chain->ops[i].num_states;
+    mgd_hw_filters_drive(&chain->ops[i], step / MGD_HW_TICKS / tau);
+    size_t more = chain->ops[i].num_states - before;
+    for (size_t k = i + 1; k < chain->num_ops; k++)
+        chain->ops[k].state += more;
+    chain->num_states += more;
+    return true;
+}
+
+/* ---- what is drawn, what rests, what is applied ---------------------------------------------- */
 
 static size_t real_size(const mgd_hw_chain *chain) {
     return mgd_dtype_size(chain->dtype);

@@ -18,10 +18,11 @@
 
 #include "../base/base.h"
 
-#define MGD_HW_MAX_ORDER 8 /* poles of a filter, relaxations of a 1/f noise: see model.c */
-#define MGD_HW_MAX_COEFS 8 /* kinds of device-to-device draws of one model */
-#define MGD_HW_TICKS 2     /* ticks of the signal clock in a step: see mgd_hw_frame */
-#define MGD_HW_BLOCK 8     /* sites that one block of random words serves */
+#define MGD_HW_MAX_POLES 8  /* of a filter; relaxations of a 1/f noise: see model.c */
+#define MGD_HW_MAX_ORDER 16 /* of linear filters in a row, together: see filters.c */
+#define MGD_HW_MAX_COEFS 8  /* kinds of device-to-device draws of one model */
+#define MGD_HW_TICKS 2      /* ticks of the signal clock in a step: see mgd_hw_frame */
+#define MGD_HW_BLOCK 8      /* sites that one block of random words serves */
 
 /* A device-to-device draw: mean + spread·z, not below `least`; z standard normal, or uniform on
  * (0, 1). */
@@ -39,6 +40,18 @@ typedef struct mgd_hw_frame mgd_hw_frame;
 typedef void mgd_hw_kernel(const mgd_hw_chain *chain, const mgd_hw_op *op, const mgd_hw_frame *f,
                            const void *coef, void *state, void *values);
 
+/* A linear filter, or several in a row, whose states are x, input u and output y:
+ * ẋ = A·x + b·u + c per tick, y = readout·x + through·u + bias; at rest x = target·u + shift. */
+typedef struct {
+    double a[MGD_HW_MAX_ORDER * MGD_HW_MAX_ORDER]; /* row-major, `order` of the op in a row */
+    double b[MGD_HW_MAX_ORDER], c[MGD_HW_MAX_ORDER];
+    double target[MGD_HW_MAX_ORDER], shift[MGD_HW_MAX_ORDER];
+    double readout[MGD_HW_MAX_ORDER], through, bias;
+    /* by the duration of a measurement, less 1: what the states change by where u goes from 0 to 1
+     * along the way that it takes in a tick */
+    double drive[MGD_HW_TICKS][MGD_HW_MAX_ORDER];
+} mgd_hw_system;
+
 /* A model made ready for a chain. */
 struct mgd_hw_op {
     mgd_hw_model model;
@@ -47,15 +60,24 @@ struct mgd_hw_op {
     uint64_t device_seed, noise_seed;
     size_t num_draws;
     mgd_hw_draw draw[MGD_HW_MAX_COEFS];
-    size_t coef;       /* its first coefficient array in those of the chain, … */
-    size_t state;      /* … and its first state array */
-    size_t num_states; /* arrays like the values */
-    size_t order;      /* of a linear filter, or number of relaxations */
+    size_t coef;          /* its first coefficient array in those of the chain, … */
+    size_t state;         /* … and its first state array */
+    size_t num_states;    /* arrays like the values */
+    size_t order;         /* of linear filters in a row, or number of relaxations */
+    mgd_hw_system system; /* of linear filters; … */
+    bool driven; /* … whose input moves during a tick: where it ends is one more state array */
     /* by the duration of a measurement, 1 or 2 ticks, less 1: what a state's deviation from the
      * input changes by, e^(A·h) − 1, row-major; relaxations: factor and share of the draw */
     double matrix[MGD_HW_TICKS][MGD_HW_MAX_ORDER * MGD_HW_MAX_ORDER];
     size_t delay; /* in ticks */
 };
+
+/* What becomes of lines, models with a memory, in an evaluation. */
+typedef enum {
+    MGD_HW_PASSES, /* time passes */
+    MGD_HW_JUMPS,  /* none does: these are the values that a driven filter's input sets out from */
+    MGD_HW_STANDS  /* none does: lines show where they stand, whatever the values are */
+} mgd_hw_flow;
 
 /* Where, when and for whom a chain acts. */
 struct mgd_hw_frame {
@@ -68,9 +90,12 @@ struct mgd_hw_frame {
     const uint64_t *replica; /* (width) numbers; row and shared: one for all */
     const uint32_t *sample;  /* (width) place of the lane's sample in the batch; NULL: `copy` */
     uint32_t copy;
-    uint64_t tick;  /* of the signal clock, MGD_HW_TICKS for each step; names the event, too */
+    uint64_t tick;  /* MGD_HW_TICKS for each step of the engine: names the event of its draws */
+    uint64_t clock; /* the same of the signal clock, which has substeps: of delays and 1/f noise */
     unsigned ticks; /* how long the values have been held: 1 or 2 */
-    double step;    /* seconds of a step */
+    double step;    /* seconds of a step of the signal clock */
+    mgd_hw_flow flow;
+    bool settled;           /* these values have stood for ever: lines begin as they then are */
     const void *held_lanes; /* (width) the same by lane, where it is not the same for all */
     double held;            /* seconds since `since` was brought up to date */
     const void *since;      /* (rows × width) seconds since each device was programmed; NULL: 0 */
@@ -183,6 +208,23 @@ mgd_status mgd_hw_chain_open(mgd_context *ctx, const mgd_hw_model *models, size_
                              mgd_hw_place place, double step, uint64_t seed, uint64_t run,
                              mgd_dtype dtype, mgd_hw_chain *out);
 void mgd_hw_chain_close(mgd_hw_chain *chain);
+
+/* ---- lines ----------------------------------------------------------------------------------- */
+
+/* Whether models other than noise remember. */
+bool mgd_hw_chain_remembers(const mgd_hw_chain *chain);
+
+/* How what comes out of a chain whose input is held goes from one tick's end to the next's. */
+typedef struct {
+    bool moves; /* without a jump; else it is where it ends from the tick's beginning on … */
+    double tau; /* … as 1 − e^(−t/τ) does, seconds, or straight ahead: INFINITY */
+} mgd_hw_shape;
+mgd_hw_shape mgd_hw_chain_shape(const mgd_hw_chain *chain);
+
+/* Tells the first filters of a chain that their input moves so instead of being held, in steps of
+ * so many seconds;
+ * false where they do not come first of all that remembers. Before memory for states is taken. */
+bool mgd_hw_chain_drive(mgd_hw_chain *chain, double tau, double step);
 
 /* The streams of what is drawn under this name. */
 void mgd_hw_name_streams(mgd_hw_op *op, const char *stream, uint64_t seed, uint64_t run);

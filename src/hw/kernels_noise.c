@@ -138,9 +138,9 @@ static void add_flicker(const mgd_hw_op *op, const real *s, size_t size, real *v
 
 MODEL_KERNEL(flicker) {
     size_t size = f->rows * f->width;
-    if (f->still && f->noisy)
+    if (f->still ? f->noisy : f->flow != MGD_HW_PASSES)
         add_flicker(op, state, size, values);
-    if (f->still)
+    if (f->still || f->flow != MGD_HW_PASSES)
         return;
     const double *matrix = op->matrix[f->ticks - 1];
     vec z[GROUP];
@@ -148,7 +148,7 @@ MODEL_KERNEL(flicker) {
     for (size_t r = 0; r < op->order; r++) {
         real *s = (real *)state + r * size;
         const vec a = splat((real)matrix[2 * r]), b = splat((real)matrix[2 * r + 1]);
-        draws d = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, r, op->order);
+        draws d = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->clock, r, op->order);
         EACH_DRAWN(&d, false, z) {
             vec before = load(s + at), next = fma_vec(a, before, b * z[k]);
             store(s + at, if_alive(f, lane, next, before));

@@ -33,59 +33,87 @@ INLINE vec pole(const mgd_hw_frame *f, bool fast, vec gain, vec u, real *s, size
     return value;
 }
 
-/* Held input u: deviations d = s − u of the states go to e^(A·h)·d, exactly. */
-INLINE vec filtered(const mgd_hw_op *op, const mgd_hw_frame *f, vec u, real *state, size_t size,
-                    size_t lane, size_t at) {
-    const double *matrix = op->matrix[f->ticks - 1];
+/* States of a system at rest under u. */
+INLINE vec target_of(const mgd_hw_system *y, size_t k, vec u) {
+    return fma_vec(splat((real)y->target[k]), u, splat((real)y->shift[k]));
+}
+
+/* The input goes from `from` to `to`: deviations of the states from where they would rest under the
+ * first go to e^(A·h) times them, and the way to the second adds its own. */
+INLINE void advance(const mgd_hw_op *op, const mgd_hw_frame *f, vec from, vec to, real *state,
+                    size_t size, size_t lane) {
+    const mgd_hw_system *y = &op->system;
+    const double *matrix = op->matrix[f->ticks - 1], *drive = y->drive[f->ticks - 1];
     const size_t n = op->order;
-    vec deviation[MGD_HW_MAX_ORDER], value = u;
+    vec deviation[MGD_HW_MAX_ORDER];
     for (size_t k = 0; k < n; k++) {
-        const real *s = state + 2 * k * size + at;
-        vec target = op->model.kind == MGD_HW_RINGING && k == 0 ? splat(0) : u;
-        deviation[k] = (load(s) - target) + load(s + size);
+        const real *s = state + 2 * k * size;
+        deviation[k] = (load(s) - target_of(y, k, from)) + load(s + size);
     }
     for (size_t k = 0; k < n; k++) {
-        real *s = state + 2 * k * size + at;
-        vec before = load(s), rest_before = load(s + size), rest = rest_before;
+        real *s = state + 2 * k * size;
+        vec before = load(s), rest_before = load(s + size), value = before, rest = rest_before;
         vec change = splat(0);
-        value = before;
         for (size_t j = 0; j < n; j++)
             change = fma_vec(splat((real)matrix[k * n + j]), deviation[j], change);
+        if (op->driven)
+            change = fma_vec(splat((real)drive[k]), to - from, change);
         accumulate(change, &value, &rest);
         store(s, if_alive(f, lane, value, before));
         store(s + size, if_alive(f, lane, rest, rest_before));
     }
-    return value;
 }
 
-/* Low-passes and ringing: the last state is the output. */
+/* As they are where u has stood for ever. */
+INLINE void settle(const mgd_hw_op *op, const mgd_hw_frame *f, vec u, real *state, size_t size,
+                   size_t lane) {
+    for (size_t k = 0; k < op->order; k++) {
+        real *s = state + 2 * k * size;
+        store(s, if_alive(f, lane, target_of(&op->system, k, u), load(s)));
+        store(s + size, if_alive(f, lane, splat(0), load(s + size)));
+    }
+}
+
+/* One or several filters as a system, values at `state`. Behind the states of one that is driven
+ * lies where its input was last. */
+INLINE vec filtered(const mgd_hw_op *op, const mgd_hw_frame *f, vec u, real *state, size_t size,
+                    size_t lane) {
+    const mgd_hw_system *y = &op->system;
+    real *input = state + 2 * op->order * size;
+    vec last = op->driven ? load(input) : u;
+    if (f->flow == MGD_HW_STANDS)
+        u = last;
+    else if (op->driven)
+        store(input, if_alive(f, lane, u, last));
+    if (f->settled)
+        settle(op, f, u, state, size, lane);
+    else if (f->flow == MGD_HW_PASSES)
+        advance(op, f, last, u, state, size, lane);
+    vec out = splat((real)y->bias);
+    if (y->through != 0)
+        out = fma_vec(splat((real)y->through), u, out);
+    for (size_t k = 0; k < op->order; k++)
+        out = fma_vec(splat((real)y->readout[k]), load(state + 2 * k * size), out);
+    return out;
+}
+
 MODEL_KERNEL(filter) {
-    size_t size = f->rows * f->width;
-    real *v = values;
+    const size_t size = f->rows * f->width;
+    real *v = values, *s = state;
     if (f->still)
         return;
-    if (op->order == 1) {
-        const vec gain = splat((real)-op->matrix[f->ticks - 1][0]);
-        const bool fast = mgd_hw_filter_is_fast(op);
+    if (op->order > 1 || op->driven) {
         EACH_VALUE(f)
-        store(v + at, pole(f, fast, gain, load(v + at), state, size, lane, at));
+        store(v + at, filtered(op, f, load(v + at), s + at, size, lane));
         return;
     }
-    EACH_VALUE(f)
-    store(v + at, filtered(op, f, load(v + at), state, size, lane, at));
-}
-
-/* What a low-pass leaves out. */
-MODEL_KERNEL(high_pass) {
-    size_t size = f->rows * f->width;
-    const vec gain = splat((real)-op->matrix[f->ticks - 1][0]);
-    const bool fast = mgd_hw_filter_is_fast(op);
-    real *v = values;
-    if (f->still)
-        return;
+    double step = f->flow == MGD_HW_PASSES ? -op->matrix[f->ticks - 1][0] : 0;
+    const vec gain = splat((real)(f->settled ? 1 : step));
+    const bool fast = mgd_hw_filter_is_fast(op), high = op->model.kind == MGD_HW_HIGH_PASS;
     EACH_VALUE(f) {
-        vec u = load(v + at);
-        store(v + at, u - pole(f, fast, gain, u, state, size, lane, at));
+        vec u = load(v + at), low = pole(f, fast, gain, u, s, size, lane, at);
+        low = high ? (vec)(u - low) : low;
+        store(v + at, low);
     }
 }
 
@@ -96,10 +124,11 @@ MODEL_KERNEL(high_pass) {
 MODEL_KERNEL(delay) {
     size_t size = f->rows * f->width, length = op->num_states;
     real *v = values, *ring = state;
-    uint64_t end = f->tick + f->ticks;
+    const uint64_t end = f->clock + f->ticks;
+    uint64_t tick = f->settled ? end : f->clock, until = f->settled ? end + length : end;
     if (f->still)
         return;
-    for (uint64_t tick = f->tick; tick < end; tick++) {
+    for (; tick < until && (f->flow == MGD_HW_PASSES || f->settled); tick++) {
         real *to = ring + tick % length * size;
         EACH_VALUE(f)
         store(to + at, if_alive(f, lane, load(v + at), load(to + at)));
@@ -113,7 +142,8 @@ MODEL_KERNEL(delay) {
 MODEL_KERNEL(slew) {
     if (f->still)
         return;
-    const vec most = splat((real)(op->model.strength * f->step * f->ticks / MGD_HW_TICKS));
+    const double seconds = f->flow == MGD_HW_PASSES ? f->step * f->ticks / MGD_HW_TICKS : 0;
+    const vec most = splat(f->settled ? (real)INFINITY : (real)(op->model.strength * seconds));
     real *v = values, *s = state;
     EACH_VALUE(f) {
         vec before = load(s + at), next = before + within(load(v + at) - before, -most, most);

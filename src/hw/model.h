@@ -23,6 +23,12 @@ struct mgd_hw_type {
     bool (*timed)(const mgd_hw_model *m);
     /* Whether it asks how long ago a device was programmed; NULL: no. */
     bool (*ages)(const mgd_hw_model *m);
+    /* Linear filters; all NULL: it is none. How many poles it has; the system goes on through it,
+     * whose states follow the first `order` of those there are; e^(A·h) − 1 of it alone. Times in
+     * seconds; a system counts in ticks. */
+    size_t (*poles)(const mgd_hw_model *m);
+    void (*filter)(const mgd_hw_model *m, double tick, size_t order, mgd_hw_system *system);
+    void (*exponential)(const mgd_hw_model *m, double h, double *matrix);
     /* For steps of so many seconds: its draws, in the order in which the kernel looks for them, its
      * states, and what else the kernel wants to find in the op; NULL: none of these. */
     mgd_status (*prepare)(mgd_context *ctx, mgd_hw_op *op, double step);
@@ -63,12 +69,21 @@ static inline bool mgd_hw_is_neutral(const mgd_hw_model *model) {
     }
 #endif
 
+/* filters.c: how many ops from the first on, a linear filter, are a row of such, with none but
+ * plain gains between; these as one op; and its input moves at a rate per tick, 0: straight ahead.
+ */
+#define MGD_HW_FASTEST 1e15 /* rates per tick beyond it are as good as at once */
+size_t mgd_hw_filters_count(const mgd_hw_op *ops, size_t count);
+mgd_status mgd_hw_filters_prepare(mgd_context *ctx, mgd_hw_op *op, const mgd_hw_op *from,
+                                  size_t count, double step);
+void mgd_hw_filters_drive(mgd_hw_op *op, double rate);
+
 static inline void mgd_hw_add_draw(mgd_hw_op *op, double mean, double spread, double least) {
     op->draw[op->num_draws++] = (mgd_hw_draw){mean, spread, least, false};
 }
 
 static inline const char *mgd_hw_poles_fault(const mgd_hw_model *m) {
-    return m->poles >= 1 && m->poles <= MGD_HW_MAX_ORDER ? NULL : "poles: expected 1 to 8";
+    return m->poles >= 1 && m->poles <= MGD_HW_MAX_POLES ? NULL : "poles: expected 1 to 8";
 }
 
 #endif

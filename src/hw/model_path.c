@@ -24,7 +24,7 @@ static bool always(const mgd_hw_model *m) {
 
 /* The clock holds their input. With deviations d = s − u from the held input u, d' = A·d, so d(h) =
  * e^(A·h)·d(0), exactly, whatever the time constants; what is kept for the kernel is e^(A·h) − 1,
- * without cancellation. */
+ * without cancellation: of one filter in closed form, of several as filters.c has it. */
 
 /* n equal poles in a row: A = (−1 + shift)/τ, e^(A·h) = e^(−x)·Σ_j x^j/j!·shift^j, x = h/τ. */
 static void poles(size_t n, double x, double *matrix) {
@@ -61,26 +61,42 @@ static void ringing(double x, double zeta, double *matrix) {
     matrix[3] = e * (c + zeta * s) - 1;
 }
 
-/* Slow ones keep for each value what rounding took from it. */
-static void add_states(mgd_hw_op *op) {
-    op->num_states = mgd_hw_filter_is_fast(op) ? 1 : 2 * op->order;
+/* State number `n` follows what the system gives so far. */
+static void follow(mgd_hw_system *s, size_t n, double rate) {
+    double *a = s->a + n * MGD_HW_MAX_ORDER;
+    s->target[n] = s->through;
+    s->shift[n] = s->bias;
+    for (size_t k = 0; k < n; k++) {
+        a[k] = rate * s->readout[k];
+        s->target[n] += s->readout[k] * s->target[k];
+        s->shift[n] += s->readout[k] * s->shift[k];
+    }
+    a[n] = -rate;
+    s->b[n] = rate * s->through;
+    s->c[n] = rate * s->bias;
 }
 
-static double seconds_of(double step, size_t ticks) {
-    return step * (double)ticks / MGD_HW_TICKS;
+/* The system gives state number `n`. */
+static void read_out(mgd_hw_system *s, size_t n) {
+    for (size_t k = 0; k < n; k++)
+        s->readout[k] = 0;
+    s->readout[n] = 1;
+    s->through = s->bias = 0;
 }
 
-static mgd_status prepare_poles(mgd_hw_op *op, size_t order, double step) {
-    op->order = order;
-    for (size_t ticks = 1; ticks <= MGD_HW_TICKS; ticks++)
-        poles(order, seconds_of(step, ticks) / op->model.tau, op->matrix[ticks - 1]);
-    add_states(op);
-    return MGD_OK;
+static size_t poles_of_low_pass(const mgd_hw_model *m) {
+    return m->poles;
 }
 
-static mgd_status prepare_low_pass(mgd_context *ctx, mgd_hw_op *op, double step) {
-    (void)ctx;
-    return prepare_poles(op, op->model.poles, step);
+static void filter_low_pass(const mgd_hw_model *m, double tick, size_t order, mgd_hw_system *s) {
+    for (size_t n = order; n < order + m->poles; n++) {
+        follow(s, n, fmin(tick / m->tau, MGD_HW_FASTEST));
+        read_out(s, n);
+    }
+}
+
+static void exponential_low_pass(const mgd_hw_model *m, double h, double *matrix) {
+    poles(m->poles, h / m->tau, matrix);
 }
 
 MGD_HW_DECLARE(filter);
@@ -89,42 +105,70 @@ const mgd_hw_type mgd_hw_type_low_pass = {
     .kernel = MGD_HW_KERNELS(filter),
     .neutral = instant,
     .fault = mgd_hw_poles_fault,
-    .prepare = prepare_low_pass,
+    .poles = poles_of_low_pass,
+    .filter = filter_low_pass,
+    .exponential = exponential_low_pass,
 };
 
-static mgd_status prepare_high_pass(mgd_context *ctx, mgd_hw_op *op, double step) {
-    (void)ctx;
-    return prepare_poles(op, 1, step);
+static size_t one_pole(const mgd_hw_model *m) {
+    (void)m;
+    return 1;
 }
 
-MGD_HW_DECLARE(high_pass);
+/* What a low-pass leaves out. */
+static void filter_high_pass(const mgd_hw_model *m, double tick, size_t order, mgd_hw_system *s) {
+    follow(s, order, fmin(tick / m->tau, MGD_HW_FASTEST));
+    s->readout[order] = -1;
+}
+
+static void exponential_high_pass(const mgd_hw_model *m, double h, double *matrix) {
+    poles(1, h / m->tau, matrix);
+}
+
 const mgd_hw_type mgd_hw_type_high_pass = {
     .name = "high_pass",
-    .kernel = MGD_HW_KERNELS(high_pass),
+    .kernel = MGD_HW_KERNELS(filter),
     .neutral = endless,
-    .prepare = prepare_high_pass,
+    .poles = one_pole,
+    .filter = filter_high_pass,
+    .exponential = exponential_high_pass,
 };
 
 static bool never_rings(const mgd_hw_model *m) {
     return m->frequency == INFINITY;
 }
 
-static mgd_status prepare_ringing(mgd_context *ctx, mgd_hw_op *op, double step) {
-    const mgd_hw_model *m = &op->model;
-    (void)ctx;
-    op->order = 2;
-    for (size_t ticks = 1; ticks <= MGD_HW_TICKS; ticks++)
-        ringing(2 * acos(-1) * m->frequency * seconds_of(step, ticks), m->damping,
-                op->matrix[ticks - 1]);
-    add_states(op);
-    return MGD_OK;
+static size_t two_poles(const mgd_hw_model *m) {
+    (void)m;
+    return 2;
+}
+
+/* States y'/ω, 0 at rest, and y. */
+static void filter_ringing(const mgd_hw_model *m, double tick, size_t order, mgd_hw_system *s) {
+    const size_t n = order, y = order + 1;
+    const double omega = fmin(2 * acos(-1) * m->frequency * tick, MGD_HW_FASTEST);
+    follow(s, n, omega);
+    double *a = s->a + n * MGD_HW_MAX_ORDER;
+    s->target[y] = s->target[n];
+    s->shift[y] = s->shift[n];
+    s->target[n] = s->shift[n] = 0;
+    a[n] = -2 * m->damping * omega;
+    a[y] = -omega;
+    s->a[y * MGD_HW_MAX_ORDER + n] = omega;
+    read_out(s, y);
+}
+
+static void exponential_ringing(const mgd_hw_model *m, double h, double *matrix) {
+    ringing(2 * acos(-1) * m->frequency * h, m->damping, matrix);
 }
 
 const mgd_hw_type mgd_hw_type_ringing = {
     .name = "ringing",
     .kernel = MGD_HW_KERNELS(filter),
     .neutral = never_rings,
-    .prepare = prepare_ringing,
+    .poles = two_poles,
+    .filter = filter_ringing,
+    .exponential = exponential_ringing,
 };
 
 /* ---- delay and slew rate --------------------------------------------------------------------- */

@@ -348,13 +348,14 @@ static int hw_write(lua_State *L) {
     return 1;
 }
 
-/* chip(network, models, update or nil, seed) → chip; keeps the network and functions alive */
+/* chip(network, models, update or nil, seed, substeps) → chip; keeps network and functions alive */
 static int hw_chip(lua_State *L) {
     mgd_context ctx = {0};
     l_net *net = l_check_net_box(L, 1);
     mgd_hw_update update;
     mgd_chip_spec spec = {
-        .seed = (uint64_t)l_integer(L, 4, "chip: seed", -(INT64_C(1) << 53), INT64_C(1) << 53)};
+        .seed = (uint64_t)l_integer(L, 4, "chip: seed", -(INT64_C(1) << 53), INT64_C(1) << 53),
+        .substeps = (size_t)l_integer(L, 5, "chip: substeps", 1, 1000)};
     lua_settop(L, 4);
     l_chip *box = l_push_box(L, sizeof *box, L_CHIP);
     lua_newtable(L);

@@ -43,6 +43,13 @@ static void take_samples(const mgd_run *run, mgd_worker *w, size_t unit, uint64_
 
 /* ---- points ---------------------------------------------------------------------------------- */
 
+/* Whether θ or the samples may be others than a step before. */
+static bool moves(const mgd_run *run, uint64_t n) {
+    const bool same = run->train.batch == run->order.samples && !run->train.shuffle;
+    return (mgd_timer_begins(&run->clock.shows, n) && !same) ||
+           mgd_timer_begins(&run->clock.windows, n);
+}
+
 size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t first,
                        size_t steps) {
     const mgd_train *t = &run->train;
@@ -60,7 +67,8 @@ size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t 
         mgd_point point = {.step = n,
                            .slot = mgd_timer_index(&run->clock.slots, n),
                            .samples = samples,
-                           .ticks = two ? 1 : 2};
+                           .ticks = two ? 1 : 2,
+                           .moved = moves(run, n)};
         if (run->chip->perturbs || run->session->write)
             point.amplitude = mgd_run_amplitude(run, point.slot);
         if (with_base) {
@@ -68,12 +76,14 @@ size_t mgd_step_points(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t 
             has_base = true;
             w->block.points[points++] = point;
             point.tick = 1;
+            point.moved = false;
         }
         point.sign = 1;
         w->block.places[j] = (mgd_places){.plus = points, .base = base, .has_base = has_base};
         w->block.points[points++] = point;
         if (two_sided) {
             point.tick = 1;
+            point.moved = false;
             point.sign = -1;
             w->block.places[j].minus = points;
             w->block.points[points++] = point;

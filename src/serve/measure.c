@@ -112,7 +112,8 @@ static mgd_verdict list_points(mgd_context *ctx, mgd_served *s, const measuremen
                 .samples = ask->samples + (ask->batches > 1 ? k : 0) * ask->batch,
                 .tick = (unsigned)i + second,
                 .ticks = m->each > 1 || half ? 1 : 2,
-                .amplitude = ask->amplitude};
+                .amplitude = ask->amplitude,
+                .moved = i == 0}; /* for all that is known here */
     return MGD_DONE;
 }
 

@@ -38,6 +38,9 @@ local SCHEMA = {
   { "cost", type = "any", doc = "Models on the way of the cost to the parameters." },
   { "update", type = "any", doc = "How parameters are written: a law, and what comes before." },
   { "clock", type = "table", doc = "{dt =, energy = {…}, power =}." },
+  { "substeps", type = "integer", default = 1, min = 1, max = 1000,
+    doc = "Parts of each tick of its signals, with an evaluation in each: lines in series, errors "
+      .. "of which fall as dt/substeps." },
   { "parameters", type = "integer", min = 1, doc = "Number of parameters P of a chip in Lua." },
   { "evaluate", type = "function",
     doc = "function(theta, x) → y: outputs (B, O) for parameters (P) and samples (B, …), f64." },
@@ -51,9 +54,9 @@ for _, entry in ipairs(instrument.SCHEMA) do
 end
 
 local description_of = record.kind("mgd.chip.description", (function()
-  local names = {}
-  for i, entry in ipairs(hw.STAGES) do
-    names[i] = entry[1]
+  local names = { "substeps" }
+  for _, entry in ipairs(hw.STAGES) do
+    names[#names + 1] = entry[1]
   end
   return names
 end)())
@@ -151,14 +154,18 @@ function Chip:__tostring()
   if clock ~= "" then
     lines[#lines + 1] = ("  %-13s %s"):format("clock", clock)
   end
+  if self.substeps > 1 then
+    lines[#lines + 1] = ("  %-13s %d of each tick"):format("substeps", self.substeps)
+  end
   return table.concat(lines, "\n")
 end
 
 --- Every stage with its models, as plain tables: stage → list of {name =, params =}; besides,
--- `seed` and `clock`.
+-- `seed` and `clock`, and `substeps` where there are some.
 -- @treturn table
 function Chip:describe()
-  local plain = description_of { seed = self.seed, clock = self.clock }
+  local plain = description_of { seed = self.seed, clock = self.clock,
+    substeps = self.substeps > 1 and self.substeps or nil }
   for stage, models in pairs(self.stages) do
     plain[stage] = {}
     for i, model in ipairs(models) do
@@ -202,6 +209,18 @@ local function has_function(compiled)
   return false
 end
 
+-- Parts of a tick show nothing where no signal has a memory.
+local function check_substeps(opt, compiled)
+  local remembers = opt.substeps == 1
+  for _, model in ipairs(compiled.models) do
+    remembers = remembers or hw.is_line(model) or model.memory
+  end
+  if not remembers then
+    options.fail("mgd.chip", "option 'substeps' has no effect: no model on the way of a signal has "
+      .. "a memory")
+  end
+end
+
 local function make_core(chip, opt)
   if opt.instrument then
     local made, about, count = instrument.open(opt)
@@ -213,7 +232,8 @@ local function make_core(chip, opt)
   elseif chip.ideal then
     return core.chip.ideal(opt.net.core)
   end
-  return core.hw.chip(opt.net.core, chip.compiled.models, chip.compiled.update, chip.seed)
+  return core.hw.chip(opt.net.core, chip.compiled.models, chip.compiled.update, chip.seed,
+    chip.substeps)
 end
 
 --- Make a chip.
@@ -221,7 +241,12 @@ end
 -- With `net` alone it is ideal. Each stage takes one model of mgd.hw or a list, in the order of the
 -- signal: `weights`, `perturbation`, `input`, `neurons`, `output`, `cost`, `update`. Replicas of an
 -- ensemble are different chips: their devices are drawn from `seed` and the replica's number.
--- @tparam table opts `net`, `seed` (1), stages, `clock`; or `parameters` P and
+--
+-- A signal's lines are exact for values that are held over a tick, and from the perturbation's line
+-- to the next one behind the network for a cost that is linear in θ̃. `substeps = n` evaluates the
+-- network n times in each tick, for costs that are not. Noise is drawn once for a tick whatever n
+-- is, and what the hardware evaluates is counted as without it.
+-- @tparam table opts `net`, `seed` (1), stages, `clock`, `substeps` (1); or `parameters` P and
 --   `evaluate = function(theta, x) return y end`, with θ (P), x (B, …) and y (B, O) in f64, and
 --   optionally `theta`, its present parameters. `evaluate` gets copies, is called in the order of
 --   time, and must not yield.
@@ -240,6 +265,8 @@ local function new(opts)
   local chip = setmetatable({ net = opt.net, seed = opt.seed }, Chip)
   chip.clock = check_clock(opt.clock)
   chip.compiled = hw.compile("mgd.chip", stages_of(opt), opt.net)
+  check_substeps(opt, chip.compiled)
+  chip.substeps, chip.compiled.substeps = opt.substeps, opt.substeps
   chip.stages = chip.compiled.stages
   chip.ideal = opt.net ~= nil and #chip.compiled.models == 0 and not chip.compiled.update
   chip.has_function = not opt.net or has_function(chip.compiled)

@@ -142,7 +142,7 @@ local function make_chip(saved, theta, path)
       tostring(type(layer) == "table" and layer.kind))
   end)
   local plain = recipe.copy(saved.stages or {})
-  plain.seed, plain.clock = saved.seed, saved.clock
+  plain.seed, plain.clock, plain.substeps = saved.seed, saved.clock, saved.substeps
   return recipe.make_chip(plain, net:set_theta(theta), function(_, plain_model)
     local model, reason = hw.restore(plain_model)
     return model or options.fail("mgd.resume", "%s: %s", path, reason)
@@ -162,6 +162,7 @@ local PARTS = {
     { "layers", type = "table" },
     { "stages", type = "table" },
     { "clock", type = "table" },
+    { "substeps", type = "integer" },
     { "versions", type = "table" },
   } },
   { "data", {

@@ -2,9 +2,10 @@
 -- two such differ. Checkpoints, experiments, the store and logs are written in its terms.
 --
 --     network   {input =, dtype =, layers = list of {kind =, …}}
---     chip      {seed =, clock =, STAGE = list of {name =, params =, version =}}: `version` is that
---               of the model's law, and stands where it is above 1; {parameters =} of one in Lua,
---               and of an instrument with {address =, identity =, description =}
+--     chip      {seed =, clock =, substeps =, STAGE = list of {name =, params =, version =}}:
+--               `substeps` and `version`, that of the model's law, stand where they are above 1;
+--               {parameters =} of one in Lua, and of an instrument with {address =, identity =,
+--               description =}
 --     data      {name =, options =}; of tensors of the user's {name =, dtype =, fingerprint =}
 --     training  options of mgd.train, but for chip, data and record
 -- @module mgd.runs.recipe

@@ -30,7 +30,8 @@ local function saved_chip(chip)
   end
   local plain, stages = recipe.network(chip.net), recipe.chip(chip)
   plain.parameters, plain.seed, plain.clock = chip.num_parameters, chip.seed, chip.clock
-  stages.seed, stages.clock = nil, nil
+  plain.substeps = stages.substeps
+  stages.seed, stages.clock, stages.substeps = nil, nil, nil
   plain.stages = stages
   return plain
 end

@@ -270,8 +270,49 @@ function hw.compile(where, stages, net)
   return out
 end
 
+local SIGNALS = { perturbation = true, input = true, neuron = true, activation = true,
+  output = true, cost = true, drive = true, product = true }
+local FILTERS = { low_pass = true, high_pass = true, ringing = true }
+local LINES = { low_pass = true, high_pass = true, ringing = true, delay = true, slew = true,
+  flicker = true }
+
+--- Whether a primitive has a memory on the way of a signal, which the signal clock moves on.
+function hw.is_line(m)
+  return SIGNALS[m.place] and LINES[m.kind] or false
+end
+
+-- A time constant of a filter that does something; nil of anything else.
+local function time_constant(m)
+  local tau = m.kind == "ringing" and 1 / (2 * math.pi * m.frequency) or m.tau
+  return FILTERS[m.kind] and SIGNALS[m.place] and tau > 0 and tau < math.huge and tau or nil
+end
+
+-- From the perturbation's line to one behind the network: exact where C is linear in θ̃, while
+-- nothing tells whether it is.
+local function check_series(compiled, h, warnings)
+  local least, seen = math.huge, {}
+  for _, m in ipairs(compiled.models) do
+    local tau = time_constant(m)
+    if tau then
+      seen[m.place] = true
+      least = tau < h / 20 and least or math.min(least, tau) -- a wire, and exact
+    end
+  end
+  local behind = seen.cost and "cost" or seen.output and "output"
+  if not (seen.perturbation and behind and least < h) then
+    return
+  end
+  local bound = (seen.input or seen.output and seen.cost)
+    and "lines in series are right to second order in dt/τ, or exact, for costs that are"
+    or "lines in series are exact for a cost that is"
+  local parts = math.ceil(h / least) * (compiled.substeps or 1)
+  warnings[#warnings + 1] = ("perturbation to %s: %s linear in θ̃ over a step: with τ = %.3g s and "
+    .. "steps of %.3g s others need %sdt ≤ %.3g s"):format(behind, bound, least, h,
+    parts <= 1000 and ("substeps = %d of mgd.chip, or "):format(parts) or "", least)
+end
+
 --- What a chip cannot show, at all or at a step of `dt` seconds, as a list of sentences.
--- @tparam table compiled  what hw.compile gave
+-- @tparam table compiled  what hw.compile gave, with `substeps` where there are some
 -- @tparam number dt  seconds
 -- @treturn table
 function hw.check_time(compiled, dt)
@@ -283,28 +324,30 @@ function hw.check_time(compiled, dt)
     warnings[#warnings + 1] = m.stream:gsub("%..*", "") .. ": " .. format:format(...)
   end
   for _, m in ipairs(compiled.models) do
+    local h = hw.is_line(m) and dt / (compiled.substeps or 1) or dt
     if m.tau == math.huge or m.frequency == math.huge then -- there is none
       m = {}
     end
-    if (m.kind == "low_pass" or m.kind == "high_pass") and m.tau > 0 and m.tau < dt / 20 then
+    if (m.kind == "low_pass" or m.kind == "high_pass") and m.tau > 0 and m.tau < h / 20 then
       warn(m, "a time constant of %.3g s is shorter than steps of %.3g s can show: it acts as a "
-        .. "%s; it needs dt ≤ %.3g s", m.tau, dt, m.kind == "low_pass" and "wire" or "block",
+        .. "%s; it needs dt ≤ %.3g s", m.tau, h, m.kind == "low_pass" and "wire" or "block",
         20 * m.tau)
-    elseif m.kind == "ringing" and m.frequency * dt > 2 then
+    elseif m.kind == "ringing" and m.frequency * h > 2 then
       warn(m, "ringing at %.3g Hz is faster than steps of %.3g s can show: it needs dt ≤ %.3g s",
-        m.frequency, dt, 0.5 / m.frequency)
-    elseif m.kind == "delay" and m.tau > 0 and m.tau < dt / 4 then
+        m.frequency, h, 0.5 / m.frequency)
+    elseif m.kind == "delay" and m.tau > 0 and m.tau < h / 4 then
       warn(m, "a delay of %.3g s is shorter than steps of %.3g s can show: it does nothing; it "
-        .. "needs dt ≤ %.3g s", m.tau, dt, 2 * m.tau)
-    elseif m.kind == "delay" and math.abs(m.tau / dt * 2 - math.floor(m.tau / dt * 2 + 0.5)) > 1e-9
+        .. "needs dt ≤ %.3g s", m.tau, h, 2 * m.tau)
+    elseif m.kind == "delay" and math.abs(m.tau / h * 2 - math.floor(m.tau / h * 2 + 0.5)) > 1e-9
     then
       warn(m, "a delay of %.3g s is taken as %.3g s, a multiple of half a step", m.tau,
-        math.floor(m.tau / dt * 2 + 0.5) * dt / 2)
-    elseif m.kind == "flicker" and m.f_high * dt > 1 then
+        math.floor(m.tau / h * 2 + 0.5) * h / 2)
+    elseif m.kind == "flicker" and m.f_high * h > 1 then
       warn(m, "1/f noise up to %.3g Hz reaches beyond what steps of %.3g s can show: it needs dt ≤ "
-        .. "%.3g s", m.f_high, dt, 1 / m.f_high)
+        .. "%.3g s", m.f_high, h, 1 / m.f_high)
     end
   end
+  check_series(compiled, dt / (compiled.substeps or 1), warnings)
   return warnings
 end
 

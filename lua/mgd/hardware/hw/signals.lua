@@ -281,11 +281,24 @@ return function(register, hw)
 
   register {
     name = "path", stages = { "perturbation", "input", "output", "cost", "update" },
+    version = 2, -- 1: filters one after the other; lines began at 0
     doc = "A signal path: gain and offset, AC coupling, low-pass, ringing, delay, slew rate, "
-      .. "noise, clamp, bits, in this order. Linear filters are exact for any dt.",
+      .. "noise, clamp, bits, in this order.",
     equation = "gain → high-pass → low-pass → ringing → delay → slew → noise → clamp → bits; "
-      .. " each linear filter d(h) = e^(A·h)·d(0), d = state − held input",
-    source = "linear systems; no other toolkit has it",
+      .. " filters: ẋ = A·x + b·u, d(h) = e^(A·h)·d(0), d = x − x at rest under u;  driven: x(h) = "
+      .. "e^(A·h)·x(0) + ∫₀ʰ e^(A·(h−t))·b·(c(0) + (c(h) − c(0))·s(t)) dt,  s(t) = (1 − e^(−t/τ))/"
+      .. "(1 − e^(−h/τ)), or t/h",
+    source = "linear systems; the integral by C. Van Loan, IEEE Trans. Autom. Control 23, 395 "
+      .. "(1978); no other toolkit has it",
+    validity = "exact for any dt where the input is held over a step: filters in a row (of one "
+      .. "path or several, plain gains between, 16 poles together at most) are one system; slew "
+      .. "rate; delay, to multiples of dt/2. From the path of the perturbation to the next behind "
+      .. "the network: exact for one pole and a cost linear in θ̃; of second order in dt/τ for "
+      .. "several poles, a slew rate, a path of the input between, a second path behind, and "
+      .. "costs that are not linear (`substeps` of mgd.chip); of first order where the "
+      .. "perturbation jumps (AC coupling or a delay alone) or the chip has models in Lua. In a "
+      .. "run paths begin at rest, as where the first value has stood for ever; those of "
+      .. "perturbation and update begin at 0, as in `apply`",
     params = {
       { "gain", type = "number", default = 1, doc = "Factor." },
       { "gain_spread", type = "number", default = 0, min = 0, doc = "d2d, absolute." },

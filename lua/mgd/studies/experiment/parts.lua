@@ -5,8 +5,8 @@
 --
 --     network   {sizes = {2, 2, 1}, activation =, output =, dtype =} or {input =, layers =,
 --               dtype =}
---     chip      {seed =, clock =, STAGE = list of {name =, params =, version =}}, or a chip in Lua;
---               without `version` a model is of the present version of its law
+--     chip      {seed =, clock =, substeps =, STAGE = list of {name =, params =, version =}}, or a
+--               chip in Lua; without `version` a model is of the present version of its law
 --     data      {name =, options =}, or a data set
 --     training  options of mgd.train
 -- @module mgd.studies.experiment.parts

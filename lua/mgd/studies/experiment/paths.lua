@@ -201,7 +201,7 @@ local function in_network(spec, where, path, words)
   no_parts(spec, where, path, words, 2)
 end
 
-local CHIP = { "seed", "clock" }
+local CHIP = { "seed", "clock", "substeps" }
 for _, stage in ipairs(STAGES) do
   CHIP[#CHIP + 1] = stage
 end
