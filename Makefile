@@ -275,6 +275,7 @@ docs: all
 	$(BUILD)/mgd-lua scripts/options-reference.lua > docs/options.md
 	$(BUILD)/mgd-lua scripts/physics-reference.lua
 	$(BUILD)/mgd-lua docs/physics/figures.lua
+	$(BUILD)/mgd-lua docs/physics/convergence.lua >/dev/null
 	$(BUILD)/mgd-lua docs/physics/wires.lua
 	$(BUILD)/mgd-lua docs/angles.lua > /dev/null
 

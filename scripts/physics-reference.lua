@@ -54,7 +54,7 @@ local ROWS = {
 }
 
 -- Where a model is checked, but for updates and for what hw_models_spec.lua has.
-local SPECS = { path = "hw_path_spec", ir_drop = "wires_spec" }
+local SPECS = { path = "hw_path_spec.lua`, `spec/hw_lines_spec", ir_drop = "wires_spec" }
 for _, name in ipairs { "levels", "conductance", "dac", "adc", "saturation", "neuron_spread",
   "amplitude" } do
   SPECS[name] = "hw_levels_spec"
@@ -84,7 +84,8 @@ are standard normal unless it is said otherwise. Values are in units of the netw
 activations are pure numbers, costs are costs.
 
 [What is exact, what is approximate, what is illustrative](exactness.md) says so of every engine,
-code and model, and how to cite it.
+code and model, and how to cite it. [Lines against dt](convergence.md) has the errors of paths,
+alone and in series.
 
 Written by `make docs` from the registry in `lua/mgd/hardware/hw`; the figures by
 `build/mgd-lua docs/physics/figures.lua`.

@@ -244,8 +244,8 @@ end
 --
 -- A signal's lines are exact for values that are held over a tick, and from the perturbation's line
 -- to the next one behind the network for a cost that is linear in θ̃. `substeps = n` evaluates the
--- network n times in each tick, for costs that are not. Noise is drawn once for a tick whatever n
--- is, and what the hardware evaluates is counted as without it.
+-- network n times in each tick, for costs that are not: see docs/physics/convergence.md. Noise is
+-- drawn once for a tick whatever n is, and what the hardware evaluates is counted as without it.
 -- @tparam table opts `net`, `seed` (1), stages, `clock`, `substeps` (1); or `parameters` P and
 --   `evaluate = function(theta, x) return y end`, with θ (P), x (B, …) and y (B, O) in f64, and
 --   optionally `theta`, its present parameters. `evaluate` gets copies, is called in the order of
