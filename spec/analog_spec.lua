@@ -93,11 +93,12 @@ describe("the analog engine agrees with the reference", function()
   it("on a chip whose cost comes through a path: twice as large, and a step late", function()
     local chip = mgd.chip{net = XOR.net, cost = mgd.hw.path{gain = 2, delay = 1}}
     for _, batch in ipairs {1, 4} do
-      local o, late = with(XOR, {batch = batch, eta = 0.005, dt = 1}), 0
+      local o, late = with(XOR, {batch = batch, eta = 0.005, dt = 1}), nil -- at rest at first
       function o.cost_at(theta, samples)
-        local now = late
-        late = 2 * XOR.cost_at(theta, samples)
-        return now
+        local now = 2 * XOR.cost_at(theta, samples)
+        local before = late or now
+        late = now
+        return before
       end
       local expected = reference.analog(o)
       o.net, o.chip = nil, chip
