@@ -4,7 +4,8 @@
 --     OUT=docs/figures/paper make paper
 --     build/mgd-lua docs/reproduction.lua
 --
--- What is claimed and whether it is borne out is said once, at the head of each script.
+-- What is claimed, and what the quick preset shows of it, is said once, at the head of each script:
+-- "Shown", "Partly shown" or "Not shown" begins a line there.
 
 local FOLDER = "docs/figures/paper/"
 
@@ -33,7 +34,10 @@ local function header_of(path)
     end
   end
   local text = table.concat(body, "\n"):gsub("\n+$", "")
-  text = text:gsub("Claim %(", "**Claim** ("):gsub("\nBorne out", "\n\n**Borne out**")
+  text = text:gsub("Claim %(", "**Claim** (")
+  for _, verdict in ipairs { "Shown", "Partly shown", "Not shown" } do
+    text = text:gsub("\n(" .. verdict .. ")", "\n\n**%1**", 1)
+  end
   return title:gsub("^%l", string.upper), text
 end
 
@@ -46,9 +50,15 @@ local out = { [[
 What McCaughan et al., APL Machine Learning 1, 026118 (2023), report of multiplexed gradient
 descent, done again with the scripts in `examples/paper`. `make paper` runs their quick presets,
 below two minutes each on two cores; `FULL=1 make paper` the long ones. The tables and figures here
-are of the quick presets: fewer seeds, shorter runs. Numbers are the same on every machine, but for
-the seconds of item 8. Glyphs of NIST7x7 are ours, so step counts compare in kind, not digit by
-digit.
+are of the quick presets: fewer seeds, shorter runs. So each claim is followed by what *these
+tables* show of it, and what they do not: **shown**, **partly shown** or **not shown**. What is not
+shown may be true; it would take more seeds, longer runs or other settings to tell. Two intervals
+that overlap are no evidence that two numbers are equal.
+
+Effort is in steps, as published, and in evaluations: forward passes of one sample, under one
+perturbation or none. Intervals are of 95 %; ∞ is a median or quartile that was not reached. Numbers
+are the same on every machine, but for the seconds of item 8. Glyphs of NIST7x7 are ours, so step
+counts compare in kind, not digit by digit.
 ]] }
 for i, name in ipairs(NAMES) do
   local title, text = header_of("examples/paper/" .. name .. ".lua")

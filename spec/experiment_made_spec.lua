@@ -159,6 +159,8 @@ describe("an experiment", function()
     ["a net that is none"] = { { chip = { net = 3 } }, "chip: option 'net' must be a network" },
     ["a network beside a chip in Lua"] = { { chip = lua_chip(1) },
       "option 'network' has no effect: the chip is a function" },
+    ["no steps"] = { { steps = false }, "option 'steps' is missing: it must be an integer ≥ 1" },
+    ["no evaluations"] = { { evaluations = 1 }, "option 'evaluations': 1 are not enough for one" },
     ["no network"] = { { network = false }, "option 'network' is missing" },
     ["options of a network that are not known"] = { { network = { input = 2, nn.dense(1),
       inputs = 3 } }, "nn.sequential: unknown option 'inputs' (did you mean 'input'?)" },

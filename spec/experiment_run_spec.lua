@@ -32,6 +32,19 @@ local function numbers(t)
   return out
 end
 
+describe("an experiment of so many evaluations", function()
+  it("has as many steps as ask for them, whatever the baseline", function()
+    local exp = base { steps = false, every = false, evaluations = 1001 }
+    assert.equal(500, exp:get "steps") -- C₀ and C of each
+    assert.equal(5, exp:get "every")
+    assert.equal(1001, exp:with({ baseline = "none" }):get "steps")
+    assert.equal(300, exp:with({ steps = 300 }):get "steps")
+    assert.same({ 1000, 600 }, exp:evaluations { 500, 300 })
+    assert.equal(1000, exp:run({ threads = 1 }).history.evaluations[-1])
+    assert.is_nil(base():resolved().evaluations)
+  end)
+end)
+
 -- What came of a run, but for the rows of its history.
 local function ends(result)
   return { theta = result.run:theta():totable(), solved = numbers(result.solved),

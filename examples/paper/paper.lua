@@ -22,6 +22,21 @@ function paper.number(value, format)
   return value == math.huge and "∞" or (format or "%.4g"):format(value)
 end
 
+--- The median over seeds of a comparison of two columns, pair by pair, with its 95 % interval
+-- (bootstrap); seeds of which one is not known, or infinite, are left out.
+-- @treturn string
+function paper.paired(a, b, compare, format)
+  local list = {}
+  for i = 1, #a do
+    local value = compare(a[i], b[i])
+    list[#list + 1] = value - value == 0 and value or nil
+  end
+  local median = mgd.stats.bootstrap(list, "median", { seed = 1 })
+  format = format or "%.3g"
+  return ("%s (%s … %s), %d pairs"):format(paper.number(median.value, format),
+    paper.number(median.low, format), paper.number(median.high, format), #list)
+end
+
 --- A table in Markdown.
 function paper.table(head, rows)
   local lines = { "| " .. table.concat(head, " | ") .. " |", "|" .. ("---|"):rep(#head) }

@@ -310,14 +310,19 @@ local function next_row(step, every, last)
   return math.min((math.floor(step / every) + 1) * every, last)
 end
 
--- The most steps that ask at most so many more evaluations.
-local function steps_within(run, evaluations)
+--- The most steps that ask at most so many more evaluations.
+-- @tparam string where opens messages
+-- @tparam run run
+-- @tparam integer evaluations
+-- @treturn integer
+-- @raise where the engine counts evaluations as it goes
+function M.steps_within(where, run, evaluations)
   local done = run.steps_done
   local function asked(steps)
     return run.core:evaluations(done + steps) - run.core:evaluations(done)
   end
   if asked(1) ~= asked(1) then
-    options.fail("run:run", "option 'evaluations': this engine counts them as it goes: expected "
+    options.fail(where, "option 'evaluations': this engine counts them as it goes: expected "
       .. "steps = …")
   end
   local low, high = 0, math.floor(evaluations / run.options.batch) -- each step asks for a batch
@@ -424,7 +429,7 @@ function Run:run(opts)
     options.fail("run:run", "option 'steps' is missing: it must be a whole number ≥ 0; or say how "
       .. "many evaluations")
   elseif opt.evaluations then
-    opt.steps = math.min(opt.steps or math.huge, steps_within(self, opt.evaluations))
+    opt.steps = math.min(opt.steps or math.huge, M.steps_within("run:run", self, opt.evaluations))
   end
   opt.every = opt.every or opt.stop and math.max(1, math.floor(opt.steps / 100))
   if not opt.keep_stopped then

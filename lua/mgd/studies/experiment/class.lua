@@ -12,6 +12,7 @@ local parts = require "mgd.studies.experiment.parts"
 local paths = require "mgd.studies.experiment.paths"
 local probes = require "mgd.runs.probes"
 local recipe = require "mgd.runs.recipe"
+local runs = require "mgd.runs.run"
 local record = require "mgd.text.record"
 local show = require "mgd.studies.experiment.show"
 local train = require "mgd.runs.train"
@@ -22,7 +23,7 @@ local M = {}
 local WHERE = "mgd.experiment"
 
 local parameters_of = record.kind "mgd.parameters"
-local resolved_of = record.kind("mgd.resolved", { "network", "stop" })
+local resolved_of = record.kind("mgd.resolved", { "evaluations", "network", "stop" })
 
 M.SCHEMA = {
   { "name", type = "string", required = true, doc = "What it is called in stores and reports." },
@@ -36,7 +37,10 @@ M.SCHEMA = {
     doc = "Options of mgd.train, but for the chip, the data, replicas and threads. A network is "
       .. "made anew for each run and has no θ to begin with, so parameters are always drawn: init "
       .. "is {scheme = \"uniform\"} without." },
-  { "steps", type = "integer", required = true, min = 1, doc = "Steps of a run." },
+  { "steps", type = "integer", min = 1, doc = "Steps of a run; needed without evaluations." },
+  { "evaluations", type = "integer", min = 1,
+    doc = "As many steps as ask at most so many evaluations of a seed, each of one sample under "
+      .. "one perturbation or none; with steps, whichever ends first." },
   { "every", type = { "integer", "string" }, min = 1, unit = "steps", choices = { "powers", "log" },
     doc = "Rows of the history; see run:run. A hundredth of the steps without." },
   { "probes", type = "table", default = { "cost", "accuracy" }, doc = "See run:run." },
@@ -112,7 +116,12 @@ local function spec_of(given)
   end
   opt.data = parts.data(opt.data)
   opt.training = parts.training(opt.training)
-  opt.every = opt.every or math.max(1, math.floor(opt.steps / 100))
+  if not opt.steps and not opt.evaluations then
+    options.fail(WHERE, "option 'steps' is missing: it must be an integer ≥ 1; or say how many "
+      .. "evaluations")
+  elseif not opt.evaluations then
+    opt.every = opt.every or math.max(1, math.floor(opt.steps / 100))
+  end
   opt.probes = probes.list(WHERE, opt.probes)
   opt.stop = opt.stop and probes.check_stop(WHERE .. ": stop", opt.stop)
   opt.stop = opt.stop and next(opt.stop) and opt.stop or nil
@@ -152,6 +161,15 @@ local function one_run(spec)
   return train.new_run(train.resolve(opt), true)
 end
 
+-- Steps of a run: as many as are said, and as ask for at most so many evaluations.
+local function steps_of(spec, run)
+  local steps = spec.evaluations and runs.steps_within(WHERE, run, spec.evaluations) or math.huge
+  if steps < 1 then
+    options.fail(WHERE, "option 'evaluations': %d are not enough for one step", spec.evaluations)
+  end
+  return math.min(spec.steps or math.huge, steps)
+end
+
 -- Checks everything once, by the very functions that a run goes through.
 local function resolve(self)
   local spec = self.spec
@@ -160,7 +178,8 @@ local function resolve(self)
       .. "varies it: mgd.sweep{base = …, grid = {[\"training.eta\"] = {…}}}")
   end
   local checked = train.resolve(train_options(spec))
-  one_run(spec) -- the core checks what it is given
+  local run = one_run(spec) -- the core checks what it is given
+  local steps = steps_of(spec, run)
   local training, functions = recipe.training(checked, true)
   for name in pairs(parts.ELSEWHERE) do
     training[name] = nil
@@ -169,7 +188,8 @@ local function resolve(self)
   self.functions = functions_of(self, functions)
   self.plain = parts.canonical {
     name = spec.name, network = spec.network, chip = recipe.chip(checked.chip),
-    data = recipe.data(checked.data), training = training, steps = spec.steps, every = spec.every,
+    data = recipe.data(checked.data), training = training, steps = steps,
+    evaluations = spec.evaluations, every = spec.every or math.max(1, math.floor(steps / 100)),
     probes = spec.probes, stop = spec.stop, seeds = spec.seeds,
   }
 end
@@ -213,8 +233,8 @@ function Experiment:written(path)
 end
 
 --- Everything that the experiment depends on, defaults filled in, as plain data.
--- @treturn table `name`, `network`, `chip`, `data`, `training`, `steps`, `every`, `probes`, `stop`,
---   `seeds`; functions are left out
+-- @treturn table `name`, `network`, `chip`, `data`, `training`, `steps`, `evaluations` where they
+--   were said, `every`, `probes`, `stop`, `seeds`; functions are left out
 function Experiment:resolved()
   return resolved_of(recipe.copy(self.plain))
 end

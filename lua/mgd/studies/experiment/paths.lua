@@ -23,8 +23,8 @@ local unpack = table.unpack or rawget(_G, "unpack") -- LuaJIT
 
 local M = {}
 
-local TOP = { "name", "network", "chip", "data", "training", "steps", "every", "probes", "stop",
-  "seeds" }
+local TOP = { "name", "network", "chip", "data", "training", "steps", "evaluations", "every",
+  "probes", "stop", "seeds" }
 
 local function names_of(schema)
   local names = {}

@@ -12,7 +12,7 @@ local recipe = require "mgd.runs.recipe"
 
 local M = {}
 
-local SECTIONS = { "network", "training", "steps", "every", "probes", "stop" }
+local SECTIONS = { "network", "training", "steps", "evaluations", "every", "probes", "stop" }
 
 -- ---- models -------------------------------------------------------------------------------------
 
