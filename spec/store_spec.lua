@@ -226,6 +226,15 @@ describe("store:query", function()
     contains(tostring(t), "cost.noise  state", "0.125  unsolved")
   end)
 
+  it("counts the evaluations of the steps taken, by the experiment", function()
+    local t = store:query { where = { experiment = { "e1", "e2" } },
+      columns = { "evaluations", "experiment", "steps" } }
+    for i, steps in ipairs(t.steps:totable()) do
+      assert.equal(store:experiment(t.experiment[i]):evaluations({ steps })[1], t.evaluations[i])
+    end
+    assert.is_true(t.evaluations[1] >= t.steps[1])
+  end)
+
   it("suggests what an unknown name may have meant, at the caller's line", function()
     contains(failure(function()
       store:query { columns = { "training.etta" } }

@@ -26,6 +26,8 @@ local COLUMNS = {
   sweep = "s.name",
 }
 
+local EVALUATIONS = "evaluations" -- a column that follows from the steps and the experiment
+
 local DEFAULT = { "experiment", "replica", "state", "solved", "diverged", "steps", "cost",
   "accuracy", "wall" }
 
@@ -137,8 +139,30 @@ local SCHEMA = {
     doc = "Conditions by column or parameter: a value, a list of values, or {min =, max =}." },
   { "columns", type = "list",
     doc = "Names of columns and parameters; experiment, replica, state, solved, diverged, steps, "
-      .. "cost, accuracy, wall without." },
+      .. "cost, accuracy, wall without. evaluations: of one sample each, in the steps taken." },
 }
+
+-- Evaluations of each row's steps; nan where the experiment cannot be made again.
+local function evaluations_of(store, experiments, steps)
+  local rows_of, list = {}, {}
+  for row, name in ipairs(experiments) do
+    rows_of[name] = rows_of[name] or {}
+    table.insert(rows_of[name], row)
+  end
+  for name, rows in pairs(rows_of) do
+    local taken = {}
+    for k, row in ipairs(rows) do
+      taken[k] = steps[row]
+    end
+    local ok, counted = interrupts.pcall(function()
+      return store:experiment(name):evaluations(taken)
+    end)
+    for k, row in ipairs(rows) do
+      list[row] = ok and counted[k] or 0 / 0
+    end
+  end
+  return list
+end
 
 local unpack = table.unpack or rawget(_G, "unpack") -- LuaJIT
 
@@ -154,9 +178,11 @@ function Query.columns(store, where, opts)
   local opt = options.check(where, SCHEMA, opts)
   local columns = opt.columns or DEFAULT
   local clause, values = conditions(store, where, opt.where)
-  local selected, bound = {}, {}
+  local selected, bound, derived = {}, {}, nil
   for i, name in ipairs(columns) do
-    if COLUMNS[name] then
+    if name == EVALUATIONS then
+      selected[i], derived = COLUMNS.steps, i
+    elseif COLUMNS[name] then
       selected[i] = COLUMNS[name]
     else
       bound[#bound + 1] = path_of(store, where, name)
@@ -169,12 +195,17 @@ function Query.columns(store, where, opts)
   for _, value in ipairs(values) do
     bound[#bound + 1] = value
   end
+  selected[#selected + 1] = COLUMNS.experiment
   local text = "SELECT " .. table.concat(selected, ", ") .. FROM
   if (text .. clause):find("s.name", 1, true) then
     text = text .. SWEEPS
   end
   local lists, count = store:prepare(text .. clause .. " ORDER BY e.name, r.replica"):columns(
     unpack(bound))
+  if derived then
+    lists[derived] = evaluations_of(store, lists[#lists], lists[derived])
+  end
+  lists[#lists] = nil
   return columns, lists, count
 end
 
