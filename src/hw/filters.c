@@ -2,7 +2,7 @@
  * inputs that move during a tick, take its states to where they exactly are. Each filter by itself
  * would see the end of a tick of the one before as if it had been there from the beginning.
  *
- * With ẋ = A·x + b·u + c and a held u, deviations from the states at rest go to e^(A·h) times them.
+ * Under a held u deviations from the states at rest, ḋ = A·d, go to e^(A·h) times them.
  * What is kept for the kernel is e^(A·h) − 1, without cancellation. Time is counted in ticks.
  */
 

@@ -41,10 +41,10 @@ typedef void mgd_hw_kernel(const mgd_hw_chain *chain, const mgd_hw_op *op, const
                            const void *coef, void *state, void *values);
 
 /* A linear filter, or several in a row, whose states are x, input u and output y:
- * ẋ = A·x + b·u + c per tick, y = readout·x + through·u + bias; at rest x = target·u + shift. */
+ * ẋ = A·(x − target·u − shift), time being counted in ticks; y = readout·x + through·u + bias. */
 typedef struct {
-    double a[MGD_HW_MAX_ORDER * MGD_HW_MAX_ORDER]; /* row-major, `order` of the op in a row */
-    double b[MGD_HW_MAX_ORDER], c[MGD_HW_MAX_ORDER];
+    double a[MGD_HW_MAX_ORDER * MGD_HW_MAX_ORDER]; /* row-major, rows of MGD_HW_MAX_ORDER */
+    double b[MGD_HW_MAX_ORDER];                    /* −A·target: what u adds to ẋ */
     double target[MGD_HW_MAX_ORDER], shift[MGD_HW_MAX_ORDER];
     double readout[MGD_HW_MAX_ORDER], through, bias;
     /* by the duration of a measurement, less 1: what the states change by where u goes from 0 to 1
@@ -222,8 +222,8 @@ typedef struct {
 mgd_hw_shape mgd_hw_chain_shape(const mgd_hw_chain *chain);
 
 /* Tells the first filters of a chain that their input moves so instead of being held, in steps of
- * so many seconds;
- * false where they do not come first of all that remembers. Before memory for states is taken. */
+ * so many seconds; false where they do not come first of all that remembers. To be called before
+ * memory for states is taken. */
 bool mgd_hw_chain_drive(mgd_hw_chain *chain, double tau, double step);
 
 /* The streams of what is drawn under this name. */

@@ -73,7 +73,6 @@ static void follow(mgd_hw_system *s, size_t n, double rate) {
     }
     a[n] = -rate;
     s->b[n] = rate * s->through;
-    s->c[n] = rate * s->bias;
 }
 
 /* The system gives state number `n`. */
