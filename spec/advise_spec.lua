@@ -47,8 +47,8 @@ local function mean_output(y)
 end
 
 local function advise(chip, changes)
-  return mgd.advise(support.options({ chip = chip, data = DATA, cost = mean_output, batch = 1 },
-    changes))
+  return mgd.advise(support.options({ chip = chip, data = DATA, cost = mean_output, batch = 1,
+    evaluations = 12000 }, changes))
 end
 
 local function xor(changes)
@@ -116,7 +116,6 @@ describe("mgd.advise measures", function()
       local advice = advise(bowl { memory = memory }.chip)
       local truth = math.ceil(math.log(0.05) / math.log(memory))
       assert.is_true(math.abs(advice.measured.settling - truth) <= 1)
-      assert.is_true(advice.train.tau_p >= advice.measured.settling)
       assert.is_truthy(flag(advice, "bandwidth"))
     end
   end)
@@ -126,7 +125,6 @@ describe("mgd.advise measures", function()
       local advice = mgd.advise(xor_chip { cost = mgd.hw.path(path) })
       assert.equal(6, advice.measured.settling)
       assert.is_truthy(flag(advice, "bandwidth"))
-      assert.is_true(advice.train.tau_p >= 6 and advice.train.tau_theta % advice.train.tau_p == 0)
     end
   end)
 

@@ -20,7 +20,7 @@ local NO_AMPLITUDE = 1e-20 -- θ + θ̃ is θ to the last digit
 --   `threads`, `evaluations`
 function Bench.new(opt)
   return setmetatable({ opt = opt, spent = 0, budget = opt.evaluations, lead = 0,
-    drift = 0, costs = {}, room = hardware.room(opt.chip) }, Bench)
+    costs = {}, unmeasured = {}, room = hardware.room(opt.chip) }, Bench)
 end
 
 --- A run of this task with further options.
@@ -65,14 +65,35 @@ function Bench:advance(run, steps, each)
   return ok
 end
 
+--- Note what the budget is too small for.
+-- @tparam string format what is not measured
+function Bench:note(format, ...)
+  local what = format:format(...)
+  for _, noted in ipairs(self.unmeasured) do
+    if noted == what then
+      return
+    end
+  end
+  table.insert(self.unmeasured, what)
+end
+
+-- Evaluations of a batch that a step takes.
+local function per_step(baseline, window)
+  return baseline == "two-sided" and 2 or baseline == "measured" and 1 + 1 / window or 1
+end
+
+Bench.per_step = per_step
+
 --- Costs at n steps of a run that writes nothing, after a lead-in of `lead` steps in which the
--- chip comes to rest, in whole slots.
+-- chip comes to rest, in whole slots and windows.
 -- @tparam integer n
--- @tparam table changes options of mgd.train: code, baseline, τ_p, τ_x; without an amplitude θ
---   is not perturbed
+-- @tparam table changes options of mgd.train: code, baseline, τ_p, τ_x, τ_θ, settle; without an
+--   amplitude θ is not perturbed; `skip`: slots of the lead-in, so that two runs show the same
+--   patterns
 -- @treturn[1] table C of each step (of θ + θ̃)
 -- @treturn[1] table C̃ of each step
--- @treturn[2] nil when a cost is not finite, or the chip has no room for the amplitude
+-- @treturn[2] nil when a cost is not finite, the chip has no room for the amplitude, or the budget
+--   is too small (which is noted)
 function Bench:measure(n, changes)
   local given = { eta = 0, tau_theta = NEVER, tau_x = NEVER, baseline = "none" }
   for name, value in pairs(changes) do
@@ -83,13 +104,15 @@ function Bench:measure(n, changes)
     return nil
   end
   given.amplitude, given.perturbation = nil, { code = "random", amplitude = a }
-  local slot = math.max(given.tau_p or 1, given.tau_x < NEVER and given.tau_x or 1)
-  local lead = math.ceil(self.lead / slot) * slot
-  local per_step = (given.baseline == "none" and 1 or 2) * self.opt.batch
-  if (lead + n) * per_step > self:left() then
-    options.fail("mgd.advise", "evaluations = %d are too few for this chip, whose cost takes %d "
-      .. "steps to come to rest: expected several times as many", self.budget,
-      math.max(slot, self.lead))
+  local skip = given.skip
+  given.skip = nil
+  local window = math.min(given.tau_theta, given.tau_x)
+  local slot = math.max(given.tau_p or 1, window < NEVER and window or 1)
+  local lead = (skip or math.ceil(self.lead / slot)) * slot
+  if (lead + n) * per_step(given.baseline, window) * self.opt.batch > self:left() then
+    self:note("costs of a chip that takes %d steps to come to rest: %d evaluations of a sample "
+      .. "were left", math.max(slot, self.lead), self:left())
+    return nil
   end
   local run = self:open(given)
   local c, c_tilde, step = {}, {}, 0
@@ -120,16 +143,45 @@ local function in_rows(list, slots, hold)
 end
 
 --- The same in slots of `hold` steps, one row of `hold` values each: a slot holds a perturbation,
--- or where `sample` is true a batch.
+-- or where `sample` is true a batch. The first `skip` slots are not returned.
 -- @treturn[1] table rows of C
 -- @treturn[1] table rows of C̃
 -- @treturn[2] nil when a cost is not finite
-function Bench:held(slots, hold, amplitude, sample, baseline)
-  local c, c_tilde = self:measure(slots * hold, { amplitude = amplitude, baseline = baseline,
+function Bench:held(slots, hold, amplitude, sample, skip)
+  local c, c_tilde = self:measure(slots * hold, { amplitude = amplitude, skip = skip,
     tau_p = not sample and hold or nil, tau_x = sample and hold or nil })
   if c then
     return in_rows(c, slots, hold), in_rows(c_tilde, slots, hold)
   end
+end
+
+--- C̃ of the steps of the first `slots` patterns, demodulated as a training would.
+-- @tparam integer slots
+-- @tparam table way `baseline`, `tau_p`, `patterns` of a window, `settle`
+-- @tparam number amplitude
+-- @treturn[1] table rows of C̃, 0 where a step does not count
+-- @treturn[1] table how many steps of each row count
+-- @treturn[2] nil as of `measure`
+function Bench:demodulated(slots, way, amplitude)
+  local window = way.patterns * way.tau_p
+  local _, c_tilde = self:measure(slots * way.tau_p, { amplitude = amplitude, skip = 0,
+    baseline = way.baseline, tau_p = way.tau_p, tau_theta = window,
+    settle = way.settle > 0 and way.settle or nil })
+  if not c_tilde then
+    return nil
+  end
+  local rows, counts = in_rows(c_tilde, slots, way.tau_p), {}
+  for j, row in ipairs(rows) do
+    counts[j] = 0
+    for k = 1, way.tau_p do
+      if ((j - 1) * way.tau_p + k - 1) % window >= way.settle then
+        counts[j] = counts[j] + 1
+      else
+        row[k] = 0
+      end
+    end
+  end
+  return rows, counts
 end
 
 local EVALUATED = 512 -- samples, at most
@@ -148,15 +200,23 @@ local function spread(t, count)
   return out
 end
 
---- Mean cost of a run over (at most 512 of) the training samples, counted.
-function Bench:evaluate(run)
+--- The training samples that are evaluated, at most 512 of them.
+-- @treturn tensor x
+-- @treturn tensor y
+function Bench:samples()
   local data = self.opt.data
-  local count = math.min(data.x.shape[1], EVALUATED)
   if not self.x then
+    local count = math.min(data.x.shape[1], EVALUATED)
     self.x, self.y = spread(data.x, count), spread(data.y, count)
   end
-  self.spent = self.spent + count
-  return run.core:evaluate(self.x, self.y)[1]
+  return self.x, self.y
+end
+
+--- Mean cost of a run over these samples, counted.
+function Bench:evaluate(run)
+  local x, y = self:samples()
+  self.spent = self.spent + x.shape[1]
+  return run.core:evaluate(x, y)[1]
 end
 
 --- Evaluations of a sample that are left.

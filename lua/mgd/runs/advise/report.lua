@@ -31,6 +31,7 @@ function M.text(advice)
   add(lines, "cost", m.cost)
   add(lines, "noise of the cost", m.noise)
   add(lines, "resolution of the cost", m.resolution)
+  add(lines, "best constant answer", m.constant)
   add(lines, "settling", m.settling, "steps")
   add(lines, "settling of a batch", m.sample_settling, "steps")
   add(lines, "norm of the gradient", m.gradient)
@@ -43,6 +44,13 @@ function M.text(advice)
   end
   for _, reason in ipairs(advice.reasons) do
     lines[#lines + 1] = "  " .. reason
+  end
+  if advice.training then
+    lines[#lines + 1] = ("  the training takes %d evaluations of a sample, the advice took %d")
+      :format(advice.training, advice.evaluations)
+  end
+  for _, what in ipairs(advice.unmeasured) do
+    lines[#lines + 1] = "not measured, for want of budget: " .. what
   end
   for _, flag in ipairs(advice.flags) do
     lines[#lines + 1] = ("warning, %s: %s"):format(flag.name, flag.text)
