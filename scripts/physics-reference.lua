@@ -37,8 +37,14 @@ local ROWS = {
   { "update", "LTP/LTD curve", "ltp_ltd" },
   { "update", "measured table", "pulse_table", "hw.fit_update reads a measurement" },
   { "update", "write noise", "write" },
+  { "update", "noise of what was written, which does not add up", "constant_step",
+    "and each law by pulses: write_noise", "hw_cells_spec" },
+  { "update", "reference devices, symmetry points", "soft_bounds",
+    "and each law by pulses: reference", "hw_cells_spec" },
+  { "update", "pairs that pulses raise alone, with resets", "exponential_step",
+    "and each law by pulses: cell", "hw_cells_spec" },
   { "update", "resolution, stochastic rounding, threshold, interval, endurance", "write" },
-  { "presets", "nine devices, Hermes-like PCM, five platforms", "presets" },
+  { "presets", "ten devices, what a capacitor loses, Hermes-like PCM, five platforms", "presets" },
   { "neurons", "activation spread", "neuron_spread" },
   { "neurons", "saturation", "saturation" },
   { "neurons", "dead neurons", "dead" },
@@ -62,7 +68,7 @@ end
 
 local function spec_of(name, page)
   return SPECS[name] or page == "updates" and "hw_updates_spec" or page and "hw_models_spec"
-    or "chip_spec"
+    or "presets_spec"
 end
 
 local PAGES = {
@@ -72,8 +78,9 @@ local PAGES = {
     .. "pairs in which a weight of 1 is the largest conductance." },
   { "updates", "Updates", "How parameters are written. A change Δw that is asked for becomes "
     .. "n = |Δw|/dw_min pulses (rounded, or at random so that it is right on average), each of "
-    .. "which acts on the weight that the one before it left; the noise of a pulse is c2c of its "
-    .. "step." },
+    .. "which acts on the weight that the one before it left. The noise of a pulse is c2c of its "
+    .. "step, and the steps behind it carry its variance on: exactly where a law is affine in w, "
+    .. "to first order elsewhere." },
 }
 
 local INTRO = [[
@@ -104,6 +111,26 @@ C where C₀ should be: the engine sees exactly that. `chip:advance(seconds)` le
 Probes (`cost`, `accuracy`, `run:evaluate`) see the chip settled and without noise, with all that is
 wrong with its devices at their present age. The angle probe compares G with the gradient of that
 chip: by back-propagation where nothing but the weights is wrong, else by central differences.
+]]
+
+local PRESETS = [[
+
+## Presets
+
+A preset is *sourced* or *illustrative*. Those that are sourced have the figures of a class of a
+simulator, restated for the laws here; [data/presets.csv](../../data/presets.csv) has every figure
+with its name and value there, the formula in between, class and file, and
+`spec/presets_spec.lua` pins them, steps, noise and spreads. Where other figures are put into such a
+preset, its chip says that they are not of the source.
+]]
+
+local ILLUSTRATIVE = [[
+
+## Figures of platforms, which are illustrative
+
+No platform is a fit to one chip: the figures are of a likely order, chosen so that every kind of
+imperfection of such hardware is there, and none is from a measurement. What is written up about
+them should be swept.
 ]]
 
 local function cell(text)
@@ -164,13 +191,49 @@ out:write("# The physics of every model\n\n", INTRO, CLOCK, "\n## What is modell
 for _, row in ipairs(ROWS) do
   local page = page_of(row[3])
   local link = page and ("[`hw.%s`](%s.md#hw%s)"):format(row[3], page, row[3]) or "`hw.presets`"
-  local spec = spec_of(row[3], page)
+  local spec = row[5] or spec_of(row[3], page)
   out:write(("| %s | %s | %s%s | `spec/%s.lua` |\n"):format(row[1], row[2], link,
     row[4] and ", " .. row[4] or "", spec))
 end
-out:write "\n## Presets\n\n| preset | kind | what it is | source |\n|---|---|---|---|\n"
+out:write(PRESETS, "\n| preset | kind | standing | what it is | source |\n|---|---|---|---|---|\n")
 for _, preset in ipairs(hw.presets()) do
-  out:write(("| `%s` | %s | %s | %s |\n"):format(preset.name, preset.kind, preset.doc,
-    preset.source))
+  out:write(("| `%s` | %s | %s | %s | %s |\n"):format(preset.name, preset.kind, preset.standing,
+    preset.doc, preset.source))
+end
+
+-- The models of a stage, one or a list.
+local function models_text(stage)
+  local parts = {}
+  for i, model in ipairs(hw.is_model(stage) and { stage } or stage) do
+    parts[i] = ("`%s`"):format(tostring(model))
+  end
+  return table.concat(parts, ", ")
+end
+
+-- The figures of a clock, `energy.write = 1e-12` among them.
+local function clock_text(clock, prefix, parts)
+  for name, value in pairs(clock) do
+    if type(value) == "table" then
+      clock_text(value, name .. ".", parts)
+    else
+      parts[#parts + 1] = ("`%s%s = %g`"):format(prefix, name, value)
+    end
+  end
+  table.sort(parts)
+  return table.concat(parts, ", ")
+end
+
+out:write(ILLUSTRATIVE, "\n| platform | stage | figures |\n|---|---|---|\n")
+for _, preset in ipairs(hw.presets()) do
+  if preset.standing == "illustrative" then
+    local chip = hw.presets[preset.name] { net = false, seed = 1 }
+    for _, stage in ipairs(hw.STAGES) do
+      if chip[stage[1]] then
+        out:write(("| `%s` | %s | %s |\n"):format(preset.name, stage[1],
+          cell(models_text(chip[stage[1]]))))
+      end
+    end
+    out:write(("| `%s` | clock | %s |\n"):format(preset.name, clock_text(chip.clock, "", {})))
+  end
 end
 out:close()

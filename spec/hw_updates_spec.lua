@@ -268,21 +268,22 @@ describe("noise of pulses", function()
       0.3 * 0.0044 * 3, "nine pulses")
     normal(after(hw.constant_step(given { c2c = 0.3 }), 0, { 0.004, 0.004, 0.004, 0.004 }),
       0.0044 * 4, 0.3 * 0.0044 * 2, "four writes")
-    -- soft bounds: steps that shrink, 15 of them
-    local w, square = 0.2, 0
+    -- the variance goes with the slope of the law through the pulses that follow, and is spread
+    -- by their noise, too: soft bounds with 15 steps that shrink, …
+    local w, v = 0.2, 0
     for _ = 1, 15 do
-      local step = -0.0036 * (1 + w / 0.5)
-      w, square = w + step, square + step * step
+      local step, slope = -0.0036 * (1 + w / 0.5), -0.0036 / 0.5
+      w, v = w + step, v * ((1 + slope) ^ 2 + (0.3 * slope) ^ 2) + (0.3 * step) ^ 2
     end
-    normal(after(hw.soft_bounds(given { c2c = 0.3 }), 0.2, -0.004 * 15), w, 0.3 * math.sqrt(square),
+    normal(after(hw.soft_bounds(given { c2c = 0.3 }), 0.2, -0.004 * 15), w, math.sqrt(v),
       "soft bounds")
-    w, square = 0.2, 0
+    w, v = 0.2, 0 -- … and a square
     for _ = 1, 15 do
-      local step = 0.0044 * ((0.7 - w) / 1.2) ^ 2
-      w, square = w + step, square + step * step
+      local step, slope = 0.0044 * ((0.7 - w) / 1.2) ^ 2, -0.0088 * (0.7 - w) / 1.44
+      w, v = w + step, v * ((1 + slope) ^ 2 + (0.3 * slope) ^ 2) + (0.3 * step) ^ 2
     end
     normal(after(hw.power_step(given { c2c = 0.3, gamma_up = 2, gamma_d2d = 0 }), 0.2, 0.004 * 15),
-      w, 0.3 * math.sqrt(square), "power")
+      w, math.sqrt(v), "power")
   end)
 
   it("does not leave the bounds", function()

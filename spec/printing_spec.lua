@@ -98,7 +98,7 @@ describe("what comes out of a run prints", function()
     says(mgd.hw.models(), "name", "stages", "doc", "soft_bounds")
     says(mgd.hw.models()[1], "model\n", "  name      adc")
     says(mgd.hw.presets(), "chip_in_the_loop")
-    says(mgd.hw.presets()[1], "preset\n", "  kind    device")
+    says(mgd.hw.presets()[1], "preset\n", "  kind      device", "  standing  sourced")
     says(net:plan()[1], "call\n", "  kernel      dense")
   end)
 

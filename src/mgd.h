@@ -633,13 +633,15 @@ typedef enum {
 MGD_API const char *mgd_hw_law_name(mgd_hw_law_kind kind); /* "constant", "soft_bounds", … */
 
 /* The numbers of a law. dw_min, w_min, w_max: weight units; up_down: steps up are 1 + this, down
- * 1 − this; up, down: of a table, weights after 0, 1, 2 … pulses, the caller's. */
+ * 1 − this, or, one-sided, 1 + min(this, 0) and 1 − max(this, 0); up, down: of a table, weights
+ * after 0, 1, 2 … pulses, the caller's. */
 #define MGD_HW_LAW_NUMBERS                                                                         \
     double dw_min, up_down, w_min, w_max;                                                          \
     double gamma_up, gamma_down, amplitude_up, amplitude_down, a, b;                               \
     double levels, nonlinearity_up, nonlinearity_down;                                             \
     const double *up, *down;                                                                       \
-    size_t up_size, down_size;
+    size_t up_size, down_size;                                                                     \
+    bool one_sided;
 
 typedef struct {
     mgd_hw_law_kind kind;
@@ -673,9 +675,24 @@ typedef struct {
     bool accumulate;   /* what is not written is kept and added to the next change */
     double endurance, endurance_spread; /* writes until a device stands still; 0: no end */
     double sigma, proportional;         /* noise of a write: absolute, and of the change */
-    /* pulses: spreads of dw_min and of the bounds as fractions, of the others absolute; noise of a
-     * step as a fraction */
-    double dw_min_d2d, up_down_d2d, w_min_d2d, w_max_d2d, gamma_d2d, c2c;
+    /* pulses: spreads of dw_min and of the bounds as fractions, of the others absolute. One-sided,
+     * that of up_down is one of both steps, up_down_d2d·dw_min·z */
+    double dw_min_d2d, up_down_d2d, w_min_d2d, w_max_d2d, gamma_up_d2d, gamma_down_d2d;
+    bool dw_min_lognormal; /* dw_min·e^(dw_min_d2d·z) */
+    bool fold;             /* what a spread would turn round keeps its sign and its size */
+    /* noise of a pulse: c2c·(its step + c2c_add + c2c_slope·|w|), where c2c_of_full c2c·(the step
+     * where nothing limits it); the two others with laws that are not affine in w alone */
+    double c2c, c2c_add, c2c_slope;
+    bool c2c_of_full;
+    double write_noise; /* of what is read from a write to the next; what is stored has none */
+    double reference, reference_d2d; /* w is the device's weight less this, … */
+    bool subtract_symmetry;          /* … and less where steps up and down are equal */
+    /* w is the difference of two devices that pulses raise alone, from 0 on (w_min). When the one
+     * exceeds refresh_upper·w_max and the other refresh_lower·w_max, both are set to reset +
+     * reset_d2d·z + reset_noise·z', and the difference is written anew by pulses. */
+    bool pair;
+    double refresh_upper, refresh_lower, reset, reset_d2d, reset_noise;
+    double nominal;    /* step that a controller reckons with; 0: dw_min */
     size_t max_pulses; /* of one write */
     bool stochastic;   /* of a fraction of a pulse */
 } mgd_hw_update;
@@ -693,7 +710,7 @@ MGD_API mgd_status mgd_hw_apply(mgd_context *ctx, size_t count, const mgd_hw_mod
                                 const mgd_hw_conditions *conditions, const mgd_tensor *values,
                                 mgd_tensor **out);
 /* Weights (T, n), written once by the changes of each row: one device for each column, row after
- * row. Returns the weights after each row. */
+ * row. Returns what the weights read as after each row. */
 MGD_API mgd_status mgd_hw_write(mgd_context *ctx, const mgd_hw_update *update,
                                 const mgd_hw_conditions *conditions, const mgd_tensor *start,
                                 const mgd_tensor *changes, mgd_tensor **out);

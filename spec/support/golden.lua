@@ -124,6 +124,10 @@ local function chips()
     "chip_in_the_loop" } do
     all["preset " .. name] = mgd.chip(hw.presets[name] { net = mlp(), seed = 5 })
   end
+  -- write noise, a pair with resets, and reference devices
+  for _, name in ipairs { "reram_es", "pcm", "reram_array_om" } do
+    all["preset " .. name] = mgd.chip { net = mlp(), seed = 5, update = hw.presets[name]() }
+  end
   all["chip with all stages"] = mgd.chip { net = mlp "f64", seed = 5,
     weights = { hw.levels { bits = 6 },
       hw.read_noise { sigma = 0.01 } },

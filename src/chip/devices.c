@@ -248,8 +248,11 @@ static mgd_status draw_units(mgd_context *ctx, simulated *s, const mgd_task_spec
         d.replica = s->number + unit * s->seats;
         mgd_simulated_each_part(s, draw_part, &d);
         mgd_hw_frame f = mgd_simulated_parameters(s, NULL, unit, d.replica, 0);
+        void *kept[MGD_HW_KEPT];
+        mgd_simulated_kept(s, unit, kept);
         mgd_hw_writer_draw(&s->writer, s->hw, s->real, &f,
                            s->coefs + unit * s->coef_bytes + s->law);
+        mgd_hw_writer_start(&s->writer, s->hw, &f, kept);
         status = mgd_interrupt_answer(ctx);
     }
     mgd_free(d.row);

@@ -193,16 +193,31 @@ mgd_status mgd_simulated_drive(mgd_context *ctx, const simulated *s, worker *w,
     return mgd_simulated_apply(ctx, s, &s->parts.drive, r->unit, f, 0, w->pack);
 }
 
+void mgd_simulated_kept(const simulated *s, size_t unit, void *kept[MGD_HW_KEPT]) {
+    char *states = s->states + unit * s->state_bytes;
+    for (size_t i = 0; i < MGD_HW_KEPT; i++)
+        kept[i] = s->kept[i] == SIZE_MAX ? NULL : states + s->kept[i];
+}
+
+mgd_status mgd_simulated_weights(mgd_context *ctx, const simulated *s, size_t unit,
+                                 const mgd_hw_frame *f, void *theta) {
+    void *kept[MGD_HW_KEPT];
+    mgd_simulated_kept(s, unit, kept);
+    if (kept[MGD_HW_OFFSET])
+        s->hw->add(theta, kept[MGD_HW_OFFSET], s->rows * s->row_width);
+    return mgd_simulated_apply(ctx, s, &s->parts.weight, unit, f, 0, theta);
+}
+
 /* θ as the multipliers read it, without perturbation. */
 mgd_status mgd_simulated_read(mgd_context *ctx, const simulated *s, worker *w, const mgd_request *r,
                               const mgd_hw_frame *f, const char **base) {
-    if (!part_acts(&s->parts.weight)) {
+    if (!part_acts(&s->parts.weight) && s->kept[MGD_HW_OFFSET] == SIZE_MAX) {
         *base = r->source.theta;
         return MGD_OK;
     }
     memcpy(w->base, r->source.theta, s->rows * s->row_width * s->real);
     *base = w->base;
-    return mgd_simulated_apply(ctx, s, &s->parts.weight, r->unit, f, 0, w->base);
+    return mgd_simulated_weights(ctx, s, r->unit, f, w->base);
 }
 
 /* ---- measuring ------------------------------------------------------------------------------- */
@@ -332,10 +347,8 @@ mgd_status mgd_simulated_write(mgd_context *ctx, mgd_session *session, const mgd
     simulated *s = (simulated *)session;
     worker *k = &s->workers[w->worker];
     const size_t n = s->rows * s->row_width, bytes = n * s->real;
-    char *states = s->states + w->unit * s->state_bytes;
     void *kept[MGD_HW_KEPT];
-    for (size_t i = 0; i < MGD_HW_KEPT; i++)
-        kept[i] = s->kept[i] == SIZE_MAX ? NULL : states + s->kept[i];
+    mgd_simulated_kept(s, w->unit, kept);
     mgd_hw_frame f = mgd_simulated_parameters(s, k, w->unit, w->replica, w->step + 1);
     f.clock = --f.tick; /* at the end of its step */
     f.alive = s->replicas ? w->lives : NULL;

@@ -124,6 +124,12 @@ mgd_hw_frame mgd_simulated_features(const simulated *s, const mgd_hw_frame *of, 
 mgd_status mgd_simulated_apply(mgd_context *ctx, const simulated *s, const part *p, size_t unit,
                                const mgd_hw_frame *f, size_t copy, void *values);
 
+/* What a unit's writing keeps, NULL where it does not. */
+void mgd_simulated_kept(const simulated *s, size_t unit, void *kept[MGD_HW_KEPT]);
+/* θ of a unit as it reads, in place: with what writing has left of noise, by its weight models. */
+mgd_status mgd_simulated_weights(mgd_context *ctx, const simulated *s, size_t unit,
+                                 const mgd_hw_frame *f, void *theta);
+
 #define SIMULATED_TILES 8              /* of lanes in a chunk of a batch, at most */
 #define REST_TICKS (UINT64_C(1) << 39) /* events at rest are numbered from here on, … */
 #define DRAW_TICKS (UINT64_C(1) << 38) /* … and noise of predictions */

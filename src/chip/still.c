@@ -17,7 +17,7 @@ static mgd_hw_frame still_frame(const simulated *s, worker *w, size_t unit, uint
 /* Weights as they read and are driven, in place. */
 static mgd_status still_weights(mgd_context *ctx, const simulated *s, size_t unit,
                                 const mgd_hw_frame *f, void *theta) {
-    MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.weight, unit, f, 0, theta));
+    MGD_TRY(mgd_simulated_weights(ctx, s, unit, f, theta));
     return mgd_simulated_apply(ctx, s, &s->parts.drive, unit, f, 0, theta);
 }
 
@@ -355,7 +355,7 @@ mgd_status mgd_simulated_gradient(mgd_context *ctx, mgd_session *session, mgd_po
     size_t unit = view->seat / s->seats, lane = view->seat % s->seats;
     mgd_hw_frame f = still_frame(s, w, unit, view->step);
     place_theta(s, view->theta, w->base);
-    MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.weight, unit, &f, 0, w->base));
+    MGD_TRY(mgd_simulated_weights(ctx, s, unit, &f, w->base));
     if (!is_plain(s)) {
         MGD_TRY(differences(ctx, s, w, view, &f, set, gradient));
         memcpy(w->pack, w->base, s->rows * s->row_width * s->real);

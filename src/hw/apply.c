@@ -63,8 +63,8 @@ static void load_row(const bench *b, const mgd_tensor *t, size_t row, char *to) 
     memcpy(to, (const char *)mgd_tensor_data(t) + row * b->sites * b->real, b->sites * b->real);
 }
 
-static void store_row(const bench *b, mgd_tensor *t, size_t row) {
-    memcpy((char *)mgd_tensor_data(t) + row * b->sites * b->real, b->values, b->sites * b->real);
+static void store_row(const bench *b, mgd_tensor *t, size_t row, const char *from) {
+    memcpy((char *)mgd_tensor_data(t) + row * b->sites * b->real, from, b->sites * b->real);
 }
 
 static mgd_status check_rows(mgd_context *ctx, const mgd_tensor *t, const char *what) {
@@ -101,7 +101,7 @@ static mgd_status apply_rows(mgd_context *ctx, const mgd_hw_chain *chains, bench
             coef += c->num_coefs;
             state += c->num_states;
         }
-        store_row(b, t, row);
+        store_row(b, t, row, b->values);
     }
     return MGD_OK;
 }
@@ -185,7 +185,10 @@ static mgd_status write_rows(mgd_context *ctx, const mgd_hw_writer *writer,
         b->frame.tick = b->frame.clock = MGD_HW_TICKS * row;
         load_row(b, changes, row, b->change);
         kernels->write(writer, &b->frame, b->coefs, b->kept, b->values, b->change, pulses);
-        store_row(b, changes, row);
+        memcpy(b->change, b->values, b->padded * b->real);
+        if (b->kept[MGD_HW_OFFSET])
+            kernels->add(b->change, b->kept[MGD_HW_OFFSET], b->padded);
+        store_row(b, changes, row, b->change);
     }
     return MGD_OK;
 }
@@ -223,6 +226,7 @@ mgd_status mgd_hw_write(mgd_context *ctx, const mgd_hw_update *update,
         b.frame.held = conditions->step;
         load_row(&b, weights, 0, b.values);
         mgd_hw_writer_draw(&writer, kernels, b.real, &b.frame, b.coefs);
+        mgd_hw_writer_start(&writer, kernels, &b.frame, b.kept);
         status = write_rows(ctx, &writer, kernels, &b, t);
     }
     bench_close(&b);

@@ -134,6 +134,24 @@ mgd_status mgd_hw_places_check(mgd_context *ctx, size_t count, const mgd_hw_mode
 
 /* ---- updates --------------------------------------------------------------------------------- */
 
+/* What does not go together, of a law by pulses; NULL: all does. */
+static const char *pulses_fault(const mgd_hw_update *u) {
+    const bool affine = mgd_hw_law_type_of(u->law)->affine;
+    if (affine && (u->c2c_add > 0 || u->c2c_slope > 0))
+        return "c2c_add, c2c_slope: only of laws that are not affine in w";
+    if (u->c2c_of_full && !mgd_hw_parameter_used(u->law, MGD_HW_FIT_DW_MIN))
+        return "c2c_of_full: the law has no step where nothing limits it";
+    if (u->subtract_symmetry && (!affine || u->law == MGD_HW_LAW_CONSTANT))
+        return "subtract_symmetry: only of laws that are affine in w, and not constant";
+    if (!u->pair)
+        return NULL;
+    if (u->w_min != 0)
+        return "pair: expected w_min = 0, the least of a device that is written up alone";
+    if (u->reference != 0 || u->reference_d2d > 0 || u->subtract_symmetry)
+        return "pair: its devices have no reference but one another";
+    return NULL;
+}
+
 /* What is wrong with an update beside the ranges of its fields; NULL: nothing. */
 static const char *update_fault(const mgd_hw_update *u) {
     const mgd_hw_law *law = &u->as_law;
@@ -151,7 +169,7 @@ static const char *update_fault(const mgd_hw_update *u) {
     const char *fault = type->fault ? type->fault(law) : NULL;
     if (!fault && mgd_hw_parameter_used(law->kind, MGD_HW_FIT_DW_MIN) && !(law->dw_min > 0))
         return "dw_min must be above 0";
-    return fault;
+    return fault ? fault : pulses_fault(u);
 }
 
 mgd_status mgd_hw_update_check(mgd_context *ctx, const mgd_hw_update *update) {

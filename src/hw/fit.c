@@ -32,7 +32,9 @@ static void follow(const mgd_hw_law *law, const mgd_hw_curve *curve, double w, d
 
 static void unpack(const double *x, problem *p) {
     for (size_t i = 0; i < p->free_count; i++) {
-        double value = is_logarithmic(p->free[i]) ? exp(x[i]) : x[i];
+        double value = x[i];
+        if (is_logarithmic(p->free[i]))
+            value = copysign(exp(value), mgd_hw_parameter_get(&p->law, p->free[i]));
         mgd_hw_parameter_set(&p->law, p->free[i], value);
     }
 }
@@ -148,7 +150,7 @@ static void guess_law(problem *p) {
 static void pack(const problem *p, double *x) {
     for (size_t i = 0; i < p->free_count; i++) {
         double value = mgd_hw_parameter_get(&p->law, p->free[i]);
-        x[i] = is_logarithmic(p->free[i]) ? log(value) : value;
+        x[i] = is_logarithmic(p->free[i]) ? log(fabs(value)) : value;
     }
     for (size_t c = 0; c < p->curves; c++)
         x[p->free_count + c] = p->curve[c].w[0];

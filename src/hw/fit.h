@@ -33,7 +33,7 @@ static inline double next_weight(const mgd_hw_law *law, double w, int direction)
     return w > -LIMIT ? fmin(w, LIMIT) : -LIMIT; /* NaN too */
 }
 
-/* Positive numbers are fitted as logarithms. */
+/* Numbers that keep their sign are fitted as logarithms. */
 static inline bool is_logarithmic(size_t parameter) {
     return parameter == MGD_HW_FIT_DW_MIN || parameter == MGD_HW_FIT_AMPLITUDE_UP ||
            parameter == MGD_HW_FIT_AMPLITUDE_DOWN;

@@ -20,15 +20,21 @@
 
 #define MGD_HW_MAX_POLES 8  /* of a filter; relaxations of a 1/f noise: see model.c */
 #define MGD_HW_MAX_ORDER 16 /* of linear filters in a row, together: see filters.c */
-#define MGD_HW_MAX_COEFS 8  /* kinds of device-to-device draws of one model */
+#define MGD_HW_MAX_COEFS 16 /* kinds of device-to-device draws of one model */
 #define MGD_HW_TICKS 2      /* ticks of the signal clock in a step: see mgd_hw_frame */
 #define MGD_HW_BLOCK 8      /* sites that one block of random words serves */
 
-/* A device-to-device draw: mean + spread·z, not below `least`; z standard normal, or uniform on
- * (0, 1). */
+typedef enum {
+    MGD_HW_NORMAL,    /* mean + spread·z, z standard normal */
+    MGD_HW_UNIFORM,   /* mean + spread·z, z uniform on (0, 1) */
+    MGD_HW_LOGNORMAL, /* mean·e^(spread·z) */
+    MGD_HW_FOLDED,    /* |mean + spread·z| with the sign of the mean */
+} mgd_hw_sampling;
+
+/* A device-to-device draw, not below `least`. */
 typedef struct {
     double mean, spread, least;
-    bool uniform;
+    mgd_hw_sampling sampling;
 } mgd_hw_draw;
 
 typedef struct mgd_hw_type mgd_hw_type; /* a row of model.h: what a kind of model is */
@@ -132,7 +138,14 @@ typedef struct {
 /* ---- writing parameters ---------------------------------------------------------------------- */
 
 /* Arrays of state that writing keeps, each like θ, when the update needs them. */
-typedef enum { MGD_HW_SINCE, MGD_HW_WRITES, MGD_HW_RESIDUE, MGD_HW_KEPT } mgd_hw_kept;
+typedef enum {
+    MGD_HW_SINCE,   /* seconds since the device was written */
+    MGD_HW_WRITES,  /* their number */
+    MGD_HW_RESIDUE, /* what was asked for and not written */
+    MGD_HW_OFFSET,  /* write noise: what θ reads as, less θ */
+    MGD_HW_COMMON,  /* of a pair, the smaller weight of its devices */
+    MGD_HW_KEPT
+} mgd_hw_kept;
 
 /* Coefficients of a writer. */
 typedef enum {
@@ -143,6 +156,10 @@ typedef enum {
     MGD_HW_GAMMA_UP, /* of the laws that have it */
     MGD_HW_GAMMA_DOWN,
     MGD_HW_ENDURANCE, /* writes until it stands still */
+    MGD_HW_REFERENCE, /* that its weight is read against */
+    MGD_HW_RESET,     /* what a device of a pair is set back to */
+    MGD_HW_SECOND,    /* the first six again, of the other device of a pair, … */
+    MGD_HW_OTHER_RESET = MGD_HW_SECOND + MGD_HW_ENDURANCE, /* … and its reset */
     MGD_HW_WRITE_COEFS
 } mgd_hw_write_coef;
 
@@ -151,6 +168,7 @@ typedef struct {
     mgd_hw_update model;
     double nominal; /* step that the controller reckons with */
     mgd_hw_op op;   /* its draws and streams */
+    bool referred;  /* weights are read against a reference */
     bool keeps[MGD_HW_KEPT];
     bool drawn[MGD_HW_MAX_COEFS];  /* by mgd_hw_write_coef: has an array of its own, … */
     size_t coef[MGD_HW_MAX_COEFS]; /* … this one; else its mean holds for all devices */
@@ -253,6 +271,9 @@ mgd_status mgd_hw_call(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw
 mgd_hw_writer mgd_hw_writer_of(const mgd_hw_update *update, uint64_t seed, uint64_t run);
 void mgd_hw_writer_draw(const mgd_hw_writer *writer, const mgd_hw_kernels *kernels,
                         size_t real_bytes, const mgd_hw_frame *f, void *coefs);
+/* Its states before the first write. */
+void mgd_hw_writer_start(const mgd_hw_writer *writer, const mgd_hw_kernels *kernels,
+                         const mgd_hw_frame *f, void *const kept[MGD_HW_KEPT]);
 
 /* One pole that goes at least a tenth of the way in each tick: what rounding takes from its value
  * is made good at once, so it needs no second state. */

@@ -202,12 +202,18 @@ MODEL_KERNEL(crosstalk) {
 void HW_KERNEL(draw)(const mgd_hw_op *op, size_t which, const mgd_hw_frame *f, void *coef) {
     const mgd_hw_draw *draw = &op->draw[which];
     const vec mean = splat((real)draw->mean), spread = splat((real)draw->spread);
-    const vec least = splat((real)draw->least);
+    const vec least = splat((real)draw->least), zero = splat(0);
     vec z[GROUP];
     real *c = coef;
     draws d = draws_of(f, op->device_seed, MGD_STREAM_DEVICE, which, 0, 1);
-    EACH_DRAWN(&d, draw->uniform, z)
-    store(c + at, maximum(fma_vec(spread, z[k], mean), least));
+    EACH_DRAWN(&d, draw->sampling == MGD_HW_UNIFORM, z) {
+        vec value = fma_vec(spread, z[k], mean);
+        if (draw->sampling == MGD_HW_LOGNORMAL)
+            value = mean * hw_exp(spread * z[k]);
+        else if (draw->sampling == MGD_HW_FOLDED)
+            value = pick(mean < zero, -vec_abs(value), vec_abs(value));
+        store(c + at, maximum(value, least));
+    }
 }
 
 /* ---- arrays ---------------------------------------------------------------------------------- */

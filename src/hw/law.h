@@ -50,8 +50,9 @@ typedef struct {
 typedef struct {
     const char *name;
     mgd_hw_bounds numbers[MGD_HW_PARAMETERS];
-    bool clips; /* a pulse may come to a bound before its end; other steps shrink towards them */
-    bool blind; /* the step does not depend on the bounds, which clip it alone */
+    bool clips;  /* a pulse may come to a bound before its end; other steps shrink towards them */
+    bool affine; /* the step is affine in w */
+    bool blind;  /* the step does not depend on the bounds, which clip it alone */
     /* What is wrong with its numbers for a chip, or NULL: nothing; NULL: nothing is. */
     const char *(*fault)(const mgd_hw_law *law);
     /* The step that a controller reckons with; NULL: dw_min. */

@@ -65,6 +65,7 @@ static void guess_constant(mgd_hw_law *law, const mgd_hw_outlines *o) {
 
 static const mgd_hw_law_type constant = {
     .name = "constant",
+    .affine = true,
     .numbers = {STEPS, BOUNDS},
     .clips = true,
     .blind = true,
@@ -83,6 +84,7 @@ static void guess_linear(mgd_hw_law *law, const mgd_hw_outlines *o) {
 
 static const mgd_hw_law_type linear = {
     .name = "linear",
+    .affine = true,
     .numbers = {STEPS, BOUNDS, GAMMAS},
     .clips = true,
     .blind = true,
@@ -101,6 +103,7 @@ static void guess_soft(mgd_hw_law *law, const mgd_hw_outlines *o) {
 
 static const mgd_hw_law_type soft_bounds = {
     .name = "soft_bounds",
+    .affine = true,
     .numbers = {STEPS, [MGD_HW_FIT_W_MIN] = MGD_HW_BELOW_0, [MGD_HW_FIT_W_MAX] = MGD_HW_ABOVE_0},
     .fault = soft_fault,
     .guess = guess_soft,
@@ -129,9 +132,10 @@ static void guess_exponential(mgd_hw_law *law, const mgd_hw_outlines *o) {
 
 static const mgd_hw_law_type exponential = {
     .name = "exponential",
-    .numbers = {STEPS, BOUNDS, GAMMAS, [MGD_HW_FIT_AMPLITUDE_UP] = MGD_HW_FROM_0,
-                [MGD_HW_FIT_AMPLITUDE_DOWN] = MGD_HW_FROM_0, [MGD_HW_FIT_A] = MGD_HW_REAL,
-                [MGD_HW_FIT_B] = MGD_HW_REAL},
+    .numbers =
+        {STEPS, BOUNDS,
+         GAMMAS, [MGD_HW_FIT_AMPLITUDE_UP] = MGD_HW_REAL, [MGD_HW_FIT_AMPLITUDE_DOWN] = MGD_HW_REAL,
+         [MGD_HW_FIT_A] = MGD_HW_REAL, [MGD_HW_FIT_B] = MGD_HW_REAL},
     .clips = true,
     .guess = guess_exponential,
 };
@@ -167,6 +171,7 @@ static void guess_ltp_ltd(mgd_hw_law *law, const mgd_hw_outlines *o) {
 
 static const mgd_hw_law_type ltp_ltd = {
     .name = "ltp_ltd",
+    .affine = true,
     .numbers =
         {BOUNDS, [MGD_HW_FIT_LEVELS] = MGD_HW_ABOVE_0, [MGD_HW_FIT_NONLINEARITY_UP] = MGD_HW_REAL,
          [MGD_HW_FIT_NONLINEARITY_DOWN] = MGD_HW_REAL},

@@ -79,7 +79,7 @@ mgd_status mgd_hw_filters_prepare(mgd_context *ctx, mgd_hw_op *op, const mgd_hw_
 void mgd_hw_filters_drive(mgd_hw_op *op, double rate);
 
 static inline void mgd_hw_add_draw(mgd_hw_op *op, double mean, double spread, double least) {
-    op->draw[op->num_draws++] = (mgd_hw_draw){mean, spread, least, false};
+    op->draw[op->num_draws++] = (mgd_hw_draw){mean, spread, least, MGD_HW_NORMAL};
 }
 
 static inline const char *mgd_hw_poles_fault(const mgd_hw_model *m) {

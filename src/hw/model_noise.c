@@ -89,7 +89,7 @@ static mgd_status prepare_flicker(mgd_context *ctx, mgd_hw_op *op, double step) 
 /* What they stay in. */
 static mgd_hw_draw rest_of_flicker(const mgd_hw_op *op, size_t k) {
     (void)k;
-    return (mgd_hw_draw){0, op->model.sigma / sqrt((double)op->order), -INFINITY, false};
+    return (mgd_hw_draw){0, op->model.sigma / sqrt((double)op->order), -INFINITY, MGD_HW_NORMAL};
 }
 
 MGD_HW_DECLARE(flicker);

@@ -132,7 +132,7 @@ static bool none_stuck(const mgd_hw_model *m) {
 /* Which fault a device has, and where it then stands. */
 static mgd_status prepare_stuck(mgd_context *ctx, mgd_hw_op *op, double step) {
     (void)ctx, (void)step;
-    op->draw[0] = op->draw[1] = (mgd_hw_draw){0, 1, 0, true};
+    op->draw[0] = op->draw[1] = (mgd_hw_draw){0, 1, 0, MGD_HW_UNIFORM};
     op->num_draws = 2;
     return MGD_OK;
 }

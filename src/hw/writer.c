@@ -5,37 +5,65 @@
 
 #include <math.h>
 
-static void writer_draw(mgd_hw_writer *w, mgd_hw_write_coef which, double mean, double spread,
-                        double least) {
+static void writer_draw(mgd_hw_writer *w, size_t which, mgd_hw_draw draw) {
     mgd_hw_op *op = &w->op;
-    op->draw[which] = (mgd_hw_draw){mean, spread, least, false};
-    w->drawn[which] = spread > 0;
+    op->draw[which] = draw;
+    w->drawn[which] = draw.spread > 0;
     w->coef[which] = op->num_draws;
-    op->num_draws += spread > 0;
+    op->num_draws += draw.spread > 0;
 }
 
 /* Bounds keep their side of zero. */
-static double least_bound(double bound) {
-    return bound > 0 ? bound / 20 : -INFINITY;
+static mgd_hw_draw draw_bound(const mgd_hw_update *m, double bound, double d2d) {
+    double least = bound > 0 && !m->fold ? bound / 20 : -INFINITY;
+    return (mgd_hw_draw){bound, fabs(bound) * d2d, least, m->fold ? MGD_HW_FOLDED : MGD_HW_NORMAL};
+}
+
+/* One device; `set`: 0, or MGD_HW_SECOND. */
+static void draw_device(mgd_hw_writer *w, size_t set) {
+    const mgd_hw_update *m = &w->model;
+    const mgd_hw_law *law = &m->as_law;
+    const mgd_hw_sampling sign = m->fold ? MGD_HW_FOLDED : MGD_HW_NORMAL;
+    writer_draw(w, set + MGD_HW_STEP,
+                m->dw_min_lognormal ? (mgd_hw_draw){law->dw_min, m->dw_min_d2d, 0, MGD_HW_LOGNORMAL}
+                                    : (mgd_hw_draw){law->dw_min, law->dw_min * m->dw_min_d2d,
+                                                    law->one_sided ? -INFINITY : 0,
+                                                    law->one_sided ? MGD_HW_NORMAL : sign});
+    writer_draw(w, set + MGD_HW_UP_DOWN,
+                law->one_sided ? (mgd_hw_draw){.spread = m->up_down_d2d, .least = -INFINITY}
+                               : (mgd_hw_draw){law->up_down, m->up_down_d2d, -1, MGD_HW_NORMAL});
+    writer_draw(w, set + MGD_HW_TOP, draw_bound(m, law->w_max, m->w_max_d2d));
+    writer_draw(w, set + MGD_HW_BOTTOM, draw_bound(m, -law->w_min, m->w_min_d2d));
+    writer_draw(w, set + MGD_HW_GAMMA_UP,
+                (mgd_hw_draw){law->gamma_up, m->gamma_up_d2d, -INFINITY, sign});
+    writer_draw(w, set + MGD_HW_GAMMA_DOWN,
+                (mgd_hw_draw){law->gamma_down, m->gamma_down_d2d, -INFINITY, sign});
 }
 
 mgd_hw_writer mgd_hw_writer_of(const mgd_hw_update *m, uint64_t seed, uint64_t run) {
     const mgd_hw_law *law = &m->as_law;
     const mgd_hw_law_type *type = mgd_hw_law_type_of(law->kind);
+    const mgd_hw_draw reset = {m->reset, m->reset_d2d, -INFINITY, MGD_HW_NORMAL};
     mgd_hw_writer w = {.model = *m, .nominal = type->nominal ? type->nominal(law) : law->dw_min};
+    if (m->nominal > 0)
+        w.nominal = m->nominal;
+    w.referred = m->reference != 0 || m->reference_d2d > 0 || m->subtract_symmetry;
     mgd_hw_name_streams(&w.op, m->stream, seed, run);
-    writer_draw(&w, MGD_HW_STEP, law->dw_min, law->dw_min * m->dw_min_d2d, 0);
-    writer_draw(&w, MGD_HW_UP_DOWN, law->up_down, m->up_down_d2d, -1);
-    writer_draw(&w, MGD_HW_TOP, law->w_max, fabs(law->w_max) * m->w_max_d2d,
-                least_bound(law->w_max));
-    writer_draw(&w, MGD_HW_BOTTOM, -law->w_min, fabs(law->w_min) * m->w_min_d2d,
-                least_bound(-law->w_min));
-    writer_draw(&w, MGD_HW_GAMMA_UP, law->gamma_up, m->gamma_d2d, -INFINITY);
-    writer_draw(&w, MGD_HW_GAMMA_DOWN, law->gamma_down, m->gamma_d2d, -INFINITY);
-    writer_draw(&w, MGD_HW_ENDURANCE, m->endurance, m->endurance * m->endurance_spread, 0);
+    draw_device(&w, 0);
+    writer_draw(&w, MGD_HW_ENDURANCE,
+                (mgd_hw_draw){m->endurance, m->endurance * m->endurance_spread, 0, MGD_HW_NORMAL});
+    writer_draw(&w, MGD_HW_REFERENCE,
+                (mgd_hw_draw){m->reference, m->reference_d2d, -INFINITY, MGD_HW_NORMAL});
+    if (m->pair) {
+        writer_draw(&w, MGD_HW_RESET, reset);
+        draw_device(&w, MGD_HW_SECOND);
+        writer_draw(&w, MGD_HW_OTHER_RESET, reset);
+    }
     w.keeps[MGD_HW_SINCE] = m->interval > 0;
     w.keeps[MGD_HW_WRITES] = true;
     w.keeps[MGD_HW_RESIDUE] = m->accumulate;
+    w.keeps[MGD_HW_OFFSET] = m->write_noise > 0;
+    w.keeps[MGD_HW_COMMON] = m->pair;
     return w;
 }
 
@@ -45,4 +73,14 @@ void mgd_hw_writer_draw(const mgd_hw_writer *writer, const mgd_hw_kernels *kerne
         if (writer->drawn[k])
             kernels->draw(&writer->op, k, f,
                           (char *)coefs + writer->coef[k] * f->rows * f->width * real_bytes);
+}
+
+void mgd_hw_writer_start(const mgd_hw_writer *writer, const mgd_hw_kernels *kernels,
+                         const mgd_hw_frame *f, void *const kept[MGD_HW_KEPT]) {
+    mgd_hw_op op = writer->op;
+    if (!kept[MGD_HW_OFFSET])
+        return;
+    op.device_seed = op.noise_seed; /* happens to devices, and is none of what they are */
+    op.draw[0] = (mgd_hw_draw){0, writer->model.write_noise, -INFINITY, MGD_HW_NORMAL};
+    kernels->draw(&op, 0, f, kept[MGD_HW_OFFSET]);
 }

@@ -34,7 +34,8 @@ local PLACES = {
 
 -- ---- models -------------------------------------------------------------------------------------
 
-local Model = naming.class("mgd.hw.model")
+-- `departs`: of a preset whose figures were changed, what its chip warns of.
+local Model = naming.class("mgd.hw.model", { "departs" })
 
 local definition_of = record.kind("mgd.hw.model", { "params", "doc", "equation", "source", "check",
   "compile", "apply", "stages", "page", "law", "version", "validity" })
