@@ -79,20 +79,27 @@ static mgd_hw_frame beginning_of(const simulated *s, worker *w, const mgd_reques
     return f;
 }
 
-static mgd_status begin(mgd_context *ctx, const simulated *s, worker *w, const mgd_request *r,
-                        size_t p, const mgd_hw_frame *f, const void *base) {
+/* Weights with θ̃ where its line stands; it begins at 0. */
+static mgd_status standing(mgd_context *ctx, const simulated *s, worker *w, const mgd_request *r,
+                           const mgd_hw_frame *f, const void *base) {
     const size_t n = s->rows * s->row_width;
-    mgd_hw_frame signals = *f, line;
-    set_substep(s, s->substeps - 1, &signals);
-    line = signals;
+    mgd_hw_frame line = *f;
     line.flow = MGD_HW_STANDS;
-    line.settled = false; /* θ̃ begins at 0 */
+    line.settled = false;
     memset(w->pack, 0, n * s->real);
     MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.perturbation, r->unit, &line, 0, w->pack));
     s->hw->add(w->pack, base, n);
-    MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.drive, r->unit, &signals, 0, w->pack));
+    return mgd_simulated_apply(ctx, s, &s->parts.drive, r->unit, f, 0, w->pack);
+}
+
+static mgd_status begin(mgd_context *ctx, const simulated *s, worker *w, const mgd_request *r,
+                        size_t p, const mgd_hw_frame *f, const void *base) {
+    mgd_hw_frame signals = *f;
+    set_substep(s, s->substeps - 1, &signals);
     if (s->apart && !f->settled)
         signals.flow = MGD_HW_STANDS;
+    else
+        MGD_TRY(standing(ctx, s, w, r, &signals, base));
     return mgd_simulated_point(ctx, s, w, r, p, &signals, w->pack);
 }
 
