@@ -123,7 +123,7 @@ describe("example", function()
       "what +chip: ideal, network 49",
       "→  angle %d+°",
       "so far +planned +to accuracy ≥ 0%.8",
-      "very fast, 100 ps a step",
+      "very fast, 100 ps × steps",
       "first crossing +%d+ of 64 replicas",
       "last crossing +%d+ of 64 replicas",
     })
@@ -264,8 +264,9 @@ describe("example", function()
   end)
 
   it("24_chip_server trains to the same bits on both sides", function()
-    shows("24_chip_server.lua", { "in this process", "16000 +%S+ +0%.005", "behind the chip server",
-      "chip server,0,1%.0, 9 parameters", "16000 +%S+ +0%.005", "the same bits: true" })
+    shows("24_chip_server.lua", { "in this process", "16000 +128000 +%S+ +0%.005",
+      "behind the chip server", "chip server,0,1%.0, 9 parameters", "16000 +128000 +%S+ +0%.005",
+      "the same bits: true" })
   end)
 
   it("25_mesh_calibration routes light through a chip behind a port", function()

@@ -287,7 +287,7 @@ local function rows_of(budget)
       when = when }
     rows[#rows + 1] = { name .. "_serial", "  × evaluations", seconds_of, when = when }
   end
-  add_time("time", "hardware, dt =", costs.dt, costs.timed)
+  add_time("time", "hardware time, dt =", costs.dt, costs.timed)
   for _, kind in ipairs(M.HARDWARE) do
     add_time(kind[1], kind[3] .. ",", kind[2])
   end
