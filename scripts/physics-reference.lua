@@ -20,8 +20,10 @@ local ROWS = {
   { "weights", "PCM programming noise", "programming_noise" },
   { "weights", "PCM drift", "drift" },
   { "weights", "PCM 1/f read noise", "read_noise", "law = \"pcm\"" },
-  { "weights", "RRAM (Milo)", "read_noise", "law = \"rram\"" },
-  { "weights", "SONOS", "read_noise", "law = \"sonos\"" },
+  { "weights", "RRAM (Milo): errors of programming", "programming_noise", "law = \"rram\"" },
+  { "weights", "SONOS: errors of programming and between devices, by day", "programming_noise",
+    "law = \"sonos\"" },
+  { "weights", "SONOS: read noise", "read_noise", "law = \"sonos\"" },
   { "weights", "drift from a table", "drift", "law = \"table\"" },
   { "weights", "drift compensation, global or per column", "drift", "compensation" },
   { "weights", "leak", "leak" },
@@ -60,7 +62,8 @@ local ROWS = {
 }
 
 -- Where a model is checked, but for updates and for what hw_models_spec.lua has.
-local SPECS = { path = "hw_path_spec.lua`, `spec/hw_lines_spec", ir_drop = "wires_spec" }
+local SPECS = { path = "hw_path_spec.lua`, `spec/hw_lines_spec", ir_drop = "wires_spec",
+  read_noise = "hw_read_noise_spec", programming_noise = "hw_programming_spec" }
 for _, name in ipairs { "levels", "conductance", "dac", "adc", "saturation", "neuron_spread",
   "amplitude" } do
   SPECS[name] = "hw_levels_spec"

@@ -265,8 +265,10 @@ describe("an option without effect", function()
       "option 'sigma' has no effect with law = 'pcm', which has its own")
     fails("programming_noise", { sigma = 1 },
       "option 'sigma' has no effect with law = 'pcm', which has its own")
-    fails("read_noise", { law = "pcm", day = 5 },
-      "option 'day' has no effect with law = 'pcm': it belongs to law = 'sonos'")
+    for _, name in ipairs { "day", "v_read" } do
+      fails("programming_noise", { law = "pcm", [name] = 5 },
+        ("option '%s' has no effect with law = 'pcm': it belongs to law = 'sonos'"):format(name))
+    end
     fails("drift", { law = "pcm", nu = 0.1 },
       "option 'nu' has no effect with law = 'pcm': it belongs to law = 'power'")
     fails("drift", { nu = 0.1, table = { { 1, 0, 0 }, { 2, 0, 0 } } },
@@ -283,7 +285,8 @@ describe("laws of noise", function()
       fails("read_noise", { law = "polynomial", coefficients = list },
         "option 'coefficients' must be three numbers: c0 + c1·r + c2·r²")
     end
-    fails("read_noise", { law = "sonos", day = 3 }, "option 'day' must be 0 or 5, got 3")
+    fails("programming_noise", { law = "sonos", day = 6 },
+      "option 'day' must be a number ≥ 0 and ≤ 5, got 6")
     assert.truthy(failure("read_noise", { law = "pcn" }):find("did you mean 'pcm'", 1, true))
     fails("drift", {}, "option 'nu' is missing: the exponent of the drift")
   end)

@@ -464,9 +464,11 @@ typedef enum {
     MGD_HW_COMPRESS,  /* v/(1 + strength·|v|) */
     MGD_HW_SATURATE,  /* strength·tanh(v/strength) */
     MGD_HW_NOISE,     /* v + σ(v)·z, drawn at every evaluation (or write): see mgd_hw_noise */
-    MGD_HW_FLICKER,   /* v + `poles` relaxations between f_low and f_high, together of rms sigma */
-    MGD_HW_DRIFT,     /* conductances times (t/t0)^−ν since their programming */
-    MGD_HW_LEAK,      /* offset + (v − offset)·e^(−t/τ_i), τ_i = tau·(1 + tau_spread·z) */
+    MGD_HW_PROGRAM, /* conductances g → max(m(g) + σ(m)·z, 0) at every write, each device of a pair
+                     * by itself; σ: a law of conductances but pcm_read; m(g): see table */
+    MGD_HW_FLICKER, /* v + `poles` relaxations between f_low and f_high, together of rms sigma */
+    MGD_HW_DRIFT, /* conductances times (t/t0)^−ν since their programming, ν = |mean + sd·z| */
+    MGD_HW_LEAK,  /* offset + (v − offset)·e^(−t/τ_i), τ_i = tau·(1 + tau_spread·z) */
     MGD_HW_DIFFUSION, /* v + sigma·√t·z while time passes */
     MGD_HW_STUCK,     /* shares fraction[0 … 2] of the devices stand at low, at high, anywhere */
     MGD_HW_IR_DROP, /* voltage lost on the wires of an array, strength: the resistance of a segment
@@ -495,21 +497,22 @@ typedef enum {
     MGD_HW_AT_DRIVE,        /* … and the sum of both */
     MGD_HW_AT_CHANGE,       /* the change of θ that is asked for */
     MGD_HW_AT_WRITE,        /* θ when it has been written */
-    MGD_HW_AT_PRODUCT,      /* weights at the multipliers: additive normal noise alone. What it does
-                             * to a sum of products is drawn, not each of its terms; on layers other
-                             * than dense ones it is MGD_HW_AT_DRIVE */
+    MGD_HW_AT_PRODUCT, /* weights at the multipliers, behind all else: MGD_HW_NOISE alone, drawn
+                        * anew for every sample. Of layers that are sums of products the sums'
+                        * noise is drawn, for each output, and not each weight's */
     MGD_HW_PLACE_COUNT
 } mgd_hw_place;
 
-/* σ of MGD_HW_NOISE. Of conductances: σ(g) in the unit of g, both devices of a pair added up. */
+/* σ of MGD_HW_NOISE and MGD_HW_PROGRAM. Of conductances: σ(g) in the unit of g. */
 typedef enum {
     MGD_HW_NOISE_ADDITIVE,     /* sigma */
     MGD_HW_NOISE_PROPORTIONAL, /* sigma·|v| */
     MGD_HW_NOISE_INVERSE,      /* sigma·scale/|v|, |v| not below scale/100 */
-    MGD_HW_NOISE_POLYNOMIAL,   /* max(c0 + c1·r + c2·r², 0), r = g/g_max */
-    MGD_HW_NOISE_LINEAR,       /* max(c0 + c1·g, 0) */
-    MGD_HW_NOISE_EXPONENTIAL,  /* c0·(1 − e^(−g/c1)) */
-    MGD_HW_NOISE_PCM_READ, /* g·Q·√(ln((t + t_r)/(2·t_r))), Q = min(c0/r^0.65, c1), t_r = c2 */
+    MGD_HW_NOISE_POLYNOMIAL, /* max(c0 + c1·r + c2·r², 0), r = g/g_max; g within g_min … g_max */
+    MGD_HW_NOISE_LINEAR,     /* max(c0 + c1·g, 0), likewise */
+    MGD_HW_NOISE_EXPONENTIAL, /* c0·(1 − e^(−g/c1)) */
+    MGD_HW_NOISE_PCM_READ, /* g·Q·√(ln((t + t_r)/(2·t_r))), Q = min(c0/r^0.65, c1), t_r = c2; r of
+                            * the device as it was programmed */
     MGD_HW_NOISE_COUNT
 } mgd_hw_noise;
 
@@ -570,8 +573,10 @@ typedef struct {
     bool pcm_nu;              /* ν of the PCM law, from r */
     size_t compensation;      /* drift: 0 none, 1 one factor, 2 one for each line */
     double fraction[3];
-    const double *table; /* levels: (m); drift: (m × 3) g, mean of ν, its spread. Copied. */
-    size_t table_size;   /* numbers in it */
+    /* levels: (m); drift: (m × 3) g, mean of ν, its spread; programming: (m) coefficients of the
+     * polynomial m(g) − g, that of g_max where g is larger. Copied. */
+    const double *table;
+    size_t table_size; /* numbers in it */
     mgd_hw_function *function;
     void *user;
 } mgd_hw_model;

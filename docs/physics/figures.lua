@@ -163,7 +163,7 @@ local RECIPES = {
   end },
   levels = { WEIGHT, values(hw.levels { bits = 4 }, { devices = 1 }) },
   conductance = { WEIGHT, values(hw.conductance { levels = 5 }, { devices = 1 }) },
-  read_noise = { WEIGHT, values(hw.read_noise { law = "rram" },
+  read_noise = { WEIGHT, values(hw.read_noise { law = "sonos" },
     { devices = 1, style = "points", points = 300, low = -1, high = 1 }) },
   programming_noise = { { x = "weight asked for", y = "weight written" },
     values(hw.programming_noise { law = "pcm" },

@@ -15,7 +15,7 @@
 mgd_status mgd_simulated_each_part(simulated *s, visit_part *visit, void *arg) {
     parts *p = &s->parts;
     part *single[] = {&p->input,  &p->output, &p->cost,   &p->perturbation, &p->memory,
-                      &p->weight, &p->drive,  &p->change, &p->written};
+                      &p->weight, &p->drive,  &p->change, &p->written,      &p->read};
     for (size_t i = 0; i < sizeof single / sizeof *single; i++)
         MGD_TRY(visit(arg, single[i]));
     for (size_t i = 0; p->product && i < s->plan->num_ops; i++) { /* the last one taken */
@@ -97,7 +97,7 @@ static mgd_status open_neurons(const opening *o) {
     for (size_t i = 0; i < ops; i++) {
         const mgd_op *op = &s->plan->ops[i];
         size_t sites = op->out.features;
-        if (op->vertex.kind == MGD_LAYER_DENSE)
+        if (op->vertex.count > 0)
             MGD_TRY(
                 open_part(o, MGD_HW_AT_PRODUCT, ON_FEATURES, sites, i + 1, &s->parts.product[i]));
         if (!mgd_layer_is_activation(op->vertex.kind))
@@ -122,6 +122,7 @@ static mgd_status open_parts(const opening *o) {
     MGD_TRY(open_part(o, MGD_HW_AT_CHANGE, ON_PARAMETERS, n, 0, &p->change));
     MGD_TRY(open_part(o, MGD_HW_AT_WRITE, ON_PARAMETERS, n, 0, &p->written));
     MGD_TRY(open_neurons(o));
+    MGD_TRY(open_part(o, MGD_HW_AT_PRODUCT, ON_PARAMETERS, n, 0, &p->read));
     s->undoes = s->calls || s->substeps > 1;
     mgd_simulated_lines_open(s);
     return mgd_simulated_each_part(s, place_part, s);

@@ -13,60 +13,6 @@
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
-double mgd_simulated_held(const simulated *s, size_t seat, uint64_t step) {
-    uint64_t end = step < s->stood[seat] ? step : s->stood[seat];
-    return end > s->from[seat] ? (double)(end - s->from[seat]) * s->dt : 0;
-}
-
-/* Replicas that have stopped, and gone on, have held their θ for other times than their neighbours.
- */
-static void set_held(const simulated *s, worker *w, size_t unit, uint64_t step, mgd_hw_frame *f) {
-    const size_t first = unit * s->seats;
-    bool same = true;
-    f->held = mgd_simulated_held(s, first, step);
-    for (size_t lane = 1; lane < s->seats; lane++)
-        same = same && mgd_simulated_held(s, first + lane, step) == f->held;
-    for (size_t lane = 0; lane < s->seats && !same; lane++)
-        simulated_real_set(s, w->held, lane, mgd_simulated_held(s, first + lane, step));
-    f->held_lanes = same ? NULL : w->held;
-}
-
-mgd_hw_frame mgd_simulated_parameters(const simulated *s, worker *w, size_t unit,
-                                      const uint64_t *replica, uint64_t step) {
-    mgd_hw_frame f = {.rows = s->rows,
-                      .width = s->row_width,
-                      .sites = s->net->num_parameters,
-                      .row = !s->replicas,
-                      .replica = replica,
-                      .device = unit,
-                      .tick = step * MGD_HW_TICKS,
-                      .clock = step * MGD_HW_TICKS,
-                      .ticks = MGD_HW_TICKS,
-                      .step = s->dt,
-                      .scratch = w ? w->scratch : NULL, /* none while devices are drawn */
-                      .time = s->origin + (double)step * s->dt};
-    if (s->times)
-        set_held(s, w, unit, step, &f);
-    if (s->kept[MGD_HW_SINCE] != SIZE_MAX)
-        f.since = s->states + unit * s->state_bytes + s->kept[MGD_HW_SINCE];
-    return f;
-}
-
-mgd_hw_frame mgd_simulated_features(const simulated *s, const mgd_hw_frame *of, size_t sites,
-                                    size_t copy, const uint32_t *sample) {
-    mgd_hw_frame f = *of;
-    f.rows = f.sites = sites;
-    f.width = s->width;
-    f.row = false;
-    f.shared = !s->replicas;
-    f.copy = (uint32_t)copy;
-    f.sample = sample;
-    f.since = NULL;
-    if (f.shared)
-        f.alive = NULL;
-    return f;
-}
-
 /* Costs are doubles, and so is who moves. */
 static mgd_hw_frame for_cost(const simulated *s, const worker *w, const mgd_hw_frame *of) {
     mgd_hw_frame f = *of;
@@ -108,21 +54,12 @@ static mgd_status activate(mgd_context *ctx, const simulated *s, worker *w, size
     return mgd_simulated_apply(ctx, s, &s->parts.after[i], unit, &g, copy, y);
 }
 
-/* Noise of the weights in the sums of a dense layer. */
-static void add_product_noise(const simulated *s, const worker *w, const mgd_hw_frame *f,
-                              const uint32_t *sample, size_t i) {
-    const mgd_op *op = &s->plan->ops[i];
-    mgd_hw_frame g = mgd_simulated_features(s, f, op->out.features, f->copy, sample);
-    mgd_hw_chain_products(&s->parts.product[i].chain, &g,
-                          mgd_net_place(s->net, w->arena, op->x[0], s->width),
-                          op->vertex.in.features, mgd_net_place(s->net, w->arena, op->y, s->width));
-}
-
 /* From the input's line to the network's outputs. */
 static mgd_status pass(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
                        const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
-                       const void *theta) {
+                       const multipliers *weights) {
     const size_t stride = s->real * (s->replicas ? s->width : 1);
+    const bool noisy = !f->still || f->noisy;
     mgd_hw_frame in = mgd_simulated_features(s, f, s->samples.features, f->copy, sample);
     MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.input, unit, &in, copy, w->arena));
     w->watch.at = 0;
@@ -130,23 +67,23 @@ static mgd_status pass(mgd_context *ctx, const simulated *s, worker *w, size_t u
         const mgd_op *op = &s->plan->ops[i];
         if (part_acts(&s->parts.before[i]) || part_acts(&s->parts.after[i])) {
             MGD_TRY(activate(ctx, s, w, unit, f, copy, sample, i));
+        } else if (noisy && part_acts(&s->parts.product[i])) {
+            mgd_simulated_multiply(s, w, f, sample, weights, i);
         } else {
-            mgd_op_forward(s->net, op, s->replicas, (const char *)theta + op->vertex.first * stride,
+            mgd_op_forward(s->net, op, s->replicas, weights->theta + op->vertex.first * stride,
                            w->arena, s->width);
             mgd_watch_op(&w->watch, s->net, op, w->arena, s->width);
         }
-        if (part_acts(&s->parts.product[i]))
-            add_product_noise(s, w, f, sample, i);
     }
     return MGD_OK;
 }
 
 mgd_status mgd_simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
                                  const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
-                                 const void *theta, void **y) {
+                                 const multipliers *weights, void **y) {
     *y = mgd_net_place(s->net, w->arena, s->plan->output, s->width);
     if (f->flow != MGD_HW_STANDS)
-        MGD_TRY(pass(ctx, s, w, unit, f, copy, sample, theta));
+        MGD_TRY(pass(ctx, s, w, unit, f, copy, sample, weights));
     mgd_hw_frame out = mgd_simulated_features(s, f, s->net->outputs, f->copy, sample);
     return mgd_simulated_apply(ctx, s, &s->parts.output, unit, &out, copy, *y);
 }
@@ -234,13 +171,13 @@ static void take_cost(const simulated *s, const worker *w, size_t signal, const 
 
 static mgd_status measure_replicas(mgd_context *ctx, const simulated *s, worker *w,
                                    const mgd_request *r, const mgd_point *point,
-                                   const mgd_hw_frame *f, const void *theta) {
+                                   const mgd_hw_frame *f, const multipliers *weights) {
     mgd_hw_frame at = *f;
     for (size_t b = 0; b < s->batch; b++) {
         void *y;
         at.copy = (uint32_t)b;
         gather(s, w, point->samples + b * s->width);
-        MGD_TRY(mgd_simulated_forward(ctx, s, w, r->unit, &at, b, NULL, theta, &y));
+        MGD_TRY(mgd_simulated_forward(ctx, s, w, r->unit, &at, b, NULL, weights, &y));
         for (size_t c = 0; c < s->signals; c++) {
             double *sum = w->sum + c * s->width;
             take_cost(s, w, c, y);
@@ -259,7 +196,7 @@ typedef struct {
     const mgd_request *r;
     const mgd_point *point;
     const mgd_hw_frame *frame;
-    const void *theta;
+    const multipliers *weights;
     double *cost; /* (signals × costs_of) of the chunks */
     mgd_context *ctx;
     mgd_status status;
@@ -280,7 +217,7 @@ static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
     w->gathered = NULL;
     gather(s, w, w->index);
     mgd_status status =
-        mgd_simulated_forward(job->ctx, s, w, job->r->unit, &f, chunk, w->copy, job->theta, &y);
+        mgd_simulated_forward(job->ctx, s, w, job->r->unit, &f, chunk, w->copy, job->weights, &y);
     if (status != MGD_OK)
         job->status = status; /* only functions of the user's fail, and then there is one thread */
     for (size_t c = 0; c < s->signals && status == MGD_OK; c++) {
@@ -292,8 +229,8 @@ static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
 
 static mgd_status measure_samples(mgd_context *ctx, const simulated *s, worker *w,
                                   const mgd_request *r, const mgd_point *point,
-                                  const mgd_hw_frame *f, const void *theta) {
-    chunk_job job = {s, r, point, f, theta, w->sum, ctx, MGD_OK};
+                                  const mgd_hw_frame *f, const multipliers *weights) {
+    chunk_job job = {s, r, point, f, weights, w->sum, ctx, MGD_OK};
     mgd_pool_run(s->calls ? NULL : r->pool, measure_chunk, &job, s->chunks);
     for (size_t c = 0; c < s->signals; c++) {
         double *cost = w->sum + c * simulated_costs(s), sum = cost[0];
@@ -308,10 +245,11 @@ mgd_status mgd_simulated_point(mgd_context *ctx, const simulated *s, worker *w,
                                const mgd_request *r, size_t p, const mgd_hw_frame *f,
                                const void *theta) {
     const size_t each = s->replicas ? s->width : 1;
+    const multipliers weights = mgd_simulated_multipliers(s, w, f, r->source.theta, theta);
     if (s->replicas)
-        MGD_TRY(measure_replicas(ctx, s, w, r, &r->points[p], f, theta));
+        MGD_TRY(measure_replicas(ctx, s, w, r, &r->points[p], f, &weights));
     else
-        MGD_TRY(measure_samples(ctx, s, w, r, &r->points[p], f, theta));
+        MGD_TRY(measure_samples(ctx, s, w, r, &r->points[p], f, &weights));
     for (size_t c = 0; c < s->signals; c++) { /* each goes its own way */
         double *cost = w->sum + c * simulated_costs(s);
         mgd_hw_frame way = for_cost(s, w, f);

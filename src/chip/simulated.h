@@ -1,8 +1,9 @@
-/* simulated.h: the simulated chip, in six files. simulated_chip.c is the chip,
+/* simulated.h: the simulated chip, in eight files. simulated_chip.c is the chip,
  * simulated_session.c opens sessions on it, simulated.c evaluates and writes; lines.c measures,
- * with signals that have a memory and follow each other; devices.c keeps what each replica's
- * hardware is (coefficients) and is in the middle of (states); still.c looks at it for probes,
- * without noise and settled.
+ * with signals that have a memory and follow each other; reading.c multiplies by weights that read
+ * with noise; frames.c says where and when parts act; devices.c keeps what each replica's hardware
+ * is (coefficients) and is in the middle of (states); still.c looks at it for probes, without noise
+ * and settled.
  *
  * A *part* is a chain of models at one place of the signal with room for its coefficients and
  * states in the memory of a unit. Parts act on parameters (P), on features of a sample, or on the
@@ -34,8 +35,9 @@ typedef struct {
 /* Parts by place; those of neurons by op of the plan, empty where it is no activation. */
 typedef struct {
     part input, output, cost, perturbation, memory, weight, drive, change, written;
+    part read;            /* noise of the weights at the multipliers, … */
+    part *product;        /* (ops) … and of what they multiply */
     part *before, *after; /* (ops) */
-    part *product;        /* (ops) of dense layers */
 } parts;
 
 typedef struct {
@@ -60,6 +62,9 @@ typedef struct {
     const void *alive;          /* the request's `lives`, NULL where all move */
     char *held;                 /* (W) reals: see mgd_hw_frame */
     char *scratch;              /* of models of driven weights: see mgd_hw_frame */
+    char *variance;             /* (models of noise of reading) arrays like a unit's parameters */
+    char *squares;              /* like the arena: inputs and weights' variances, in squares */
+    char *noisy;                /* weights of a layer (… × W) as a sample finds them */
     uint32_t *index, *copy;     /* (W) samples in the set, and their places in the batch */
     size_t used;                /* samples: lanes of a probe that hold some */
     char *undo;                 /* a unit's states, where a request may end in the middle */
@@ -157,10 +162,24 @@ static inline size_t simulated_costs(const simulated *s) {
     return s->replicas ? s->width : s->chunks * s->width + MGD_ALIGNMENT / sizeof(double);
 }
 
-/* Outputs for what is in the arena, by parameters `theta` in the layout of the arrangement. */
+/* Weights at the multipliers, in the layout of the arrangement: what they are driven to, and the
+ * variances of the noise that they read with; NULL: nothing of it is drawn that needs them. */
+typedef struct {
+    const char *theta, *variance;
+} multipliers;
+
+/* Outputs for what is in the arena. */
 mgd_status mgd_simulated_forward(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
                                  const mgd_hw_frame *f, size_t copy, const uint32_t *sample,
-                                 const void *theta, void **y);
+                                 const multipliers *weights, void **y);
+
+/* reading.c: what noise of reading needs in a worker; driven weights, programmed as `stored`, with
+ * their variances; and an op by weights that read with noise. */
+bool mgd_simulated_reading_take(const simulated *s, worker *w);
+multipliers mgd_simulated_multipliers(const simulated *s, worker *w, const mgd_hw_frame *f,
+                                      const void *stored, const void *theta);
+void mgd_simulated_multiply(const simulated *s, worker *w, const mgd_hw_frame *f,
+                            const uint32_t *sample, const multipliers *weights, size_t i);
 
 /* simulated.c: θ as the multipliers read it, without perturbation; what the weights are at a point,
  * as they are driven; costs of point p for such weights, into the request. */

@@ -184,19 +184,6 @@ static mgd_status check_neurons(mgd_context *ctx, const mgd_net *net, const mgd_
     return MGD_OK;
 }
 
-/* Noise at the multipliers is drawn for sums where all parameters are in dense layers, and else for
- * each weight. */
-static void place_products(const mgd_net *net, mgd_hw_model *models, size_t count) {
-    bool dense = true;
-    for (size_t i = 0; i < net->num_vertices; i++)
-        dense =
-            dense && (net->vertices[i].count == 0 ||
-                      (net->vertices[i].kind == MGD_LAYER_DENSE && net->vertices[i].steps == 1));
-    for (size_t i = 0; i < count && !dense; i++)
-        if (models[i].place == MGD_HW_AT_PRODUCT)
-            models[i].place = MGD_HW_AT_DRIVE;
-}
-
 static bool has_function(const mgd_chip_spec *spec) {
     for (size_t i = 0; i < spec->num_models; i++)
         if (spec->models[i].kind == MGD_HW_FUNCTION)
@@ -215,7 +202,6 @@ static mgd_status chip_prepare(mgd_context *ctx, simulated_chip *c, const mgd_ch
     size_t parameters = c->net->num_parameters;
     MGD_TRY(check_neurons(ctx, c->net, spec));
     MGD_TRY(copy_spec(ctx, c, spec));
-    place_products(c->net, (mgd_hw_model *)c->spec.models, c->spec.num_models);
     if (looks_inside(&c->spec))
         MGD_TRY(mgd_plan_open(ctx, c->net, MGD_PLAN_BARE, &c->bare));
     if (!mgd_take(&c->joined, parameters + 1, 1) ||

@@ -25,9 +25,9 @@ static void arrange(simulated *s, const mgd_task_spec *task) {
 }
 
 static void close_worker(worker *w) {
-    void *blocks[] = {w->base,  w->pack,  w->change, w->arena, w->target,
-                      w->value, w->sum,   w->hit,    w->index, w->copy,
-                      w->undo,  w->moves, w->input,  w->held,  w->scratch};
+    void *blocks[] = {w->base,  w->pack, w->change,  w->arena,    w->target,  w->value,
+                      w->sum,   w->hit,  w->index,   w->copy,     w->undo,    w->moves,
+                      w->input, w->held, w->scratch, w->variance, w->squares, w->noisy};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mgd_free(blocks[i]);
 }
@@ -46,6 +46,7 @@ static mgd_status open_worker(mgd_context *ctx, const simulated *s, worker *w) {
         mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
         mgd_take(&w->copy, s->width, sizeof(uint32_t)) &&
         (!part_acts(&s->parts.input) || mgd_take(&w->input, s->samples.features, row)) &&
+        mgd_simulated_reading_take(s, w) &&
         (!s->undoes || mgd_take(&w->undo, s->state_bytes + 1, 1)))
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_MEMORY,

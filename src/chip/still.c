@@ -32,7 +32,7 @@ static void load(const simulated *s, const worker *w, const mgd_tensor *rows, si
         k->gather(from, n, w->index, out, s->width);
 }
 
-/* Outputs of the samples that `w` names. */
+/* Outputs of the samples that `w` names; variances of noise, where there is any, are in `w`. */
 static mgd_status still_outputs(mgd_context *ctx, const simulated *s, worker *w, size_t unit,
                                 const mgd_hw_frame *f, const mgd_tensor *x, const void *theta,
                                 void **y) {
@@ -41,8 +41,9 @@ static mgd_status still_outputs(mgd_context *ctx, const simulated *s, worker *w,
     g.copy = w->index[0]; /* tells draws of its noise apart, which there may be: see predict */
     load(s, w, x, s->samples.features, w->arena);
     w->gathered = NULL;
+    const multipliers weights = {theta, w->variance};
     return mgd_simulated_forward(ctx, s, w, unit, &g, 0, f->noisy && !s->replicas ? w->index : NULL,
-                                 theta, y);
+                                 &weights, y);
 }
 
 /* Outputs, costs (value) and hits (hit) of the samples that `w` names. */
@@ -198,8 +199,11 @@ static mgd_status predict_rows(mgd_context *ctx, const simulated *s, const mgd_v
     f.noisy = draw > 0;
     f.at_step = view->step;
     f.tick = f.noisy ? DRAW_TICKS + draw : f.tick;
+    place_theta(s, view->theta, w->base);
     place_theta(s, view->theta, w->pack);
     MGD_TRY(still_weights(ctx, s, unit, &f, w->pack));
+    if (f.noisy)
+        mgd_simulated_multipliers(s, w, &f, w->base, w->pack);
     for (size_t i = 0, used; i < samples; i += used) {
         void *y;
         MGD_TRY(mgd_interrupt_answer(ctx));

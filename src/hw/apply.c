@@ -93,6 +93,8 @@ static mgd_status apply_rows(mgd_context *ctx, const mgd_hw_chain *chains, bench
         b->frame.tick = b->frame.clock = MGD_HW_TICKS * row;
         b->frame.time = b->frame.step * (double)row;
         load_row(b, t, row, b->values);
+        load_row(b, t, row, b->change);
+        b->frame.stored = b->change;
         size_t coef = 0, state = 0;
         for (size_t place = 0; place < MGD_HW_PLACE_COUNT; place++) {
             const mgd_hw_chain *c = &chains[place];

@@ -167,9 +167,3 @@ mgd_status mgd_hw_chain_apply(mgd_context *ctx, const mgd_hw_chain *chain, const
     }
     return MGD_OK;
 }
-
-void mgd_hw_chain_products(const mgd_hw_chain *chain, const mgd_hw_frame *f, const void *x,
-                           size_t inputs, void *y) {
-    for (size_t i = 0; i < chain->num_ops; i++)
-        chain->kernels->product(&chain->ops[i], f, x, inputs, y);
-}

@@ -97,8 +97,8 @@ static const char *model_fault(const mgd_hw_model *m) {
     if (!memchr(m->stream, 0, sizeof m->stream))
         return "stream: the name has no end";
     const mgd_hw_type *type = mgd_hw_type_of(m->kind);
-    if (m->place == MGD_HW_AT_PRODUCT && !(type->products && type->products(m)))
-        return "place: at the products there is additive normal noise alone";
+    if (m->place == MGD_HW_AT_PRODUCT && !type->products)
+        return "place: at the products there is noise alone";
     return type->fault ? type->fault(m) : NULL;
 }
 

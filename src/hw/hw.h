@@ -105,6 +105,7 @@ struct mgd_hw_frame {
     const void *held_lanes; /* (width) the same by lane, where it is not the same for all */
     double held;            /* seconds since `since` was brought up to date */
     const void *since;      /* (rows × width) seconds since each device was programmed; NULL: 0 */
+    const void *stored;     /* (rows × width) weights as they were programmed; NULL: the values */
     const void *alive;      /* (width) 0: the lane's states stay as they are; NULL: all move */
     double time;            /* seconds since the chip was made */
     bool still;             /* settled and without noise: what probes see; … */
@@ -191,6 +192,13 @@ typedef struct {
      * and biases, that each have noise of σ */
     void (*product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *x, size_t inputs,
                     void *y);
+    /* out (rows × width) ← σ² of the noise of weights w */
+    void (*variance)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *w, void *out);
+    /* v (rows × width) ← v + √variance·z; variance like v, or `shared` (rows), the same for all
+     * lanes; z normal or uniform, of variance 1 */
+    void (*scatter)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *variance, bool shared,
+                    bool uniform, void *v);
+    void (*square)(const void *a, size_t n, void *out); /* out ← a² */
     /* coef (rows × width) of one draw */
     void (*draw)(const mgd_hw_op *op, size_t which, const mgd_hw_frame *f, void *coef);
     /* standard normal or uniform values of an event (rows × width): what user models draw */
@@ -258,10 +266,6 @@ size_t mgd_hw_chain_scratch(const mgd_hw_chain *chain, size_t lane_bytes);
 /* values ← chain(values). Fails when a function of the user's does. */
 mgd_status mgd_hw_chain_apply(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw_frame *f,
                               const void *coefs, void *states, void *values);
-
-/* The same for the sums y of products with x (inputs × width): chains of MGD_HW_AT_PRODUCT. */
-void mgd_hw_chain_products(const mgd_hw_chain *chain, const mgd_hw_frame *f, const void *x,
-                           size_t inputs, void *y);
 
 /* What a function of the user's makes of the values. */
 mgd_status mgd_hw_call(mgd_context *ctx, const mgd_hw_chain *chain, const mgd_hw_op *op,

@@ -29,6 +29,9 @@ mgd_hw_write_kernel HW_KERNEL(write);
 double HW_KERNEL(pulse)(const mgd_hw_law *law, double weight, int direction);
 void HW_KERNEL(product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *x, size_t inputs,
                         void *y);
+void HW_KERNEL(variance)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *w, void *out);
+void HW_KERNEL(scatter)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *variance,
+                        bool shared, bool uniform, void *v);
 void HW_KERNEL(draw)(const mgd_hw_op *op, size_t which, const mgd_hw_frame *f, void *coef);
 void HW_KERNEL(normals)(uint64_t seed, bool uniform, const mgd_hw_frame *f, void *out);
 

@@ -1,4 +1,5 @@
-/* Kernels of noise: white, by any law σ(v); 1/f, as a sum of relaxations; diffusion.
+/* Kernels of noise: white, by any law σ(v), of values and of sums of products; of programming; 1/f,
+ * as a sum of relaxations; diffusion.
  *
  * σ of a pair of conductances is that of both devices, √(σ(g⁺)² + σ(g⁻)²), in units of weight.
  */
@@ -7,19 +8,23 @@
 
 /* ---- σ(v) ------------------------------------------------------------------------------------ */
 
-/* Of one device of conductance g. */
-INLINE vec device_sigma(const mgd_hw_model *m, vec g, vec seconds) {
+/* Of one device of conductance g that was programmed to `stored`. */
+INLINE vec device_sigma(const mgd_hw_model *m, vec g, vec stored, vec seconds) {
+    const mgd_hw_mapping *map = &m->mapping;
     const vec zero = splat(0), c0 = splat((real)m->c[0]), c1 = splat((real)m->c[1]);
-    const vec r = g * splat((real)(1 / m->mapping.g_max));
+    const vec per_max = splat((real)(1 / map->g_max));
+    const vec inside = within(g, splat((real)map->g_min), splat((real)map->g_max));
     switch (m->noise) {
-    case MGD_HW_NOISE_POLYNOMIAL:
+    case MGD_HW_NOISE_POLYNOMIAL: {
+        const vec r = inside * per_max;
         return maximum(fma_vec(fma_vec(splat((real)m->c[2]), r, c1), r, c0), zero);
+    }
     case MGD_HW_NOISE_LINEAR:
-        return maximum(fma_vec(c1, g, c0), zero);
+        return maximum(fma_vec(c1, inside, c0), zero);
     case MGD_HW_NOISE_EXPONENTIAL:
         return c0 * (splat(1) - hw_exp(-g / c1));
     default: { /* PCM read; a device without conductance is silent */
-        const vec read = splat((real)m->c[2]);
+        const vec read = splat((real)m->c[2]), r = stored * per_max;
         vec q = minimum(c0 * hw_exp(splat((real)-0.65) * hw_log(r)), c1);
         vec time = hw_log(maximum((seconds + read) / (splat(2) * read), splat(1)));
         return pick(g > zero, g * q * sqrt_vec(time), zero);
@@ -27,18 +32,33 @@ INLINE vec device_sigma(const mgd_hw_model *m, vec g, vec seconds) {
     }
 }
 
-INLINE vec conductance_sigma(const mgd_hw_model *m, vec v, vec seconds) {
-    const mgd_hw_mapping *map = &m->mapping;
+/* Conductances of the devices of weight v; of a single one both are the same. A NaN stays one. */
+typedef struct {
+    vec plus, minus;
+} devices;
+
+INLINE devices devices_of(const mgd_hw_mapping *map, vec v) {
     const vec k = splat((real)map->per_weight), least = splat((real)map->g_min);
+    if (!map->differential) {
+        vec g = fma_vec(k, v - splat((real)map->w_min), least);
+        return (devices){g, g};
+    }
+    return (devices){fma_vec(k, maximum(splat(0), v), least),
+                     fma_vec(k, maximum(splat(0), -v), least)};
+}
+
+INLINE vec conductance_sigma(const mgd_hw_model *m, vec v, vec stored, vec seconds) {
+    const mgd_hw_mapping *map = &m->mapping;
     const vec scale = splat((real)(map->averaging / map->per_weight));
+    const devices g = devices_of(map, v), first = devices_of(map, stored);
+    vec plus = device_sigma(m, g.plus, first.plus, seconds);
     if (!map->differential)
-        return scale * device_sigma(m, fma_vec(k, v - splat((real)map->w_min), least), seconds);
-    vec plus = device_sigma(m, fma_vec(k, maximum(v, splat(0)), least), seconds);
-    vec minus = device_sigma(m, fma_vec(k, maximum(-v, splat(0)), least), seconds);
+        return scale * plus;
+    vec minus = device_sigma(m, g.minus, first.minus, seconds);
     return scale * sqrt_vec(fma_vec(plus, plus, minus * minus));
 }
 
-INLINE vec sigma_of(const mgd_hw_model *m, vec v, vec seconds) {
+INLINE vec sigma_of(const mgd_hw_model *m, vec v, vec stored, vec seconds) {
     const vec sigma = splat((real)(m->sigma));
     switch (m->noise) {
     case MGD_HW_NOISE_ADDITIVE:
@@ -50,11 +70,26 @@ INLINE vec sigma_of(const mgd_hw_model *m, vec v, vec seconds) {
         return sigma * scale / maximum(vec_abs(v), least);
     }
     default:
-        return conductance_sigma(m, v, seconds);
+        return conductance_sigma(m, v, stored, seconds);
     }
 }
 
 /* ---- white noise ----------------------------------------------------------------------------- */
+
+/* √12: uniform numbers have a variance of 1/12. */
+#define UNIFORM_SCALE 3.4641016151377544
+
+/* z of variance 1 from what was drawn */
+INLINE vec standard(vec z, bool uniform) {
+    const vec half = splat((real)(uniform ? 0.5 : 0));
+    const vec scale = splat((real)(uniform ? UNIFORM_SCALE : 1));
+    return (z - half) * scale;
+}
+
+/* Weights as they were programmed, v where that is what they are. */
+INLINE vec stored_at(const mgd_hw_frame *f, size_t at, vec v) {
+    return f->stored ? load((const real *)f->stored + at) : v;
+}
 
 /* Most noise is additive: nothing but draws and a multiply-add. */
 static void add_normal(const draws *d, real sigma, real *v) {
@@ -74,12 +109,33 @@ MODEL_KERNEL(noise) {
         add_normal(&d, (real)m->sigma, v);
         return;
     }
-    const vec half = splat((real)(m->uniform ? 0.5 : 0));
-    const vec scale = splat((real)(m->uniform ? 3.4641016151377544 : 1)); /* √12 */
     EACH_DRAWN(&d, m->uniform, z) {
-        vec x = load(v + at), seconds = seconds_at(f, lane, at);
-        vec drawn = (z[k] - half) * scale;
-        store(v + at, fma_vec(sigma_of(m, x, seconds), drawn, x));
+        vec x = load(v + at), sigma = sigma_of(m, x, stored_at(f, at, x), seconds_at(f, lane, at));
+        store(v + at, fma_vec(sigma, standard(z[k], m->uniform), x));
+    }
+}
+
+/* ---- noise of products ----------------------------------------------------------------------- */
+
+void HW_KERNEL(variance)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *ws, void *outs) {
+    const mgd_hw_model *m = &op->model;
+    const real *w = ws;
+    real *out = outs;
+    EACH_VALUE(f) {
+        vec v = load(w + at), sigma = sigma_of(m, v, stored_at(f, at, v), seconds_at(f, lane, at));
+        store(out + at, sigma * sigma);
+    }
+}
+
+void HW_KERNEL(scatter)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *variances,
+                        bool shared, bool uniform, void *values) {
+    const real *variance = variances;
+    real *v = values;
+    draws d = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, 0, 1);
+    vec z[GROUP];
+    EACH_DRAWN(&d, uniform, z) {
+        vec sigma = sqrt_vec(shared ? splat(variance[i]) : load(variance + at));
+        store(v + at, fma_vec(sigma, standard(z[k], uniform), load(v + at)));
     }
 }
 
@@ -88,8 +144,6 @@ MODEL_KERNEL(noise) {
 /* A sum of independent normal terms σ·x_i·z_i, and one for the bias, is normal itself. */
 void HW_KERNEL(product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *xs, size_t inputs,
                         void *ys) {
-    if (f->still && !f->noisy)
-        return;
     const vec sigma = splat((real)op->model.sigma);
     const real *x = xs;
     const size_t width = f->width;
@@ -110,6 +164,45 @@ void HW_KERNEL(product)(const mgd_hw_op *op, const mgd_hw_frame *f, const void *
             real *to = y + i * width + lane;
             store(to, fma_vec(scale, z[i % GROUP], load(to)));
         }
+    }
+}
+
+/* ---- programming ----------------------------------------------------------------------------- */
+
+/* Where a device ends that was to have conductance g. */
+INLINE vec programmed(const mgd_hw_model *m, vec g, vec z) {
+    const vec most = splat((real)m->mapping.g_max), averaging = splat((real)m->mapping.averaging);
+    vec mean = g, change = splat(0);
+    for (size_t i = m->table_size; i-- > 0;)
+        change = fma_vec(change, minimum(most, g), splat((real)m->table[i]));
+    mean += change;
+    return maximum(splat(0), fma_vec(averaging * device_sigma(m, mean, mean, splat(0)), z, mean));
+}
+
+MODEL_KERNEL(program) {
+    const mgd_hw_model *m = &op->model;
+    const mgd_hw_mapping *map = &m->mapping;
+    const vec per_g = splat((real)(1 / map->per_weight)), least = splat((real)map->g_min);
+    if (f->still && !f->noisy)
+        return;
+    const size_t parts = map->differential ? 2 : 1;
+    draws first = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, 0, parts);
+    draws second = draws_of(f, op->noise_seed, MGD_STREAM_NOISE, f->tick, parts - 1, parts);
+    vec z[GROUP], other[GROUP];
+    real *v = values;
+    EACH_DRAWN(&first, m->uniform, z) {
+        if (k == 0 && map->differential) { /* the other devices of this group */
+            const column c = column_of(&second, lane);
+            draw_group(&second, &c, m->uniform, block, left_ - block * GROUP, other);
+        }
+        const devices g = devices_of(map, load(v + at));
+        const vec plus = programmed(m, g.plus, standard(z[k], m->uniform));
+        if (!map->differential) {
+            store(v + at, fma_vec(plus - least, per_g, splat((real)map->w_min)));
+            continue;
+        }
+        const vec minus = programmed(m, g.minus, standard(other[k], m->uniform));
+        store(v + at, (plus - minus) * per_g);
     }
 }
 

@@ -193,7 +193,7 @@ INLINE vec drift_exponent(const mgd_hw_model *m, vec g, vec z) {
             spread = pick(g > splat((real)a[0]), width, spread);
         }
     }
-    return fma_vec(spread, z, mean);
+    return vec_abs(fma_vec(spread, z, mean));
 }
 
 /* g·(t/t₀)^−ν once t₀ has passed since it was programmed */

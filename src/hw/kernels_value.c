@@ -225,6 +225,13 @@ static void subtract(void *as, const void *bs, size_t n) {
         store(a + i, load(a + i) - load(b + i));
 }
 
+static void square(const void *as, size_t n, void *outs) {
+    const real *a = as;
+    real *out = outs;
+    for (size_t i = 0; i < n; i += VEC_LANES)
+        store(out + i, load(a + i) * load(a + i));
+}
+
 static void add(void *as, const void *bs, size_t n) {
     real *a = as;
     const real *b = bs;
@@ -254,6 +261,9 @@ const mgd_hw_kernels MGD_KERNEL_TABLE(hw) = {
     .write = HW_KERNEL(write),
     .pulse = HW_KERNEL(pulse),
     .product = HW_KERNEL(product),
+    .variance = HW_KERNEL(variance),
+    .scatter = HW_KERNEL(scatter),
+    .square = square,
     .draw = HW_KERNEL(draw),
     .noise = HW_KERNEL(normals),
     .subtract = subtract,

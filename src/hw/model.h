@@ -17,8 +17,7 @@ struct mgd_hw_type {
     bool (*neutral)(const mgd_hw_model *m);
     /* What is wrong with it beside the ranges of its fields, or NULL: nothing; NULL: nothing is. */
     const char *(*fault)(const mgd_hw_model *m);
-    /* Whether it may stand at MGD_HW_AT_PRODUCT too, where there are no values; NULL: no. */
-    bool (*products)(const mgd_hw_model *m);
+    bool products; /* it may stand at MGD_HW_AT_PRODUCT, where there may be no values */
     /* Whether what it does to values that are held changes while they are held; NULL: no. */
     bool (*timed)(const mgd_hw_model *m);
     /* Whether it asks how long ago a device was programmed; NULL: no. */

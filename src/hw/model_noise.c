@@ -40,19 +40,30 @@ static bool noise_ages(const mgd_hw_model *m) {
     return m->noise == MGD_HW_NOISE_PCM_READ;
 }
 
-static bool normal_noise(const mgd_hw_model *m) {
-    return m->noise == MGD_HW_NOISE_ADDITIVE && !m->uniform;
-}
-
 MGD_HW_DECLARE(noise);
 const mgd_hw_type mgd_hw_type_noise = {
     .name = "noise",
     .kernel = MGD_HW_KERNELS(noise),
     .noise = true,
+    .products = true,
     .neutral = silent_noise,
-    .products = normal_noise,
     .timed = always,
     .ages = noise_ages,
+};
+
+/* What devices miss their targets by. */
+static const char *fault_of_program(const mgd_hw_model *m) {
+    return laws[m->noise].conductance && m->noise != MGD_HW_NOISE_PCM_READ
+               ? NULL
+               : "noise: expected polynomial, linear or exponential";
+}
+
+MGD_HW_DECLARE(program);
+const mgd_hw_type mgd_hw_type_program = {
+    .name = "program",
+    .kernel = MGD_HW_KERNELS(program),
+    .noise = true,
+    .fault = fault_of_program,
 };
 
 /* A random walk of what is stored. */

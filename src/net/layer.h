@@ -23,6 +23,7 @@ struct mgd_layer_type {
     const char *name;
     bool featurewise; /* acts on every feature by itself: on all steps alike, and in place */
     bool recurrent;   /* runs through a sequence, with a state */
+    bool linear;      /* outputs are sums of parameters times inputs, and of parameters */
 
     /* Of these three a layer has at most one. A vertex from what it takes, vertex->in: its output,
      * its own fields, and how many parameters it has; NULL: the output is like the input. */

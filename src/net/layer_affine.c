@@ -19,4 +19,4 @@ static double flop(const mgd_op *op) {
 }
 
 const mgd_layer_type mgd_layer_affine = {
-    .name = "affine", .shape = shape, .draw = draw, .flop = flop};
+    .name = "affine", .linear = true, .shape = shape, .draw = draw, .flop = flop};

@@ -23,4 +23,4 @@ static size_t nodes(const mgd_op *op) {
 }
 
 const mgd_layer_type mgd_layer_dense = {
-    .name = "dense", .shape = shape, .draw = draw, .flop = flop, .nodes = nodes};
+    .name = "dense", .linear = true, .shape = shape, .draw = draw, .flop = flop, .nodes = nodes};

@@ -109,6 +109,7 @@ static size_t conv_nodes(const mgd_op *op) {
 }
 
 const mgd_layer_type mgd_layer_conv2d = {.name = "conv2d",
+                                         .linear = true,
                                          .shape = conv_shape,
                                          .draw = conv_draw,
                                          .flop = conv_flop,

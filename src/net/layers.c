@@ -34,3 +34,7 @@ bool mgd_layer_is_activation(mgd_layer_kind kind) {
 bool mgd_layer_is_recurrent(mgd_layer_kind kind) {
     return rows[kind]->recurrent;
 }
+
+bool mgd_layer_is_linear(mgd_layer_kind kind) {
+    return rows[kind]->linear;
+}

@@ -48,6 +48,7 @@ typedef struct {
 const struct mgd_layer_type *mgd_layer_of(mgd_layer_kind kind);
 bool mgd_layer_is_activation(mgd_layer_kind kind);
 bool mgd_layer_is_recurrent(mgd_layer_kind kind);
+bool mgd_layer_is_linear(mgd_layer_kind kind);
 
 /* H of elman and ssm */
 static inline size_t mgd_vertex_states(const mgd_vertex *vertex) {

@@ -17,7 +17,8 @@
 -- "coroutine", "schedule" (a function of the step or a table, which mgd.codes.schedules checks),
 -- "tensor" (or a list of numbers, of which it is made), "network", "chip", "dataset", "any", or a
 -- list of these; `default`; `required`; `min`, `max` (inclusive) and `above`, `below` (exclusive)
--- for numbers; `infinite = true` where an infinity makes sense; `choices` for strings;
+-- for numbers; `infinite = true` where an infinity makes sense; `choices` for strings, and `hints`
+-- for some that are none, as in "got 'sgf', which …";
 -- `only = { "optimizer", "adam" }` where it has an effect only beside that value of an entry above
 -- it, or beside one of several, or of that type; `unit` and `doc` for people. NaN is never a number
 -- here.
@@ -350,7 +351,8 @@ local function check_value(where, label, entry, value)
   local got = wrong_value and shown(value) or options.type_name(value)
   local hint = ""
   if entry.choices and type(value) == "string" then
-    hint = naming.hint(value, entry.choices)
+    hint = entry.hints and entry.hints[value] and ", which " .. entry.hints[value]
+      or naming.hint(value, entry.choices)
   end
   local wanted = wrong_value and #types_of(entry) == 1 and interval_of(entry)
     or options.expected(entry)

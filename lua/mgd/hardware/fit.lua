@@ -17,8 +17,8 @@
 --
 -- Spreads: `d2d` is the standard deviation between devices less what the errors of the fits
 -- explain, as a fraction of the mean (up_down: absolute). `c2c` is a fraction: a pulse makes
--- step·(1 + c2c·ξ), ξ standard normal. `noise` is what a reading adds, in weight units; chips have
--- their own option for it.
+-- step·(1 + c2c·ξ), ξ standard normal. `noise` is what a reading adds, in weight units,
+-- independent from reading to reading: on a chip `hw.read_noise{sigma = result.noise}`.
 -- @module mgd.hardware.fit
 
 local core = require "mgd.core"

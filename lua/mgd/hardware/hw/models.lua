@@ -346,6 +346,9 @@ function hw.check_time(compiled, dt)
     elseif m.kind == "flicker" and m.f_high * h > 1 then
       warn(m, "1/f noise up to %.3g Hz reaches beyond what steps of %.3g s can show: it needs dt ≤ "
         .. "%.3g s", m.f_high, h, 1 / m.f_high)
+    elseif m.kind == "drift" and m.t0 >= 1000 * dt then
+      warn(m, "drift begins t0 = %.3g s after a write: weights that are written more often than "
+        .. "every %.3g steps do not drift", m.t0, math.ceil(m.t0 / dt))
     end
   end
   check_series(compiled, dt / (compiled.substeps or 1), warnings)

@@ -177,7 +177,8 @@ return function(register, hw)
 
   register {
     name = "noise", stages = SIGNALS,
-    doc = "White noise, drawn anew for every value of every evaluation.",
+    doc = "White noise, drawn anew for every value of every evaluation. Of weights all samples of "
+      .. "an evaluation share it; noise that each has for itself is hw.read_noise.",
     equation = "v → v + σ(v)·ξ,  σ(v) = sigma,  sigma·|v|  or  sigma·scale/max(|v|, scale/100)",
     source = "σ, σ·|v| or σ·s²/|v| with s = scale (CrossSim's inverse proportional)",
     params = {
@@ -198,7 +199,9 @@ return function(register, hw)
 
   register {
     name = "flicker", stages = SIGNALS,
-    doc = "1/f noise: relaxations with corner frequencies spread evenly over log f.",
+    doc = "1/f noise: relaxations with corner frequencies spread evenly over log f. Of weights it "
+      .. "is slow noise of reading: all samples that are shown at one time share it, and it goes "
+      .. "on from one evaluation to the next; what is white is hw.read_noise.",
     equation = "v → v + Σ_k s_k,  s_k ← a_k·s_k + √(1 − a_k²)·sigma/√K·ξ,  a_k ="
       .. " e^(−2π·f_k·h),  f_k from f_low to f_high",
     source = "van der Ziel, Physica 16, 359 (1950)",

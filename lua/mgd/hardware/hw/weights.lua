@@ -14,10 +14,10 @@ local function mapping(m)
 end
 
 -- That of a model which goes by one: what hw.conductance said, or this.
-local function mapping_of(context, g_max)
+local function mapping_of(context, g_min, g_max)
   context.mapped = context.mapped or context.model.name
   return context.mapping
-    or mapping { mapping = "differential", g_min = 0, g_max = g_max, w_max = 1, averaging = 1 }
+    or mapping { mapping = "differential", g_min = g_min, g_max = g_max, w_max = 1, averaging = 1 }
 end
 
 -- A table that rises, with at least `least` entries.
@@ -184,8 +184,70 @@ return function(register)
 
   -- ---- noise ------------------------------------------------------------------------------------
 
-  -- Laws of σ by name: fields of the primitive, from the parameters.
-  local LAWS = {
+  local AIHWKIT = "IBM/aihwkit 4545f11, src/aihwkit/inference/noise/pcm.py"
+  local CROSSSIM = "sandialabs/cross-sim 0a2eb1e, simulator/devices/custom/"
+
+  -- PCM figures are those of devices with g_max = 25 µS.
+  local PCM_G_MAX = 25
+
+  local function warn_of_pcm(context, m)
+    if m.g_max < PCM_G_MAX / 2 or m.g_max > 2 * PCM_G_MAX then
+      context.warn("the PCM law was measured on devices of g_max = %g µS and is scaled to %g µS, "
+        .. "which is far from that", PCM_G_MAX, m.g_max)
+    end
+  end
+
+  -- Errors of SONOS devices (nA) by days since programming: A and B, and the coefficients of I^0 …
+  -- I^10 of what the mean has drifted by.
+  local SONOS = {
+    [0] = { a = 19.88665, b = 176.3115, drift = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } },
+    { a = 25.59102, b = 186.85544, drift = { 1.72684e-1, 5.72552e-2, -6.85715e-4, 3.50271e-6,
+      -9.37682e-9, 1.40575e-11, -1.19803e-14, 5.41293e-18, -8.85448e-22, -1.66869e-25,
+      5.95180e-29 } },
+    { a = 28.72753, b = 193.56834, drift = { 2.50712e-1, 6.62195e-2, -6.83218e-4, 2.99442e-6,
+      -6.78255e-9, 7.70482e-12, -3.04983e-15, -2.15919e-18, 2.94617e-21, -1.23359e-24,
+      1.85329e-28 } },
+    { a = 31.04318, b = 198.90332, drift = { -1.75300e-2, 9.76883e-2, -9.63791e-4, 4.55551e-6,
+      -1.22391e-8, 1.93786e-11, -1.85899e-14, 1.07659e-17, -3.58211e-21, 5.96785e-25,
+      -3.30410e-29 } },
+    { a = 33.76214, b = 204.77023, drift = { 4.03338e-2, 1.03111e-1, -1.04740e-3, 4.83961e-6,
+      -1.28132e-8, 1.99484e-11, -1.85139e-14, 1.00008e-17, -2.84944e-21, 3.01008e-25,
+      1.18747e-29 } },
+    { a = 34.57909, b = 207.34309, drift = { 3.19927e-1, 1.06596e-1, -1.04054e-3, 4.50290e-6,
+      -1.10352e-8, 1.56477e-11, -1.27592e-14, 5.45513e-18, -7.26841e-22, -2.43893e-25,
+      7.14608e-29 } },
+  }
+  local SONOS_MOST, SONOS_MOST_DRIFTED = 3200, 1800 -- nA
+
+  -- nA of a device of 1 µS
+  local function sonos_current(p)
+    return 1000 * p.v_read
+  end
+
+  local function warn_of_sonos(p, context, m)
+    local most = m.g_max * sonos_current(p)
+    if most > SONOS_MOST then
+      context.warn("the SONOS law holds for currents of up to %d nA, and %g µS read at %g V are %g "
+        .. "nA", SONOS_MOST, m.g_max, p.v_read, most)
+    end
+  end
+
+  -- A law between two whole days lies on the straight line between theirs; in µS.
+  local function sonos_at(p)
+    local before = math.min(math.floor(p.day), 4)
+    local x, scale = p.day - before, sonos_current(p)
+    local from, to = SONOS[before], SONOS[before + 1]
+    local drift = p.day > 0 and {} or nil
+    for i = 1, drift and #from.drift or 0 do
+      drift[i] = (from.drift[i] + x * (to.drift[i] - from.drift[i])) * scale ^ (i - 2)
+    end
+    return { (from.a + x * (to.a - from.a)) / scale, (from.b + x * (to.b - from.b)) / scale, 0 },
+      drift
+  end
+
+  -- Fields of a law's primitive by its name, from the parameters: laws of weights, which both kinds
+  -- of noise have, …
+  local PLAIN = {
     additive = function(p)
       return { noise = "additive", sigma = p.sigma }
     end,
@@ -195,34 +257,62 @@ return function(register)
     inverse = function(p)
       return { noise = "inverse", sigma = p.sigma, scale = p.scale }
     end,
-    polynomial = function(p)
-      return { noise = "polynomial", sigma = 1, c = p.coefficients, g_max = 25 }
+  }
+
+  -- … and laws of conductances, with the mapping that they go by.
+  local READ_LAWS = {
+    polynomial = function(p, context)
+      return { noise = "polynomial", c = p.coefficients, mapping = mapping_of(context, 0, 25) }
     end,
-    pcm = function()
-      return { noise = "pcm_read", sigma = 1, c = { 0.0088, 0.2, 250e-9 }, g_max = 25 }
+    pcm = function(_, context)
+      local m = mapping_of(context, 0, PCM_G_MAX)
+      warn_of_pcm(context, m)
+      return { noise = "pcm_read", c = { 0.0088, 0.2, 250e-9 }, mapping = m }
     end,
-    rram = function()
-      return { noise = "linear", sigma = 1, c = { 4.782, -0.009107, 0 }, g_max = 225 }
-    end,
-    sonos = function(p)
-      local b = p.day == 0 and 176 or 207 -- nA
-      return { noise = "exponential", sigma = 1, c = { p.day == 0 and 19.9 or 34.6, b, 0 },
-        g_max = 1600 }
+    sonos = function(p, context)
+      local m, scale = mapping_of(context, 0, 16), sonos_current(p)
+      warn_of_sonos(p, context, m)
+      return { noise = "exponential", c = { 12.58037 / scale, 215.36557 / scale, 0 }, mapping = m }
     end,
   }
 
-  local function emit_law(p, emit, context, place, law)
-    local fields = LAWS[law](p)
-    if fields.g_max then
-      fields.mapping = mapping_of(context, fields.g_max)
-    end
-    fields.g_max = nil
-    fields.uniform = p.distribution == "uniform"
-    emit("noise", fields, place)
-  end
+  local RRAM = { g_min = 50, g_max = 225 } -- µS
+
+  local PROGRAMMING_LAWS = {
+    polynomial = READ_LAWS.polynomial,
+    pcm = function(_, context)
+      local m = mapping_of(context, 0, PCM_G_MAX)
+      local scale = m.g_max / PCM_G_MAX
+      warn_of_pcm(context, m)
+      return { noise = "polynomial", mapping = m,
+        c = { 0.26348 * scale, 1.965 * scale, -1.1731 * scale } }
+    end,
+    rram = function(_, context)
+      local m = mapping_of(context, RRAM.g_min, RRAM.g_max)
+      if m.g_min < RRAM.g_min or m.g_max > RRAM.g_max then
+        options.fail(context.where, "stage 'weights': hw.programming_noise: law = 'rram' holds for "
+          .. "%d … %d µS, and hw.conductance has g_min = %s, g_max = %s: expected g_min ≥ %d and "
+          .. "g_max ≤ %d", RRAM.g_min, RRAM.g_max, m.g_min, m.g_max, RRAM.g_min, RRAM.g_max)
+      end
+      return { noise = "linear", c = { 4.782321, -0.009107, 0 }, mapping = m }
+    end,
+    sonos = function(p, context)
+      local m = mapping_of(context, 0, 16)
+      local most = m.g_max * sonos_current(p)
+      if p.day > 0 and most > SONOS_MOST_DRIFTED then
+        options.fail(context.where, "stage 'weights': hw.programming_noise: law = 'sonos' holds "
+          .. "for currents of up to %d nA after day 0, and %s µS read at v_read = %s V are %s nA: "
+          .. "expected g_max·v_read ≤ %g", SONOS_MOST_DRIFTED, m.g_max, p.v_read, most,
+          SONOS_MOST_DRIFTED / 1000)
+      end
+      warn_of_sonos(p, context, m)
+      local c, drift = sonos_at(p)
+      return { noise = "exponential", c = c, table = drift, mapping = m }
+    end,
+  }
 
   local function check_law(where, p)
-    local plain = p.law == "additive" or p.law == "proportional" or p.law == "inverse"
+    local plain = PLAIN[p.law] ~= nil
     if plain and not p.sigma then
       options.fail(where, "option 'sigma' is missing: the law '%s' needs it", p.law)
     elseif not plain and p.sigma then
@@ -240,75 +330,103 @@ return function(register)
     end
   end
 
-  local function law_params(laws, default)
+  local function law_params(laws, default, hints)
     return {
-      { "law", type = "string", default = default, choices = laws, shown = true,
+      { "law", type = "string", default = default, choices = laws, hints = hints, shown = true,
         doc = "σ absolute, a fraction of |w|, ∝ 1/|w|, or as measured; see docs/physics." },
       { "sigma", type = "number", min = 0, doc = "σ, of the first three laws." },
       { "scale", type = "number", default = 1, above = 0, only = { "law", "inverse" },
         doc = "inverse: |w| where σ is sigma." },
       { "coefficients", type = "list", only = { "law", "polynomial" },
         doc = "{c0, c1, c2} in µS, of r = g/g_max." },
+      { "v_read", type = "number", default = 0.1, above = 0, unit = "V", only = { "law", "sonos" },
+        doc = "sonos: at which conductances are read, whose currents the law is of." },
       { "distribution", type = "string", default = "normal", choices = { "normal", "uniform" },
         doc = "uniform: evenly on ±√3·σ." },
     }
   end
 
-  local READ = law_params(
-    { "additive", "proportional", "inverse", "polynomial", "pcm", "rram", "sonos" }, "additive")
-  table.insert(READ, { "day", type = "integer", default = 0, min = 0, max = 5,
-    only = { "law", "sonos" }, doc = "sonos: 0, or 5: days since programming." })
-
   register {
-    name = "read_noise", stages = { "weights" },
-    doc = "Noise of reading, drawn anew for every weight of every evaluation; additive normal "
-      .. "noise of dense layers for every sample, too, as what it adds to each sum of products.",
+    name = "read_noise", stages = { "weights" }, version = 2,
+    doc = "White noise of reading: every product of a weight has a draw of its own, for each "
+      .. "sample that is shown, at each place of a convolution and each step of a sequence. Behind "
+      .. "layers that are sums of products the sums' noise is drawn, normal, with the variance of "
+      .. "the terms; where it is uniform, dense layers have each term drawn. In elman, ssm and "
+      .. "mzi_mesh each weight is drawn once for a sample. It acts at the multipliers, last, "
+      .. "wherever it stands in the list. Noise with a time constant is hw.flicker in the same "
+      .. "stage: all samples that are shown at one time share it.",
     equation = "w → w + √(σ²(g⁺) + σ²(g⁻))/k·ξ;  pcm: σ = g·min(0.0088/r^0.65, 0.2)·√ln((t +"
-      .. " t_r)/(2t_r)), t_r = 250 ns;  rram: σ = max(4.782 − 0.009107·g, 0) µS;  sonos:"
-      .. " σ = A·(1 − e^(−I/B)), A = 19.9, B = 176 nA at day 0; 34.6, 207 at day 5",
-    source = "pcm: aihwkit 1.x (1/f, t_r = 250 ns); rram: Milo et al. as in CrossSim 3; sonos: "
-      .. "CrossSim 3",
-    params = READ,
-    check = function(where, p)
-      check_law(where, p)
-      if p.law == "sonos" and p.day ~= 0 and p.day ~= 5 then
-        options.fail(where, "option 'day' must be 0 or 5, got %d", p.day)
-      end
-    end,
+      .. " t_r)/(2t_r)), t_r = 250 ns, r = g/g_max of the device when it was programmed, t since"
+      .. " then (0 before t_r);  sonos: σ = 12.58037 nA·(1 − e^(−I/215.36557 nA)), I = g·v_read;"
+      .. "  a sum of products: y → y + √(Σ σ²(w)·x²)·ξ",
+    source = "pcm: " .. AIHWKIT .. ", apply_drift_noise_to_conductance (Nandakumar et al., ICECS "
+      .. "2019), which draws it once for all samples; sonos: " .. CROSSSIM .. "SONOS.py, "
+      .. "read_noise (Agrawal et al., IEDM 2022, fig. 11b), drawn at every product of matrix and "
+      .. "vector",
+    validity = "pcm: g_max near 25 µS, to others it is scaled, and t ≥ 20 s; both sources also cut "
+      .. "g at 0, which is left out here and moves a pcm device's mean by less than 0.1 % of g_max "
+      .. "in a year; sonos: currents of up to 3,200 nA.",
+    params = law_params({ "additive", "proportional", "inverse", "polynomial", "pcm", "sonos" },
+      "additive", { rram = "is an error of programming: hw.programming_noise{law = 'rram'}" }),
+    check = check_law,
     compile = function(p, emit, context)
-      local sums = p.law == "additive" and p.distribution == "normal"
-      emit_law(p, emit, context, sums and "product" or "drive", p.law)
+      local law = PLAIN[p.law] or READ_LAWS[p.law]
+      local fields = law(p, context)
+      fields.sigma = fields.sigma or 1
+      fields.uniform = p.distribution == "uniform"
+      emit("noise", fields, "product")
     end,
   }
 
+  local PROGRAMMING = law_params(
+    { "additive", "proportional", "inverse", "polynomial", "pcm", "rram", "sonos" }, "pcm")
+  table.insert(PROGRAMMING, { "day", type = "number", default = 0, min = 0, max = 5,
+    only = { "law", "sonos" }, unit = "d", doc = "sonos: days since programming." })
+
   register {
-    name = "programming_noise", stages = { "weights" },
-    doc = "Noise of writing: what a weight misses its target by, drawn at each write.",
-    equation = "w → w + √(σ²(g⁺) + σ²(g⁻))/k·ξ at each write;  pcm: σ = 0.26348 + 1.965·r −"
-      .. " 1.1731·r² µS, r = g/g_max",
-    source = "pcm: σ(µS) = 0.26348 + 1.965·r − 1.1731·r² (aihwkit 1.x, Nandakumar et al. 2019)",
-    params = law_params(
-      { "additive", "proportional", "inverse", "polynomial", "pcm", "rram" }, "pcm"),
+    name = "programming_noise", stages = { "weights" }, version = 2,
+    doc = "Noise of writing: what a weight misses its target by, drawn at each write. By laws of "
+      .. "conductances each device of a pair is drawn by itself, and none ends below 0, which "
+      .. "moves the mean where σ is not small beside g. A weight is kept as what the devices make "
+      .. "of it together. With pairs or slices σ is that of their mean, which is cut at 0.",
+    equation = "w → w + σ(w)·ξ;  laws of conductances: g → max(m + σ(m)·ξ, 0) for g⁺ and g⁻, m = g;"
+      .. "  pcm: σ = (0.26348 + 1.965·r − 1.1731·r²)·g_max/25, r = g/g_max;  rram: σ = "
+      .. "max(4.782321 − 0.009107·g, 0) µS;  sonos: σ = A·(1 − e^(−I/B)), I = g·v_read, A = "
+      .. "19.88665, B = 176.3115 nA on day 0 to 34.57909, 207.34309 on day 5, and m = I + a "
+      .. "polynomial of degree 10 of I from day 1 on, days between on straight lines",
+    source = "pcm: " .. AIHWKIT .. ", apply_programming_noise_to_conductance (Nandakumar et al., "
+      .. "ICECS 2019); rram: " .. CROSSSIM .. "RRAM_Milo.py, programming_error (Milo et al., IRPS "
+      .. "2021, fig. 4); sonos, errors of writing and differences between devices together: "
+      .. CROSSSIM .. "SONOS.py, drift_error (Agrawal et al., IEDM 2022, fig. 10)",
+    validity = "pcm: g_max near 25 µS, to others it is scaled; rram: 50 … 225 µS, refused beyond; "
+      .. "sonos: currents of up to 3,200 nA, after day 0 1,800 nA, refused beyond; σ of a "
+      .. "polynomial or rram beyond g_min … g_max is that at the end of the range.",
+    params = PROGRAMMING,
     check = check_law,
     compile = function(p, emit, context)
-      if p.law == "pcm" then
-        p = setmetatable({ coefficients = { 0.26348, 1.965, -1.1731 } }, { __index = p })
-        emit_law(p, emit, context, "write", "polynomial")
-      else
-        emit_law(p, emit, context, "write", p.law)
-      end
+      local plain = PLAIN[p.law]
+      local fields = (plain or PROGRAMMING_LAWS[p.law])(p, context)
+      fields.uniform = p.distribution == "uniform"
+      emit(plain and "noise" or "program", fields, "write")
     end,
   }
 
   -- ---- time -------------------------------------------------------------------------------------
 
   register {
-    name = "drift", stages = { "weights" },
-    doc = "Conductances fall as (t/t0)^−ν since a device was last written, each with its own ν.",
-    equation = "g → g·(t/t0)^−ν for t > t0,  ν = mean(r) + sd(r)·z for each device;  t since"
-      .. " its last write",
-    source = "pcm: mean ν = clamp(−0.0155·ln r + 0.0244, 0.049, 0.1), sd = clamp(−0.0125·ln r − "
-      .. "0.0059, 0.008, 0.045), t0 = 20 s (aihwkit 1.x)",
+    name = "drift", stages = { "weights" }, version = 2,
+    doc = "Conductances fall as (t/t0)^−ν since a device was last written, each with its own ν. "
+      .. "Compensation is by a reference read without noise at every read: one factor for the chip "
+      .. "(aihwkit: for each tile), or for each output.",
+    equation = "g → g·(t/t0)^−ν for t > t0,  ν = |mean(g) + sd(g)·z| for each device, g as it was"
+      .. " programmed;  t since its last write;  pcm: mean = clamp(−0.0155·ln r + 0.0244, 0.049,"
+      .. " 0.1), sd = clamp(−0.0125·ln r − 0.0059, 0.008, 0.045), r = g/g_max",
+    source = AIHWKIT .. ", generate_drift_coefficients (there of the target of programming, and "
+      .. "drawn at each) and apply_drift_noise_to_conductance, t0 = 20 s; table: "
+      .. "CustomDriftPCMLikeNoiseModel in the same file; compensation: "
+      .. "src/aihwkit/inference/compensation/drift.py",
+    validity = "t ≥ t0: before that conductances stay as they were written; pcm: g_max near 25 µS, "
+      .. "to others r scales.",
     params = {
       { "law", type = "string", default = "power", choices = { "power", "pcm", "table" },
         shown = true, doc = "One ν, the PCM law of r = g/g_max, or measured points." },
@@ -349,9 +467,12 @@ return function(register)
         end
       end
       local kinds = { none = 0, global = 1, column = 2 }
+      local m = mapping_of(context, 0, PCM_G_MAX)
+      if p.law == "pcm" then
+        warn_of_pcm(context, m)
+      end
       emit("drift", { nu = p.nu, nu_spread = p.nu_spread, pcm_nu = p.law == "pcm", table = flat,
-        t0 = p.t0, compensation = kinds[p.compensation],
-        mapping = mapping_of(context, 25) }, "weight")
+        t0 = p.t0, compensation = kinds[p.compensation], mapping = m }, "weight")
     end,
   }
 
