@@ -109,8 +109,6 @@ return {
       up_down = 0.05 }) } },
     { "pulsed, linear steps, ±20 %", xor { update = hw.linear_step(bounded { dw_min = 0.02,
       up_down = 0.2, gamma_up = -0.1, gamma_down = 0.1 }) } },
-    { "pulsed between ±0.6", xor { update = hw.soft_bounds { dw_min = 0.005, up_down = 0.1 } } },
-    { "leaky, τ 1000", xor { weights = hw.leak { tau = 1000 } } },
     { "weights of 6 bits", xor { weights = hw.levels { bits = 6, low = -8, high = 8 } } },
     { "cost of 8 bits", xor { cost = hw.adc { bits = 8, low = 0, high = 1 } } },
     { "neurons of spread 0.2", xor { neurons = hw.neuron_spread { sigma = 0.2 } } },
@@ -126,5 +124,7 @@ return {
       f_high = 0.1 } } }, dead = true },
     { "dead, drift and 1/f noise", xor { cost = { DEAD, wander { rate = 1e-4 },
       hw.flicker { sigma = 0.01, f_low = 1e-6, f_high = 0.01 } } }, dead = true },
+    { "leaky, τ 1000", xor { weights = hw.leak { tau = 1000 } } },
+    { "pulsed between ±0.6", xor { update = hw.soft_bounds { dw_min = 0.005, up_down = 0.1 } } },
   },
 }

@@ -13,6 +13,7 @@ local SOLVES = 0.2 -- of the best constant answer's cost is left: the same
 local WORKS = 0.5 -- of the best constant answer's cost is left: training works
 local FALLS = 0.03 -- of it, at least, is the last trial lower where training may get there yet
 local LEAST_WRITES = 100 -- in a trial
+local MOST = 10 -- amplitude
 local MANY = 64 -- parameters: with so many it matters less where training begins than how long
 local RATES_SHARE = 0.25 -- of the budget goes to trials of η, …
 local ROUND = 0.06 -- … so much to each one of something else, …
@@ -174,7 +175,7 @@ local function changes_of(d, b)
     seed()
   end
   list[#list + 1] = function(best)
-    return { amplitude = math.min(3 * best.amplitude, b.room / 2) }
+    return { amplitude = math.min(3 * best.amplitude, MOST, b.room / 2) }
   end
   seed()
   list[#list + 1] = function(best) return { amplitude = best.amplitude / 3 } end
