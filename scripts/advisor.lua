@@ -219,6 +219,9 @@ local function rate(a, b)
 end
 
 local function total(name, rows)
+  if #rows == 0 then
+    return
+  end
   local s = sums(rows)
   print(("%s: false no %s trainable; false yes %s said to work"):format(name,
     rate(s.no, s.trainable), rate(s.yes, s.says)))
