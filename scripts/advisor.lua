@@ -1,7 +1,7 @@
 -- The advisor's yardstick: over kinds of chip and seeds, is what it says true, and what it
 -- recommends good?
 --
---     build/mgd-lua scripts/advisor.lua [seeds] [tuned|kept|part of a kind's name]
+--     build/mgd-lua scripts/advisor.lua [seeds] [all|tuned|kept|part of a kind's name] [report]
 --
 -- For each kind of scripts/advisor/kinds.lua and each seed:
 --   says       whether mgd.advise says that training works;
@@ -13,7 +13,8 @@
 --              a dead chip are not.
 -- A false no is a "no" to a trainable chip, a false yes a "yes" where the run does not get there.
 -- The level of XOR is accuracy above 0.9 with a cost of at most 0.1, that of NIST7x7 accuracy 0.8.
--- Rows are kept in out/advisor.csv and not made again. Prints the table of docs/guide/12.
+-- Rows are kept in out/advisor.csv and not made again; `report` prints what is there. Prints the
+-- table of docs/guide/12.
 
 local mgd = require "mgd"
 
@@ -207,10 +208,10 @@ local function sums(rows)
   }
 end
 
-local LINE = "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |"
+local LINE = "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |"
 
 local function line(name, group, s)
-  print(LINE:format(name, group, s.trainable, s.says, s.own, s.again, s.first, s.no, s.yes,
+  print(LINE:format(name, group, s.of, s.trainable, s.says, s.own, s.again, s.first, s.no, s.yes,
     s.advice and ("%.0f"):format(s.advice) or "", s.training and ("%.0f"):format(s.training) or ""))
 end
 
@@ -229,13 +230,14 @@ end
 
 -- ---- main ---------------------------------------------------------------------------------------
 
-local seeds, only = math.tointeger(tonumber(arg[1] or 20)), arg[2]
+local seeds, only = math.tointeger(tonumber(arg[1] or 20)), arg[2] ~= "all" and arg[2]
+local report = arg[3] == "report"
 local kept, all, begin = read(), {}, mgd.clock()
 
 os.execute "mkdir -p out"
 print_grid()
 print(("\n%d seeds of each; evaluations of a sample in thousands, medians\n"):format(seeds))
-print(LINE:format("kind of chip", "list", "trainable", "said to work", "reached",
+print(LINE:format("kind of chip", "list", "seeds", "trainable", "said to work", "reached",
   "on another chip", "from first θ", "false no", "false yes", "advice", "training"))
 print((LINE:gsub("%%s", "---")))
 for _, group in ipairs { "tuned", "kept" } do
@@ -245,14 +247,16 @@ for _, group in ipairs { "tuned", "kept" } do
       local rows = {}
       for seed = 1, seeds do
         local key = kind[1] .. "/" .. seed
-        if not kept[key] then
+        if not kept[key] and not report then
           kept[key] = examine(kind, seed)
           keep(kept[key])
         end
-        rows[seed] = kept[key]
+        rows[#rows + 1] = kept[key]
         table.insert(all[group], kept[key])
       end
-      line(kind[1], group, sums(rows))
+      if #rows > 0 then
+        line(kind[1], group, sums(rows))
+      end
     end
   end
 end
