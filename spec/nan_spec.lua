@@ -46,14 +46,14 @@ local MODELS = {
   hw.drift { law = "table", table = { { 0, 0.1, 0 }, { 25, 0.05, 0 } } },
   hw.levels { bits = 2 }, hw.levels { table = { -1, 0, 1 } }, hw.diffusion { sigma = 0.1 },
   hw.programming_noise(), hw.read_noise { sigma = 0.1, law = "proportional" },
-  hw.ir_drop { ratio = 0.1 },
   hw.s_shape { strength = 1 }, hw.saturation { limit = 1 }, hw.gain { gain = 2 },
   hw.noise { sigma = 0.1 }, hw.flicker { sigma = 0.1, f_low = 0.01, f_high = 0.1 },
   hw.amplitude(), hw.path { clamp = { 0, 1 } },
   hw.path { bits = 3, range = { -1, 1 } }, hw.path { slew = 0.1 }, hw.path { lowpass = 3 },
   hw.path { highpass = 3 }, hw.path { ringing = { frequency = 0.1, damping = 0.5 } },
 }
-local TOGETHER = { hw.crosstalk { k = 0.1 }, hw.dac { management = "noise" },
+local TOGETHER = { hw.crosstalk { k = 0.1 }, hw.ir_drop { ratio = 0.1 },
+  hw.ir_drop { ratio = 0.1, solve = "nodal" }, hw.dac { management = "noise" },
   hw.adc { bits = 4, management = "bound" } }
 local LAWS = {
   hw.constant_step(), hw.linear_step(), hw.soft_bounds(), hw.exponential_step(), hw.power_step(),

@@ -1,6 +1,6 @@
 /* law: what a law of update is. A law is one row, an mgd_hw_law_type, in laws.c: its numbers with
  * their bounds, and where a fit begins. Its equation stands in mgd.h, and is computed in one place,
- * kernels_update.c, for chips and fits alike.
+ * pulses.h, for chips and fits alike.
  */
 #ifndef MGD_HW_LAW_H
 #define MGD_HW_LAW_H

@@ -49,5 +49,5 @@ return {
     .. "one-pole paths; at most 4 × the ideal chip", "full stack", FULL, 0.25),
   row("k2", "the same with every model neutral", "neutral models", NEUTRAL, 0.97),
   row("k3", "49-4-4, 1,024 replicas: the platform memristive_crossbar: drift, shared wires, read "
-    .. "noise, pulsed writes; at most 80 × the ideal chip", "crossbar", crossbar, 0.0125),
+    .. "noise, pulsed writes; at most 40 × the ideal chip", "crossbar", crossbar, 0.025),
 }
