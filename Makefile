@@ -316,7 +316,8 @@ PYTHON_DIR  := $(DESTDIR)$(PREFIX)/share/mgd-lua/python
 DOC_DIR     := $(DESTDIR)$(PREFIX)/share/doc/mgd-lua
 
 # What README.md and the documents link to, so that links work where these are installed.
-DOCUMENTS   := README.md LICENSE CITATION.cff CHANGELOG.md CONTRIBUTING.md docs examples src/mgd.h
+DOCUMENTS   := README.md LICENSE CITATION.cff CHANGELOG.md CONTRIBUTING.md docs examples src/mgd.h \
+               data/presets.csv
 
 # $(call install_tree,what find is asked for,folder): copies files with their folders.
 install_tree = find $(1) | while read -r file; do install -d "$(abspath $(2))/$$(dirname "$$file")" && \

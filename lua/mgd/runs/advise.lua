@@ -254,7 +254,8 @@ local MOST_PER_PATTERN = 8 -- times the evaluations of a fast chip that the defa
 local function widen(d, b)
   if d.opt.widens then
     local each = 1 / (2 * (1 + 1 / d.parameters) * d.ways[1].worth)
-    b.budget = math.floor(b.budget * math.min(MOST_PER_PATTERN, math.max(1, each)))
+    local tenths = math.floor(10 * math.min(MOST_PER_PATTERN, math.max(1, each)))
+    b.budget = math.floor(b.budget * tenths / 10)
   end
 end
 

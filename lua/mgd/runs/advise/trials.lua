@@ -14,6 +14,8 @@ local WORKS = 0.5 -- of the best constant answer's cost is left: training works
 local FALLS = 0.03 -- of it, at least, is the last trial lower where training may get there yet
 local LEAST_WRITES = 100 -- in a trial
 local MOST = 10 -- amplitude
+local QUIET = 0.1 -- noise over signal, up to which an amplitude may be smaller, …
+local CALMER = math.sqrt(0.1) -- … so much of it
 local MANY = 64 -- parameters: with so many it matters less where training begins than how long
 local RATES_SHARE = 0.25 -- of the budget goes to trials of η, …
 local ROUND = 0.06 -- … so much to each one of something else, …
@@ -224,7 +226,8 @@ local function accept(d, m, trial)
   return false
 end
 
--- Two longer trainings, for whether a smaller η is better in the long run.
+-- Two longer trainings, for whether a smaller η is better in the long run, and where noise allows
+-- it a smaller amplitude: near the end what is left is bias, which falls as a².
 local function try_longer(d, b, m, best)
   d.plan(best.way)
   local longer = steps_for(d, b, best.way, b:left(), 2)
@@ -234,7 +237,8 @@ local function try_longer(d, b, m, best)
     return
   end
   local same = try(d, b, best, longer)
-  local smaller = try(d, b, variant(best, { eta = best.eta / 4 }), longer)
+  local amplitude = best.amplitude * (m.noise_to_signal < QUIET and CALMER or 1)
+  local smaller = try(d, b, variant(best, { eta = best.eta / 4, amplitude = amplitude }), longer)
   if accept(d, m, same.after < smaller.after and same or smaller) then
     return
   end
@@ -292,6 +296,9 @@ function M.run(d, b, m, eta)
     return
   end
   use(d, best)
+  if best.amplitude ~= m.amplitude.value then
+    d:because("amplitude %.3g, with which the best training was", best.amplitude)
+  end
   m.eta = { value = d.eta, low = d.eta / 2, high = d.eta * 2 }
   d:because("η = %.3g [%.3g, %.3g], falling to 0 along half a cosine: of %d trainings, the best "
     .. "of %d steps, η = %.3g, went from cost %.3g to %.3g", d.eta, m.eta.low, m.eta.high,
