@@ -218,7 +218,7 @@ return function(hw)
         weights = {
           hw.conductance { mapping = "differential", g_min = 1, g_max = 100, w_max = 4 },
           hw.programming_noise { law = "proportional", sigma = 0.02 },
-          hw.drift { law = "power", nu = 0.01, nu_spread = 0.003, t0 = 1 },
+          hw.drift { law = "power", nu = 0.01, nu_spread = 0.003, t0 = 1e-4 },
           hw.ir_drop { ratio = 2e-4, w_max = 4 }, hw.read_noise { sigma = 0.002 },
           hw.stuck { low = 0.002, random = 0.003, at_low = -4, at_high = 4 },
         },
