@@ -4,6 +4,7 @@
 
 local mgd = require "mgd"
 local recurrent = require "spec.support.recurrent"
+local solved = require("spec.support.elimination").solved
 
 local nn = mgd.nn
 local each, network, samples, targets, worst = recurrent.each, recurrent.network,
@@ -220,33 +221,6 @@ describe("each_step is its layers on every step alone:", function()
 end)
 
 -- ---- HiPPO --------------------------------------------------------------------------------------
-
--- Solves M·X = R by elimination with pivots; M and R are lists of rows.
-local function solved(m, r)
-  local n = #m
-  for i = 1, n do
-    local pivot = i
-    for k = i + 1, n do
-      pivot = math.abs(m[k][i]) > math.abs(m[pivot][i]) and k or pivot
-    end
-    m[i], m[pivot], r[i], r[pivot] = m[pivot], m[i], r[pivot], r[i]
-    for k = 1, n do
-      local factor = k ~= i and m[k][i] / m[i][i] or 0
-      for j = 1, factor ~= 0 and n or 0 do
-        m[k][j] = m[k][j] - factor * m[i][j]
-      end
-      for j = 1, factor ~= 0 and #r[1] or 0 do
-        r[k][j] = r[k][j] - factor * r[i][j]
-      end
-    end
-  end
-  for i = 1, n do
-    for j = 1, #r[1] do
-      r[i][j] = r[i][j] / m[i][i]
-    end
-  end
-  return r
-end
 
 -- (1 − Δ/2·A)^−1·(1 + Δ/2·A) and (1 − Δ/2·A)^−1·Δ·b of the published matrices.
 local function legs(n, step)

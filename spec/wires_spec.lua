@@ -3,37 +3,10 @@
 
 local core = require "mgd.core"
 local mgd = require "mgd"
+local elimination = require "spec.support.elimination"
 local support = require "spec.support.train"
 
 local hw, nn = mgd.hw, mgd.nn
-
--- Solves a·v = b, densely, with pivots.
-local function solve(a, b)
-  local n = #b
-  for k = 1, n do
-    local best = k
-    for r = k + 1, n do
-      best = math.abs(a[r][k]) > math.abs(a[best][k]) and r or best
-    end
-    a[k], a[best], b[k], b[best] = a[best], a[k], b[best], b[k]
-    for r = k + 1, n do
-      local factor = a[r][k] / a[k][k]
-      if factor ~= 0 then
-        for c = k, n do
-          a[r][c] = a[r][c] - factor * a[k][c]
-        end
-        b[r] = b[r] - factor * b[k]
-      end
-    end
-  end
-  for k = n, 1, -1 do
-    for c = k + 1, n do
-      b[k] = b[k] - a[k][c] * b[c]
-    end
-    b[k] = b[k] / a[k][k]
-  end
-  return b
-end
 
 -- Currents into the amplifiers of conductances g[o][i] (biases last, at the amplifier) for drivers
 -- at x[i], with segments of resistance r.
@@ -51,7 +24,7 @@ local function circuit(g, r, x, biased)
   end
   local a, b = {}, {}
   for k = 1, count do
-    a[k], b[k] = {}, 0
+    a[k], b[k] = {}, { 0 }
     for c = 1, count do
       a[k][c] = 0
     end
@@ -63,7 +36,7 @@ local function circuit(g, r, x, biased)
       a[q][q] = a[q][q] + conductance
       a[p][q], a[q][p] = a[p][q] - conductance, a[q][p] - conductance
     else
-      b[p] = b[p] + conductance * volts
+      b[p][1] = b[p][1] + conductance * volts
     end
   end
   for o = 1, outputs do
@@ -78,10 +51,10 @@ local function circuit(g, r, x, biased)
       end
     end
   end
-  local v, y = solve(a, b), {}
+  local v, y = elimination.solved(a, b), {}
   for o = 1, outputs do
-    y[o] = (inputs > 0 and v[node["out" .. o .. "," .. inputs]] / r or 0)
-      + (biased and g[o][wires] * v[node["in" .. o .. "," .. wires]] or 0)
+    y[o] = (inputs > 0 and v[node["out" .. o .. "," .. inputs]][1] / r or 0)
+      + (biased and g[o][wires] * v[node["in" .. o .. "," .. wires]][1] or 0)
   end
   return y
 end
