@@ -19,28 +19,34 @@ typedef struct {
     vec plus, minus;
 } conductances;
 
-/* Scratch: by input wire A = Σ_{m ≤ o} T(m) and T(o) as o goes on, of both arrays. */
+/* One array in the lanes of one vector. Scratch has, by input wire, A = Σ_{m ≤ o} T(m) and T(o) as
+ * o goes on, of both arrays. In a row a site is a value, which all lanes then have. All is copied:
+ * a store might change it, for all the compiler knows. */
 typedef struct {
-    const mgd_hw_mapping *map;
-    const mgd_hw_frame *f;
-    size_t lane, wires;
+    bool row;
+    size_t lane, width;
+    mgd_hw_mapping map;
+    mgd_hw_array array;
+    vec ratio;
     real *values, *sums; /* sums: (4 × wires) rows */
 } array_lanes;
 
-/* In a row a site is a value, which all lanes then have. */
 INLINE vec row_of(const array_lanes *a, const real *rows, size_t i) {
-    return a->f->row ? splat(rows[i]) : load(rows + i * a->f->width + a->lane);
+    return a->row ? splat(rows[i]) : load(rows + i * a->width + a->lane);
 }
 
 INLINE void row_set(const array_lanes *a, real *rows, size_t i, vec v) {
-    if (a->f->row)
+    if (a->row)
         rows[i] = v[0];
     else
-        store(rows + i * a->f->width + a->lane, v);
+        store(rows + i * a->width + a->lane, v);
 }
 
-INLINE conductances conductances_of(const mgd_hw_mapping *map, vec w) {
-    const vec k = splat((real)(map->per_weight / map->g_max)), zero = splat(0);
+/* Of the device at a site. */
+INLINE conductances device(const array_lanes *a, size_t site) {
+    const mgd_hw_mapping *map = &a->map;
+    const vec w = row_of(a, a->values, site), zero = splat(0);
+    const vec k = splat((real)(map->per_weight / map->g_max));
     const vec least = splat((real)(map->g_min / map->g_max));
     if (!map->differential)
         return (conductances){maximum(zero, fma_vec(k, w - splat((real)map->w_min), least)), zero};
@@ -48,82 +54,100 @@ INLINE conductances conductances_of(const mgd_hw_mapping *map, vec w) {
                           fma_vec(k, maximum(zero, -w), least)};
 }
 
-INLINE vec weight_of(const mgd_hw_mapping *map, conductances g) {
-    const vec per_g = splat((real)(map->g_max / map->per_weight));
-    if (map->differential)
-        return (g.plus - g.minus) * per_g;
-    return fma_vec(g.plus - splat((real)(map->g_min / map->g_max)), per_g, splat((real)map->w_min));
+/* What is left of it behind these drops, as a weight. */
+INLINE vec lowered(const array_lanes *a, conductances g, vec plus_drops, vec minus_drops) {
+    const mgd_hw_mapping *map = &a->map;
+    const vec one = splat(1), per_g = splat((real)(map->g_max / map->per_weight));
+    const vec plus = fma_vec(a->ratio, plus_drops, one);
+    const vec minus = fma_vec(a->ratio, minus_drops, one);
+    if (map->differential) /* g⁺/plus − g⁻/minus, with one division */
+        return fma_vec(g.plus, minus, -(g.minus * plus)) / (plus * minus) * per_g;
+    return fma_vec(g.plus / plus - splat((real)(map->g_min / map->g_max)), per_g,
+                   splat((real)map->w_min));
 }
 
-INLINE conductances device(const array_lanes *a, size_t site) {
-    return conductances_of(a->map, row_of(a, a->values, site));
-}
-
-/* T(0) of all input wires; A = 0. */
-INLINE void load_inputs(const array_lanes *a, const mgd_hw_array *array) {
-    for (size_t i = 0; i < a->wires; i++) {
-        vec plus = splat(0), minus = plus;
-        for (size_t o = 0; o < array->outputs; o++) {
-            conductances g = device(a, mgd_hw_array_site(array, o, i));
-            plus += g.plus;
-            minus += g.minus;
-        }
-        row_set(a, a->sums, 4 * i, splat(0));
-        row_set(a, a->sums, 4 * i + 1, plus);
-        row_set(a, a->sums, 4 * i + 2, splat(0));
-        row_set(a, a->sums, 4 * i + 3, minus);
+/* T(0) of an input wire, whose devices are `apart` sites apart from each other; A = 0. */
+INLINE void load_input(const array_lanes *a, size_t i, size_t site, size_t apart) {
+    vec plus = splat(0), minus = plus;
+    for (size_t o = 0; o < a->array.outputs; o++, site += apart) {
+        conductances g = device(a, site);
+        plus += g.plus;
+        minus += g.minus;
     }
+    row_set(a, a->sums, 4 * i, splat(0));
+    row_set(a, a->sums, 4 * i + 1, plus);
+    row_set(a, a->sums, 4 * i + 2, splat(0));
+    row_set(a, a->sums, 4 * i + 3, minus);
 }
 
-/* A device, whose output wire has lost `drops` behind it. */
-INLINE conductances lower(const array_lanes *a, vec ratio, size_t site, size_t i,
-                          conductances drops) {
+INLINE void load_inputs(const array_lanes *a) {
+    const mgd_hw_array *array = &a->array;
+    size_t i = 0;
+    for (size_t b = 0; b < array->num_blocks; b++)
+        for (size_t j = 0; j < array->block[b].width; j++, i++)
+            load_input(a, i, array->block[b].first + j, array->block[b].width);
+    if (array->bias != SIZE_MAX)
+        load_input(a, i, array->bias, 1);
+}
+
+/* A device, whose output wire has lost `drops` behind it; returns what it was. */
+INLINE conductances lower(const array_lanes *a, size_t site, size_t i, conductances drops) {
     const conductances g = device(a, site);
-    const vec one = splat(1);
-    vec plus = row_of(a, a->sums, 4 * i) + row_of(a, a->sums, 4 * i + 1);
-    vec minus = row_of(a, a->sums, 4 * i + 2) + row_of(a, a->sums, 4 * i + 3);
+    const vec plus_current = row_of(a, a->sums, 4 * i + 1);
+    const vec minus_current = row_of(a, a->sums, 4 * i + 3);
+    const vec plus = row_of(a, a->sums, 4 * i) + plus_current;
+    const vec minus = row_of(a, a->sums, 4 * i + 2) + minus_current;
     row_set(a, a->sums, 4 * i, plus);
-    row_set(a, a->sums, 4 * i + 1, row_of(a, a->sums, 4 * i + 1) - g.plus);
+    row_set(a, a->sums, 4 * i + 1, plus_current - g.plus);
     row_set(a, a->sums, 4 * i + 2, minus);
-    row_set(a, a->sums, 4 * i + 3, row_of(a, a->sums, 4 * i + 3) - g.minus);
-    conductances left = {g.plus / fma_vec(ratio, plus + drops.plus, one),
-                         g.minus / fma_vec(ratio, minus + drops.minus, one)};
-    row_set(a, a->values, site, weight_of(a->map, left));
+    row_set(a, a->sums, 4 * i + 3, minus_current - g.minus);
+    row_set(a, a->values, site, lowered(a, g, plus + drops.plus, minus + drops.minus));
     return g;
 }
 
 /* One output wire, from its amplifier on: first the bias, which is at the amplifier. */
-INLINE void lower_output(const array_lanes *a, const mgd_hw_array *array, vec ratio, size_t o) {
+INLINE void lower_output(const array_lanes *a, size_t o) {
+    const mgd_hw_array *array = &a->array;
     const vec zero = splat(0);
     conductances current = {zero, zero}, drops = {zero, zero};
-    for (size_t i = 0; i < array->inputs; i++) {
-        conductances g = device(a, mgd_hw_array_site(array, o, i));
-        current.plus += g.plus;
-        current.minus += g.minus;
-    }
+    for (size_t b = 0; b < array->num_blocks; b++)
+        for (size_t j = 0; j < array->block[b].width; j++) {
+            conductances g = device(a, array->block[b].first + o * array->block[b].width + j);
+            current.plus += g.plus;
+            current.minus += g.minus;
+        }
     if (array->bias != SIZE_MAX)
-        lower(a, ratio, array->bias + o, array->inputs, drops);
-    for (size_t i = array->inputs; i-- > 0;) {
-        drops.plus += current.plus;
-        drops.minus += current.minus;
-        conductances g = lower(a, ratio, mgd_hw_array_site(array, o, i), i, drops);
-        current.plus -= g.plus;
-        current.minus -= g.minus;
-    }
+        lower(a, array->bias + o, array->inputs, drops);
+    size_t i = array->inputs;
+    for (size_t b = array->num_blocks; b-- > 0;)
+        for (size_t j = array->block[b].width; j-- > 0;) {
+            drops.plus += current.plus;
+            drops.minus += current.minus;
+            conductances g =
+                lower(a, array->block[b].first + o * array->block[b].width + j, --i, drops);
+            current.plus -= g.plus;
+            current.minus -= g.minus;
+        }
+}
+
+INLINE void lower_array(array_lanes a) {
+    load_inputs(&a);
+    for (size_t o = 0; o < a.array.outputs; o++)
+        lower_output(&a, o);
 }
 
 MODEL_KERNEL(ir_drop) {
     const mgd_hw_geometry *all = &chain->geometry;
-    const vec ratio = splat((real)op->model.strength);
+    array_lanes a = {.row = f->row,
+                     .width = f->width,
+                     .map = op->model.mapping,
+                     .ratio = splat((real)op->model.strength),
+                     .values = values,
+                     .sums = f->scratch};
     const size_t lanes = f->row ? VEC_LANES : f->width;
     for (size_t n = 0; n < all->num_arrays; n++) {
-        const mgd_hw_array *array = &all->arrays[n];
-        for (size_t lane = 0; lane < lanes; lane += VEC_LANES) {
-            const array_lanes a = {&op->model.mapping,        f,      lane,
-                                   mgd_hw_array_wires(array), values, f->scratch};
-            load_inputs(&a, array);
-            for (size_t o = 0; o < array->outputs; o++)
-                lower_output(&a, array, ratio, o);
-        }
+        a.array = all->arrays[n];
+        for (a.lane = 0; a.lane < lanes; a.lane += VEC_LANES)
+            lower_array(a);
     }
 }
