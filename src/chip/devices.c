@@ -358,8 +358,9 @@ static void write_state(void *arg, void *value, size_t real, bool integer) {
 }
 
 /* Before the states of parts: pulses, since when θ is held, when the replica stopped, the chip's
- * age at step 0, rests so far, and the last point. Steps are exact up to 2^53; −1: it runs. */
-enum { PULSES, FROM, STOOD, ORIGIN, RESTS, LAST, HEAD };
+ * age at step 0, and rests so far; behind them, for lines, the last point. Steps are exact up to
+ * 2^53; −1: it runs. */
+enum { PULSES, FROM, STOOD, ORIGIN, RESTS, HEAD };
 
 void mgd_simulated_state_get(const mgd_session *session, size_t seat, double *states) {
     const simulated *s = (const simulated *)session;
@@ -369,8 +370,9 @@ void mgd_simulated_state_get(const mgd_session *session, size_t seat, double *st
     states[STOOD] = s->stood[seat] == UINT64_MAX ? -1 : (double)s->stood[seat];
     states[ORIGIN] = s->origin;
     states[RESTS] = (double)s->rests;
-    states[LAST] = (double)s->last[seat];
     walk_states(s, seat, read_state, &to);
+    if (s->lines)
+        *to = (double)s->last[seat];
 }
 
 bool mgd_simulated_state_fits(const mgd_session *session, size_t seat, const double *states) {
@@ -378,11 +380,10 @@ bool mgd_simulated_state_fits(const mgd_session *session, size_t seat, const dou
     fitting f = {states + HEAD, true};
     if (!(states[PULSES] >= 0) || !mgd_is_count(states[FROM], 0x1p53) ||
         !(states[STOOD] == -1 || mgd_is_count(states[STOOD], 0x1p53)) ||
-        !isfinite(states[ORIGIN]) || !mgd_is_count(states[RESTS], 0x1p53) ||
-        !mgd_is_count(states[LAST], 0x1p53))
+        !isfinite(states[ORIGIN]) || !mgd_is_count(states[RESTS], 0x1p53))
         return false;
     walk_states(s, seat, fit_state, &f);
-    return f.fits;
+    return f.fits && (!s->lines || mgd_is_count(*f.from, 0x1p53));
 }
 
 void mgd_simulated_state_set(mgd_session *session, size_t seat, const double *states) {
@@ -393,8 +394,9 @@ void mgd_simulated_state_set(mgd_session *session, size_t seat, const double *st
     s->stood[seat] = states[STOOD] < 0 ? UINT64_MAX : (uint64_t)states[STOOD];
     s->origin = states[ORIGIN];
     s->rests = (uint64_t)states[RESTS];
-    s->last[seat] = (uint64_t)states[LAST];
     walk_states(s, seat, write_state, &from);
+    if (s->lines)
+        s->last[seat] = (uint64_t)*from;
 }
 
 /* ---- changing places, wear ------------------------------------------------------------------- */
@@ -488,6 +490,13 @@ mgd_wear mgd_simulated_wear(const mgd_session *session, size_t seat) {
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
+static mgd_status look_for_lines(void *arg, part *p) {
+    simulated *s = arg;
+    for (size_t i = 0; i < p->chain.num_ops; i++)
+        s->lines = s->lines || mgd_hw_is_line(p->chain.ops[i].model.kind);
+    return MGD_OK;
+}
+
 mgd_status mgd_simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_task_spec *task) {
     opening o = {ctx, s, task};
     mgd_isa isa;
@@ -505,7 +514,8 @@ mgd_status mgd_simulated_devices_open(mgd_context *ctx, simulated *s, const mgd_
         return mgd_fail(
             ctx, MGD_ERR_MEMORY, "out of memory: %zu chips with imperfections need %.0f bytes each",
             task->replicas, (double)(s->coef_bytes + s->state_bytes) / (double)s->seats);
-    size_t count = HEAD;
+    mgd_simulated_each_part(s, look_for_lines, s);
+    size_t count = HEAD + s->lines;
     walk_states(s, 0, count_state, &count);
     s->session.num_states = count;
     return draw_units(ctx, s, task);

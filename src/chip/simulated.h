@@ -84,7 +84,8 @@ typedef struct {
     bool undoes;     /* a request may end in the middle */
     bool times;      /* for how long θ has been held matters */
     bool writes;     /* θ does not just become what is asked for */
-    bool driven;     /* lines behind the network see values move during a tick, … */
+    bool lines;      /* signals pass lines, whose states tell of the last point; … */
+    bool driven;     /* … lines behind the network see values move during a tick, … */
     bool apart;      /* … by themselves, whatever the network is at its beginning: see lines.c */
     size_t substeps; /* of a step on the signal clock, with an evaluation in each */
     uint64_t rests;  /* times at rest so far */
