@@ -10,6 +10,7 @@ local bench = require "mgd.runs.advise.bench"
 local constant = require "mgd.runs.advise.constant"
 local effect = require "mgd.runs.advise.effect"
 local predict = require "mgd.runs.advise.predict"
+local flag = require("spec.support.train").flag
 
 local hw = mgd.hw
 
@@ -21,14 +22,6 @@ local function xor(stages, changes)
     task[name] = value
   end
   return task
-end
-
-local function flag(advice, name)
-  for _, entry in ipairs(advice.flags) do
-    if entry.name == name then
-      return entry.text
-    end
-  end
 end
 
 -- Trains as it was told to.

@@ -7,7 +7,7 @@
 local mgd = require "mgd"
 local support = require "spec.support.train"
 
-local fails = support.fails
+local fails, flag = support.fails, support.flag
 
 local P = 6
 local CURVATURE = 2 * (1 + 2 + 3 + 4 + 5 + 6) / P
@@ -69,14 +69,6 @@ local function within(figure, truth)
   assert.is_true(figure.low <= truth and truth <= figure.high,
     ("%g is not in [%g, %g]"):format(truth, figure.low, figure.high))
   assert.is_true(figure.low <= figure.value and figure.value <= figure.high)
-end
-
-local function flag(advice, name)
-  for _, entry in ipairs(advice.flags) do
-    if entry.name == name then
-      return entry.text
-    end
-  end
 end
 
 describe("mgd.advise measures", function()

@@ -54,6 +54,15 @@ function support.counting_chip(value)
   end}, function() return calls end
 end
 
+-- The text of a flag of an advice; nil where it has none of that name.
+function support.flag(advice, name)
+  for _, entry in ipairs(advice.flags) do
+    if entry.name == name then
+      return entry.text
+    end
+  end
+end
+
 -- One sample: x = 0, y = 1.
 support.ONE = {x = mgd.zeros{1, 1}, y = mgd.ones{1, 1}}
 

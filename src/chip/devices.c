@@ -492,8 +492,8 @@ mgd_wear mgd_simulated_wear(const mgd_session *session, size_t seat) {
 
 static mgd_status look_for_lines(void *arg, part *p) {
     simulated *s = arg;
-    for (size_t i = 0; i < p->chain.num_ops; i++)
-        s->lines = s->lines || mgd_hw_is_line(p->chain.ops[i].model.kind);
+    if (p->kind != ON_PARAMETERS)
+        s->lines |= mgd_hw_chain_remembers(&p->chain);
     return MGD_OK;
 }
 

@@ -84,7 +84,7 @@ typedef struct {
     bool undoes;     /* a request may end in the middle */
     bool times;      /* for how long θ has been held matters */
     bool writes;     /* θ does not just become what is asked for */
-    bool lines;      /* signals pass lines, whose states tell of the last point; … */
+    bool lines;      /* behind the weights: the last point is one of their states; … */
     bool driven;     /* … lines behind the network see values move during a tick, … */
     bool apart;      /* … by themselves, whatever the network is at its beginning: see lines.c */
     size_t substeps; /* of a step on the signal clock, with an evaluation in each */

@@ -285,12 +285,6 @@ static inline bool mgd_hw_filter_is_fast(const mgd_hw_op *op) {
     return op->order == 1 && -op->matrix[0][0] >= 0.1;
 }
 
-/* Whether it is a part of a line, which a signal passes in time. */
-static inline bool mgd_hw_is_line(mgd_hw_kind kind) {
-    return kind == MGD_HW_LOW_PASS || kind == MGD_HW_HIGH_PASS || kind == MGD_HW_RINGING ||
-           kind == MGD_HW_DELAY || kind == MGD_HW_SLEW;
-}
-
 /* Whether finite numbers rise, or fall (sign −1), from one to the next. */
 static inline bool mgd_hw_rises(const double *table, size_t size, double sign) {
     for (size_t i = 0; i < size; i++)

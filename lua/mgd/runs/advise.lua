@@ -1,7 +1,7 @@
 --- The advisor: how a chip should be trained, from measurements on it.
 --
 -- `mgd.advise{…}` spends a stated number of evaluations before training: whether the cost follows θ
--- at all, how it answers what is held, noise, resolution, slopes and curvature along random
+-- at all, how it responds to a held change, noise, resolution, slopes and curvature along random
 -- directions. From these it predicts what ways of perturbing and comparing would show, tries the
 -- best, tries learning rates in short trainings, and recommends amplitude, baseline, time
 -- constants, η and the number of steps, each with its reason, or says why it will not work. Nothing
