@@ -224,19 +224,30 @@ describe("hw.ir_drop to first order", function()
 end)
 
 describe("a chip", function()
-  it("warns once of an array that the first order does not hold for", function()
-    local function warnings(ratio)
-      local script = ([[local mgd = require "mgd"
-        local net = mgd.nn.mlp { 60, 40, 1 }
-        local chip = mgd.chip { net = net, weights = mgd.hw.ir_drop { ratio = %g } }
-        for _ = 1, 2 do
-          mgd.train { chip = chip, data = { x = mgd.zeros { 1, 60 }, y = mgd.zeros { 1, 1 } } }
-        end]]):format(ratio)
-      return core.process.run({ os.getenv "MGD_LUA", "-e", script }, "", {}, 30).words
-    end
-    local text = warnings(1e-3)
-    assert.equal(1, select(2, text:gsub("warning", "")))
-    assert.is_truthy(text:find("layer 1, 40×60 devices", 1, true))
-    assert.equal("", warnings(1e-4))
-  end)
+  local function warnings(net, ratio)
+    local script = ([[local mgd = require "mgd"
+      local nn = mgd.nn
+      local net = %s
+      local chip = mgd.chip { net = net, weights = mgd.hw.ir_drop { ratio = %g } }
+      local x = mgd.zeros { 2, (table.unpack or unpack)(net.input) }
+      for _ = 1, 2 do
+        mgd.train { chip = chip, data = { x = x, y = net:forward(x) } }
+      end]]):format(net, ratio)
+    return core.process.run({ os.getenv "MGD_LUA", "-e", script }, "", {}, 30).words
+  end
+
+  for net, devices in pairs {
+    ["nn.mlp { 60, 40, 1 }"] = "layer 1, 40×60 devices",
+    ["nn.sequential { input = { 8, 6, 6 }, nn.conv2d { 50, kernel = 3 } }"] = "50×72 devices",
+    ["nn.sequential { input = { 3, 40 }, nn.elman { 30 } }"] = "30×70 devices",
+    ["nn.sequential { input = { 3, 40 }, nn.ssm { states = 30 } }"] = "30×70 devices",
+    ["nn.sequential { input = { 2, 60 }, nn.each_step { nn.dense(40) } }"] = "40×60 devices",
+  } do
+    it("warns once where the first order does not hold: " .. net, function()
+      local text = warnings(net, 1e-3)
+      assert.equal(1, select(2, text:gsub("warning", "")), text)
+      assert.is_truthy(text:find(devices, 1, true), text)
+      assert.equal("", warnings(net, 1e-5))
+    end)
+  end
 end)

@@ -48,14 +48,18 @@ end
 -- Where first order would be off by more than a percent if all devices conducted half of the most.
 local FIRST_ORDER = 0.5
 
+-- Layers that are arrays of wires, by what their calls begin with: how many biases an output has,
+-- which are no devices of its wire.
+local ARRAYS = { dense = 1, conv2d = 1, elman = 1, ssm = 0 }
+
 -- Warns of arrays whose wires lose more than the first order holds for.
 local function check_wires(ratio, context)
   for i, call in ipairs(context.net and context.net:plan() or {}) do
-    local outputs = call.shape[1] -- or channels
-    local inputs = call.parameters / outputs - 1
+    local kind = call.kernel:match "^%w+"
+    local outputs = kind == "conv2d" and call.shape[1] or call.shape[#call.shape]
+    local inputs = ARRAYS[kind] and call.parameters / outputs - ARRAYS[kind] or 0
     local worst = ratio / 2 * (outputs * (outputs + 1) + inputs * (inputs + 1)) / 2
-    local array = call.kernel:find "^dense" or call.kernel:find "^conv"
-    if array and worst > FIRST_ORDER then
+    if ARRAYS[kind] and worst > FIRST_ORDER then
       context.warn("ratio·S comes to %.2g in layer %d, %d×%d devices, where half of the largest "
         .. "current flows: the first order holds to 1 %% up to %s; solve = \"nodal\" solves the "
         .. "circuit", worst, i, outputs, inputs, FIRST_ORDER)
