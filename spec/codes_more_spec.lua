@@ -276,7 +276,7 @@ describe("amplitudes", function()
     local function train(perturbation)
       return mgd.train{net = net, data = set, perturbation = perturbation}
     end
-    fails("option 'amplitudes' has 3 numbers: expected 2, one for each layer with parameters",
+    fails("amplitudes: 3 numbers: expected 2, one for each layer with parameters",
       train, {amplitudes = {1, 2, 3}})
     fails("option 'layer 2' must be a number > 0, got 0", train, {amplitudes = {1, 0}})
     fails("expected shape (9), one value for each parameter", train, {amplitudes = mgd.ones{8}})

@@ -376,6 +376,19 @@ MGD_API size_t mgd_net_plan_size(const mgd_net *net);
 MGD_API mgd_plan_entry mgd_net_plan_entry(const mgd_net *net, size_t i);
 MGD_API size_t mgd_net_plan_arena(const mgd_net *net); /* values of one lane */
 
+/* A layer that has parameters. */
+typedef struct {
+    mgd_layer_kind kind;
+    size_t layer;             /* which of the layers that mgd_net_new got it is, from 0 */
+    size_t first, parameters; /* where its parameters start in θ, and how many they are */
+    size_t nodes;             /* of its nodes, those that node perturbation can move; … */
+    size_t dead;              /* … and those on which no output depends: later layers drop them */
+} mgd_part_entry;
+
+/* The layers that have parameters, in the order of θ. */
+MGD_API size_t mgd_net_num_parts(const mgd_net *net);
+MGD_API mgd_part_entry mgd_net_part(const mgd_net *net, size_t i);
+
 /* Times each call of the plan: seconds[i] of the i-th for `tiles` tiles of lanes side by side, with
  * parameters shared by the lanes or private to each; the median of `rounds` passes. *lanes: how
  * many samples that were. */

@@ -164,6 +164,30 @@ static int net_plan(lua_State *L) {
     return 1;
 }
 
+/* parts() → {{layer = (which of the list that `new` got), first =, parameters =, nodes =, dead =},
+ * …}, in the order of θ */
+static int net_parts(lua_State *L) {
+    mgd_net *net = l_check_net(L, 1);
+    size_t count = mgd_net_num_parts(net);
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        mgd_part_entry part = mgd_net_part(net, i);
+        lua_createtable(L, 0, 5);
+        lua_pushinteger(L, (lua_Integer)part.layer + 1);
+        lua_setfield(L, -2, "layer");
+        lua_pushinteger(L, (lua_Integer)part.first + 1);
+        lua_setfield(L, -2, "first");
+        lua_pushinteger(L, (lua_Integer)part.parameters);
+        lua_setfield(L, -2, "parameters");
+        lua_pushinteger(L, (lua_Integer)part.nodes);
+        lua_setfield(L, -2, "nodes");
+        lua_pushinteger(L, (lua_Integer)part.dead);
+        lua_setfield(L, -2, "dead");
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
 /* plan_time({tiles =, private =, rounds =}) → {seconds of each call}, samples */
 static int net_plan_time(lua_State *L) {
     mgd_context ctx = {0};
@@ -263,6 +287,7 @@ static const luaL_Reg methods[] = {
     {"forward", net_forward},
     {"gradient", net_gradient},
     {"plan", net_plan},
+    {"parts", net_parts},
     {"plan_time", net_plan_time},
 
     {NULL, NULL},

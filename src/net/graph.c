@@ -93,6 +93,7 @@ static mgd_status source_of(const builder *b, size_t i, value **out) {
 
 static mgd_status push_vertex(const builder *b, mgd_vertex *vertex, value *out) {
     mgd_net *net = b->net;
+    vertex->layer = b->at;
     vertex->first = net->num_parameters;
     net->num_parameters += vertex->count;
     net->vertices[net->num_vertices++] = *vertex;

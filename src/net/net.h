@@ -19,6 +19,7 @@ typedef struct {
 /* A layer with its place in the graph, and its shapes and parameters worked out. */
 typedef struct {
     mgd_layer_kind kind;
+    size_t layer;                            /* which of the layers asked for it is of, from 0 */
     mgd_extent in, out;                      /* conv2d and pools: (C, height, width) */
     size_t kernel[2], stride[2], padding[2]; /* conv2d and pools */
     size_t modes;                            /* mzi_mesh */

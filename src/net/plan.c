@@ -322,6 +322,32 @@ mgd_plan_entry mgd_net_plan_entry(const mgd_net *net, size_t i) {
     return entry;
 }
 
+/* The i-th op that has parameters; NULL beyond the last. */
+static const mgd_op *part_at(const mgd_net *net, size_t i) {
+    for (size_t k = 0; k < net->plan.num_ops; k++)
+        if (net->plan.ops[k].vertex.count > 0 && i-- == 0)
+            return &net->plan.ops[k];
+    return NULL;
+}
+
+size_t mgd_net_num_parts(const mgd_net *net) {
+    size_t count = 0;
+    while (part_at(net, count))
+        count++;
+    return count;
+}
+
+mgd_part_entry mgd_net_part(const mgd_net *net, size_t i) {
+    const mgd_op *op = part_at(net, i);
+    if (!op)
+        return (mgd_part_entry){.kind = MGD_LAYER_IDENTITY};
+    return (mgd_part_entry){.kind = op->vertex.kind,
+                            .layer = op->vertex.layer,
+                            .first = op->vertex.first,
+                            .parameters = op->vertex.count,
+                            .nodes = mgd_op_nodes(op)};
+}
+
 /* ---- timing it ------------------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b) {

@@ -11,6 +11,7 @@ local core = require "mgd.core"
 local interrupts = require "mgd.base.interrupts"
 local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
+local parts = require "mgd.networks.parts"
 local report = require "mgd.codes.code_report"
 local schedules = require "mgd.codes.schedules"
 
@@ -72,9 +73,9 @@ local function check_amplitudes(where, opt)
     options.fail(where, "amplitude = %s and norm = %s are both given: expected one of them",
       schedules.text(opt.amplitude), schedules.text(opt.norm))
   end
-  for i, factor in ipairs(type(opt.amplitudes) == "table" and opt.amplitudes or {}) do
-    options.check(where .. ": amplitudes", { { "layer " .. i, type = "number", above = 0 } },
-      { ["layer " .. i] = factor })
+  for layer, factor in pairs(type(opt.amplitudes) == "table" and opt.amplitudes or {}) do
+    options.check(where .. ": amplitudes", { { "layer " .. layer, type = "number", above = 0 } },
+      { ["layer " .. layer] = factor })
   end
   if not opt.norm then
     opt.amplitude = opt.amplitude or (opt.amplitudes or is_source(opt.code)) and 1 or 0.01
@@ -105,34 +106,16 @@ function codes.name(opt)
   return is_source(opt.code) and options.type_name(opt.code) or opt.code
 end
 
--- Parameters of each layer that has some, in the order of θ.
-local function layer_sizes(net)
-  local calls = {}
-  for _, call in ipairs(net:plan()) do
-    if call.parameters > 0 then
-      calls[#calls + 1] = call
-    end
-  end
-  table.sort(calls, function(a, b)
-    return a.first < b.first
-  end)
-  return calls
-end
-
--- A list of factors by layer as a tensor (P).
+-- Factors by layer as a tensor (P).
 local function spread_out(where, factors, net)
   if not net then
-    options.fail(where, "option 'amplitudes' is a list, one for each layer, but no layers are "
-      .. "known here: expected a tensor (P)")
+    options.fail(where, "option 'amplitudes' is said by layer, but no layers are known here: "
+      .. "expected a tensor (P)")
   end
-  local calls = layer_sizes(net)
-  if #factors ~= #calls then
-    options.fail(where, "option 'amplitudes' has %d numbers: expected %d, one for each layer with "
-      .. "parameters", #factors, #calls)
-  end
+  local values = parts.values(where .. ": amplitudes", net, factors, 1)
   local out = core.tensor.zeros { net.num_parameters }
-  for i, call in ipairs(calls) do
-    out[{ { call.first, call.first + call.parameters - 1 } }] = factors[i]
+  for i, part in ipairs(net:parts()) do
+    out[{ { part.first, part.first + part.parameters - 1 } }] = values[i]
   end
   return out
 end

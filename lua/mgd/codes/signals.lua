@@ -7,6 +7,7 @@
 -- @module mgd.codes.signals
 
 local options = require "mgd.base.options"
+local parts = require "mgd.networks.parts"
 
 local M = {}
 
@@ -15,8 +16,9 @@ local WHERE = "mgd.train: signals"
 M.SCHEMA = {
   { "outputs", type = { "integer", "list" }, required = true,
     doc = "The outputs that are heard: k, or {first, last}." },
-  { "layers", type = { "integer", "list" },
-    doc = "Who hears them: layers with parameters, k or {first, last}; or …" },
+  { "layers", type = { "string", "integer", "list" },
+    doc = "Who hears them: a layer with parameters by its name or its number among them, or "
+      .. "{first, last}; or …" },
   { "parameters", type = { "integer", "list" }, doc = "… parameters of θ, k or {first, last}." },
 }
 
@@ -34,33 +36,15 @@ local function range_of(name, value)
   return { first, last }
 end
 
--- {first =, parameters =, kernel =} of each layer that has parameters, in the order of θ.
-local function layers_of(chip)
-  if not chip.net then
-    options.fail(WHERE, "this chip is a function of θ and shows no layers: expected "
-      .. "{outputs = …, parameters = …}")
-  end
-  local layers = {}
-  for _, call in ipairs(chip.net:plan()) do
-    if call.parameters > 0 then
-      layers[#layers + 1] = call
-    end
-  end
-  table.sort(layers, function(a, b)
-    return a.first < b.first
-  end)
-  return layers
-end
-
 -- Each output's own weights and bias in the last layer.
 local function by_output(chip)
-  local layers = layers_of(chip)
+  local layers = parts.of(WHERE, chip.net)
   local last = layers[#layers]
-  local outputs = last.shape[1]
-  if not last.kernel:find "^dense" then
+  if last.kind ~= "dense" then
     options.fail(WHERE, "\"outputs\" needs a dense layer at the end, whose rows hear one output "
-      .. "each: this network ends with %s; expected a list", last.kernel)
+      .. "each: this network ends with %s (%s); expected a list", last.name, last.kind)
   end
+  local outputs = last.outputs
   local inputs, signals = last.parameters / outputs - 1, {}
   for o = 1, outputs do
     local weights, bias = last.first + (o - 1) * inputs, last.first + outputs * inputs + o - 1
@@ -68,6 +52,22 @@ local function by_output(chip)
     signals[outputs + o] = { outputs = { o, o }, parameters = { bias, bias } }
   end
   return signals
+end
+
+-- The first and the last of the layers that hear a signal.
+local function layers_of(chip, given)
+  local pair = type(given) == "table" and given or { given, given }
+  if #pair ~= 2 then
+    options.fail(WHERE, "layers must be a name or a number, or {first, last} of such")
+  end
+  local first = parts.find(WHERE, chip.net, pair[1])[1]
+  local until_last = parts.find(WHERE, chip.net, pair[2])
+  local last = until_last[#until_last]
+  if last.number < first.number then
+    options.fail(WHERE, "layers {'%s', '%s'}: expected {first, last}, in the order of θ",
+      first.name, last.name)
+  end
+  return first, last
 end
 
 local function entry_of(chip, given)
@@ -80,12 +80,7 @@ local function entry_of(chip, given)
     signal.parameters = range_of("parameters", entry.parameters)
     return signal
   end
-  local range, layers = range_of("layers", entry.layers), layers_of(chip)
-  local first, last = layers[range[1]], layers[range[2]]
-  if not last then
-    options.fail(WHERE, "layers %d to %d: the network has %d with parameters", range[1], range[2],
-      #layers)
-  end
+  local first, last = layers_of(chip, entry.layers)
   signal.parameters = { first.first, last.first + last.parameters - 1 }
   return signal
 end

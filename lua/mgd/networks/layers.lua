@@ -9,7 +9,7 @@ local M = {}
 
 M.ACTIVATIONS = { "identity", "sigmoid", "tanh", "relu", "softplus" }
 
-local Layer = naming.class("mgd.layer", { "outputs", "kernel", "stride", "padding", "modes",
+local Layer = naming.class("mgd.layer", { "name", "outputs", "kernel", "stride", "padding", "modes",
   "detect", "cell", "every", "drawn", "step", "shape", "layers", "branches" })
 
 local function layer(fields)
@@ -19,6 +19,25 @@ end
 --- Whether a value is a layer.
 function M.is_layer(value)
   return getmetatable(value) == Layer
+end
+
+--- Give a layer a name, by which options and messages call it: letters, digits and underscores. The
+-- names in a network are unique. That of a residual or of branches stands for all layers in it.
+-- @tparam string name
+-- @treturn layer a copy that is called so
+-- @usage nn.conv2d{16, kernel = 3}:named "first"
+function Layer:named(name)
+  if type(name) ~= "string" or not name:find "^%a[%w_]*$" then
+    options.fail("layer:named", "expected a name of letters, digits and underscores, such as "
+      .. "\"first\", got %s", type(name) == "string" and "'" .. name .. "'"
+      or options.type_name(name))
+  end
+  local copy = {}
+  for key, value in pairs(self) do
+    copy[key] = value
+  end
+  copy.name = name
+  return layer(copy)
 end
 
 -- Refuses what a constructor does not read: PyTorch's habits, mostly.
@@ -421,7 +440,7 @@ local function recurrent_text(self)
   return table.concat(parts, ", ")
 end
 
---- `conv2d(16, 3×3)`, `residual(dense(4) → relu)`.
+--- `conv2d(16, 3×3)`, `residual(dense(4) → relu)`, `first: conv2d(16, 3×3)`.
 function Layer:__tostring()
   local inside
   if self.kind == "dense" then
@@ -443,7 +462,8 @@ function Layer:__tostring()
   elseif self.kernel then
     inside = (self.outputs and self.outputs .. ", " or "") .. window_text(self)
   end
-  return inside and ("%s(%s)"):format(self.kind, inside) or self.kind
+  local text = inside and ("%s(%s)"):format(self.kind, inside) or self.kind
+  return self.name and self.name .. ": " .. text or text
 end
 
 -- ---- saved and made again -----------------------------------------------------------------------
@@ -474,13 +494,9 @@ function M.describe_list(layers)
   return plain
 end
 
---- The layer again, by its constructor, which checks it.
--- @treturn layer|nil nil where `plain` is no layer known here
-function M.restore(plain)
-  local constructor = type(plain) == "table" and make[plain.kind]
-  if not constructor then
-    return nil
-  elseif plain.kind == "dense" then
+-- By its constructor, which checks it.
+local function make_again(constructor, plain)
+  if plain.kind == "dense" then
     return constructor(plain.outputs)
   elseif plain.kind == "reshape" then
     return constructor(plain.shape)
@@ -507,6 +523,17 @@ function M.restore(plain)
   return constructor()
 end
 
+--- The layer again.
+-- @treturn layer|nil nil where `plain` is no layer known here
+function M.restore(plain)
+  local constructor = type(plain) == "table" and make[plain.kind]
+  if not constructor then
+    return nil
+  end
+  local again = make_again(constructor, plain)
+  return plain.name ~= nil and again:named(plain.name) or again
+end
+
 -- What is no layer stays a `false` that the constructor above it refuses.
 function M.restore_list(plain)
   local layers = {}
@@ -520,26 +547,47 @@ end
 
 local append_list
 
+-- Where layers stand: what they are appended to, how messages call what they are in, the names of
+-- that, and whether they act on steps.
+local function inside(at, prefix, name, stepwise)
+  local within = { (table.unpack or unpack)(at.within) }
+  within[#within + 1] = name
+  return { flat = at.flat, labels = at.labels, prefix = prefix, within = within,
+    stepwise = at.stepwise or stepwise }
+end
+
+-- Notes the name of a layer that has one.
+local function take_name(at, name, label)
+  local other = name and at.labels[name]
+  if other then
+    options.fail("network", "%s and %s are both called '%s': names in a network are unique", other,
+      label, name)
+  elseif name then
+    at.labels[name] = label
+  end
+end
+
 -- Appends what computes `self` from value `source` to the flat list; the value that it gives. Value
--- 0 is the input of the network, value i what entry i of the list gives. `stepwise`: within
--- each_step.
-local function append(flat, self, source, name, stepwise)
+-- 0 is the input of the network, value i what entry i of the list gives.
+local function append(at, self, source, number)
+  local label = ("%slayer %d (%s)"):format(at.prefix, number, self.kind)
+  take_name(at, self.name, label)
   local function push(fields)
-    fields.name = ("%s (%s)"):format(name, self.kind)
-    fields.each_step = stepwise
-    flat[#flat + 1] = fields
-    return #flat
+    fields.name, fields.called, fields.within = label, self.name, at.within
+    fields.each_step = at.stepwise
+    at.flat[#at.flat + 1] = fields
+    return #at.flat
   end
   if self.kind == "each_step" then
-    return append_list(flat, self.layers, source, name .. " (each_step), ", true)
+    return append_list(inside(at, label .. ", ", self.name, true), self.layers, source)
   elseif self.kind == "residual" then
-    local inner = append_list(flat, self.layers, source, name .. " (residual), ", stepwise)
+    local inner = append_list(inside(at, label .. ", ", self.name), self.layers, source)
     return push { kind = "add", sources = { inner, source } }
   elseif self.branches then
     local sources = {}
     for i, branch in ipairs(self.branches) do
-      local prefix = ("%s (%s), branch %d, "):format(name, self.kind, i)
-      sources[i] = append_list(flat, branch, source, prefix, stepwise)
+      local prefix = ("%s, branch %d, "):format(label, i)
+      sources[i] = append_list(inside(at, prefix, self.name), branch, source)
     end
     return push { kind = self.kind, sources = sources }
   end
@@ -551,18 +599,22 @@ local function append(flat, self, source, name, stepwise)
   }
 end
 
-function append_list(flat, layers, source, prefix, stepwise)
+function append_list(at, layers, source)
   for i, inner in ipairs(layers) do
-    source = append(flat, inner, source, ("%slayer %d"):format(prefix, i), stepwise)
+    source = append(at, inner, source, i)
   end
   return source
 end
 
 --- The flat list of layers, with their sources, that the core makes a network of.
+-- @tparam table layers
+-- @treturn table list; `called` is the name of a layer, `within` those of what it is in
+-- @treturn table name → how messages call the layer that has it
+-- @raise where two have the same name
 function M.compile(layers)
-  local flat = {}
-  append_list(flat, layers, 0, "")
-  return flat
+  local at = { flat = {}, labels = {}, prefix = "", within = {} }
+  append_list(at, layers, 0)
+  return at.flat, at.labels
 end
 
 return M

@@ -12,6 +12,7 @@ local grid = require "mgd.text.grid"
 local layers = require "mgd.networks.layers"
 local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
+local parts = require "mgd.networks.parts"
 local record = require "mgd.text.record"
 
 local nn = {}
@@ -106,12 +107,24 @@ end
 
 --- `sequential 2 → dense(2) → sigmoid → …, P = 9, f32`
 function Network:__tostring()
-  local parts = { table.concat(self.input, "×") }
+  local texts = { table.concat(self.input, "×") }
   for _, layer in ipairs(self.layers) do
-    parts[#parts + 1] = tostring(layer)
+    texts[#texts + 1] = tostring(layer)
   end
-  return ("network %s, P = %d, %s"):format(table.concat(parts, " → "), self.num_parameters,
+  return ("network %s, P = %d, %s"):format(table.concat(texts, " → "), self.num_parameters,
     self.dtype)
+end
+
+--- The layers that have parameters, in the order of θ, which options call by name or by number. A
+-- layer is called as `layer:named` says, else by its kind and its number among that, `conv1`,
+-- `conv2`, `dense1`.
+-- @treturn parts a list of {name =, number =, kind =, within = (names of what the layer is in),
+--   outputs = (or channels, or states; nil of affine), first = (where its parameters begin in θ),
+--   parameters = (how many), nodes = (of its pre-activations, those that node perturbation can
+--   move), dead = (those that no output depends on)}; printed, a table
+-- @usage print(net:parts())
+function Network:parts()
+  return self.part_list
 end
 
 -- ---- plans --------------------------------------------------------------------------------------
@@ -188,8 +201,10 @@ end
 
 local function new_network(input, list, dtype)
   local net = setmetatable({ input = input, layers = record.list(list), dtype = dtype }, Network)
-  net.core = core.net.new(dtype, input, layers.compile(list))
+  local flat, labels = layers.compile(list)
+  net.core = core.net.new(dtype, input, flat)
   net.num_parameters, net.inputs, net.outputs = net.core:sizes()
+  net.part_list = parts.make(flat, labels, net.core:parts())
   return net
 end
 

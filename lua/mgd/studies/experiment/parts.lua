@@ -76,6 +76,7 @@ local function as_mlp(spec)
       known = known or name == kind
     end
     local last = list[i + (kind == "identity" and 1 or 2)] == nil
+    known = known and not list[i].name and not (after and after.name)
     if list[i].kind ~= "dense" or not known or not last and (out.activation or kind) ~= kind then
       return nil
     end
