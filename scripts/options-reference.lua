@@ -1,6 +1,7 @@
 -- Writes docs/options.md from the schemas that check the options: `make docs`, or
 -- build/mgd-lua scripts/options-reference.lua > docs/options.md
 
+local average = require "mgd.runs.average"
 local budget = require "mgd.runs.budget"
 local chip = require "mgd.hardware.chip"
 local codes = require "mgd.codes"
@@ -68,6 +69,7 @@ section("`mgd.chip.link(to, {…})`", link.SCHEMA)
 section("`mgd.chip.serve{…}`", serve.SCHEMA)
 print "\nModels of the stages: [docs/physics](physics/README.md)."
 section("`perturbation = {…}`", codes.SCHEMA)
+section("`average = {…}`", average.SCHEMA)
 section("`init = {…}` and `net:init{…}`", nn.INIT_SCHEMA)
 print "\n`net:init` also takes `seed` (1) and `replica` (1)."
 section("`nn.elman{H, …}`", layers.ELMAN)

@@ -824,6 +824,17 @@ typedef enum {
     MGD_INTEGRATOR_MSBDF
 } mgd_integrator;
 
+/* A mean of θ beside θ, over the writes at the ends of steps `since`, since + 1, …: each counts as
+ * much as any other, or the latest most: w_k ∝ decay^(n − k), which sum to 1 from the first write
+ * on. */
+typedef enum { MGD_AVERAGE_NONE, MGD_AVERAGE_EMA, MGD_AVERAGE_MEAN } mgd_average_kind;
+
+typedef struct {
+    mgd_average_kind kind;
+    double decay; /* ema: in (0, 1) */
+    uint64_t since;
+} mgd_average;
+
 /* A value that may change with the engine step n; t = n/every. */
 typedef enum {
     MGD_SCHEDULE_CONSTANT,    /* v */
@@ -916,6 +927,7 @@ typedef struct {
     double beta1, beta2, epsilon; /* adam: 0.9, 0.999, 1e−8 */
     double threshold;             /* sign: what |G_i| has to exceed */
     double weight_decay;          /* λ ≥ 0: θ ← θ − η·(step + λ·θ) */
+    mgd_average average;          /* not with the engine chip */
 
     /* Several cost signals, each demodulated by itself: in the order of parameters, none twice;
      * with the cost mse, which is a sum over outputs. Copied. */
@@ -1005,6 +1017,11 @@ MGD_API mgd_status mgd_run_keep_gradient(mgd_context *ctx, mgd_run *run);
  * the run changes. */
 MGD_API mgd_status mgd_run_predict(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
                                    uint64_t draw, mgd_tensor **out);
+
+/* Whether mgd_run_predict, mgd_run_theta and mgd_run_evaluate see the average of θ from now on, read
+ * as θ is, instead of θ. Before the first write that counts it is θ; that of a replica that has
+ * diverged means nothing. An error where the run keeps none. */
+MGD_API mgd_status mgd_run_show_average(mgd_context *ctx, mgd_run *run, bool average);
 
 /* Copies of θ, (P) for one replica, (R, P) for an ensemble; and of G of the last window: zeros
  * before one has ended. */

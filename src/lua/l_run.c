@@ -301,41 +301,56 @@ static bool known_value(lua_State *L, int index, size_t r, double *value) {
     return known;
 }
 
-/* evaluate(x, y[, {cost}, {accuracy}]) → {cost of each replica}, {accuracy of each replica}; those
- * that the tables have are taken from there */
+/* What follows looks at θ, or at its average where that is asked for: until `look_at_theta`. */
+static void look(lua_State *L, const l_run *box, int index) {
+    mgd_context ctx = {0};
+    l_check(L, mgd_run_show_average(&ctx, box->run, lua_toboolean(L, index)), &ctx);
+}
+
+static void look_at_theta(const l_run *box) {
+    mgd_run_show_average(&(mgd_context){0}, box->run, false);
+}
+
+/* evaluate(x, y[, {cost}, {accuracy}, average]) → {cost of each replica}, {accuracy of each
+ * replica}; those that the tables have are taken from there */
 static int run_evaluate(lua_State *L) {
     mgd_context ctx = {0};
     l_run *box = check_run(L);
-    lua_settop(L, 5);
+    lua_settop(L, 6);
     mgd_tensor *x = l_hold_tensor(L, 2, "evaluate: x");
     mgd_tensor *y = l_hold_tensor(L, 3, "evaluate: y");
     double *cost = new_values(L, box), *accuracy = new_values(L, box);
     bool *known = lua_newuserdatauv(L, mgd_run_replicas(box->run) * sizeof(bool), 1);
     for (size_t r = 0; r < mgd_run_replicas(box->run); r++)
         known[r] = known_value(L, 4, r, &cost[r]) && known_value(L, 5, r, &accuracy[r]);
+    look(L, box, 6);
     l_callback outer = enter(L, box);
     mgd_status status = mgd_run_evaluate(&ctx, box->run, x, y, known, cost, accuracy);
     leave(box, outer);
+    look_at_theta(box);
     l_check(L, status, &ctx);
     push_values(L, box, cost);
     push_values(L, box, accuracy);
     return 2;
 }
 
-/* predict(x, draw) → outputs; draw 0: without noise */
+/* predict(x, draw[, average]) → outputs; draw 0: without noise */
 static int run_predict(lua_State *L) {
     mgd_context ctx = {0};
     l_run *box = check_run(L);
     uint64_t draw = (uint64_t)l_integer(L, 3, "predict: draw", 0, INT64_C(1) << 37);
-    lua_settop(L, 3);
+    lua_settop(L, 4);
     mgd_tensor *x = l_hold_tensor(L, 2, "run:predict: x");
     mgd_tensor **out = l_push_tensor_box(L);
+    int at = lua_gettop(L);
+    look(L, box, 4);
     l_callback outer = enter(L, box);
     mgd_status status = mgd_run_predict(&ctx, box->run, x, draw, out);
     leave(box, outer);
+    look_at_theta(box);
     l_check(L, status, &ctx);
     l_tensor_filled(L, *out);
-    lua_settop(L, 5);
+    lua_settop(L, at);
     return 1;
 }
 
@@ -442,11 +457,16 @@ static int run_counters(lua_State *L) {
     return 1;
 }
 
+/* theta([average]) */
 static int run_theta(lua_State *L) {
     mgd_context ctx = {0};
     l_run *box = check_run(L);
+    lua_settop(L, 2);
     mgd_tensor **t = l_push_tensor_box(L);
-    l_check(L, mgd_run_theta(&ctx, box->run, t), &ctx);
+    look(L, box, 2);
+    mgd_status status = mgd_run_theta(&ctx, box->run, t);
+    look_at_theta(box);
+    l_check(L, status, &ctx);
     l_tensor_filled(L, *t);
     return 1;
 }
@@ -558,8 +578,11 @@ static int run_state(lua_State *L) {
 static int run_set_state(lua_State *L) {
     mgd_context ctx = {0};
     l_run *box = check_run(L);
-    mgd_tensor *tensors[8];
+    mgd_tensor *tensors[16];
     size_t count = mgd_run_state_count(box->run);
+    luaL_checkstack(L, (int)count, "resume");
+    if (count > sizeof tensors / sizeof *tensors)
+        return l_error(L, "resume: %d tensors: too many", (int)count);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 2, (int)i + 1);
         tensors[i] = l_check_tensor(L, lua_gettop(L), "resume: state");

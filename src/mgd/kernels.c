@@ -316,6 +316,24 @@ static void rates(double factor, const double *alive, const double *rate, size_t
     fill_tile(out, lanes, width);
 }
 
+/* The sum of two is exact in two: Knuth, The Art of Computer Programming 2, 4.2.2, theorem B. */
+static void average(void *means, void *rests, const void *thetas, const void *shares, size_t count,
+                    size_t width) {
+    real *mean = means, *rest = rests;
+    const real *theta = thetas, *share = shares;
+    for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+        const vec w = load(share + lane);
+        const vec_int moves = w != splat(0), first = w == splat(1);
+        for (size_t at = lane; at < count * width; at += width) {
+            const vec m = load(mean + at), r = load(rest + at), now = load(theta + at);
+            const vec d = fma_vec(w, now - m - r, r), sum = m + d, part = sum - m;
+            const vec left = (m - (sum - part)) + (d - part);
+            store(mean + at, pick(moves, pick(first, now, sum), m));
+            store(rest + at, pick(moves, pick(first, splat(0), left), r));
+        }
+    }
+}
+
 extern const mgd_random_kernels MGD_KERNEL_TABLE(random);
 extern const mgd_code_kernels MGD_KERNEL_TABLE(code);
 extern mgd_optimizer_kernel *const MGD_KERNEL_TABLE(optimizer)[];
@@ -337,4 +355,5 @@ const mgd_engine_kernels MGD_KERNEL_TABLE(engine) = {
     .limit = limit,
     .rates = rates,
     .optimizers = MGD_KERNEL_TABLE(optimizer),
+    .average = average,
 };

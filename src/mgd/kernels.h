@@ -83,6 +83,12 @@ typedef struct {
     void (*rates)(double factor, const double *alive, const double *rate, size_t lanes,
                   size_t width, void *out);
     mgd_optimizer_kernel *const *optimizers; /* by mgd_optimizer */
+
+    /* mean ← mean + share (width)·(θ − mean), θ itself where share is 1, and as it was where share
+     * is 0. `rest` is what the rounding of `mean` leaves out: by a small share a mean of f32 alone
+     * would stand still. */
+    void (*average)(void *mean, void *rest, const void *theta, const void *share, size_t count,
+                    size_t width);
 } mgd_engine_kernels;
 
 const mgd_engine_kernels *mgd_engine_kernels_get(mgd_isa isa, mgd_dtype dtype);

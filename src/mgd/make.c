@@ -246,6 +246,9 @@ mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *given,
     if (!engine->filters) /* whose low-pass takes any time */
         mgd_schedule_round(&train->tau_theta);
     MGD_TRY(check_chip(ctx, engine, chip));
+    if (engine->teaches && train->average.kind != MGD_AVERAGE_NONE)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "average: the chip writes θ by itself, unseen: expected none");
     if (engine->check)
         MGD_TRY(engine->check(ctx, train, chip));
     MGD_TRY(check_settle(ctx, train));

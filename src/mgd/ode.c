@@ -293,6 +293,7 @@ static mgd_status take_step(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_r
     run->state.c[unit] = o->cost;
     run->state.c_tilde[unit] = o->cost - o->y[2 * p];
     run->state.asked_of[unit] += o->evaluations;
+    mgd_step_average(run, w, unit, n);
     mgd_divergence_step(run, unit, n);
     return MGD_OK;
 }

@@ -39,16 +39,25 @@ static const char *convention_name(unsigned convention) {
     return convention < COUNT(names) ? names[convention] : NULL;
 }
 
+static const char *average_name(unsigned kind) {
+    static const char *const names[] = {
+        [MGD_AVERAGE_NONE] = "none", [MGD_AVERAGE_EMA] = "ema", [MGD_AVERAGE_MEAN] = "mean"};
+    return kind < COUNT(names) ? names[kind] : NULL;
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 #define AT(member) .offset = offsetof(mgd_train, member), .size = sizeof(((mgd_train *)0)->member)
 #define OF_CODE(member) AT(member), .part = "perturbation"
+#define OF_AVERAGE(member) AT(average.member), .part = "average"
 
-/* Ranges: [low, ∞), (low, ∞), [low, high], [low, high); numbers are finite. */
+/* Ranges: [low, ∞), (low, ∞), [low, high], [low, high), (low, high); numbers are finite. */
 #define FROM(least) .low = (least), .high = INFINITY
 #define ABOVE(bound) .low = (bound), .open_low = true, .high = INFINITY
 #define WITHIN(least, most) .low = (least), .high = (most)
 #define BELOW(least, bound) .low = (least), .high = (bound), .open_high = true
+#define BETWEEN(low_bound, bound)                                                                  \
+    .low = (low_bound), .open_low = true, .high = (bound), .open_high = true
 
 static const mgd_option table[] = {
     {"label_smoothing", MGD_OPTION_NUMBER, AT(cost.label_smoothing), BELOW(0, 1),
@@ -123,6 +132,15 @@ static const mgd_option table[] = {
             "steps are of 1 s for models with time constants, and no hardware time is reported."},
     {"threads", MGD_OPTION_INTEGER, AT(threads), FROM(1), .may_lack = true,
      .doc = "Threads; defaults to MGD_THREADS, or all processors."},
+
+    /* average = {…} */
+    {"kind", MGD_OPTION_CHOICE, OF_AVERAGE(kind), .choice = average_name,
+     .doc = "ema: the latest writes count most; mean: all alike."},
+    {"decay", MGD_OPTION_NUMBER, OF_AVERAGE(decay), BETWEEN(0, 1), .otherwise = 0.999,
+     .doc = "Per write, of what earlier ones count: the k-th of n counts as "
+            "(1 − decay)·decay^(n − k)/(1 − decay^n), so that the first counts all there is."},
+    {"since", MGD_OPTION_INTEGER, OF_AVERAGE(since), FROM(0), .unit = "steps",
+     .doc = "Writes after so many steps count."},
 
     /* perturbation = {…} */
     {"code", MGD_OPTION_CHOICE, OF_CODE(code), .otherwise = MGD_CODE_RANDOM,

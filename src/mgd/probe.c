@@ -27,8 +27,7 @@ static mgd_status rows_tensor(mgd_context *ctx, const mgd_run *run, const char *
 
 mgd_status mgd_run_theta(mgd_context *ctx, mgd_run *run, mgd_tensor **out) {
     MGD_OPERATION;
-    mgd_run_settle(run);
-    return rows_tensor(ctx, run, run->state.theta, out);
+    return rows_tensor(ctx, run, mgd_run_shown(run), out);
 }
 
 mgd_status mgd_run_gradient(mgd_context *ctx, const mgd_run *run, mgd_tensor **out) {
@@ -49,16 +48,16 @@ mgd_status mgd_run_keep_gradient(mgd_context *ctx, mgd_run *run) {
 }
 
 /* Replicas side by side, in the units where some run: those of them that are not known. */
-static mgd_status evaluate_lanes(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
-                                 const mgd_tensor *y, const bool *known, double *cost,
-                                 double *accuracy) {
+static mgd_status evaluate_lanes(mgd_context *ctx, mgd_run *run, const char *theta,
+                                 const mgd_tensor *x, const mgd_tensor *y, const bool *known,
+                                 double *cost, double *accuracy) {
     size_t seats = run->layout.live_units * run->layout.lanes;
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "costs", 2 * seats, sizeof(double), &memory));
     double *costs = memory, *accuracies = costs + seats;
     mgd_status status =
         run->session->evaluate_lanes(ctx, run->session, run->pool, run->layout.live_units,
-                                     run->clock.step, run->state.theta, x, y, costs, accuracies);
+                                     run->clock.step, theta, x, y, costs, accuracies);
     for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++)
         if (run->state.seat[r] < seats && !(known && known[r])) {
             cost[r] = costs[run->state.seat[r]];
@@ -72,19 +71,19 @@ mgd_status mgd_run_evaluate(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
                             const mgd_tensor *y, const bool *known, double *cost,
                             double *accuracy) {
     MGD_OPERATION;
-    mgd_run_settle(run);
+    const char *theta = mgd_run_shown(run);
     size_t first = 0; /* of the seats whose replicas are evaluated one by one */
     void *row;
     MGD_TRY(mgd_allocate(ctx, "parameters", run->parameters, run->real, &row));
     mgd_status status = MGD_OK;
     if (run->session->evaluate_lanes) {
-        status = evaluate_lanes(ctx, run, x, y, known, cost, accuracy);
+        status = evaluate_lanes(ctx, run, theta, x, y, known, cost, accuracy);
         first = run->layout.live_units * run->layout.lanes;
     }
     for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++) {
         if (run->state.seat[r] < first || (known && known[r]))
             continue;
-        mgd_run_row_get(run, run->state.theta, r, row);
+        mgd_run_row_get(run, theta, r, row);
         mgd_view view = {.seat = run->state.seat[r], .step = run->clock.step, .theta = row};
         status = run->session->evaluate(ctx, run->session, run->pool, &view, x, y, &cost[r],
                                         &accuracy[r]);
@@ -111,13 +110,13 @@ static mgd_status add_outputs(mgd_context *ctx, const mgd_run *run, size_t r, co
 mgd_status mgd_run_predict(mgd_context *ctx, mgd_run *run, const mgd_tensor *x, uint64_t draw,
                            mgd_tensor **out) {
     const bool single = run->train.replicas == 1;
+    const char *theta = mgd_run_shown(run);
     void *row;
-    mgd_run_settle(run);
     MGD_TRY(mgd_allocate(ctx, "parameters", run->parameters, run->real, &row));
     mgd_status status = MGD_OK;
     mgd_tensor *all = NULL, *y = NULL;
     for (size_t r = 0; r < run->train.replicas && status == MGD_OK; r++) {
-        mgd_run_row_get(run, run->state.theta, r, row);
+        mgd_run_row_get(run, theta, r, row);
         mgd_view view = {.seat = run->state.seat[r], .step = run->clock.step, .theta = row};
         status = run->session->predict(ctx, run->session, &view, x, draw, &y);
         if (status != MGD_OK || single)

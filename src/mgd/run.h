@@ -62,6 +62,7 @@ typedef struct {
     char *eta, *lives; /* η and 1 of replicas that run, 0 of others, … */
     char *decay;       /* … and η·λ, … */
     double held;       /* … for this η; NaN: to be made again */
+    char *share;       /* of θ in its average; whatever it was before */
 } mgd_rates;
 
 typedef struct mgd_engine_type mgd_engine_type; /* see engines.h */
@@ -160,6 +161,7 @@ struct mgd_run {
     size_t real;        /* bytes of a real */
     size_t parameters;  /* P */
     bool keeps_windows; /* G and θ of the last completed one */
+    bool shows_average; /* to who looks at θ */
 
     mgd_layout layout;
     mgd_time clock;
@@ -227,6 +229,11 @@ bool mgd_run_in_window(const mgd_run *run, size_t r);
 
 /* What rests of the chip have done to θ since it was last looked at. */
 void mgd_run_settle(mgd_run *run);
+
+/* The average is θ of replicas that have none yet; nothing where the run keeps none. */
+void mgd_average_begin(mgd_run *run);
+/* What probes of θ look at: θ as it is by now, or its average. */
+const char *mgd_run_shown(mgd_run *run);
 
 /* Moves living replicas to the front, where that leaves fewer units to advance. */
 void mgd_run_compact(mgd_run *run);

@@ -15,7 +15,7 @@
  * columns of signals beyond the whole cost; "chip", the states of its devices. Steps are exact up
  * to 2^53. */
 
-#define MOST_ARRAYS 8 /* like θ */
+#define MOST_ARRAYS 12 /* like θ */
 
 /* What the run has as a whole, in the order of its columns. */
 typedef struct {
@@ -61,8 +61,8 @@ static size_t list_arrays(const mgd_run *run, const mgd_state_row *out[MOST_ARRA
     return count;
 }
 
-static bool is_column(const mgd_state_row *row) {
-    return row->of != MGD_OF_PARAMETER && row->saved;
+static bool is_column(const mgd_run *run, const mgd_state_row *row) {
+    return row->of != MGD_OF_PARAMETER && row->saved && mgd_state_array(run, row);
 }
 
 static bool is_of_signal(const mgd_state_row *row) {
@@ -70,10 +70,10 @@ static bool is_of_signal(const mgd_state_row *row) {
 }
 
 /* How many columns replicas have, but the run's; and how many each further signal. */
-static size_t own_columns(void) {
+static size_t own_columns(const mgd_run *run) {
     size_t count = 0;
     for (size_t i = 0; i < mgd_state_num_rows; i++)
-        count += is_column(&mgd_state_rows[i]);
+        count += is_column(run, &mgd_state_rows[i]);
     return count;
 }
 
@@ -121,7 +121,7 @@ static void columns_get(mgd_run *run, double *columns) {
     for (size_t r = 0; r < run->train.replicas; r++) {
         for (size_t i = 0; i < mgd_state_num_rows; i++) {
             const mgd_state_row *row = &mgd_state_rows[i];
-            if (is_column(row))
+            if (is_column(run, row))
                 *columns++ = mgd_state_value(run, row, 0, run->state.seat[r]);
         }
         for (size_t i = 0; i < VALUES; i++)
@@ -132,13 +132,13 @@ static void columns_get(mgd_run *run, double *columns) {
 static void columns_set(mgd_run *run, const double *columns) {
     mgd_state *state = &run->state;
     for (size_t i = 0; i < VALUES; i++)
-        value_set(run, &values[i], columns[own_columns() + i]);
+        value_set(run, &values[i], columns[own_columns(run) + i]);
     run->counters.asked_step = run->clock.step;
     for (size_t r = 0; r < run->train.replicas; r++, columns += VALUES) {
         size_t seat = state->seat[r];
         for (size_t i = 0; i < mgd_state_num_rows; i++) {
             const mgd_state_row *row = &mgd_state_rows[i];
-            if (is_column(row))
+            if (is_column(run, row))
                 mgd_state_set_value(run, row, 0, seat, *columns++);
         }
         state->alive[seat] = isnan(state->stopped[seat]) ? 1 : 0;
@@ -184,6 +184,7 @@ mgd_status mgd_run_state_get(mgd_context *ctx, mgd_run *run, size_t i, mgd_tenso
         return mgd_fail(ctx, MGD_ERR_ARGUMENT, "state: there is no tensor %zu of %zu", i,
                         mgd_run_state_count(run));
     mgd_run_settle(run);
+    mgd_average_begin(run);
     if (i == count + 1 && run->signals.count > 1) {
         MGD_TRY(mgd_tensor_new(ctx, MGD_F64, 2, (size_t[]){replicas, signal_columns(run)}, out));
         signals_get(run, mgd_tensor_data(*out));
@@ -192,7 +193,7 @@ mgd_status mgd_run_state_get(mgd_context *ctx, mgd_run *run, size_t i, mgd_tenso
     if (i > count)
         return chip_states(ctx, run, out);
     bool columns = i >= count;
-    size_t shape[2] = {replicas, columns ? own_columns() + VALUES : run->parameters};
+    size_t shape[2] = {replicas, columns ? own_columns(run) + VALUES : run->parameters};
     mgd_tensor *t;
     MGD_TRY(mgd_tensor_new(ctx, columns ? MGD_F64 : run->chip->dtype, 2, shape, &t));
     if (columns)
@@ -238,10 +239,10 @@ static bool may_be(mgd_saved_value kind, double value) {
 }
 
 /* One replica's columns. Periods have a length, and began by the present step. */
-static bool can_be(const double *columns) {
+static bool can_be(const mgd_run *run, const double *columns) {
     for (size_t i = 0; i < mgd_state_num_rows; i++) {
         const mgd_state_row *row = &mgd_state_rows[i];
-        if (is_column(row) && !may_be(row->may_be, *columns++))
+        if (is_column(run, row) && !may_be(row->may_be, *columns++))
             return false;
     }
     for (size_t i = 0; i < VALUES; i++)
@@ -254,9 +255,9 @@ static bool can_be(const double *columns) {
 }
 
 static mgd_status check_columns(mgd_context *ctx, const mgd_run *run, const double *columns) {
-    const size_t own = own_columns(), all = own + VALUES;
+    const size_t own = own_columns(run), all = own + VALUES;
     for (size_t r = 0; r < run->train.replicas; r++)
-        if (!can_be(columns + r * all) ||
+        if (!can_be(run, columns + r * all) ||
             memcmp(columns + r * all + own, columns + own, VALUES * sizeof(double)) != 0)
             return mgd_fail(ctx, MGD_ERR_FORMAT, "state: replica %zu stands at no possible step",
                             r + 1);
@@ -270,7 +271,7 @@ mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *
     for (size_t i = 0; i < count; i++)
         MGD_TRY(check_tensor(ctx, run, arrays[i]->saved, tensors[i], run->chip->dtype,
                              run->parameters));
-    MGD_TRY(check_tensor(ctx, run, "replicas", tensors[count], MGD_F64, own_columns() + VALUES));
+    MGD_TRY(check_tensor(ctx, run, "replicas", tensors[count], MGD_F64, own_columns(run) + VALUES));
     MGD_TRY(check_columns(ctx, run, mgd_tensor_data(tensors[count])));
     size_t states = run->session->num_states, next = count + 1;
     const mgd_tensor *signals = run->signals.count > 1 ? tensors[next++] : NULL;

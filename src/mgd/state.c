@@ -18,6 +18,10 @@ static bool keeps_windows(const mgd_run *run) {
     return run->keeps_windows;
 }
 
+static bool keeps_average(const mgd_run *run) {
+    return run->train.average.kind != MGD_AVERAGE_NONE;
+}
+
 #define ARRAY(field) .at = offsetof(mgd_state, field)
 #define OF_PARAMETER .type = MGD_HELD_REAL, .of = MGD_OF_PARAMETER
 #define OF_SIGNAL .type = MGD_HELD_DOUBLE, .of = MGD_OF_SIGNAL
@@ -30,6 +34,8 @@ const mgd_state_row mgd_state_rows[] = {
     {ARRAY(second_moment), OF_PARAMETER, .saved = "second_moment", .exists = has_second_moment},
     {ARRAY(window_gradient), OF_PARAMETER, .saved = "window_gradient", .exists = keeps_windows},
     {ARRAY(window_theta), OF_PARAMETER, .saved = "window_theta", .exists = keeps_windows},
+    {ARRAY(average), OF_PARAMETER, .saved = "average", .exists = keeps_average},
+    {ARRAY(average_rest), OF_PARAMETER, .saved = "average_rest", .exists = keeps_average},
 
     {ARRAY(c0), OF_SIGNAL, .saved = "c0"},
     {ARRAY(c), OF_SIGNAL, .saved = "c"},
@@ -45,7 +51,10 @@ const mgd_state_row mgd_state_rows[] = {
     {ARRAY(reference), OF_SEAT, .saved = "reference", .may_be = MGD_SAVED_NOT_NEGATIVE},
     {ARRAY(diverged), OF_SEAT, .saved = "diverged", .may_be = MGD_SAVED_STEP_OR_NAN,
      .initial = NAN},
+    {ARRAY(averaged), OF_SEAT, .saved = "averaged", .may_be = MGD_SAVED_STEP,
+     .exists = keeps_average},
 
+    {ARRAY(share), OF_SEAT, .exists = keeps_average},
     {ARRAY(limit), OF_SIGNAL, .initial = INFINITY},
     {ARRAY(sum_tilde), OF_SIGNAL},
     {ARRAY(sum_c), OF_SIGNAL},

@@ -12,6 +12,7 @@ typedef struct {
     char *theta, *gradient;
     char *first_moment, *second_moment;   /* of the optimizers that have them, else NULL */
     char *window_gradient, *window_theta; /* of the last completed window, when kept */
+    char *average, *average_rest;         /* of θ, and what its rounding has left out, when kept */
 
     /* of each signal of each replica, by seat: (signals × units × lanes), the whole cost first */
     double *c0, *c, *c_tilde;
@@ -28,6 +29,7 @@ typedef struct {
     double *reference;             /* largest |C| of the first window, for the limit */
     double *diverged;              /* step at which it did; NaN: it has not */
     double *rate;                  /* the factor of its η */
+    double *averaged, *share;      /* writes in the average, and what the latest counts there */
     uint64_t *number;              /* which the user gave it, the last one's in lanes without */
     uint64_t *owner;               /* its index among all, the last one's in lanes without */
     uint8_t *finite;               /* 0 when it stopped because it had diverged */

@@ -66,6 +66,8 @@ void mgd_step_integrate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first
 void mgd_step_keep_window(mgd_run *run, size_t unit, uint64_t step);
 /* η of a step and who runs, as the kernels want them. */
 void mgd_step_hold_rates(const mgd_run *run, mgd_worker *w, size_t unit, uint64_t step);
+/* Takes a unit's θ, as the end of `step` has written it, into its average, where that is kept. */
+void mgd_step_average(mgd_run *run, mgd_worker *w, size_t unit, uint64_t step);
 /* Takes a block into G and, where its last step ends a window, writes θ. */
 mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit,
                           uint64_t first, size_t steps);

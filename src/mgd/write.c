@@ -195,6 +195,7 @@ mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t 
         undo_overflow(run, unit, last, w->before);
         w->rates.held = NAN;
     }
+    mgd_step_average(run, w, unit, last);
     if (run->state.careful[unit] && is_calm(run, unit)) /* its neighbours are others' */
         run->state.careful[unit] = 0;
     return status;

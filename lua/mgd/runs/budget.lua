@@ -9,6 +9,7 @@
 -- `time_serial`. Hardware kinds: McCaughan et al., APL Machine Learning 1, 026118 (2023).
 -- @module mgd.runs.budget
 
+local average = require "mgd.runs.average"
 local chips = require "mgd.hardware.chip"
 local core = require "mgd.core"
 local grid = require "mgd.text.grid"
@@ -18,6 +19,7 @@ local naming = require "mgd.base.naming"
 local number_text = require("mgd.base.encoding").number
 local options = require "mgd.base.options"
 local record = require "mgd.text.record"
+local settings = require "mgd.runs.settings"
 local statistics = require "mgd.stats.values"
 
 local of_replicas = statistics.of_replicas
@@ -100,6 +102,15 @@ local function count(run, costs, steps, evaluations, rate)
   return out
 end
 
+-- Reals at each parameter: θ, G, what the optimizer remembers, the average.
+local function memory_of(o)
+  local reals = 2 + average.memory(o)
+  for _, entry in ipairs(settings.OPTIMIZERS) do
+    reals = reals + (entry[1] == o.optimizer and entry.memory or 0)
+  end
+  return reals
+end
+
 -- One section of the budget, its figures as lists of R numbers.
 local function section(run, costs, counters, steps_of, wall_of, gradient)
   local lists = {}
@@ -132,11 +143,11 @@ local function time_gradient(run)
   end
   local n = math.min(o.batch, o.data.x.shape[1])
   local x, y = o.data.x[{ { 1, n } }]:to(net.dtype), o.data.y[{ { 1, n } }]:to(net.dtype)
-  local settings = { cost = o.cost, label_smoothing = o.label_smoothing or 0 }
+  local how = { cost = o.cost, label_smoothing = o.label_smoothing or 0 }
   local best, begin = math.huge, core.base.clock()
   for _ = 1, 1000 do
     local before = core.base.clock()
-    net.core:gradient(x, y, settings)
+    net.core:gradient(x, y, how)
     local after = core.base.clock()
     best = math.min(best, after - before)
     if after - begin > TIMED then
@@ -212,7 +223,9 @@ end
 --   figure was given), `chip_in_the_loop`, `mixed_signal`, `very_fast` (s, a step of each × steps);
 --   these four with `_serial` behind their names (s, × evaluations: one sample under one
 --   perturbation per dt); `simulation` (s of wall-clock), `backprop` (s; nil for black boxes):
---   numbers, or tensors (R) for an ensemble. `gradient`: the seconds of one gradient.
+--   numbers, or tensors (R) for an ensemble. `gradient`: the seconds of one gradient;
+--   `memory`: the values that each parameter remembers on a chip: θ, G, those of the optimizer, the
+--   average.
 -- @usage print(run:budget{dt = 10e-9, energy = {evaluation = 2e-12}, target = {accuracy = 0.9}})
 function M.budget(run, opts)
   local opt = options.check("run:budget", M.SCHEMA, opts)
@@ -224,7 +237,8 @@ function M.budget(run, opts)
   local counters = run.core:counters()
   local gradient = time_gradient(run)
   local pace = run.wall_before / math.max(run.steps_done, 1)
-  local budget = { run = run, costs = costs, gradient = gradient, conditions = opt.target }
+  local budget = { run = run, costs = costs, gradient = gradient, conditions = opt.target,
+                   memory = memory_of(run.options) }
   local function add(name, steps_of, wall_of)
     budget[name] = finish(run, section(run, costs, counters, steps_of, wall_of, gradient))
   end
@@ -326,6 +340,10 @@ local function notes_of(budget)
         .. "nothing is extrapolated"):format(steps)
     end
   end
+  local o = budget.run.options
+  notes[#notes + 1] = ("memory: %d values at each parameter, θ and G%s%s"):format(budget.memory,
+    budget.memory > 2 + average.memory(o) and ", what " .. o.optimizer .. " remembers" or "",
+    o.average and ", the average of θ" or "")
   notes[#notes + 1] = "× steps: all that a step asks is shown within one dt; × evaluations: one "
     .. "sample under one perturbation per dt"
   if not budget.costs.timed then

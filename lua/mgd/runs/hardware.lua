@@ -24,6 +24,9 @@ local function evaluations_of(run, wanted)
   if wanted.train_cost or wanted.train_accuracy then
     count = count + training
   end
+  if wanted.average_cost or wanted.average_accuracy then
+    count = count + test
+  end
   if wanted.angle or wanted.snr or wanted.error_correlation then
     local shown = type(o.tau_theta) == "number" and type(o.tau_x) == "number"
       and math.ceil(o.tau_theta / o.tau_x) or 1

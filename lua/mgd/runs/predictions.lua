@@ -1,6 +1,7 @@
 --- What a trained chip answers: its outputs, and which classes it takes for which.
 -- @module mgd.runs.predictions
 
+local average = require "mgd.runs.average"
 local core = require "mgd.core"
 local data = require "mgd.data"
 local options = require "mgd.base.options"
@@ -15,11 +16,11 @@ local PREDICT = {
 --- Outputs of the run's chip; `run:predict` is this.
 -- @tparam run run
 -- @tparam tensor|table x  (B, …)
--- @tparam[opt] table opts `noise` (false)
+-- @tparam[opt] table opts `noise` (false), `average` (false)
 -- @treturn tensor (B, O), or (B, T, O) with an answer for every step; with R in front for an
 --   ensemble
 function M.predict(run, x, opts)
-  local opt = options.check("run:predict", PREDICT, opts)
+  local opt = average.look("run:predict", run, opts, PREDICT)
   if data.is_dataset(x) then
     options.fail("run:predict", "expected a tensor of inputs (B, …), got a data set: its inputs "
       .. "are its field x")
@@ -31,10 +32,10 @@ function M.predict(run, x, opts)
   end
   core.data.check_finite("run:predict: x", x)
   if not opt.noise then
-    return run.core:predict(x, 0)
+    return run.core:predict(x, 0, opt.average)
   end
   run.draws = (run.draws or 0) + 1
-  return run.core:predict(x, run.draws)
+  return run.core:predict(x, run.draws, opt.average)
 end
 
 -- ---- confusion ----------------------------------------------------------------------------------
@@ -88,11 +89,13 @@ end
 --- Which classes are taken for which; `run:confusion` is this.
 -- @tparam run run
 -- @tparam[opt] table set a data set or {x =, y =}; the test set, or else the training set, without
+-- @tparam[opt] table opts `average` (false)
 -- @treturn tensor (K, K) i32: of the samples of class i (row) how many were answered with class j
 --   (column); (R, K, K) for an ensemble. One output is two classes: up to ½, and above. Answers
 --   that are nan are in no column.
-function M.confusion(run, set)
+function M.confusion(run, set, opts)
   local own, replicas = run.options.data, run.options.replicas
+  local opt = average.look("run:confusion", run, opts)
   set = data.given("run:confusion", set) or own.test or own
   local columns = set.y.shape[set.y.ndim]
   local tables = {}
@@ -102,7 +105,7 @@ function M.confusion(run, set)
   for first = 1, set.x.shape[1], AT_ONCE do
     local part = { { first, math.min(first + AT_ONCE - 1, set.x.shape[1]) } }
     local wanted = classes_of(set.y[part]:clone(), columns)
-    local y = run.core:predict(set.x[part]:clone(), 0)
+    local y = run.core:predict(set.x[part]:clone(), 0, opt.average)
     if y.size ~= #wanted * columns * replicas then
       options.fail("run:confusion", "%d outputs for %d samples do not go with targets of %d "
         .. "columns", y.size / replicas, part[1][2] - first + 1, columns)

@@ -1,6 +1,7 @@
 --- Probes: what a run shows of itself at the rows of its history.
 -- @module mgd.runs.probes
 
+local average = require "mgd.runs.average"
 local core = require "mgd.core"
 local options = require "mgd.base.options"
 local record = require "mgd.text.record"
@@ -8,8 +9,9 @@ local record = require "mgd.text.record"
 local M = {}
 
 M.names = {
-  "cost", "accuracy", "train_cost", "train_accuracy", "C", "C_tilde", "signal_ulp", "angle", "snr",
-  "error_correlation", "angle_set", "norm_G", "norm_theta", "norm_update", "saturated",
+  "cost", "accuracy", "train_cost", "train_accuracy", "average_cost", "average_accuracy", "C",
+  "C_tilde", "signal_ulp", "angle", "snr", "error_correlation", "angle_set", "norm_G",
+  "norm_theta", "norm_update", "saturated",
 }
 
 --- Euclidean norm of each replica's row.
@@ -94,6 +96,16 @@ local GROUPS = {
       local set = self.run.options.data
       return self.run.core:evaluate(set.x, set.y, cost, accuracy)
     end },
+  { probes = { "average_cost", "average_accuracy" }, asks = true, averages = true,
+    measure = function(self, cost, accuracy)
+      local set = self.run.options.data.test or self.run.options.data
+      for r = 1, self.run.options.replicas do
+        if self.run.core:diverged(r) then
+          cost[r], accuracy[r] = NAN, NAN
+        end
+      end
+      return self.run.core:evaluate(set.x, set.y, cost, accuracy, true)
+    end },
   { probes = { "C", "C_tilde", "signal_ulp" },
     measure = function(self)
       return self.run.core:signal()
@@ -131,7 +143,7 @@ local GROUPS = {
 
 local STOP = {}
 for i, name in ipairs(M.names) do
-  local least = name == "accuracy" or name == "train_accuracy"
+  local least = name:find "accuracy" ~= nil
   STOP[i] = { name, type = "number", least = least,
     doc = least and "Stop at this or more." or "Stop at this or less." }
 end
@@ -253,6 +265,9 @@ function M.prepare(run, names, stop)
     end
     if self.groups[group] and group.keeps_gradient then
       run.core:keep_gradient()
+    end
+    if self.groups[group] and group.averages then
+      average.need("run:run: probe 'average_cost'", run)
     end
   end
   return self

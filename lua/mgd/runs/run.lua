@@ -2,6 +2,7 @@
 -- probes. Equations and step order: McCaughan et al., APL Machine Learning 1, 026118 (2023).
 -- @module mgd.runs.run
 
+local average = require "mgd.runs.average"
 local codes = require "mgd.codes"
 local core = require "mgd.core"
 local data = require "mgd.data"
@@ -88,8 +89,10 @@ local function update_text(o)
   if not o.optimizer then
     return "  on the chip"
   end
-  return ("  optimizer %s, %s"):format(o.optimizer, o.pulse and "pulses of " .. text.number(o.pulse)
-    or each.has_eta(o) and each.eta_text(o) or "η = " .. schedules.text(o.eta))
+  return ("  optimizer %s, %s%s"):format(o.optimizer,
+    o.pulse and "pulses of " .. text.number(o.pulse)
+    or each.has_eta(o) and each.eta_text(o) or "η = " .. schedules.text(o.eta),
+    o.average and "; " .. average.text(o.average) or "")
 end
 
 function Run:__tostring()
@@ -114,7 +117,7 @@ local function core_options(opt)
     opt.perturbation, opt.perturb == "nodes" and chip.num_nodes or chip.num_parameters,
     type(opt.tau_p) == "number" and opt.tau_p * opt.dt or nil, chip.net) or {}
   local flat = {}
-  for _, source in ipairs { perturbation, opt } do
+  for _, source in ipairs { perturbation, opt.average or {}, opt } do
     for key, value in pairs(source) do
       flat[key] = value
     end
@@ -159,9 +162,12 @@ end
 -- ---- looking ------------------------------------------------------------------------------------
 
 --- Present parameters.
+-- @tparam[opt] table opts `average` (false): their average over the writes so far, see the option
+--   `average` of mgd.train; θ itself before the first write that counts
 -- @treturn tensor (P), or (R, P) for an ensemble
-function Run:theta()
-  return self.core:theta()
+-- @raise where the run keeps no average, or a replica has diverged
+function Run:theta(opts)
+  return self.core:theta(average.look("run:theta", self, opts).average)
 end
 
 --- G of the last completed window; zeros before one has ended. Windows are kept from the first call
@@ -174,11 +180,14 @@ end
 
 --- Mean cost and accuracy over a data set.
 -- @tparam[opt] table set a data set or {x =, y =}; the test set, or else the training set, without
+-- @tparam[opt] table opts `average` (false): with the average of θ, as run:theta has it
 -- @treturn table {cost =, accuracy =}: numbers, or tensors (R) for an ensemble
-function Run:evaluate(set)
+-- @usage print(run:evaluate(nil, {average = true}).accuracy)
+function Run:evaluate(set, opts)
   local own = self.options.data
   set = data.given("run:evaluate", set) or own.test or own
-  local cost, accuracy = self.core:evaluate(set.x, set.y)
+  local opt = average.look("run:evaluate", self, opts)
+  local cost, accuracy = self.core:evaluate(set.x, set.y, nil, nil, opt.average)
   if self.options.replicas == 1 then
     return evaluation_of { cost = cost[1], accuracy = accuracy[1] }
   end
@@ -189,7 +198,8 @@ end
 --- Outputs of the chip as it is trained so far, with all that is wrong with its devices: settled,
 -- and without noise unless that is asked for. The run goes on to the same bits afterwards.
 -- @tparam tensor x inputs (B, …)
--- @tparam[opt] table opts `noise` (false): with the chip's noise, drawn anew at each call
+-- @tparam[opt] table opts `noise` (false): with the chip's noise, drawn anew at each call;
+--   `average` (false): with the average of θ, as run:theta has it
 -- @treturn tensor (B, O), or (B, T, O) with an answer for every step; (R, B, O) for an ensemble
 -- @raise on inputs of another shape than the chip's, or that are not finite
 -- @usage local y = run:predict(mgd.tensor{{0, 1}})
@@ -199,11 +209,12 @@ end
 
 --- Which classes are taken for which, over a data set.
 -- @tparam[opt] table set a data set or {x =, y =}; the test set, or else the training set, without
+-- @tparam[opt] table opts `average` (false): with the average of θ, as run:theta has it
 -- @treturn tensor (K, K) i32: rows are true classes, columns the chip's answers; (R, K, K) for an
 --   ensemble. One output has two classes: up to ½, and above.
 -- @usage print(run:confusion())
-function Run:confusion(set)
-  return require("mgd.runs.predictions").confusion(self, set)
+function Run:confusion(set, opts)
+  return require("mgd.runs.predictions").confusion(self, set, opts)
 end
 
 --- What the run has asked of the chip so far.

@@ -1,6 +1,7 @@
 --- The options of mgd.train: what they are, their defaults, and what is checked of them.
 -- @module mgd.runs.settings
 
+local average = require "mgd.runs.average"
 local chips = require "mgd.hardware.chip"
 local codes = require "mgd.codes"
 local core = require "mgd.core"
@@ -88,6 +89,10 @@ M.SCHEMA = {
   stated("threshold", { only = optimizers "threshold" }),
   stated("eta", { type = { "number", "schedule", "tensor" }, only = optimizers "eta" }),
   stated("weight_decay", { only = optimizers "eta" }),
+  { "average", type = "table", only = UPDATES,
+    doc = "A mean of θ beside θ, over its writes, for those who ask for it: run:theta, "
+      .. "run:evaluate, run:predict, run:confusion and the probes average_cost and "
+      .. "average_accuracy. On a chip it is one more memory for each parameter." },
   { "signals", type = { "string", "table" }, only = PERTURBS,
     doc = "Several cost signals, each demodulated by itself: \"outputs\", the last layer's rows "
       .. "hear their own output's share of the cost; or a list of {outputs = k | {first, last}, "
@@ -191,6 +196,7 @@ function M.resolve(given)
   check_times(opt)
   opt.perturbation = opt.perturbation
     and codes.resolve("mgd.train: perturbation", opt.perturbation)
+  opt.average = opt.average and average.resolve(opt.average)
   opt.signals = opt.signals and signals.resolve(opt.chip, opt.signals)
   opt.init = opt.init and options.check("mgd.train: init", nn.INIT_SCHEMA, opt.init)
   opt.data = data.is_dataset(opt.data) and opt.data or data.from(opt.data)
