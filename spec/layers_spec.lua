@@ -62,6 +62,29 @@ local CASES = {
   { "branches within branches", { 3 },
     nn.concat { { nn.dense(4), nn.concat { { nn.tanh() }, { nn.dense(2) } } }, { nn.dense(3) } },
     nn.softplus(), nn.residual { nn.dense(9) } },
+  { "edges that later pools drop", { 1, 13, 14 }, conv { 3, kernel = 3 }, nn.relu(),
+    nn.maxpool2d(2), conv { 3, kernel = 3 }, nn.tanh(), nn.avgpool2d(2), nn.dense(2) },
+  { "edges that strides leave over", { 2, 9, 10 }, conv { 3, kernel = 2, stride = 3 }, nn.affine(),
+    conv { 2, kernel = 2, stride = { 2, 1 } }, nn.dense(2) },
+  { "padding beside edges that are dropped", { 1, 10, 11 }, conv { 3, kernel = 3, padding = 1 },
+    nn.sigmoid(), nn.maxpool2d(3), conv { 2, kernel = 3, padding = 1, stride = 2 },
+    nn.avgpool2d { kernel = 2, padding = 1, stride = 3 } },
+  { "a residual whose edge is dropped", { 1, 7, 7 }, conv { 3, kernel = 3, padding = 1 },
+    nn.residual { conv { 3, kernel = 3, padding = 1 }, nn.relu() }, nn.maxpool2d(2), nn.dense(2) },
+  { "a residual of the input", { 2, 7, 7 },
+    nn.residual { conv { 2, kernel = 3, padding = 1 }, nn.tanh() }, nn.avgpool2d(2), nn.affine(),
+    nn.dense(2) },
+  { "readers that need different edges", { 2, 8, 8 }, conv { 3, kernel = 3 }, nn.concat {
+      conv { 2, kernel = 3, stride = 2 }, nn.maxpool2d(3), nn.avgpool2d { kernel = 2, stride = 3 },
+    }, nn.dense(2) },
+  { "pixels that pass by themselves to one of two readers", { 2, 9, 9 }, conv { 3, kernel = 3 },
+    nn.add { { nn.softplus(), nn.affine(), conv { 2, kernel = 2, stride = 3 } },
+      conv { 2, kernel = 4, stride = 3 } }, nn.dense(2) },
+  { "the same without a convolution between", { 2, 9, 9 }, nn.concat {
+      { nn.affine(), nn.tanh() }, conv { 2, kernel = 3, padding = 1 } }, nn.maxpool2d(2),
+    conv { 2, kernel = 2, stride = 3 } },
+  { "edges that a flatten keeps", { 1, 7, 7 }, conv { 2, kernel = 3 },
+    nn.add { { nn.maxpool2d(2), nn.dense(3) }, { nn.relu(), nn.flatten(), nn.dense(3) } } },
   { "meshes among other layers", { 1, 2, 2 }, nn.mzi_mesh { modes = 5, outputs = 3 }, nn.tanh(),
     nn.concat { nn.mzi_mesh { modes = 3, detect = "field" }, nn.dense(2) },
     nn.mzi_mesh { modes = 6, outputs = 4, detect = "field" }, nn.affine() },
@@ -255,21 +278,22 @@ describe("a plan", function()
     local plan = fashion():plan()
     assert.equal(4, #plan)
     assert.equal("conv2d 3×3 + relu + maxpool2d 2×2", plan[1].kernel)
-    assert.same({ 32, 5, 5 }, plan[2].shape)
+    assert.same({ 32, 4, 4 }, plan[2].shape)
     assert.equal(4640, plan[2].parameters)
     assert.equal(161, plan[2].first)
-    -- 10 × 10 of the 11 × 11 pixels are pooled; a relu and a comparison for each of them
-    assert.equal(10 * 10 * 32 * (2 * 16 * 9 + 2), plan[2].flop)
+    -- 10 × 10 of the 11 × 11 pixels are pooled, of which conv3 and its pool read 4 × 4 of 5 × 5; a
+    -- relu and a comparison for each pixel
+    assert.equal(8 * 8 * 32 * (2 * 16 * 9 + 2), plan[2].flop)
     assert.equal(2 * 32 * 10, plan[4].flop)
     assert.equal(14378, plan.parameters)
   end)
 
   it("gives values places that are free", function()
-    -- Of 784 + 2704 + 800 + 32 + 10 values, the first and third convolution share a place.
+    -- Of 784 + 1600 + 512 + 32 + 10 values, the first and third convolution share a place.
     local plan = fashion():plan()
     assert.equal(784 * 4, plan[1].offset)
     assert.equal(plan[1].offset, plan[3].offset)
-    assert.equal((784 + 2704 + 800) * 4, plan.arena)
+    assert.equal((784 + 1600 + 512) * 4, plan.arena)
   end)
 
   it("keeps what a later layer still reads", function()
@@ -284,8 +308,8 @@ describe("a plan", function()
   it("prints a line for each call", function()
     local text = tostring(fashion():plan())
     assert.is_truthy(text:find("conv2d 3×3 + relu + maxpool2d 2×2", 1, true))
-    assert.is_truthy(text:find("32×5×5", 1, true))
-    assert.is_truthy(text:find("MFLOP", 1, true))
+    assert.is_truthy(text:find("32×4×4", 1, true))
+    assert.is_truthy(text:find("kFLOP", 1, true))
     assert.equal(6, select(2, text:gsub("\n", "")))
   end)
 

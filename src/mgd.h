@@ -359,6 +359,8 @@ MGD_API void mgd_net_free(mgd_net *net);
 MGD_API mgd_dtype mgd_net_dtype(const mgd_net *net);
 MGD_API size_t mgd_net_num_parameters(const mgd_net *net);
 MGD_API size_t mgd_net_inputs(const mgd_net *net);
+/* Of the inputs, those that are read: later layers may drop rows and columns of an image. */
+MGD_API size_t mgd_net_inputs_read(const mgd_net *net);
 MGD_API size_t mgd_net_outputs(const mgd_net *net);
 
 /* What a network is compiled to: a list of kernel calls over one arena, in which activations take

@@ -217,13 +217,14 @@ static int net_gc(lua_State *L) {
     return 0;
 }
 
-/* sizes() → P, inputs, outputs */
+/* sizes() → P, inputs, outputs, inputs that are read */
 static int net_sizes(lua_State *L) {
     mgd_net *net = l_check_net(L, 1);
     lua_pushinteger(L, (lua_Integer)mgd_net_num_parameters(net));
     lua_pushinteger(L, (lua_Integer)mgd_net_inputs(net));
     lua_pushinteger(L, (lua_Integer)mgd_net_outputs(net));
-    return 3;
+    lua_pushinteger(L, (lua_Integer)mgd_net_inputs_read(net));
+    return 4;
 }
 
 static int net_theta(lua_State *L) {

@@ -94,6 +94,7 @@ static mgd_status source_of(const builder *b, size_t i, value **out) {
 static mgd_status push_vertex(const builder *b, mgd_vertex *vertex, value *out) {
     mgd_net *net = b->net;
     vertex->layer = b->at;
+    vertex->whole = vertex->out.features;
     vertex->first = net->num_parameters;
     net->num_parameters += vertex->count;
     net->vertices[net->num_vertices++] = *vertex;
@@ -114,15 +115,15 @@ static mgd_status join(const builder *b, value *out) {
     for (size_t i = 1; i < layer->num_sources; i++) {
         MGD_TRY(source_of(b, i, &next));
         size_t steps;
-        mgd_extent other = step_of(layer, &next->extent, &steps);
         mgd_vertex vertex = {
             .kind = layer->kind, .num_sources = 2, .source = {sum.vertex, next->vertex}};
         vertex.in = step_of(layer, &sum.extent, &vertex.steps);
+        vertex.other = step_of(layer, &next->extent, &steps);
         if (steps != vertex.steps)
             return mgd_layer_fail(&place, MGD_ERR_SHAPE,
                                   "its branches have %zu and %zu steps: expected as many",
                                   vertex.steps, steps);
-        MGD_TRY(mgd_layer_of(layer->kind)->join(&place, &vertex, &other));
+        MGD_TRY(mgd_layer_of(layer->kind)->join(&place, &vertex));
         MGD_TRY(push_vertex(b, &vertex, &sum));
     }
     *out = sum;
@@ -192,5 +193,5 @@ mgd_status mgd_graph_build(mgd_context *ctx, mgd_net *net, size_t num_layers,
     builder b = {.ctx = ctx, .net = net, .layers = layers, .values = values};
     mgd_status status = add_layers(&b, num_layers);
     mgd_free(values);
-    return status;
+    return status == MGD_OK ? mgd_graph_crop(ctx, net) : status;
 }

@@ -22,6 +22,7 @@ typedef struct {
 struct mgd_layer_type {
     const char *name;
     bool featurewise; /* acts on every feature by itself: on all steps alike, and in place */
+    bool pixelwise;   /* acts on every pixel of an image by itself, as featurewise layers do, too */
     bool recurrent;   /* runs through a sequence, with a state */
     bool linear;      /* outputs are sums of parameters times inputs, and of parameters */
 
@@ -30,8 +31,12 @@ struct mgd_layer_type {
     mgd_status (*shape)(const mgd_layer_place *place, mgd_vertex *vertex);
     /* Layers that compute nothing give their input in another shape, and leave no vertex. */
     mgd_status (*view)(const mgd_layer_place *place, const mgd_extent *in, mgd_extent *out);
-    /* Layers that take several values do it pair by pair: vertex->in, and `other`. */
-    mgd_status (*join)(const mgd_layer_place *place, mgd_vertex *vertex, const mgd_extent *other);
+    /* Layers that take several values do it pair by pair: vertex->in and vertex->other. */
+    mgd_status (*join)(const mgd_layer_place *place, mgd_vertex *vertex);
+
+    /* NULL, or how many rows (side 0) or columns (1) of an image windows read, from the first on,
+     * for so many of its output; it may say more than there are. */
+    size_t (*reads)(const mgd_vertex *vertex, size_t side, size_t outputs);
 
     /* Initial parameters (vertex->count) by a scheme that looks at fans; of layers that have any.
      */

@@ -18,5 +18,9 @@ static double flop(const mgd_op *op) {
     return 2 * (double)op->out.features;
 }
 
-const mgd_layer_type mgd_layer_affine = {
-    .name = "affine", .linear = true, .shape = shape, .draw = draw, .flop = flop};
+const mgd_layer_type mgd_layer_affine = {.name = "affine",
+                                         .pixelwise = true,
+                                         .linear = true,
+                                         .shape = shape,
+                                         .draw = draw,
+                                         .flop = flop};

@@ -74,6 +74,12 @@ static double pixels_along(const mgd_vertex *vertex, size_t side, size_t out) {
     return sum;
 }
 
+/* As far as the last window goes; not less than a pixel, where windows see nothing but padding. */
+static size_t reads(const mgd_vertex *vertex, size_t side, size_t outputs) {
+    size_t end = (outputs - 1) * vertex->stride[side] + vertex->kernel[side];
+    return end > vertex->padding[side] ? end - vertex->padding[side] : 1;
+}
+
 static void detail(const mgd_vertex *vertex, char *buffer, size_t capacity) {
     snprintf(buffer, capacity, " %zu×%zu", vertex->kernel[0], vertex->kernel[1]);
 }
@@ -111,6 +117,7 @@ static size_t conv_nodes(const mgd_op *op) {
 const mgd_layer_type mgd_layer_conv2d = {.name = "conv2d",
                                          .linear = true,
                                          .shape = conv_shape,
+                                         .reads = reads,
                                          .draw = conv_draw,
                                          .flop = conv_flop,
                                          .nodes = conv_nodes,
@@ -130,6 +137,6 @@ static double pool_flop(const mgd_op *op) {
 }
 
 const mgd_layer_type mgd_layer_maxpool2d = {
-    .name = "maxpool2d", .shape = pool_shape, .flop = pool_flop, .detail = detail};
+    .name = "maxpool2d", .shape = pool_shape, .reads = reads, .flop = pool_flop, .detail = detail};
 const mgd_layer_type mgd_layer_avgpool2d = {
-    .name = "avgpool2d", .shape = pool_shape, .flop = pool_flop, .detail = detail};
+    .name = "avgpool2d", .shape = pool_shape, .reads = reads, .flop = pool_flop, .detail = detail};

@@ -42,7 +42,7 @@ static mgd_status check_input(mgd_context *ctx, size_t ndim, const size_t *shape
 static mgd_status build(mgd_context *ctx, mgd_net *net, size_t input_ndim,
                         const size_t *input_shape, size_t num_layers, const mgd_layer *layers) {
     MGD_TRY(check_input(ctx, input_ndim, input_shape, &net->input));
-    net->inputs = net->input.features;
+    net->inputs = net->read = net->input.features;
     MGD_TRY(mgd_graph_build(ctx, net, num_layers, layers));
     MGD_TRY(mgd_plan_open(ctx, net, MGD_PLAN_FORWARD, &net->plan));
     MGD_TRY(mgd_plan_open(ctx, net, MGD_PLAN_REFERENCE, &net->reference));
@@ -99,6 +99,10 @@ size_t mgd_net_num_parameters(const mgd_net *net) {
 
 size_t mgd_net_inputs(const mgd_net *net) {
     return net->inputs;
+}
+
+size_t mgd_net_inputs_read(const mgd_net *net) {
+    return net->read;
 }
 
 size_t mgd_net_outputs(const mgd_net *net) {

@@ -19,8 +19,10 @@ typedef struct {
 /* A layer with its place in the graph, and its shapes and parameters worked out. */
 typedef struct {
     mgd_layer_kind kind;
-    size_t layer;                            /* which of the layers asked for it is of, from 0 */
-    mgd_extent in, out;                      /* conv2d and pools: (C, height, width) */
+    size_t layer;       /* which of the layers asked for it is of, from 0 */
+    mgd_extent in, out; /* conv2d and pools: (C, height, width) */
+    mgd_extent other;   /* of joins: of the second value */
+    size_t whole;       /* features of out before what no one reads was cut off, see crop.c */
     size_t kernel[2], stride[2], padding[2]; /* conv2d and pools */
     size_t modes;                            /* mzi_mesh */
     mgd_detect detect;                       /* mzi_mesh */
@@ -147,6 +149,7 @@ struct mgd_net {
     size_t num_vertices;
     mgd_vertex *vertices; /* vertex i gives value i + 1; the last one gives the output */
     size_t num_parameters, inputs, outputs;
+    size_t read; /* of the inputs, those on which outputs depend as far as crop.c knows */
     mgd_extent output;
     mgd_plan plan;      /* forward */
     mgd_plan reference; /* for back-propagation */
@@ -156,6 +159,9 @@ struct mgd_net {
 /* Layers into vertices: shapes worked out, everything checked. */
 mgd_status mgd_graph_build(mgd_context *ctx, mgd_net *net, size_t num_layers,
                            const mgd_layer *layers);
+
+/* Cuts off the edges of images on which no output depends. */
+mgd_status mgd_graph_crop(mgd_context *ctx, mgd_net *net);
 
 typedef enum {
     MGD_PLAN_FORWARD,   /* as few calls as possible */
@@ -178,7 +184,7 @@ void mgd_op_backward(const mgd_net *net, const mgd_op *op, const void *theta, co
 double mgd_op_flop(const mgd_op *op);
 
 /* Nodes of an op: the outputs of a dense layer, the pixels (height × width × O) of a convolution as
- * far as a pool that has joined it looks at them; 0 for other layers. */
+ * far as later layers look at them; 0 for other layers. */
 size_t mgd_op_nodes(const mgd_op *op);
 /* Side 0, height, or 1, width, of a convolution's nodes. */
 static inline size_t mgd_op_node_side(const mgd_op *op, size_t side) {

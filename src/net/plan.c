@@ -113,9 +113,10 @@ static size_t lowest_gap(const resident *values, size_t count, size_t features) 
     return place;
 }
 
-/* Kernels that read and write element by element may write where they read. */
+/* Kernels that read and write element by element may write where they read, if that lies alike. */
 static bool works_in_place(const mgd_op *op) {
-    return mgd_layer_of(op->vertex.kind)->featurewise;
+    return mgd_layer_of(op->vertex.kind)->featurewise &&
+           op->vertex.in.features == op->vertex.out.features;
 }
 
 static void place_op(mgd_plan *plan, size_t index, size_t given, resident *values, size_t count) {
@@ -216,7 +217,7 @@ size_t mgd_net_tiles(const mgd_net *net, size_t most) {
 /* To the next step of the op. */
 static void next_step(mgd_op *op) {
     op->x[0] += op->vertex.in.features;
-    op->x[1] += op->vertex.out.features - op->vertex.in.features; /* concat */
+    op->x[1] += op->vertex.other.features;
     op->y += op->out.features;
 }
 
@@ -341,11 +342,13 @@ mgd_part_entry mgd_net_part(const mgd_net *net, size_t i) {
     const mgd_op *op = part_at(net, i);
     if (!op)
         return (mgd_part_entry){.kind = MGD_LAYER_IDENTITY};
+    size_t nodes = mgd_op_nodes(op);
     return (mgd_part_entry){.kind = op->vertex.kind,
                             .layer = op->vertex.layer,
                             .first = op->vertex.first,
                             .parameters = op->vertex.count,
-                            .nodes = mgd_op_nodes(op)};
+                            .nodes = nodes,
+                            .dead = nodes > 0 ? op->vertex.whole - nodes : 0};
 }
 
 /* ---- timing it ------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@ local core = require "mgd.core"
 local grid = require "mgd.text.grid"
 local layers = require "mgd.networks.layers"
 local naming = require "mgd.base.naming"
+local numbers = require "mgd.text.numbers"
 local options = require "mgd.base.options"
 local parts = require "mgd.networks.parts"
 local record = require "mgd.text.record"
@@ -105,14 +106,37 @@ function Network:gradient(x, y, cost, opts)
   return self.core:gradient(x, y, opt)
 end
 
---- `sequential 2 → dense(2) → sigmoid → …, P = 9, f32`
-function Network:__tostring()
+-- `network 2 → dense(2) → sigmoid → …, P = 9, f32`
+local function title(self)
   local texts = { table.concat(self.input, "×") }
   for _, layer in ipairs(self.layers) do
     texts[#texts + 1] = tostring(layer)
   end
   return ("network %s, P = %d, %s"):format(table.concat(texts, " → "), self.num_parameters,
     self.dtype)
+end
+
+-- What counts of inputs and of nodes, where later layers drop some.
+local function dropped(self)
+  local lines = {}
+  local function add(name, counting, all, what)
+    if counting < all then
+      local text = #lines == 0 and " count, the others are dropped by later layers" or ""
+      lines[#lines + 1] = ("  %s: %s of %s %s%s"):format(name, numbers.count(counting),
+        numbers.count(all), what, text)
+    end
+  end
+  add("input", self.inputs_read, self.inputs, "values")
+  for _, part in ipairs(self.part_list) do
+    add(part.name, part.nodes, part.nodes + part.dead, "nodes")
+  end
+  return lines
+end
+
+--- Its layers, and what of inputs and nodes later layers drop: the rows and columns of images that
+-- their windows leave over at the bottom and at the right.
+function Network:__tostring()
+  return table.concat({ title(self), (table.unpack or unpack)(dropped(self)) }, "\n")
 end
 
 --- The layers that have parameters, in the order of θ, which options call by name or by number. A
@@ -191,7 +215,7 @@ function Plan:__tostring()
   rows[#rows + 1] = { "in all", "", ("%d"):format(self.parameters), scaled(self.flop, FLOP),
     scaled(self.bytes, BYTES), scaled(self.arena, BYTES) }
   local lines = grid.lines(rows, { right = { false, true, true, true, true, true } })
-  return ("plan of %s\n%s"):format(tostring(self.net), table.concat(lines, "\n"))
+  return ("plan of %s\n%s"):format(title(self.net), table.concat(lines, "\n"))
 end
 
 --- Whether a value is a network.
@@ -203,7 +227,7 @@ local function new_network(input, list, dtype)
   local net = setmetatable({ input = input, layers = record.list(list), dtype = dtype }, Network)
   local flat, labels = layers.compile(list)
   net.core = core.net.new(dtype, input, flat)
-  net.num_parameters, net.inputs, net.outputs = net.core:sizes()
+  net.num_parameters, net.inputs, net.outputs, net.inputs_read = net.core:sizes()
   net.part_list = parts.make(flat, labels, net.core:parts())
   return net
 end
@@ -219,7 +243,8 @@ nn.SEQUENTIAL_SCHEMA = {
 --- Layers one after the other; nn.residual and nn.concat among them make it a graph.
 -- @tparam table opts layers in the array part; `input` (shape of one sample, required), `dtype`
 --   ("f32")
--- @treturn network with fields `num_parameters`, `inputs`, `outputs`, `dtype`, `layers`
+-- @treturn network with fields `num_parameters`, `inputs`, `inputs_read` (those that later layers
+--   do not drop), `outputs`, `dtype`, `layers`
 -- @usage local net = nn.sequential{input = {1, 7, 7}, nn.dense(4), nn.tanh(), nn.dense(4)}
 function nn.sequential(opts)
   local opt = options.check("nn.sequential", nn.SEQUENTIAL_SCHEMA, opts)
