@@ -130,6 +130,58 @@ describe("set:normalise", function()
     assert.same({ 1, 4, 4 }, images:normalise().normalisation.mean.shape)
   end)
 
+  it("takes the pixels of a channel together, where that is asked for", function()
+    local x = mgd.randn({ 20, 3, 4, 5 }, { seed = 1 })
+    for c = 1, 3 do
+      x[{ { 1, 20 }, c }] = x[{ { 1, 20 }, c }] * c + 10 * c
+    end
+    local set = mgd.data.from { x = x, y = mgd.zeros { 20, 1 } }:normalise { per = "channel" }
+    for c = 1, 3 do
+      local raw_pixels, pixels = x[{ { 1, 20 }, c }]:clone(), set.x[{ { 1, 20 }, c }]:clone()
+      assert.is_true(math.abs(set.normalisation.mean[c]:item() - raw_pixels:mean()) < 1e-12)
+      assert.is_true(math.abs(pixels:mean()) < 1e-12)
+      assert.is_true(math.abs((pixels ^ 2):mean() - 1) < 1e-12)
+    end
+    assert.equal(set:fingerprint(), mgd.data.from { x = set.normalisation:apply(x), y = set.y }
+      :fingerprint())
+    fails("per = \"channel\" is for samples of two dimensions or more, as images have: these have "
+      .. "the shape 3", raw.normalise, raw, { per = "channel" })
+  end)
+
+  it("counts what never changes, and says so", function()
+    local set = raw:normalise()
+    assert.equal(1, set.normalisation.constant)
+    assert.truthy(tostring(set):find("test 1, normalised per feature, 1 of 3 constant", 1, true))
+    assert.equal(0, mgd.data.xor():normalise().normalisation.constant)
+    assert.is_nil(raw.normalisation)
+  end)
+
+  it("treats new inputs by the same figures", function()
+    local set = raw:normalise()
+    assert.same(set.test.x:totable(), set.normalisation:apply(raw.test.x):totable())
+    local bytes = mgd.data.from { x = mgd.tensor({ { 0, 255 }, { 10, 5 } }, { dtype = "u8" }),
+      y = mgd.zeros { 2, 1 } }:normalise()
+    local new = bytes.normalisation:apply(mgd.tensor({ { 0, 255 } }, { dtype = "u8" }))
+    assert.equal("f32", new.dtype)
+    assert.same({ { -1, 1 } }, new:totable())
+    fails("normalisation:apply: expected a tensor (B, 3), got 2×2", function()
+      set.normalisation:apply(mgd.zeros { 2, 2 })
+    end)
+  end)
+
+  it("is made again when a run is resumed", function()
+    local path = os.tmpname()
+    finally(function() os.remove(path) end)
+    local set = mgd.data.parity { bits = 4 }:normalise { per = "set" }
+    local run = mgd.train { net = mgd.nn.mlp { 4, 1 }, data = set, eta = 0.1, init = {} }
+    run.core:advance(3)
+    run:save(path)
+    local again = mgd.resume(path)
+    run.core:advance(5)
+    again.core:advance(5)
+    assert.same(run:theta():totable(), again:theta():totable())
+  end)
+
   it("has a recipe where the set has one", function()
     local set = mgd.data.parity { bits = 3 }:split { test = 0.25 }:normalise()
     assert.equal(set:fingerprint(), mgd.data.restore(set.recipe):fingerprint())

@@ -3,9 +3,9 @@
 
 local core = require "mgd.core"
 local naming = require "mgd.base.naming"
+local normalisation = require "mgd.data.normalisation"
 local options = require "mgd.base.options"
 local record = require "mgd.text.record"
-local text = require "mgd.base.encoding"
 
 local M = {}
 
@@ -21,9 +21,7 @@ M.DTYPE = {
 local test_of = record.kind "mgd.data.test"
 local recipe_of = record.kind "mgd.data.recipe"
 
-local Dataset = naming.class("mgd.dataset", { "test", "recipe" })
-
-local ROUNDING = 1e-12 -- of the largest value: what deviates less is constant
+local Dataset = naming.class("mgd.dataset", { "test", "recipe", "normalisation" })
 
 local function contiguous(t)
   return core.data.is_contiguous(t) and t or t:clone()
@@ -45,7 +43,9 @@ function Dataset:__tostring()
     M.times(self.x.shape, 2),
     M.times(self.y.shape, 2)
   )
-  return self.test and string.format("%s, test %d", line, #self.test.x) or line
+  line = self.test and string.format("%s, test %d", line, #self.test.x) or line
+  return self.normalisation and ("%s, normalised %s"):format(line, tostring(self.normalisation))
+    or line
 end
 
 --- A 64-bit hash over types, shapes and values of x, y and the test set.
@@ -130,60 +130,28 @@ function Dataset:split(opts)
   return M.new(set)
 end
 
-local NORMALISE = {
-  { "per", type = "string", default = "feature", choices = { "feature", "set" },
-    doc = "A mean and a deviation for each feature, or one of each for all." },
-}
-
--- (x − mean)/std of a tensor, in its own type.
-local function scaled(x, mean, std)
-  local type_of = x.dtype
-  return ((x:to "f64" - mean) / std):to(type_of)
-end
-
 --- Inputs of mean 0 and standard deviation 1 over the training set; the test set goes by the same
 -- figures.
 --
 -- A feature that is constant over the training set becomes 0 there: its deviation counts as 1.
+-- Images of mgd.data are 0 … 1 before; bytes that mgd.data.from was given are 0 … 255.
 -- @tparam[opt] table opts
--- @tparam[opt="feature"] string opts.per  "feature": each by itself; "set": one mean and one
---   deviation
--- @treturn dataset with `normalisation`: {mean =, std =, per =}, tensors of a sample's shape, or
---   numbers; tensors of its own, f64 figures
+-- @tparam[opt="feature"] string opts.per  "feature": each by itself; "channel": those of a channel
+--   (the first dimension of a sample) together; "set": one mean and one deviation
+-- @treturn dataset tensors of its own, with `normalisation`: {mean =, std =, per =, constant = (how
+--   many never change), features = (of so many)}, tensors that go along with a sample, or numbers,
+--   f64; `set.normalisation:apply(x)` treats new inputs alike
+-- @raise on values whose square is no number any more
 -- @usage local set = mgd.data.from{x = x, y = y}:split{test = 0.2}:normalise()
 function Dataset:normalise(opts)
-  local opt = options.check("normalise", NORMALISE, opts)
-  local x = self.x:to "f64"
-  local n, shape = x.shape[1], x.shape
-  local size = x.size / n
-  local flat = opt.per == "feature" and x:reshape { n, size } or x:reshape { x.size, 1 }
-  local mean = flat:mean(1)
-  local centred = flat - mean
-  local std = (centred * centred):mean(1):sqrt():totable()
-  local largest = flat:abs():max(1):totable()
-  for i, value in ipairs(std) do
-    if value ~= value or value == math.huge then
-      options.fail("normalise", "feature %d reaches %s, whose square is no number any more: "
-        .. "expected smaller values", i, text.number(largest[i]))
-    end
-    std[i] = value > ROUNDING * largest[i] and value or 1
-  end
-  std = core.tensor.tensor(std, { dtype = "f64" })
-  if opt.per == "set" then
-    mean, std = mean[1], std[1]
-  else
-    local sample = {}
-    for i = 2, #shape do
-      sample[i - 1] = shape[i]
-    end
-    mean, std = mean:reshape(sample), std:reshape(sample)
-  end
+  local opt = options.check("normalise", normalisation.SCHEMA, opts)
+  local figures = normalisation.of(self.x, opt.per)
   return M.new {
     name = self.name,
-    x = scaled(self.x, mean, std),
+    x = figures:apply(self.x),
     y = self.y,
-    test = self.test and { x = scaled(self.test.x, mean, std), y = self.test.y },
-    normalisation = { mean = mean, std = std, per = opt.per },
+    test = self.test and { x = figures:apply(self.test.x), y = self.test.y },
+    normalisation = figures,
     recipe = self.recipe
       and recipe_of { name = "normalised", options = { of = self.recipe, per = opt.per } },
   }
