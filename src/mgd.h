@@ -309,8 +309,9 @@ typedef enum {
     MGD_LAYER_MZI_MESH,  /* a unitary of Mach-Zehnder interferometers, and detectors */
     MGD_LAYER_ELMAN,     /* h_t = act(Wx·x_t + Wh·h_{t−1} + b) along a sequence, h_0 = 0 */
     MGD_LAYER_SSM,       /* s_t = A·s_{t−1} + B·u_t, s_0 = 0 */
+    MGD_LAYER_CENTRE,    /* y = x − μ, one for each channel */
 } mgd_layer_kind;
-#define MGD_LAYER_COUNT 16
+#define MGD_LAYER_COUNT 17
 
 /* What a mesh's detectors give of the field E of a mode: |E|², or Re(e^iα·E), α a parameter. */
 typedef enum { MGD_DETECT_INTENSITY, MGD_DETECT_FIELD } mgd_detect;
@@ -345,7 +346,7 @@ MGD_API const char *mgd_detect_name(unsigned detect);
  * take any shape, flattened; conv2d and pools take (C, H, W). Windows start every `stride` pixels
  * and lie within the padded image. Flat parameter layout θ (P), layer by layer: of dense the
  * weights (O × I, row-major), of conv2d (O × C × kernel height × kernel width), then the biases
- * (O); of affine the scales, then the shifts; of mzi_mesh θ and φ of its N(N − 1)/2
+ * (O); of affine the scales, then the shifts; of centre μ; of mzi_mesh θ and φ of its N(N − 1)/2
  * interferometers, column by column from top to bottom, then, where it detects fields, the phases α
  * (K). A mesh takes at most N features, the real amplitudes of its first modes.
  *
@@ -362,6 +363,10 @@ MGD_API size_t mgd_net_inputs(const mgd_net *net);
 /* Of the inputs, those that are read: later layers may drop rows and columns of an image. */
 MGD_API size_t mgd_net_inputs_read(const mgd_net *net);
 MGD_API size_t mgd_net_outputs(const mgd_net *net);
+
+/* Sets μ of every centre layer to the mean of what reaches it, over the samples of x (B, …), pixels
+ * and steps; layer after layer, so that later ones see what earlier ones give. */
+MGD_API mgd_status mgd_net_centre(mgd_context *ctx, mgd_net *net, const mgd_tensor *x);
 
 /* What a network is compiled to: a list of kernel calls over one arena, in which activations take
  * the place of those that are not needed any more. Figures are for one sample. */

@@ -116,6 +116,15 @@ function plain.affine(_, image, theta)
   return { image[1], image[2], image[3], values }
 end
 
+function plain.centre(_, image, theta)
+  local values, each = {}, #image[4] / image[1]
+  for i, value in ipairs(image[4]) do
+    values[i] = value - theta[theta.at + math.floor((i - 1) / each) + 1]
+  end
+  theta.at = theta.at + image[1]
+  return { image[1], image[2], image[3], values }
+end
+
 function plain.mzi_mesh(layer, image, theta)
   return { layer.outputs, 1, 1, mesh.detect(layer, image[4], theta) }
 end

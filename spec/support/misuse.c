@@ -120,7 +120,8 @@ static void networks(void) {
     argument("network without a shape",
              mgd_net_new(&ctx, MGD_F32, 1, NULL, 1, &(mgd_layer){0}, &out));
     argument("network without layers", mgd_net_new(&ctx, MGD_F32, 1, one, 1, NULL, &out));
-    argument("unknown layer", network((mgd_layer){.kind = (mgd_layer_kind)16}, 1, one));
+    argument("unknown layer",
+             network((mgd_layer){.kind = (mgd_layer_kind)MGD_LAYER_COUNT}, 1, one));
     argument("layer without sources",
              network((mgd_layer){.kind = MGD_LAYER_ADD, .num_sources = 2}, 1, one));
     argument("unknown detection", network((mgd_layer){.kind = MGD_LAYER_MZI_MESH,

@@ -253,6 +253,13 @@ static int net_init(lua_State *L) {
     return 0;
 }
 
+static int net_centre(lua_State *L) {
+    mgd_context ctx = {0};
+    mgd_net *net = l_check_net(L, 1);
+    l_check(L, mgd_net_centre(&ctx, net, l_check_tensor(L, 2, "centre: x")), &ctx);
+    return 0;
+}
+
 static int net_forward(lua_State *L) {
     mgd_context ctx = {0};
     mgd_net *net = l_check_net(L, 1);
@@ -285,6 +292,7 @@ static const luaL_Reg methods[] = {
     {"theta", net_theta},
     {"set_theta", net_set_theta},
     {"init", net_init},
+    {"centre", net_centre},
     {"forward", net_forward},
     {"gradient", net_gradient},
     {"plan", net_plan},

@@ -96,7 +96,7 @@ static void average(void *a, const void *b, size_t n) {
 
 extern const mgd_layer_kernels NET_KERNEL(dense), NET_KERNEL(activation), NET_KERNEL(conv2d),
     NET_KERNEL(maxpool2d), NET_KERNEL(avgpool2d), NET_KERNEL(affine), NET_KERNEL(add),
-    NET_KERNEL(concat), NET_KERNEL(mzi_mesh), NET_KERNEL(recurrent);
+    NET_KERNEL(concat), NET_KERNEL(mzi_mesh), NET_KERNEL(recurrent), NET_KERNEL(centre);
 
 static const mgd_layer_kernels *const layers[MGD_LAYER_COUNT] = {
     [MGD_LAYER_DENSE] = &NET_KERNEL(dense),         [MGD_LAYER_SIGMOID] = &NET_KERNEL(activation),
@@ -106,6 +106,7 @@ static const mgd_layer_kernels *const layers[MGD_LAYER_COUNT] = {
     [MGD_LAYER_AFFINE] = &NET_KERNEL(affine),       [MGD_LAYER_ADD] = &NET_KERNEL(add),
     [MGD_LAYER_CONCAT] = &NET_KERNEL(concat),       [MGD_LAYER_MZI_MESH] = &NET_KERNEL(mzi_mesh),
     [MGD_LAYER_ELMAN] = &NET_KERNEL(recurrent),     [MGD_LAYER_SSM] = &NET_KERNEL(recurrent),
+    [MGD_LAYER_CENTRE] = &NET_KERNEL(centre),
 };
 
 extern const mgd_net_kernels MGD_KERNEL_TABLE(net);

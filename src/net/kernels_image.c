@@ -1,4 +1,4 @@
-/* Pools that no convolution took in, and scale and shift of channels. */
+/* Pools that no convolution took in, and what acts on channels: scale and shift, and centring. */
 
 #include "kernels.h"
 
@@ -156,9 +156,46 @@ static void affine_backward(const mgd_op *op, const void *thetas, const void *ar
     }
 }
 
+/* ---- centre ---------------------------------------------------------------------------------- */
+
+INLINE void centre(const mgd_op *op, const real *theta, real *arena, size_t width,
+                   const bool private) {
+    const size_t channels = op->vertex.in.size[0], each = op->vertex.in.features / channels;
+    const real *x = arena + op->x[0] * width;
+    real *y = arena + op->y * width;
+    for (size_t i = 0; i < op->vertex.in.features; i++)
+        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+            vec mean = private ? load(theta + i / each * width + lane) : splat(theta[i / each]);
+            store(y + i * width + lane, load(x + i * width + lane) - mean);
+        }
+    NET_KERNEL(activate)(op->activation, y, op->out.features * width);
+}
+
+static void centre_shared(const mgd_op *op, const void *theta, void *arena, size_t width) {
+    centre(op, theta, arena, width, false);
+}
+
+static void centre_private(const mgd_op *op, const void *theta, void *arena, size_t width) {
+    centre(op, theta, arena, width, true);
+}
+
+static void centre_backward(const mgd_op *op, const void *theta, const void *arena, void *deltas,
+                            double *gradient, size_t width) {
+    (void)theta;
+    const size_t channels = op->vertex.in.size[0], n = op->out.features * width;
+    const size_t each = n / channels;
+    real *delta = (real *)deltas + op->y * width;
+    NET_KERNEL(activate_backward)(op->activation, (const real *)arena + op->y * width, delta, n);
+    for (size_t channel = 0; channel < channels; channel++)
+        gradient[channel] -= (double)sum_lanes(delta + channel * each, each);
+    add_to((real *)deltas + op->x[0] * width, delta, n);
+}
+
 const mgd_layer_kernels NET_KERNEL(maxpool2d) = {.forward = {maxpool, maxpool},
                                                  .backward = maxpool_backward};
 const mgd_layer_kernels NET_KERNEL(avgpool2d) = {.forward = {avgpool, avgpool},
                                                  .backward = avgpool_backward};
 const mgd_layer_kernels NET_KERNEL(affine) = {.forward = {affine_shared, affine_private},
                                               .backward = affine_backward};
+const mgd_layer_kernels NET_KERNEL(centre) = {.forward = {centre_shared, centre_private},
+                                              .backward = centre_backward};

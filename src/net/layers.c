@@ -6,7 +6,7 @@ extern const mgd_layer_type mgd_layer_dense, mgd_layer_conv2d, mgd_layer_maxpool
     mgd_layer_avgpool2d, mgd_layer_affine, mgd_layer_mzi_mesh, mgd_layer_elman, mgd_layer_ssm;
 extern const mgd_layer_type mgd_layer_identity, mgd_layer_sigmoid, mgd_layer_tanh, mgd_layer_relu,
     mgd_layer_softplus;
-extern const mgd_layer_type mgd_layer_reshape, mgd_layer_add, mgd_layer_concat;
+extern const mgd_layer_type mgd_layer_reshape, mgd_layer_add, mgd_layer_concat, mgd_layer_centre;
 
 static const mgd_layer_type *const rows[MGD_LAYER_COUNT] = {
     [MGD_LAYER_DENSE] = &mgd_layer_dense,         [MGD_LAYER_IDENTITY] = &mgd_layer_identity,
@@ -17,6 +17,7 @@ static const mgd_layer_type *const rows[MGD_LAYER_COUNT] = {
     [MGD_LAYER_RESHAPE] = &mgd_layer_reshape,     [MGD_LAYER_ADD] = &mgd_layer_add,
     [MGD_LAYER_CONCAT] = &mgd_layer_concat,       [MGD_LAYER_MZI_MESH] = &mgd_layer_mzi_mesh,
     [MGD_LAYER_ELMAN] = &mgd_layer_elman,         [MGD_LAYER_SSM] = &mgd_layer_ssm,
+    [MGD_LAYER_CENTRE] = &mgd_layer_centre,
 };
 
 const mgd_layer_type *mgd_layer_of(mgd_layer_kind kind) {

@@ -247,6 +247,9 @@ mgd_status mgd_net_check_input(mgd_context *ctx, const mgd_net *net, const char 
 mgd_status mgd_net_samples_open(mgd_context *ctx, const mgd_net *net, const mgd_tensor *x,
                                 const mgd_tensor *y, const mgd_cost *cost, mgd_samples *out);
 
+/* Samples as rows in that precision: a view of the tensor where it has them, else converted. */
+mgd_status mgd_net_rows(mgd_context *ctx, mgd_dtype dtype, const mgd_tensor *t, mgd_tensor **out);
+
 /* Room for the outputs of so many samples: (N, O), or (N, T, O). */
 mgd_status mgd_net_outputs_new(mgd_context *ctx, const mgd_net *net, size_t samples,
                                mgd_tensor **out);

@@ -13,8 +13,7 @@
 /* ---- samples --------------------------------------------------------------------------------- */
 
 /* A (N × F) tensor of `dtype`: the tensor itself when it can be used as it lies. */
-static mgd_status as_rows(mgd_context *ctx, mgd_dtype dtype, const mgd_tensor *t,
-                          mgd_tensor **out) {
+mgd_status mgd_net_rows(mgd_context *ctx, mgd_dtype dtype, const mgd_tensor *t, mgd_tensor **out) {
     if (mgd_tensor_dtype(t) == dtype && mgd_tensor_contiguous(t))
         return mgd_tensor_view(ctx, t, out);
     return mgd_tensor_convert(ctx, t, dtype, out);
@@ -37,8 +36,8 @@ mgd_status mgd_samples_open(mgd_context *ctx, mgd_dtype dtype, const mgd_tensor 
                            .targets = mgd_tensor_size(y) / n,
                            .steps = ndim == 3 ? mgd_tensor_shape(y)[1] : 1,
                            .columns = mgd_tensor_shape(y)[ndim - 1]};
-    MGD_TRY(as_rows(ctx, dtype, x, &samples.x));
-    mgd_status status = as_rows(ctx, dtype, y, &samples.y);
+    MGD_TRY(mgd_net_rows(ctx, dtype, x, &samples.x));
+    mgd_status status = mgd_net_rows(ctx, dtype, y, &samples.y);
     if (status != MGD_OK) {
         mgd_tensor_free(samples.x);
         return status;
@@ -217,7 +216,7 @@ mgd_status mgd_net_forward_at(mgd_context *ctx, const mgd_net *net, const void *
     MGD_TRY(mgd_net_check_input(ctx, net, "forward", x));
     size_t n = mgd_tensor_shape(x)[0];
     mgd_tensor *rows, *y;
-    MGD_TRY(as_rows(ctx, net->dtype, x, &rows));
+    MGD_TRY(mgd_net_rows(ctx, net->dtype, x, &rows));
     mgd_status status = mgd_net_outputs_new(ctx, net, n, &y);
     if (status == MGD_OK) {
         status = forward_rows(ctx, net, theta, rows, n, y);

@@ -164,6 +164,18 @@ function make.affine(...)
   return layer { kind = "affine" }
 end
 
+--- Centring: y = x − μ, a constant for each channel (of an image) or feature, as affine has a
+-- shift. μ is 0 under every scheme; `net:centre` sets it to the mean of what reaches the layer, and
+-- `net:fold` puts it into the biases behind. Layers that learn by perturbation do so better from
+-- inputs whose mean is 0.
+-- @treturn layer
+-- @usage nn.sequential{input = {1, 28, 28}, nn.conv2d{16, kernel = 3}, nn.relu(), nn.centre(),
+--   nn.dense(10)}
+function make.centre(...)
+  no_more("nn.centre", "nn.centre()", ...)
+  return layer { kind = "centre" }
+end
+
 local MESH = {
   { "modes", type = "integer", required = true, min = 2, max = 64, doc = "Waveguides, N." },
   { "outputs", type = "integer", min = 1, doc = "Detected modes K, the first; N." },

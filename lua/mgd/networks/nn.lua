@@ -8,6 +8,7 @@
 -- @module mgd.networks.nn
 
 local core = require "mgd.core"
+local fold = require "mgd.networks.fold"
 local grid = require "mgd.text.grid"
 local layers = require "mgd.networks.layers"
 local naming = require "mgd.base.naming"
@@ -223,7 +224,31 @@ function nn.is_network(value)
   return type(value) == "table" and getmetatable(value) == Network
 end
 
-local function new_network(input, list, dtype)
+local new_network
+
+--- Set what every `nn.centre` subtracts to the mean of what reaches it, over samples, pixels and
+-- steps; layer after layer, so that later ones see what earlier ones give.
+-- @tparam tensor x inputs (B, …), such as a data set's x
+-- @treturn network itself
+-- @raise where no layer centres, and on values that are not finite
+-- @usage net:init{scheme = "he_normal"}:centre(set.x)
+function Network:centre(x)
+  self.core:centre(x)
+  return self
+end
+
+--- The network without its `nn.centre` layers: what they subtract is in the biases of the layer
+-- behind each, b − W·μ, so that a chip needs nothing for it. Outputs are the same up to rounding.
+-- That layer is dense, affine, or a conv2d without padding; pools and a flatten may stand between.
+-- @treturn network a new one
+-- @raise where another layer stands behind one that centres, or none
+-- @usage local chip = mgd.chip{net = net:fold(), weights = mgd.hw.levels{bits = 6}}
+function Network:fold()
+  local list, theta = fold.layers(self)
+  return new_network(self.input, list, self.dtype):set_theta(theta)
+end
+
+function new_network(input, list, dtype)
   local net = setmetatable({ input = input, layers = record.list(list), dtype = dtype }, Network)
   local flat, labels = layers.compile(list)
   net.core = core.net.new(dtype, input, flat)
