@@ -998,6 +998,13 @@ MGD_API size_t mgd_run_replicas(const mgd_run *run);
 /* Units that replicas are kept in, and how many of them the last steps advanced. */
 MGD_API size_t mgd_run_units(const mgd_run *run, size_t *active);
 
+/* θ of all replicas becomes this: (P), the same for all, or (R, P); any float type. As where a run
+ * begins it is there at once, with no law of writing, and the devices, paths and lines of a
+ * simulated chip are as at a start; what they have been through (writes, age) stays. G, the window,
+ * moments, the last costs and the average begin anew, and so do replicas that had diverged; what
+ * stops and counts steps goes on. Not for a run that is recorded. */
+MGD_API mgd_status mgd_run_set_theta(mgd_context *ctx, mgd_run *run, const mgd_tensor *theta);
+
 /* Stops replica index r (0-based) where it stands: nothing of it changes any more. */
 MGD_API void mgd_run_stop(mgd_run *run, size_t r);
 /* From now on a replica diverges, too, at a step whose |C| exceeds `factor` (> 1) times the largest
@@ -1025,9 +1032,9 @@ MGD_API mgd_status mgd_run_keep_gradient(mgd_context *ctx, mgd_run *run);
 MGD_API mgd_status mgd_run_predict(mgd_context *ctx, mgd_run *run, const mgd_tensor *x,
                                    uint64_t draw, mgd_tensor **out);
 
-/* Whether mgd_run_predict, mgd_run_theta and mgd_run_evaluate see the average of θ from now on, read
- * as θ is, instead of θ. Before the first write that counts it is θ; that of a replica that has
- * diverged means nothing. An error where the run keeps none. */
+/* Whether mgd_run_predict, mgd_run_theta and mgd_run_evaluate see the average of θ from now on,
+ * read as θ is, instead of θ. Before the first write that counts it is θ; that of a replica that
+ * has diverged means nothing. An error where the run keeps none. */
 MGD_API mgd_status mgd_run_show_average(mgd_context *ctx, mgd_run *run, bool average);
 
 /* Copies of θ, (P) for one replica, (R, P) for an ensemble; and of G of the last window: zeros

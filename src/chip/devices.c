@@ -197,12 +197,21 @@ static mgd_status draw_part(void *arg, part *p) {
     if (!part_acts(p))
         return MGD_OK;
     char *coefs = s->coefs + d->unit * s->coef_bytes + p->coef;
-    char *states = s->states + d->unit * s->state_bytes + p->state;
     mgd_hw_frame f = draw_frame(d, p);
     if (p->kind == ON_FEATURES && !s->replicas)
         draw_row(d, p, coefs);
     else
         mgd_hw_chain_draw(&p->chain, &f, coefs);
+    return MGD_OK;
+}
+
+static mgd_status start_part(void *arg, part *p) {
+    const drawing *d = arg;
+    simulated *s = d->s;
+    if (!part_acts(p))
+        return MGD_OK;
+    char *states = s->states + d->unit * s->state_bytes + p->state;
+    mgd_hw_frame f = draw_frame(d, p);
     size_t copy_bytes = p->chain.num_states * state_size(s, p) * mgd_dtype_size(p->chain.dtype);
     for (size_t copy = 0; copy < p->copies; copy++) {
         if (p->kind == ON_FEATURES) {
@@ -216,6 +225,18 @@ static mgd_status draw_part(void *arg, part *p) {
         mgd_hw_chain_start(&p->chain, &f, states + copy * copy_bytes);
     }
     return MGD_OK;
+}
+
+/* What writing keeps of a unit, as before any; but for how often it has. */
+static void start_writer(const drawing *d) {
+    const simulated *s = d->s;
+    mgd_hw_frame f = mgd_simulated_parameters(s, NULL, d->unit, d->replica, 0);
+    void *kept[MGD_HW_KEPT];
+    mgd_simulated_kept(s, d->unit, kept);
+    for (size_t i = 0; i < MGD_HW_KEPT; i++)
+        if (kept[i] && i != MGD_HW_WRITES)
+            memset(kept[i], 0, s->rows * s->row_width * s->real);
+    mgd_hw_writer_start(&s->writer, s->hw, &f, kept);
 }
 
 static mgd_status close_part(void *arg, part *p) {
@@ -248,17 +269,32 @@ static mgd_status draw_units(mgd_context *ctx, simulated *s, const mgd_task_spec
         d.unit = unit;
         d.replica = s->number + unit * s->seats;
         mgd_simulated_each_part(s, draw_part, &d);
+        mgd_simulated_each_part(s, start_part, &d);
         mgd_hw_frame f = mgd_simulated_parameters(s, NULL, unit, d.replica, 0);
-        void *kept[MGD_HW_KEPT];
-        mgd_simulated_kept(s, unit, kept);
         mgd_hw_writer_draw(&s->writer, s->hw, s->real, &f,
                            s->coefs + unit * s->coef_bytes + s->law);
-        mgd_hw_writer_start(&s->writer, s->hw, &f, kept);
+        start_writer(&d);
         status = mgd_interrupt_answer(ctx);
     }
     mgd_free(d.row);
     mgd_free(d.place);
     return status;
+}
+
+void mgd_simulated_begin(mgd_session *session, uint64_t step) {
+    simulated *s = (simulated *)session;
+    drawing d = {.s = s, .place = s->workers[0].copy};
+    for (size_t unit = 0; unit < s->units; unit++) {
+        d.unit = unit;
+        d.replica = s->number + unit * s->seats;
+        mgd_simulated_each_part(s, start_part, &d);
+        start_writer(&d);
+    }
+    for (size_t seat = 0; seat < s->units * s->seats; seat++) {
+        s->from[seat] = step;
+        s->stood[seat] = s->stood[seat] == UINT64_MAX ? UINT64_MAX : step;
+        s->last[seat] = 0;
+    }
 }
 
 /* ---- states as numbers ----------------------------------------------------------------------- */

@@ -211,6 +211,7 @@ void mgd_simulated_devices_close(simulated *s);
 void mgd_simulated_swap(mgd_session *session, size_t a, size_t b);
 void mgd_simulated_stop(mgd_session *session, size_t seat, uint64_t step);
 void mgd_simulated_go_on(mgd_session *session, size_t seat, uint64_t step);
+void mgd_simulated_begin(mgd_session *session, uint64_t step);
 void mgd_simulated_state_get(const mgd_session *session, size_t seat, double *states);
 bool mgd_simulated_state_fits(const mgd_session *session, size_t seat, const double *states);
 void mgd_simulated_state_set(mgd_session *session, size_t seat, const double *states);

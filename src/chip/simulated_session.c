@@ -105,6 +105,7 @@ mgd_status mgd_simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_s
                                .swap = mgd_simulated_swap,
                                .stop = mgd_simulated_stop,
                                .go_on = mgd_simulated_go_on,
+                               .begin = mgd_simulated_begin,
                                .state_get = mgd_simulated_state_get,
                                .state_fits = mgd_simulated_state_fits,
                                .state_set = mgd_simulated_state_set,

@@ -273,6 +273,15 @@ static mgd_status read_theta(mgd_context *ctx, mgd_session *session, size_t unit
     return status == MGD_OK ? MGD_OK : fail(ctx, device, status);
 }
 
+/* The chips get θ again, where they keep it, and samples with it. */
+static void begin(mgd_session *session, uint64_t step) {
+    mgd_wired *s = (mgd_wired *)session;
+    (void)step;
+    for (size_t k = 0; k < s->chip->count; k++)
+        if (s->chip->devices[k].user == s)
+            mgd_device_unknown(&s->chip->devices[k]);
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static void close_session(mgd_session *session) {
@@ -414,6 +423,7 @@ mgd_status mgd_wired_open(mgd_context *ctx, mgd_instrument *instrument, const mg
                                .predict = predict,
                                .gradient = gradient,
                                .write = writes ? write : NULL,
+                               .begin = begin,
                                .teach = d->integrates ? teach : NULL,
                                .read = d->integrates ? read_theta : NULL,
                                .close = close_session};

@@ -471,6 +471,15 @@ static int run_theta(lua_State *L) {
     return 1;
 }
 
+/* set_theta(tensor) */
+static int run_set_theta(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    const mgd_tensor *theta = l_check_tensor(L, 2, "run:set_theta");
+    l_check(L, mgd_run_set_theta(&ctx, box->run, theta), &ctx);
+    return 0;
+}
+
 static int run_gradient(lua_State *L) {
     mgd_context ctx = {0};
     l_run *box = check_run(L);
@@ -605,6 +614,7 @@ static const luaL_Reg methods[] = {
     {"evaluations", run_evaluations},
     {"counters", run_counters},
     {"theta", run_theta},
+    {"set_theta", run_set_theta},
     {"gradient", run_gradient},
     {"keep_gradient", run_keep_gradient},
     {"steps_done", run_steps_done},

@@ -10,6 +10,7 @@
 #include "engines.h"
 
 #include <math.h>
+#include <string.h>
 
 /* A first window of few samples may happen to be answered right. Its costs say nothing of what is
  * usual then, and count as this share of what an answer of zeros costs in the mean. */
@@ -36,6 +37,16 @@ void mgd_divergence_reset(mgd_run *run) {
         if ((double)run->state.done[seat / run->layout.lanes] >= run->watch.first_window)
             set_limit(run, seat);
     }
+}
+
+void mgd_divergence_forget(mgd_run *run) {
+    for (size_t seat = 0; seat < mgd_run_seats(run); seat++) {
+        run->state.diverged[seat] = NAN;
+        run->state.fatal[seat] = 0;
+        run->state.finite[seat] = 1;
+    }
+    memset(run->state.news, 0, run->layout.units);
+    mgd_divergence_reset(run);
 }
 
 void mgd_divergence_begin(mgd_run *run) {

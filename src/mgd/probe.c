@@ -161,15 +161,16 @@ static const mgd_timer *shows_at(const mgd_run *run, uint64_t step) {
  * analog engine, of all steps before `end` as far as it remembers. False: some are forgotten. */
 static bool window_weights(const mgd_run *run, size_t seat, uint64_t first, uint64_t end,
                            double *weight) {
-    bool analog = run->engine->filters;
+    const bool analog = run->engine->filters;
+    const uint64_t begin = analog ? run->clock.began : first;
     double keep = run->now.tau_theta / (run->now.tau_theta + 1), left = 1;
     memset(weight, 0, run->order.samples * sizeof *weight);
-    for (uint64_t n = end; n > (analog ? 0 : first) && left > FORGOTTEN;) {
+    for (uint64_t n = end; n > begin && left > FORGOTTEN;) {
         const mgd_timer *shows = shows_at(run, n - 1);
         if (!shows)
             return false;
         uint64_t start = mgd_timer_start(shows, n - 1);
-        uint64_t from = start > first || analog ? start : first;
+        uint64_t from = start > begin ? start : begin;
         double steps = (double)(n - from), share = steps / (double)(end - first);
         if (analog) {
             double after = left * mgd_power(keep, steps);

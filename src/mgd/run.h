@@ -94,8 +94,10 @@ typedef struct {
 typedef struct {
     uint64_t step;                   /* done by all units */
     mgd_timer slots, windows, shows; /* periods of τ_p, τ_θ, τ_x, as they are at `step` */
-    mgd_timer shown[MGD_SHOWN]; /* earlier `shows`, the latest first; those of tau 0: not known */
-    double rested;              /* seconds at rest that θ has been through */
+    mgd_timer shown[MGD_SHOWN];   /* earlier `shows`, the latest first; those of tau 0: not known */
+    double rested;                /* seconds at rest that θ has been through */
+    uint64_t began, began_window; /* at which step, and with which of the windows, what the run
+                                   * remembers began: 0, or where θ was set */
 } mgd_time;
 
 /* What schedules give at the present step, and what follows from it. */

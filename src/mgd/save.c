@@ -34,6 +34,8 @@ static const value_row values[] = {
     {VALUE(now.amplitude), NUMBER, .may_be = MGD_SAVED_POSITIVE},
     {VALUE(now.tau_theta), NUMBER, .may_be = MGD_SAVED_POSITIVE},
     {VALUE(watch.first_window), NUMBER, .may_be = MGD_SAVED_STEP},
+    {VALUE(clock.began), COUNT},
+    {VALUE(clock.began_window), COUNT},
     {VALUE(clock.slots.first), COUNT},
     {VALUE(clock.slots.index), COUNT},
     {VALUE(clock.slots.tau), COUNT},

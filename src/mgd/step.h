@@ -30,12 +30,13 @@ mgd_status mgd_step_measure(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_r
 void mgd_step_demodulate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, size_t steps);
 
 /* Divergence, divergence.c: nobody has yet; at step 0, how long the first window is; limits again
- * from references; C of a unit's step, which needs a look within the first window and where it is
- * beyond a limit; that θ of a replica stays as it is, for a `cost` that was too much; whether any
- * has diverged since this was last asked. */
+ * from references; nobody has, with another θ; C of a unit's step, which needs a look within the
+ * first window and where it is beyond a limit; that θ of a replica stays as it is, for a `cost`
+ * that was too much; whether any has diverged since this was last asked. */
 mgd_status mgd_divergence_open(mgd_context *ctx, mgd_run *run);
 void mgd_divergence_begin(mgd_run *run);
 void mgd_divergence_reset(mgd_run *run);
+void mgd_divergence_forget(mgd_run *run);
 void mgd_divergence_step(mgd_run *run, size_t unit, uint64_t step);
 void mgd_divergence_stop(mgd_run *run, size_t seat, uint64_t step, double cost);
 bool mgd_divergence_news(mgd_run *run);

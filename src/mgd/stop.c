@@ -25,7 +25,8 @@ double mgd_run_evaluations(mgd_run *run, uint64_t n) {
     mgd_run_count(run);
     if (n >= run->counters.asked_step)
         return run->counters.asked + mgd_step_count(run, run->counters.asked_step, n);
-    if (mgd_schedule_constant(&t->tau_x) && mgd_schedule_constant(&t->tau_theta))
+    if (mgd_schedule_constant(&t->tau_x) && mgd_schedule_constant(&t->tau_theta) &&
+        run->clock.began == 0)
         return mgd_step_count(run, 0, n);
     return run->counters.asked * (double)n / (double)run->counters.asked_step;
 }

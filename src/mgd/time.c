@@ -75,13 +75,14 @@ double mgd_step_scale(const mgd_run *run, uint64_t n) {
 }
 
 bool mgd_step_changes_sample(const mgd_run *run, uint64_t n) {
-    return n == 0 ||
+    return n == run->clock.began ||
            (mgd_timer_begins(&run->clock.shows, n) && run->train.batch != run->order.samples);
 }
 
 /* ---- evaluations ----------------------------------------------------------------------------- */
 
-/* Steps before n at which C₀ is measured, all time constants being constant. */
+/* Steps before n at which a sample is shown anew, or a window begins, all time constants being
+ * constant: windows as they are since θ was set, which samples go past. */
 static double bases_before(const mgd_run *run, uint64_t n) {
     uint64_t show = run->clock.shows.tau, window = run->clock.windows.tau, a = show, b = window;
     while (b != 0) {
@@ -90,7 +91,11 @@ static double bases_before(const mgd_run *run, uint64_t n) {
         b = rest;
     }
     double steps = (double)n, both = (double)show * ((double)window / (double)a);
-    return ceil(steps / (double)show) + ceil(steps / (double)window) - ceil(steps / both);
+    uint64_t offset = run->clock.windows.first % window, meet = offset;
+    for (uint64_t k = 1; meet % show != 0 && k < show / a; k++)
+        meet += window;
+    double met = meet % show == 0 ? fmax(0, ceil((steps - (double)meet) / both)) : 0;
+    return ceil(steps / (double)show) + ceil((steps - (double)offset) / (double)window) - met;
 }
 
 double mgd_step_count(const mgd_run *run, uint64_t first, uint64_t last) {

@@ -77,16 +77,17 @@ static void update(mgd_run *run, mgd_worker *w, size_t unit, uint64_t step) {
     const mgd_train *t = &run->train;
     mgd_state *state = &run->state;
     size_t at = unit * mgd_run_unit_bytes(run);
-    mgd_optimizer_step s = {.train = t,
-                            .time = (double)mgd_timer_index(&run->clock.windows, step) + 1,
-                            .theta = state->theta + at,
-                            .g = state->gradient + at,
-                            .first = state->first_moment ? state->first_moment + at : NULL,
-                            .second = state->second_moment ? state->second_moment + at : NULL,
-                            .eta = w->rates.eta,
-                            .lives = w->rates.lives,
-                            .count = run->layout.count,
-                            .width = run->layout.width};
+    mgd_optimizer_step s = {
+        .train = t,
+        .time = (double)(mgd_timer_index(&run->clock.windows, step) - run->clock.began_window) + 1,
+        .theta = state->theta + at,
+        .g = state->gradient + at,
+        .first = state->first_moment ? state->first_moment + at : NULL,
+        .second = state->second_moment ? state->second_moment + at : NULL,
+        .eta = w->rates.eta,
+        .lives = w->rates.lives,
+        .count = run->layout.count,
+        .width = run->layout.width};
     if (t->weight_decay > 0) { /* θ ← θ − η·λ·θ */
         mgd_optimizer_step decay = s;
         decay.g = s.theta;

@@ -47,6 +47,11 @@ function Memory:of(name, place, replica, still)
   return still and copied(tables[replica], {}) or tables[replica]
 end
 
+--- Forget all.
+function Memory:clear()
+  self.places, self.kept = {}, {}
+end
+
 --- Another table in the place of a replica's.
 function Memory:set(place, replica, value)
   self.places[place][replica] = value

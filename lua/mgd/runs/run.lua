@@ -170,6 +170,34 @@ function Run:theta(opts)
   return self.core:theta(average.look("run:theta", self, opts).average)
 end
 
+--- Give the run other parameters; it goes on from them.
+--
+-- They are there at once, as initial values are: devices are set, with no law of writing. G, the
+-- window, moments of the optimizer, the last costs and the average begin anew, paths, lines and
+-- what writing leaves behind are as at a start, and replicas that had diverged may go on. Steps,
+-- the order of samples, patterns, schedules and counters go on.
+-- @tparam tensor|table theta (P), the same for all replicas, or (R, P)
+-- @treturn run itself
+-- @raise while it runs; where it is recorded or replays a recording; on another shape, and numbers
+--   that are not finite. Nothing has changed then.
+-- @usage run:set_theta(mgd.load "theta.npy")
+function Run:set_theta(theta)
+  if self.running then
+    options.fail("run:set_theta", "the run is running: expected a call between two of run:run")
+  elseif self.options.chip.replays then
+    options.fail("run:set_theta", "the chip answers as it was recorded, to the θ of that run alone")
+  end
+  theta = type(theta) == "table" and core.tensor.tensor(theta) or theta
+  if not options.is_tensor(theta) then
+    options.fail("run:set_theta", "expected a tensor (P) or (R, P), got %s",
+      options.type_name(theta))
+  end
+  self.core:set_theta(theta)
+  self.memory:clear()
+  self.diverged, self.known_diverged, self.divergence = 0, {}, nil
+  return self
+end
+
 --- G of the last completed window; zeros before one has ended. Windows are kept from the first call
 -- on, or from the start when a probe needs G.
 -- @treturn tensor (P), or (R, P) for an ensemble
