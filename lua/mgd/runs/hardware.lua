@@ -27,7 +27,7 @@ local function evaluations_of(run, wanted)
   if wanted.average_cost or wanted.average_accuracy then
     count = count + test
   end
-  if wanted.angle or wanted.snr or wanted.error_correlation then
+  if wanted.angle or wanted.snr or wanted.error_correlation or wanted.layers then
     local shown = type(o.tau_theta) == "number" and type(o.tau_x) == "number"
       and math.ceil(o.tau_theta / o.tau_x) or 1
     count = count + gradient * math.min(training, shown * o.batch)

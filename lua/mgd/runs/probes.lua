@@ -2,6 +2,7 @@
 -- @module mgd.runs.probes
 
 local average = require "mgd.runs.average"
+local by_layer = require "mgd.runs.by_layer"
 local core = require "mgd.core"
 local options = require "mgd.base.options"
 local record = require "mgd.text.record"
@@ -13,6 +14,10 @@ M.names = {
   "C_tilde", "signal_ulp", "angle", "snr", "error_correlation", "angle_set", "norm_G",
   "norm_theta", "norm_update", "saturated",
 }
+
+for _, name in ipairs(by_layer.PROBES) do
+  table.insert(M.names, name)
+end
 
 --- Euclidean norm of each replica's row.
 -- @tparam tensor t (P), or (R, P) for an ensemble
@@ -83,8 +88,9 @@ end
 
 -- ---- groups -------------------------------------------------------------------------------------
 
--- A group answers one list of R numbers for each of its probes. It may be given lists of those that
--- are known already: of replicas that have stopped. `asks`: it asks the chip.
+-- A group answers one list of R numbers for each of its probes; behind them one with `layers` has
+-- a table by the names of probes by layer, with such a list for each layer. It may be given lists
+-- of those that are known already: of replicas that have stopped. `asks`: it asks the chip.
 local GROUPS = {
   { probes = { "cost", "accuracy" }, asks = true,
     measure = function(self, cost, accuracy)
@@ -110,11 +116,14 @@ local GROUPS = {
     measure = function(self)
       return self.run.core:signal()
     end },
-  { probes = { "angle", "snr", "error_correlation" }, keeps_gradient = true, asks = true,
+  { probes = { "angle", "snr", "error_correlation" }, layers = by_layer.PROBES,
+    keeps_gradient = true, asks = true,
     measure = function(self)
-      local wanted = self.wanted.error_correlation
-      local angle, snr, errors = self.run.core:angle(false, wanted)
-      return angle, snr, wanted and correlations(self, errors)
+      local wanted = self.wanted
+      local angle, snr, errors = self.run.core:angle(false,
+        wanted.error_correlation or wanted.layers)
+      return angle, snr, wanted.error_correlation and correlations(self, errors),
+        wanted.layers and by_layer.measure(self.run, errors)
     end },
   { probes = { "angle_set" }, keeps_gradient = true, asks = true,
     measure = function(self)
@@ -142,10 +151,10 @@ local GROUPS = {
 -- ---- stopping -----------------------------------------------------------------------------------
 
 local STOP = {}
-for i, name in ipairs(M.names) do
+for _, name in ipairs(M.names) do
   local least = name:find "accuracy" ~= nil
-  STOP[i] = { name, type = "number", least = least,
-    doc = least and "Stop at this or more." or "Stop at this or less." }
+  STOP[#STOP + 1] = not name:find "^layer_" and { name, type = "number", least = least,
+    doc = least and "Stop at this or more." or "Stop at this or less." } or nil
 end
 
 M.STOP = STOP
@@ -223,12 +232,27 @@ end
 local Probes = {}
 Probes.__index = Probes
 
+-- The columns that a group has of what is wanted.
+local function columns_of(run, group, wanted)
+  local columns = {}
+  for _, name in ipairs(group.probes) do
+    columns[#columns + 1] = wanted[name] and name or nil
+  end
+  for _, name in ipairs(group.layers or {}) do
+    for _, column in ipairs(wanted[name] and by_layer.columns(run, name) or {}) do
+      columns[#columns + 1] = column
+    end
+  end
+  return columns
+end
+
 -- A chip that replays a recording has those probes of itself that were recorded.
-local function check_recorded(replays, wanted)
+local function check_recorded(run, wanted)
+  local replays = run.options.chip.replays
   local names, recorded = replays:probes()
   for _, group in ipairs(GROUPS) do
-    for _, name in ipairs(group.probes) do
-      if group.asks and wanted[name] and not recorded[name] then
+    for _, name in ipairs(group.asks and columns_of(run, group, wanted) or {}) do
+      if not recorded[name] then
         options.fail("run:run", "probe '%s' needs the chip, and was not recorded in %s, which has "
           .. "%s: expected these, probes of the run alone (C, C_tilde, norm_theta, …), or the chip "
           .. "itself", name, replays.path, #names > 0 and table.concat(names, ", ") or "none")
@@ -250,18 +274,23 @@ function M.prepare(run, names, stop)
   for name in pairs(conditions) do
     wanted[name] = true
   end
+  for _, name in ipairs(by_layer.PROBES) do
+    wanted.layers = wanted.layers or wanted[name]
+  end
+  if wanted.layers and not by_layer.parts(run) then
+    options.fail("run:run", "probes by layer need a network, whose layers are known: this chip is "
+      .. "a function of θ")
+  end
   if run.options.chip.replays then
-    check_recorded(run.options.chip.replays, wanted)
+    check_recorded(run, wanted)
   end
   local self = setmetatable({ run = run, names = {}, groups = {}, conditions = conditions,
     wanted = wanted }, Probes)
   self.decide = type(stop) ~= "table" and stop or nil
   for _, group in ipairs(GROUPS) do
-    for _, name in ipairs(group.probes) do
-      if wanted[name] then
-        self.names[#self.names + 1] = name
-        self.groups[group] = true
-      end
+    for _, name in ipairs(columns_of(run, group, wanted)) do
+      self.names[#self.names + 1] = name
+      self.groups[group] = true
     end
     if self.groups[group] and group.keeps_gradient then
       run.core:keep_gradient()
@@ -283,16 +312,31 @@ local function known(last, stops, name)
   return values
 end
 
--- What was recorded of a group's probes at this step; NaN where they were not.
-local function recorded_values(row, group, replicas)
-  local values = {}
-  for i, name in ipairs(group.probes) do
-    values[i] = row and row[name] or {}
-    for r = #values[i] + 1, replicas do
-      values[i][r] = NAN
+-- Puts into a row what was recorded of a group's columns at this step; NaN where they were not.
+local function take_recorded(row, columns, recorded, replicas)
+  for _, name in ipairs(columns) do
+    row[name] = recorded and recorded[name] or {}
+    for r = #row[name] + 1, replicas do
+      row[name][r] = NAN
     end
   end
-  return values
+end
+
+-- Puts what a group measures into a row.
+function Probes:take(row, group, stops)
+  local before = {}
+  for i, name in ipairs(group.probes) do
+    before[i] = known(self.last, stops, name)
+  end
+  local measured = { group.measure(self, before[1], before[2]) }
+  for i, name in ipairs(group.probes) do
+    row[name] = measured[i]
+  end
+  for name, layers in pairs(group.layers and measured[#group.probes + 1] or {}) do
+    for l, column in ipairs(self.wanted[name] and by_layer.columns(self.run, name) or {}) do
+      row[column] = layers[l]
+    end
+  end
 end
 
 -- Evaluations up to the present step; a list of R numbers where the engine counts as it goes.
@@ -310,17 +354,10 @@ function Probes:row(wall)
   local row = { step = run.steps_done, evaluations = evaluations_of(run),
     time = run.steps_done * run.options.dt, wall = wall }
   for _, group in ipairs(GROUPS) do
-    if self.groups[group] then
-      local before = {}
-      for i, name in ipairs(group.probes) do
-        before[i] = known(self.last, stops, name)
-      end
-      local measured = replays and group.asks
-        and recorded_values(recorded, group, run.options.replicas)
-        or { group.measure(self, before[1], before[2]) }
-      for i, name in ipairs(group.probes) do
-        row[name] = measured[i]
-      end
+    if self.groups[group] and replays and group.asks then
+      take_recorded(row, columns_of(run, group, self.wanted), recorded, run.options.replicas)
+    elseif self.groups[group] then
+      self:take(row, group, stops)
     end
   end
   self.last = row
