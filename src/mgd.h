@@ -861,6 +861,7 @@ typedef struct {
     mgd_schedule_kind kind;
     double value; /* v */
     double factor, every, to, offset;
+    uint64_t from; /* n counts from this step on; functions get the step itself */
     mgd_schedule_function *function;
     void *user;
 } mgd_schedule;
@@ -886,6 +887,24 @@ typedef struct {
 typedef struct {
     mgd_range parameters, outputs;
 } mgd_signal;
+
+/* How some parameters learn, those of a layer as a rule. */
+typedef struct {
+    mgd_range parameters;
+    bool still;          /* neither perturbed nor written */
+    mgd_perturb perturb; /* by themselves; or by the nodes that they feed, where the run does so */
+    double amplitude;    /* factor of a; 0: not perturbed */
+    double eta;          /* factor of η */
+    double weight_decay; /* λ */
+} mgd_rule;
+
+/* Whether outputs of layers that stand still are kept, one set for each training sample, instead of
+ * computed anew in each evaluation: where they depend on the sample alone. */
+typedef enum {
+    MGD_KEEP_FITTING, /* if they fit into a quarter of the machine's memory */
+    MGD_KEEP_ALWAYS,  /* an error where they cannot be */
+    MGD_KEEP_NEVER
+} mgd_keep;
 
 typedef struct {
     /* data and cost; the tensors are retained */
@@ -940,6 +959,13 @@ typedef struct {
      * with the cost mse, which is a sum over outputs. Copied. */
     size_t num_signals;
     const mgd_signal *signals;
+
+    /* How layers learn, in the order of θ, none twice; all other parameters as the run says.
+     * Copied. */
+    size_t num_rules;
+    const mgd_rule *rules;
+    bool gate; /* nodes: what a unit adds to G is dropped where its own derivative is 0 */
+    mgd_keep keep;
 
     const mgd_init *init; /* NULL: the chip's present θ for every replica */
     size_t replicas;
@@ -1085,6 +1111,15 @@ MGD_API void mgd_run_counters(mgd_run *run, const mgd_counters *out);
  * Where time constants change, as far as they are known: as they are now for steps to come. NaN for
  * an engine that counts as it goes: mgd_run_counters has what was asked. */
 MGD_API double mgd_run_evaluations(mgd_run *run, uint64_t n);
+
+/* What is kept of layers that stand still: values of a sample, and bytes in all; 0 and 0 where
+ * nothing is, and why not. */
+MGD_API const char *mgd_run_kept(const mgd_run *run, size_t *values, double *bytes);
+
+/* Takes from another set of options what may change between stages: rules, gate, keep, amplitude,
+ * η and weight decay. θ and time go on; moments of the optimizer begin anew, and so does the window
+ * that is under way. */
+MGD_API mgd_status mgd_run_restage(mgd_context *ctx, mgd_run *run, const mgd_train *train);
 
 /* NULL, or once the signal C̃ has sunk to a few units in the last place of C: what happened and the
  * amplitude that would mend it. */

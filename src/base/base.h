@@ -39,6 +39,8 @@ const char *mgd_shape_format(char *buffer, size_t capacity, size_t ndim, const s
 /* The only way to memory below src/lua. Zeroed, aligned to MGD_ALIGNMENT; NULL when it fails or
  * when count * size overflows. `mgd_free(NULL)` does nothing. */
 void *mgd_calloc(size_t count, size_t size);
+/* Bytes that this process can have. */
+double mgd_memory_limit(void);
 void mgd_free(void *pointer);
 
 /* The same, with the failure told in `ctx`: "out of memory: NAME needs N bytes". */

@@ -67,15 +67,17 @@ static double find_limit(void) {
                               limit_in("/sys/fs/cgroup/memory/memory.limit_in_bytes")));
 }
 
-/* Systems hand out more memory than they have and end the process that then touches it. */
-static bool fits_machine(size_t bytes) {
+double mgd_memory_limit(void) {
     static _Atomic double limit; /* the same whoever finds it first */
-    double wanted = (double)bytes + (double)atomic_load(&live_bytes);
-    if (wanted < ASK_BYTES)
-        return true;
     if (atomic_load(&limit) == 0)
         atomic_store(&limit, find_limit());
-    return wanted < atomic_load(&limit);
+    return atomic_load(&limit);
+}
+
+/* Systems hand out more memory than they have and end the process that then touches it. */
+static bool fits_machine(size_t bytes) {
+    double wanted = (double)bytes + (double)atomic_load(&live_bytes);
+    return wanted < ASK_BYTES || wanted < mgd_memory_limit();
 }
 
 /* The first touch of each page takes microseconds: reading Fashion-MNIST, half of the time. Large

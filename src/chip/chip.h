@@ -74,10 +74,27 @@ typedef struct {
                   size_t used, size_t width, void *out);
     const void *self;
 
+    /* θ of the evaluation with +ξ, and of the other one: not the same where some layers are
+     * perturbed by their parameters at the same time. */
+    const void *theta[2];
+
     double *gradient; /* out (P): Σ_b e·x for weights, x what the neuron reads at θ unperturbed, and
-                       * Σ_b e for biases */
+                       * Σ_b e for biases; 0 for parameters of all other groups */
     double *magnitude; /* out: mean over the batch of |C̃_b| */
 } mgd_node_step;
+
+/* Nodes that some parameters feed, a layer's as a rule. */
+typedef struct {
+    mgd_range parameters;
+    size_t nodes;
+    bool gates; /* whether their activation, or a max-pool behind it, has a derivative of 0 */
+} mgd_node_group;
+
+/* What is done with a group: ξ = factor·amplitude·s, e = C̃_b·scale·weight·s. Nodes of a group with
+ * factor 0 are not perturbed, and the code passes them over. */
+typedef struct {
+    double factor, weight;
+} mgd_node_use;
 
 /* θ of a unit is to become what stands in `theta`: it becomes what the hardware makes of that. */
 typedef struct {
@@ -128,21 +145,35 @@ typedef struct {
     const mgd_tensor *x, *y; /* training samples (N, …), and (N, K) or (N, T, K) */
     mgd_cost cost;
     size_t batch;
-    size_t width;            /* W of a unit in lanes; 0: rows */
-    size_t max_points;       /* most points of one request */
-    bool gradients;          /* gradients will be asked for at every step */
-    size_t workers;          /* threads that may be at work at once */
-    size_t requesters;       /* workers, from number 0 on, that may make requests */
-    size_t units;            /* for chips whose replicas differ: how many units, … */
-    size_t replicas;         /* … replicas in all, seat by seat, … */
-    const uint64_t *numbers; /* … (units × W or 1) the number of each, while it opens, … */
-    uint64_t seed;           /* … the run's seed, … */
-    double dt;               /* … and seconds of a step */
-    bool nodes;              /* measure_nodes will be asked instead of measure */
-    const mgd_train *train;  /* the run's options, for chips that do some of it by themselves */
-    size_t signals;          /* S that are measured: the whole cost, then with mse the shares … */
+    size_t width;              /* W of a unit in lanes; 0: rows */
+    size_t max_points;         /* most points of one request */
+    bool gradients;            /* gradients will be asked for at every step */
+    size_t workers;            /* threads that may be at work at once */
+    size_t requesters;         /* workers, from number 0 on, that may make requests */
+    size_t units;              /* for chips whose replicas differ: how many units, … */
+    size_t replicas;           /* … replicas in all, seat by seat, … */
+    const uint64_t *numbers;   /* … (units × W or 1) the number of each, while it opens, … */
+    uint64_t seed;             /* … the run's seed, … */
+    double dt;                 /* … and seconds of a step */
+    const mgd_node_use *nodes; /* measure_nodes will be asked instead of measure: (the chip's
+                                * groups), as long as the session lives; else NULL */
+    const mgd_train *train;    /* the run's options, for chips that do some of it by themselves */
+    size_t signals; /* S that are measured: the whole cost, then with mse the shares … */
     const mgd_range *outputs; /* (S − 1) … of these outputs. As long as the session lives */
 } mgd_task_spec;
+
+/* Whether all of these parameters stand still. */
+static inline bool mgd_task_stands_still(const mgd_task_spec *task, size_t first, size_t count) {
+    size_t still = 0;
+    for (size_t i = 0; i < task->train->num_rules; i++) {
+        const mgd_rule *r = &task->train->rules[i];
+        size_t last = r->parameters.first + r->parameters.count, end = first + count;
+        size_t from = r->parameters.first > first ? r->parameters.first : first;
+        last = last < end ? last : end;
+        still += r->still && last > from ? last - from : 0;
+    }
+    return still == count;
+}
 
 /* A chip made ready for one task. Implementations put this first in a structure of their own. */
 typedef struct mgd_session mgd_session;
@@ -153,6 +184,12 @@ struct mgd_session {
      * perturbed. NULL where the task did not ask for it. */
     mgd_status (*measure_nodes)(mgd_context *ctx, mgd_session *session, const mgd_request *request,
                                 const mgd_node_step *step);
+    /* NULL unless outputs of layers that stand still can be kept: makes them, at θ (P). Before the
+     * first measurement, and when θ of these layers has become another. `kept`: how many of a
+     * sample; else why none are. */
+    mgd_status (*keep)(mgd_context *ctx, mgd_session *session, mgd_pool *pool, const void *theta);
+    size_t kept;
+    const char *not_kept;
     /* May be NULL. These samples will be asked for next. */
     void (*prefetch)(const mgd_session *session, const uint32_t *samples, size_t count);
     /* Mean cost and accuracy of θ over a data set, free of the measurement's imperfections. */
@@ -211,7 +248,8 @@ struct mgd_session {
 struct mgd_chip {
     mgd_dtype dtype; /* of θ: f32 or f64 */
     size_t num_parameters;
-    size_t num_nodes;     /* M, in rows; 0: none that can be perturbed, … */
+    size_t num_groups; /* of nodes that can be perturbed, in the order of θ; 0: none, … */
+    const mgd_node_group *groups;
     const char *no_nodes; /* … because … */
     size_t lanes;         /* replicas in a tile, when it can evaluate them side by side; else 0 */
     bool caller_only;     /* measure must run on the thread that started the run */

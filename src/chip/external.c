@@ -108,5 +108,8 @@ size_t mgd_chip_num_parameters(const mgd_chip *chip) {
 }
 
 size_t mgd_chip_num_nodes(const mgd_chip *chip) {
-    return chip->num_nodes;
+    size_t nodes = 0;
+    for (size_t i = 0; i < chip->num_groups; i++)
+        nodes += chip->groups[i].nodes;
+    return nodes;
 }

@@ -315,9 +315,9 @@ mgd_status mgd_ideal_evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *
                               double *cost, double *accuracy) {
     const ideal_session *s = (const ideal_session *)session;
     mgd_samples samples;
-    MGD_TRY(mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &samples));
+    MGD_TRY(mgd_net_samples_open(ctx, s->all, x, y, &s->cost, &samples));
     mgd_status status =
-        mgd_net_evaluate(ctx, s->net, pool, view->theta, &samples, &s->cost, cost, accuracy);
+        mgd_net_evaluate(ctx, s->all, pool, view->theta, &samples, &s->cost, cost, accuracy);
     mgd_samples_close(&samples);
     return status;
 }
@@ -335,7 +335,7 @@ static void evaluate_unit(void *arg, size_t unit, size_t worker) {
     unit_evaluation *e = arg;
     const ideal_session *s = e->session;
     const mgd_samples *set = e->set;
-    const mgd_net *net = s->net;
+    const mgd_net *net = s->all;
     const mgd_net_kernels *k = net->kernels;
     scratch *w = &s->scratch[worker];
     const char *theta = e->theta + unit * net->num_parameters * s->pack_row;
@@ -372,7 +372,7 @@ mgd_status mgd_ideal_evaluate_lanes(mgd_context *ctx, mgd_session *session, mgd_
     (void)step;
     const ideal_session *s = (const ideal_session *)session;
     mgd_samples set;
-    MGD_TRY(mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &set));
+    MGD_TRY(mgd_net_samples_open(ctx, s->all, x, y, &s->cost, &set));
     unit_evaluation e = {
         .session = s, .set = &set, .theta = theta, .cost = cost, .accuracy = accuracy};
     mgd_pool_run(pool, evaluate_unit, &e, units);
@@ -395,9 +395,9 @@ mgd_status mgd_ideal_saturated(mgd_context *ctx, mgd_session *session, size_t un
     (void)step;
     const ideal_session *s = (const ideal_session *)session;
     mgd_samples samples;
-    MGD_TRY(mgd_net_samples_open(ctx, s->net, x, y, &s->cost, &samples));
+    MGD_TRY(mgd_net_samples_open(ctx, s->all, x, y, &s->cost, &samples));
     mgd_status status = mgd_net_saturated(
-        ctx, s->net, theta, s->arrangement == REPLICAS ? s->width : 0, &samples, share, units);
+        ctx, s->all, theta, s->arrangement == REPLICAS ? s->width : 0, &samples, share, units);
     mgd_samples_close(&samples);
     return status;
 }

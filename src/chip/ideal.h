@@ -31,9 +31,12 @@ enum arrangement { REPLICAS, POINTS, SAMPLES };
 
 typedef struct {
     mgd_session session;
-    const mgd_net *net;
+    const mgd_net *all;     /* the network, … */
+    const mgd_net *net;     /* … and what is evaluated in training: all of it, or what is … */
+    mgd_net *above, *below; /* … above layers whose outputs are kept; NULL: none are */
     enum arrangement arrangement;
-    mgd_samples samples;
+    mgd_samples samples; /* what `net` reads */
+    mgd_samples given;   /* the set itself, where something is kept */
     mgd_cost cost;
     size_t signals;           /* the cost, and … */
     const mgd_range *outputs; /* … the shares of these in it */
@@ -50,7 +53,13 @@ typedef struct {
     mgd_nodes *nodes;       /* NULL: parameters are perturbed */
 } ideal_session;
 
+/* Cuts off what can be kept, with room for it; session->not_kept says why nothing is. */
+mgd_status mgd_ideal_keep_open(mgd_context *ctx, ideal_session *s, const mgd_task_spec *task);
+void mgd_ideal_keep_close(ideal_session *s);
+
 /* As in mgd_session. */
+mgd_status mgd_ideal_keep(mgd_context *ctx, mgd_session *session, mgd_pool *pool,
+                          const void *theta);
 mgd_status mgd_ideal_measure(mgd_context *ctx, mgd_session *session, const mgd_request *r);
 mgd_status mgd_ideal_measure_nodes(mgd_context *ctx, mgd_session *session, const mgd_request *r,
                                    const mgd_node_step *step);

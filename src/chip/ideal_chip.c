@@ -12,6 +12,7 @@
 typedef struct {
     mgd_chip chip;
     mgd_net *net;
+    mgd_node_group *groups;
 } ideal_chip;
 
 /* ---- sessions -------------------------------------------------------------------------------- */
@@ -35,6 +36,7 @@ static void ideal_close(mgd_session *session) {
     mgd_free(s->scratch);
     mgd_backward_close(s->backward);
     mgd_nodes_close(s->nodes);
+    mgd_ideal_keep_close(s);
     mgd_samples_close(&s->samples);
     mgd_free(s);
 }
@@ -105,13 +107,15 @@ static void arrange(ideal_session *s, const mgd_task_spec *task) {
         s->width = lanes;
     }
     s->pairs = s->arrangement == REPLICAS && s->signals == 1 && can_pair(s->net);
-    s->real = mgd_dtype_size(s->net->dtype);
     s->pack_row = s->real * (s->arrangement == SAMPLES ? 1 : s->width);
     s->whole = s->net->num_parameters * s->pack_row <= WHOLE_BYTES;
 }
 
-static mgd_status prepare(mgd_context *ctx, ideal_session *s, const mgd_task_spec *task) {
-    MGD_TRY(mgd_net_samples_open(ctx, s->net, task->x, task->y, &task->cost, &s->samples));
+static mgd_status prepare(mgd_context *ctx, ideal_session *s, const mgd_chip *chip,
+                          const mgd_task_spec *task) {
+    MGD_TRY(mgd_net_samples_open(ctx, s->all, task->x, task->y, &task->cost, &s->samples));
+    s->real = mgd_dtype_size(s->all->dtype);
+    MGD_TRY(mgd_ideal_keep_open(ctx, s, task));
     arrange(s, task);
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "scratch memory", task->workers, sizeof(scratch), &memory));
@@ -119,7 +123,8 @@ static mgd_status prepare(mgd_context *ctx, ideal_session *s, const mgd_task_spe
     for (size_t i = 0; i < s->workers; i++)
         MGD_TRY(scratch_open(ctx, s, i < task->requesters ? task->max_points : 0, &s->scratch[i]));
     if (task->nodes)
-        return mgd_nodes_open(ctx, s->net, task, &s->samples, &s->nodes);
+        return mgd_nodes_open(ctx, s->net, task, &s->samples, chip->num_groups, chip->groups,
+                              &s->nodes);
     return task->gradients
                ? mgd_backward_open(ctx, s->net, s->samples.targets, task->workers, &s->backward)
                : MGD_OK;
@@ -128,7 +133,7 @@ static mgd_status prepare(mgd_context *ctx, ideal_session *s, const mgd_task_spe
 static mgd_status ideal_predict(mgd_context *ctx, mgd_session *session, const mgd_view *view,
                                 const mgd_tensor *x, uint64_t draw, mgd_tensor **y) {
     (void)draw; /* it has no noise */
-    const mgd_net *net = ((const ideal_session *)session)->net;
+    const mgd_net *net = ((const ideal_session *)session)->all;
     MGD_TRY(mgd_net_check_input(ctx, net, "predict", x));
     return mgd_net_forward_at(ctx, net, view->theta, x, y);
 }
@@ -164,13 +169,13 @@ static mgd_status ideal_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_sp
                                .gradient = mgd_ideal_gradient,
                                .saturated = mgd_ideal_saturated,
                                .close = ideal_close};
-    s->net = net;
+    s->net = s->all = net;
     s->cost = task->cost;
     s->signals = task->signals;
     s->outputs = task->outputs;
     s->batch = task->batch;
     s->workers = task->workers;
-    mgd_status status = prepare(ctx, s, task);
+    mgd_status status = prepare(ctx, s, chip, task);
     if (status == MGD_OK && worth_prefetching(s))
         s->session.prefetch = mgd_ideal_prefetch;
     if (status != MGD_OK) {
@@ -194,6 +199,7 @@ static mgd_status ideal_draw(mgd_context *ctx, const mgd_chip *chip, const mgd_i
 }
 
 static void ideal_free(mgd_chip *chip) {
+    mgd_free(((ideal_chip *)chip)->groups);
     mgd_free(chip);
 }
 
@@ -202,10 +208,15 @@ mgd_status mgd_chip_ideal(mgd_context *ctx, mgd_net *net, mgd_chip **out) {
     MGD_TRY(mgd_allocate(ctx, "chip", 1, sizeof(ideal_chip), &memory));
     ideal_chip *ideal = memory;
     ideal->net = net;
+    if (!mgd_take(&ideal->groups, net->num_vertices, sizeof(mgd_node_group))) {
+        mgd_free(ideal);
+        return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a chip");
+    }
     ideal->chip = (mgd_chip){
         .dtype = net->dtype,
         .num_parameters = net->num_parameters,
-        .num_nodes = mgd_nodes_count(net),
+        .num_groups = mgd_nodes_groups(net, ideal->groups),
+        .groups = ideal->groups,
         .no_nodes = "this one has parameters in layers other than dense and conv2d, or "
                     "along the steps of a sequence",
         .lanes = net->kernels->lanes,

@@ -1,20 +1,22 @@
 /* Node perturbation on the ideal chip. The lanes are samples of the batch, each with a perturbation
  * of its own. A chunk of lanes passes through the network twice, at rest and with its nodes moved,
- * or moved by ±ξ; what the neurons read is kept, C̃ of each lane becomes the signal that all its
- * neurons hear, and signal × s × input, summed over the lanes, is the gradient of the weights.
+ * or moved by ±ξ, but once as far as nothing has moved; what the neurons read is kept, C̃ of each
+ * lane becomes the signal that all its neurons hear, and signal × s × input, summed over the lanes,
+ * is the gradient of the weights. A gate silences units whose own derivative is 0.
  *
  * Chunks follow from the network and the batch alone, never from the threads: a chunk sums its
  * lanes by a fixed tree, a part its chunks in order, and parts are added up in order.
  */
 
-#include "nodes.h"
+#include "nodes_plan.h"
 
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #define CACHE_BYTES 1048576 /* of what a chunk keeps, and … */
-#define MAX_TILES 8         /* … the most tiles of lanes in one */
+#define MAX_TILES 8         /* … the most tiles of lanes in one, … */
+#define LEAST_CHUNKS 4      /* … and the fewest chunks of a batch that has so many tiles */
 #define PARTS 16            /* of a batch, at most: what threads share */
 
 /* What one worker needs; W lanes in a chunk. */
@@ -23,10 +25,11 @@ typedef struct {
     char *target;    /* (K × W) */
     char *steps;     /* (M × W) s of all nodes: signs, or reals */
     char *delta;     /* (most nodes of an op × W) */
+    char *open[3];   /* the same, for gates: 1 where a unit is heard; of both evaluations, room */
     void *signal;    /* (W) */
     uint32_t *index; /* (W) */
     double *cost;    /* requesters: (2 × chunks × W) of each sample in the two */
-    double *parts;   /* requesters: (parts × P), or (P) where they work alone */
+    double *parts;   /* requesters: (parts × P'), or (P') where they work alone */
 } MGD_OWN_LINE scratch;
 
 struct mgd_nodes {
@@ -34,26 +37,17 @@ struct mgd_nodes {
     const mgd_samples *samples;
     mgd_cost cost;
     mgd_plan plan;
+    mgd_node_op *ops;     /* of the plan's */
     size_t count;         /* M */
+    mgd_range learning;   /* P': parameters from the first to the last that nodes teach */
     size_t batch, real;   /* bytes of a real */
     size_t width, chunks; /* W, and chunks of the batch */
     size_t parts;         /* groups of chunks */
     size_t workers;
     bool shared; /* parts of one request are shared out */
-    bool copies; /* an op without nodes reads the input, which then has to be in both arenas */
+    bool gate;
     scratch *scratch;
 };
-
-size_t mgd_nodes_count(const mgd_net *net) {
-    size_t count = 0;
-    for (size_t i = 0; i < net->plan.num_ops; i++) {
-        size_t own = mgd_op_nodes(&net->plan.ops[i]);
-        if (own == 0 && net->plan.ops[i].vertex.count > 0)
-            return 0;
-        count += own;
-    }
-    return count;
-}
 
 /* ---- one chunk ------------------------------------------------------------------------------- */
 
@@ -65,7 +59,8 @@ typedef struct {
     const mgd_point *point; /* the one with + */
     size_t evaluations;     /* of each sample: 2, or 1 without a baseline */
     double amplitude[2];    /* of them */
-    double weight[2];       /* C̃ = Σ weight·C */
+    const char *theta[2];
+    double weight[2]; /* C̃ = Σ weight·C */
     atomic_bool incomplete;
 } job;
 
@@ -80,37 +75,57 @@ static void gather(const job *j, scratch *w, size_t first) {
     }
     k->gather(mgd_tensor_data(set->x), set->features, w->index, w->arenas[0], n->width);
     k->gather(mgd_tensor_data(set->y), set->targets, w->index, w->target, n->width);
-    if (n->copies && j->evaluations == 2)
-        memcpy(w->arenas[1], w->arenas[0], set->features * n->width * n->real);
 }
 
-/* An op in evaluation e */
-static void evaluate(const job *j, const mgd_op *op, const void *theta, mgd_node_steps steps,
-                     void *arena, size_t e) {
-    const mgd_net_kernels *k = j->nodes->net->kernels;
-    steps.amplitude[0] = j->amplitude[e];
-    if (mgd_op_nodes(op) > 0 && j->amplitude[e] != 0)
-        k->layer[op->vertex.kind]->nodes(op, theta, &steps, (void *const[]){arena, NULL},
-                                         j->nodes->width);
+static mgd_node_steps steps_at(const job *j, const mgd_node_op *at, mgd_node_steps all) {
+    all.first = at->first;
+    for (size_t e = 0; e < 2; e++)
+        all.amplitude[e] = j->amplitude[e] * at->use.factor;
+    return all;
+}
+
+/* An op in evaluation e by itself. */
+static void evaluate(const job *j, const mgd_node_op *at, mgd_node_steps steps, void *arena,
+                     size_t e) {
+    const mgd_nodes *n = j->nodes;
+    const char *theta = j->theta[e] + at->op->vertex.first * n->real;
+    steps.amplitude[0] = steps.amplitude[e];
+    if (steps.amplitude[0] != 0)
+        n->net->kernels->layer[at->op->vertex.kind]->nodes(at->op, theta, &steps,
+                                                           (void *const[]){arena, NULL}, n->width);
     else
-        mgd_op_forward(j->nodes->net, op, false, theta, arena, j->nodes->width);
+        mgd_op_forward(n->net, at->op, false, theta, arena, n->width);
 }
 
-/* The evaluations, and their costs (chunk's lanes) into cost[0] and cost[1]. What reads the input
- * does both at once. */
-static void forward(const job *j, scratch *w, mgd_node_steps steps, double *const cost[2]) {
+/* What the op reads, from the first arena into the second. */
+static void copy_source(const mgd_nodes *n, scratch *w, const mgd_op *op, size_t k) {
+    size_t features = op->vertex.in.features;
+    if (k == 1 && op->vertex.kind == MGD_LAYER_CONCAT)
+        features = op->vertex.out.features - features;
+    size_t at = op->x[k] * n->width * n->real;
+    memcpy(w->arenas[1] + at, w->arenas[0] + at, features * op->vertex.steps * n->width * n->real);
+}
+
+/* The evaluations, and their costs (chunk's lanes) into cost[0] and cost[1]. */
+static void forward(const job *j, scratch *w, mgd_node_steps all, double *const cost[2]) {
     const mgd_nodes *n = j->nodes;
     const mgd_net *net = n->net;
     void *const arenas[2] = {w->arenas[0], w->arenas[1]};
     for (size_t i = 0; i < n->plan.num_ops; i++) {
-        const mgd_op *op = &n->plan.ops[i];
-        const char *theta = (const char *)j->request->source.theta + op->vertex.first * n->real;
-        if (mgd_op_nodes(op) > 0 && op->x[0] == 0 && j->evaluations == 2)
-            net->kernels->layer[op->vertex.kind]->nodes(op, theta, &steps, arenas, n->width);
-        else
-            for (size_t e = 0; e < j->evaluations; e++)
-                evaluate(j, op, theta, steps, arenas[e], e);
-        steps.first += mgd_op_nodes(op);
+        const mgd_node_op *at = &n->ops[i];
+        const mgd_node_steps steps = steps_at(j, at, all);
+        if (at->course == MGD_OP_SPLIT && j->evaluations == 2) {
+            const char *theta = j->theta[0] + at->op->vertex.first * n->real;
+            net->kernels->layer[at->op->vertex.kind]->nodes(at->op, theta, &steps, arenas,
+                                                            n->width);
+            continue;
+        }
+        for (size_t k = 0; k < 2 && j->evaluations == 2; k++)
+            if (at->copies[k])
+                copy_source(n, w, at->op, k);
+        size_t evaluations = at->course == MGD_OP_ONCE ? 1 : j->evaluations;
+        for (size_t e = 0; e < evaluations; e++)
+            evaluate(j, at, steps, arenas[e], e);
     }
     for (size_t e = 0; e < j->evaluations; e++)
         net->kernels->cost(&n->cost, n->samples->steps, n->samples->columns, n->width,
@@ -124,11 +139,12 @@ static double tilde(const job *j, double *const cost[2], size_t b) {
     return j->evaluations == 2 ? sum + j->weight[1] * cost[1][b] : sum;
 }
 
-/* signal (W) ← C̃·scale of each lane, 0 in spare ones */
-static void demodulate(const job *j, scratch *w, double *const cost[2], size_t used) {
+/* signal (W) ← C̃·scale·weight of each lane, 0 in spare ones */
+static void demodulate(const job *j, scratch *w, double *const cost[2], size_t used,
+                       double weight) {
     const mgd_nodes *n = j->nodes;
     for (size_t lane = 0; lane < n->width; lane++) {
-        double signal = lane < used ? tilde(j, cost, lane) * j->step->scale : 0;
+        double signal = lane < used ? tilde(j, cost, lane) * j->step->scale * weight : 0;
         if (n->net->dtype == MGD_F32)
             ((float *)w->signal)[lane] = (float)signal;
         else
@@ -136,30 +152,67 @@ static void demodulate(const job *j, scratch *w, double *const cost[2], size_t u
     }
 }
 
-/* gradient (P) += Σ over the lanes of signal·s·x */
-static void add_gradient(const mgd_nodes *n, scratch *w, mgd_node_steps steps, double *gradient) {
+/* open (nodes × W) ← 1 where a unit has a derivative in this evaluation */
+static void mark_open(const mgd_nodes *n, scratch *w, const mgd_node_op *at, size_t e, char *open) {
     const mgd_net_kernels *k = n->net->kernels;
-    for (size_t i = 0; i < n->plan.num_ops; i++) {
-        const mgd_op *op = &n->plan.ops[i];
-        size_t nodes = mgd_op_nodes(op);
-        if (nodes == 0)
-            continue;
-        k->node_deltas(op, &steps, w->signal, w->delta, n->width);
-        k->layer[op->vertex.kind]->weights(op, w->arenas[0], w->delta, gradient + op->vertex.first,
-                                           n->width);
-        steps.first += nodes;
-    }
+    size_t values = mgd_op_nodes(at->op) * n->width;
+    const char *y = w->arenas[e] + at->op->y * n->width * n->real;
+    if (at->bounded)
+        k->mark_open(y, at->low, at->high, open, values);
+    if (!at->pool)
+        return;
+    char *won = at->bounded ? w->open[2] : open;
+    k->layer[at->pool->vertex.kind]->wins(at->pool, w->arenas[e], won, n->width);
+    if (at->bounded)
+        k->mark_both(open, won, values);
 }
 
-/* What neurons read, into the first arena: between +ξ and −ξ it is their mean. Without a baseline
- * it is what they read when they were moved: that only upstream nodes have changed, whose
- * perturbations are not correlated with the neuron's own. */
-static void settle(const job *j, scratch *w) {
+/* A unit is heard that has a derivative in one of the evaluations: of those closed in both, which
+ * ξ has not opened, C does not depend on ξ. */
+static void gate(const job *j, scratch *w, const mgd_node_op *at) {
     const mgd_nodes *n = j->nodes;
-    const size_t input = n->samples->features * n->width; /* comes first, and did not move */
+    const mgd_net_kernels *k = n->net->kernels;
+    size_t values = mgd_op_nodes(at->op) * n->width;
+    for (size_t e = 0; e < j->evaluations; e++)
+        mark_open(n, w, at, e, w->open[e]);
+    if (j->evaluations == 2)
+        k->mark_either(w->open[0], w->open[1], values);
+    k->close_gates(w->open[0], w->delta, values);
+}
+
+/* What a neuron reads, into the first arena: between +ξ and −ξ it is their mean. Without a baseline
+ * it is what it read when all were moved: that only upstream nodes have changed, whose
+ * perturbations are not correlated with the neuron's own. Gates of the ops before have been looked
+ * at by then. */
+static void settle(const job *j, scratch *w, const mgd_op *op) {
+    const mgd_nodes *n = j->nodes;
+    size_t at = op->x[0] * n->width * n->real;
     if (j->step->baseline == MGD_BASELINE_TWO_SIDED)
-        n->net->kernels->average(w->arenas[0] + input * n->real, w->arenas[1] + input * n->real,
-                                 n->plan.arena * n->width - input);
+        n->net->kernels->average(w->arenas[0] + at, w->arenas[1] + at,
+                                 op->vertex.in.features * n->width);
+}
+
+/* gradient (P') += Σ over the lanes of signal·s·x */
+static void add_gradient(const job *j, scratch *w, mgd_node_steps all, double *const cost[2],
+                         size_t used, double *gradient) {
+    const mgd_nodes *n = j->nodes;
+    const mgd_net_kernels *k = n->net->kernels;
+    for (size_t i = 0; i < n->plan.num_ops; i++) {
+        const mgd_node_op *at = &n->ops[i];
+        const mgd_op *op = at->op;
+        if (at->use.factor == 0)
+            continue;
+        const mgd_node_steps steps = steps_at(j, at, all);
+        demodulate(j, w, cost, used, at->use.weight);
+        k->node_deltas(op, &steps, w->signal, w->delta, n->width);
+        if (at->bounded || at->pool)
+            gate(j, w, at);
+        if (at->settles)
+            settle(j, w, op);
+        k->layer[op->vertex.kind]->weights(op, w->arenas[0], w->delta,
+                                           gradient + (op->vertex.first - n->learning.first),
+                                           n->width);
+    }
 }
 
 static void measure_chunk(const job *j, size_t worker, size_t chunk, double *gradient) {
@@ -169,16 +222,13 @@ static void measure_chunk(const job *j, size_t worker, size_t chunk, double *gra
     const size_t used = rest < n->width ? rest : n->width;
     double *all = n->scratch[j->request->worker].cost;
     double *const cost[2] = {all + first, all + n->chunks * n->width + first};
-    const bool signs =
-        j->step->steps(j->step->self, worker, j->point, first, used, n->width, w->steps);
+    const bool signs = n->count > 0 && j->step->steps(j->step->self, worker, j->point, first, used,
+                                                      n->width, w->steps);
     const mgd_node_steps steps = {.words = signs ? (const uint32_t *)(const void *)w->steps : NULL,
-                                  .values = w->steps,
-                                  .amplitude = {j->amplitude[0], j->amplitude[1]}};
+                                  .values = w->steps};
     gather(j, w, first);
     forward(j, w, steps, cost);
-    demodulate(j, w, cost, used);
-    settle(j, w);
-    add_gradient(n, w, steps, gradient);
+    add_gradient(j, w, steps, cost, used, gradient);
 }
 
 /* ---- the batch ------------------------------------------------------------------------------- */
@@ -186,7 +236,7 @@ static void measure_chunk(const job *j, size_t worker, size_t chunk, double *gra
 /* One part, its gradient into `gradient`. */
 static void measure_part(job *j, size_t worker, size_t part, double *gradient) {
     const mgd_nodes *n = j->nodes;
-    memset(gradient, 0, n->net->num_parameters * sizeof *gradient);
+    memset(gradient, 0, n->learning.count * sizeof *gradient);
     for (size_t chunk = part * n->chunks / n->parts; chunk < (part + 1) * n->chunks / n->parts;
          chunk++) {
         if (mgd_interrupt_pending()) {
@@ -200,7 +250,7 @@ static void measure_part(job *j, size_t worker, size_t part, double *gradient) {
 static void part_task(void *arg, size_t part, size_t worker) {
     job *j = arg;
     double *parts = j->nodes->scratch[j->request->worker].parts;
-    measure_part(j, worker, part, parts + part * j->nodes->net->num_parameters);
+    measure_part(j, worker, part, parts + part * j->nodes->learning.count);
 }
 
 static void add(double *sum, const double *part, size_t count) {
@@ -212,8 +262,8 @@ static void add(double *sum, const double *part, size_t count) {
 static void measure_parts(job *j) {
     const mgd_nodes *n = j->nodes;
     const mgd_request *r = j->request;
-    size_t parameters = n->net->num_parameters;
-    double *parts = n->scratch[r->worker].parts;
+    size_t parameters = n->learning.count;
+    double *parts = n->scratch[r->worker].parts, *sum = j->step->gradient + n->learning.first;
     if (n->shared)
         mgd_pool_run(r->pool, part_task, j, n->parts);
     for (size_t part = 0; part < n->parts && !atomic_load(&j->incomplete); part++) {
@@ -221,9 +271,9 @@ static void measure_parts(job *j) {
         if (!n->shared)
             measure_part(j, r->worker, part, own);
         if (part == 0)
-            memcpy(j->step->gradient, own, parameters * sizeof *own);
+            memcpy(sum, own, parameters * sizeof *own);
         else
-            add(j->step->gradient, own, parameters);
+            add(sum, own, parameters);
     }
 }
 
@@ -240,8 +290,12 @@ static job job_of(const mgd_nodes *n, const mgd_request *r, const mgd_node_step 
     for (size_t p = 0; p < r->num_points; p++)
         if (r->points[p].sign > 0)
             j.point = &r->points[p];
+    j.theta[0] = step->theta[0];
+    j.theta[1] = step->theta[1];
     switch (step->baseline) {
     case MGD_BASELINE_MEASURED:
+        j.theta[0] = step->theta[1];
+        j.theta[1] = step->theta[0];
         j.amplitude[1] = step->amplitude;
         j.weight[0] = -1;
         j.weight[1] = 1;
@@ -283,8 +337,8 @@ mgd_status mgd_nodes_measure(mgd_context *ctx, const mgd_nodes *n, const mgd_req
 /* ---- opening and closing --------------------------------------------------------------------- */
 
 static void scratch_close(scratch *w) {
-    void *blocks[] = {w->arenas[0], w->arenas[1], w->target, w->steps, w->delta,
-                      w->signal,    w->index,     w->cost,   w->parts};
+    void *blocks[] = {w->arenas[0], w->arenas[1], w->target, w->steps, w->delta, w->open[0],
+                      w->open[1],   w->open[2],   w->signal, w->index, w->cost,  w->parts};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mgd_free(blocks[i]);
 }
@@ -295,32 +349,51 @@ void mgd_nodes_close(mgd_nodes *n) {
     for (size_t i = 0; n->scratch && i < n->workers; i++)
         scratch_close(&n->scratch[i]);
     mgd_free(n->scratch);
+    mgd_free(n->ops);
     mgd_plan_close(&n->plan);
     mgd_free(n);
 }
 
-/* Tiles of a chunk: the more, the fewer sums across lanes, as long as they stay in the cache. */
+/* Tiles of a chunk: the more, the fewer sums across lanes, as long as they stay in the cache and
+ * threads have chunks to share. */
 static void choose_chunks(mgd_nodes *n) {
     size_t lanes = n->net->kernels->lanes, tiles = (n->batch + lanes - 1) / lanes;
     size_t fitting = CACHE_BYTES / (2 * n->plan.arena * lanes * n->real);
-    size_t most = fitting < 1 ? 1 : fitting < MAX_TILES ? fitting : MAX_TILES;
-    most = most < tiles ? most : tiles;
+    size_t most = fitting < MAX_TILES ? fitting : MAX_TILES;
+    most = most < tiles / LEAST_CHUNKS ? most : tiles / LEAST_CHUNKS;
+    most = most < 1 ? 1 : most;
     n->width = most * lanes;
     n->chunks = (n->batch + n->width - 1) / n->width;
     n->parts = n->chunks < PARTS ? n->chunks : PARTS;
 }
 
+/* From the first to the last parameter of perturbed ops, which θ has in another order than the
+ * network where this is a graph. */
+static mgd_range learning_of(const mgd_nodes *n) {
+    size_t first = SIZE_MAX, last = 0;
+    for (size_t i = 0; i < n->plan.num_ops; i++) {
+        const mgd_vertex *vertex = &n->ops[i].op->vertex;
+        if (n->ops[i].use.factor == 0)
+            continue;
+        first = vertex->first < first ? vertex->first : first;
+        last = vertex->first + vertex->count > last ? vertex->first + vertex->count : last;
+    }
+    return last > 0 ? (mgd_range){first, last - first} : (mgd_range){0, 0};
+}
+
 static mgd_status scratch_open(mgd_context *ctx, const mgd_nodes *n, bool requests, scratch *w) {
-    size_t row = n->width * n->real, largest = 0, parameters = n->net->num_parameters;
+    size_t row = n->width * n->real, largest = 1, parameters = n->learning.count + 1;
     for (size_t i = 0; i < n->plan.num_ops; i++) {
         size_t own = mgd_op_nodes(&n->plan.ops[i]);
         largest = own > largest ? own : largest;
     }
+    size_t gates = n->gate ? largest : 0;
     if (mgd_take(&w->arenas[0], n->plan.arena, row) &&
         mgd_take(&w->arenas[1], n->plan.arena, row) &&
         mgd_take(&w->target, n->samples->targets, row) && mgd_take(&w->steps, n->count + 1, row) &&
-        mgd_take(&w->delta, largest, row) && mgd_take(&w->signal, 1, row) &&
-        mgd_take(&w->index, n->width, sizeof(uint32_t)) &&
+        mgd_take(&w->delta, largest, row) && mgd_take(&w->open[0], gates, row) &&
+        mgd_take(&w->open[1], gates, row) && mgd_take(&w->open[2], gates, row) &&
+        mgd_take(&w->signal, 1, row) && mgd_take(&w->index, n->width, sizeof(uint32_t)) &&
         (!requests || (mgd_take(&w->cost, 2 * n->chunks * n->width, sizeof(double)) &&
                        mgd_take(&w->parts, n->shared ? n->parts : 1, parameters * sizeof(double)))))
         return MGD_OK;
@@ -331,15 +404,18 @@ static mgd_status scratch_open(mgd_context *ctx, const mgd_nodes *n, bool reques
                     (double)(2 * n->plan.arena + n->count + largest) * (double)row);
 }
 
-static mgd_status prepare(mgd_context *ctx, mgd_nodes *n, const mgd_task_spec *task) {
+static mgd_status prepare(mgd_context *ctx, mgd_nodes *n, const mgd_task_spec *task,
+                          size_t num_groups, const mgd_node_group *groups) {
     void *memory;
-    MGD_TRY(mgd_plan_open(ctx, n->net, MGD_PLAN_NODES, &n->plan));
+    n->gate = task->train->gate;
+    MGD_TRY(mgd_plan_open(ctx, n->net, n->gate ? MGD_PLAN_GATED : MGD_PLAN_NODES, &n->plan));
+    MGD_TRY(mgd_allocate(ctx, "node perturbation", n->plan.num_ops, sizeof(mgd_node_op), &memory));
+    n->ops = memory;
+    mgd_nodes_plan(&n->plan, task, num_groups, groups, n->ops);
+    for (size_t i = 0; i < num_groups; i++)
+        n->count += task->nodes[i].factor > 0 ? groups[i].nodes : 0;
+    n->learning = learning_of(n);
     choose_chunks(n);
-    for (size_t i = 0; i < n->plan.num_ops; i++) {
-        const mgd_op *op = &n->plan.ops[i];
-        bool input = op->x[0] == 0 || (op->vertex.num_sources == 2 && op->x[1] == 0);
-        n->copies = n->copies || (input && mgd_op_nodes(op) == 0);
-    }
     MGD_TRY(mgd_allocate(ctx, "scratch memory", n->workers, sizeof(scratch), &memory));
     n->scratch = memory;
     for (size_t i = 0; i < n->workers; i++)
@@ -348,19 +424,19 @@ static mgd_status prepare(mgd_context *ctx, mgd_nodes *n, const mgd_task_spec *t
 }
 
 mgd_status mgd_nodes_open(mgd_context *ctx, const mgd_net *net, const mgd_task_spec *task,
-                          const mgd_samples *samples, mgd_nodes **out) {
+                          const mgd_samples *samples, size_t num_groups,
+                          const mgd_node_group *groups, mgd_nodes **out) {
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "node perturbation", 1, sizeof(mgd_nodes), &memory));
     mgd_nodes *n = memory;
     *n = (mgd_nodes){.net = net,
                      .samples = samples,
                      .cost = task->cost,
-                     .count = mgd_nodes_count(net),
                      .batch = task->batch,
                      .real = mgd_dtype_size(net->dtype),
                      .workers = task->workers,
                      .shared = task->requesters < task->workers};
-    mgd_status status = prepare(ctx, n, task);
+    mgd_status status = prepare(ctx, n, task, num_groups, groups);
     if (status != MGD_OK) {
         mgd_nodes_close(n);
         return status;

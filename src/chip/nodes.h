@@ -7,12 +7,15 @@
 
 typedef struct mgd_nodes mgd_nodes;
 
-/* M; 0 where parameters belong to other layers than dense and conv2d. */
-size_t mgd_nodes_count(const mgd_net *net);
+/* The groups of a network, one for each vertex with nodes, in the order of θ: out has room for as
+ * many as there are vertices. Returns how many there are. */
+size_t mgd_nodes_groups(const mgd_net *net, mgd_node_group *out);
 
-/* The network and the samples must outlive it. On failure nothing is left open. */
+/* The network and the samples must outlive it; uses are those of the chip's groups, of which the
+ * network has all that are perturbed. On failure nothing is left open. */
 mgd_status mgd_nodes_open(mgd_context *ctx, const mgd_net *net, const mgd_task_spec *task,
-                          const mgd_samples *samples, mgd_nodes **out);
+                          const mgd_samples *samples, size_t num_groups,
+                          const mgd_node_group *groups, mgd_nodes **out);
 void mgd_nodes_close(mgd_nodes *nodes);
 
 /* See mgd_session.measure_nodes. */

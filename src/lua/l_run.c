@@ -163,6 +163,20 @@ static void leave(l_run *box, l_callback outer) {
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
+/* Functions of the step among the options, into the table on top. */
+static void keep_schedules(lua_State *L, int options, l_run *box, mgd_train *train) {
+    int kept = lua_gettop(L);
+    for (size_t i = 0; i < SCHEDULES; i++) {
+        void *at = (char *)train + scheduled[i].offset;
+        mgd_schedule *schedule = at;
+        lua_getfield(L, options, scheduled[i].name);
+        lua_setfield(L, kept, scheduled[i].name);
+        box->schedules[i].name = scheduled[i].name;
+        schedule->function = schedule_function;
+        schedule->user = &box->schedules[i];
+    }
+}
+
 /* Makes the table of what must live as long as the run, as the box's user value. */
 static void keep_alive(lua_State *L, l_run *box, mgd_train *train) {
     lua_createtable(L, 0, 4 + SCHEDULES);
@@ -178,15 +192,7 @@ static void keep_alive(lua_State *L, l_run *box, mgd_train *train) {
     lua_setfield(L, -2, "cost");
     lua_getfield(L, 2, "memory");
     lua_setfield(L, -2, "memory");
-    for (size_t i = 0; i < SCHEDULES; i++) {
-        void *at = (char *)train + scheduled[i].offset;
-        mgd_schedule *schedule = at;
-        lua_getfield(L, 2, scheduled[i].name);
-        lua_setfield(L, -2, scheduled[i].name);
-        box->schedules[i].name = scheduled[i].name;
-        schedule->function = schedule_function;
-        schedule->user = &box->schedules[i];
-    }
+    keep_schedules(L, 2, box, train);
     l_set_user_value(L, -2);
     if (train->cost.kind == MGD_COST_FUNCTION) {
         train->cost.function = cost_function;
@@ -213,7 +219,8 @@ static int run_new(lua_State *L) {
         train.init = &init;
     }
     lua_settop(L, 4);
-    l_train_signals(L, 2, &train); /* stays on the stack */
+    l_train_signals(L, 2, &train); /* this and the rules stay on the stack */
+    l_train_rules(L, 2, &train);
     l_run *box = l_push_box(L, sizeof *box, L_RUN);
     box->chip = chip;
     keep_alive(L, box, &train);
@@ -273,6 +280,40 @@ static int run_advance(lua_State *L) {
                       : status == MGD_ERR_NONFINITE ? "nonfinite"
                                                     : "");
     return 3;
+}
+
+/* restage(options) */
+static int run_restage(lua_State *L) {
+    mgd_context ctx = {0};
+    l_run *box = check_run(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    mgd_train train = mgd_train_defaults();
+    lua_settop(L, 2);
+    l_train_options(L, 2, &train);
+    l_train_rules(L, 2, &train);
+    l_get_user_value(L, 1);
+    keep_schedules(L, 2, box, &train);
+    l_callback outer = enter(L, box);
+    mgd_status status = mgd_run_restage(&ctx, box->run, &train);
+    leave(box, outer);
+    l_check(L, status, &ctx);
+    return 0;
+}
+
+/* kept() → values of a sample, bytes in all; or nil and why none */
+static int run_kept(lua_State *L) {
+    l_run *box = check_run(L);
+    size_t values;
+    double bytes;
+    const char *reason = mgd_run_kept(box->run, &values, &bytes);
+    if (reason || values == 0) {
+        lua_pushnil(L);
+        lua_pushstring(L, reason);
+        return 2;
+    }
+    lua_pushinteger(L, (lua_Integer)values);
+    lua_pushnumber(L, bytes);
+    return 2;
 }
 
 /* Pushes a table of R numbers. */
@@ -603,6 +644,8 @@ static int run_set_state(lua_State *L) {
 static const luaL_Reg methods[] = {
     {"__gc", run_gc},
     {"advance", run_advance},
+    {"restage", run_restage},
+    {"kept", run_kept},
     {"watch", run_watch},
     {"diverged", run_diverged},
     {"evaluate", run_evaluate},

@@ -23,7 +23,8 @@ static void schedule_field(lua_State *L, int index, const char *name, mgd_schedu
                                    .factor = l_number_field(L, at, "factor", 1),
                                    .every = l_number_field(L, at, "every", 1),
                                    .to = l_number_field(L, at, "to", 0),
-                                   .offset = l_number_field(L, at, "offset", 0)};
+                                   .offset = l_number_field(L, at, "offset", 0),
+                                   .from = (uint64_t)l_count_field(L, at, "from", 0, 0x1p53)};
     lua_pop(L, 1);
 }
 
@@ -99,6 +100,43 @@ void l_train_signals(lua_State *L, int index, mgd_train *train) {
     }
     train->num_signals = count;
     train->signals = signals;
+}
+
+/* ---- rules ----------------------------------------------------------------------------------- */
+
+static const char *perturb_name(unsigned what) {
+    static const char *const names[] = {"parameters", "nodes"};
+    return what < 2 ? names[what] : NULL;
+}
+
+static const char *keep_name(unsigned keep) {
+    static const char *const names[] = {"fitting", "always", "never"};
+    return keep < 3 ? names[keep] : NULL;
+}
+
+void l_train_rules(lua_State *L, int index, mgd_train *train) {
+    train->keep = (mgd_keep)l_choice_field(L, index, "keep", keep_name, (unsigned)MGD_KEEP_FITTING);
+    lua_getfield(L, index, "rules");
+    if (!lua_istable(L, -1))
+        return;
+    int list = lua_gettop(L);
+    size_t count = lua_rawlen(L, list);
+    mgd_rule *rules = lua_newuserdatauv(L, (count + 1) * sizeof *rules, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, list, (int)i + 1);
+        int at = lua_gettop(L);
+        rules[i] =
+            (mgd_rule){.parameters = {(size_t)l_count_field(L, at, "first", 0, 0x1p53),
+                                      (size_t)l_count_field(L, at, "count", 0, 0x1p53)},
+                       .still = l_flag_field(L, at, "still"),
+                       .perturb = (mgd_perturb)l_choice_field(L, at, "perturb", perturb_name, 0),
+                       .amplitude = l_number_field(L, at, "amplitude", 1),
+                       .eta = l_number_field(L, at, "eta", 1),
+                       .weight_decay = l_number_field(L, at, "weight_decay", 0)};
+        lua_settop(L, at - 1);
+    }
+    train->num_rules = count;
+    train->rules = rules;
 }
 
 /* ---- the options as entries of schemas ------------------------------------------------------- */

@@ -50,6 +50,8 @@ void l_train_options(lua_State *L, int index, mgd_train *train);
 /* Reads signals = {{outputs =, parameters =}, …}; they live in a userdata that is left on
  * the stack. */
 void l_train_signals(lua_State *L, int index, mgd_train *train);
+/* And of `rules` and `keep`; where there are rules they stay on the stack. */
+void l_train_rules(lua_State *L, int index, mgd_train *train);
 
 /* A Lua function that C calls back: where it lies on the stack of the state that runs, while it
  * does. Set by the binding that enters the library, NULL outside. */

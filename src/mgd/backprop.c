@@ -26,6 +26,7 @@ static mgd_status measure(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_req
     double cost;
     MGD_TRY(
         run->session->gradient(ctx, run->session, request->pool, &view, &set, own->slope, &cost));
+    mgd_rules_mask(run, own->slope);
     run->state.c[unit] = cost;
     for (size_t i = 0; i < run->parameters; i++) {
         mgd_run_real_set(run, run->state.gradient + at, i, own->slope[i]);

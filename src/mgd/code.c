@@ -24,6 +24,15 @@ static mgd_status open_sparsity(mgd_context *ctx, const mgd_train *train, mgd_co
 
 /* ---- gains ----------------------------------------------------------------------------------- */
 
+/* Factors of amplitudes that rules give, 0 where nothing is perturbed. */
+static void take_rules(const mgd_train *train, size_t count, double *r) {
+    for (size_t i = 0; i < train->num_rules; i++) {
+        const mgd_rule *rule = &train->rules[i];
+        for (size_t k = 0; k < rule->parameters.count && rule->parameters.first + k < count; k++)
+            r[rule->parameters.first + k] *= rule->still ? 0 : rule->amplitude;
+    }
+}
+
 /* `values` (count), or ones where there is no tensor; all above 0 */
 static mgd_status take_positive(mgd_context *ctx, const char *what, const mgd_tensor *t,
                                 size_t count, double *values) {
@@ -54,7 +63,8 @@ static double *keep_gain(double *gain, size_t count) {
 }
 
 /* Where r_i are the relative amplitudes and q_i the mean squares, θ̃_i/a = r_i·s_i, and what is
- * demodulated with is s_i/(r_i·q_i), or θ̃_i/a itself by the published convention. */
+ * demodulated with is s_i/(r_i·q_i), or θ̃_i/a itself by the published convention; nothing where r_i
+ * is 0. */
 static void set_gains(const mgd_train *train, mgd_code *code, double *r, double *q) {
     size_t n = code->parameters;
     bool published = train->convention == MGD_CONVENTION_PUBLISHED;
@@ -66,7 +76,7 @@ static void set_gains(const mgd_train *train, mgd_code *code, double *r, double 
     code->square_sum = 0;
     for (size_t i = 0; i < n; i++) {
         code->square_sum += r[i] * r[i] * q[i] * code->mean_square;
-        q[i] = published ? r[i] : 1 / (r[i] * q[i]);
+        q[i] = published || r[i] == 0 ? r[i] : 1 / (r[i] * q[i]);
     }
     code->spread = train->amplitude_spread;
     code->divide[MGD_USE_DEMODULATE] = !published;
@@ -79,7 +89,8 @@ static void set_gains(const mgd_train *train, mgd_code *code, double *r, double 
 static mgd_status open_gains(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
     size_t n = code->parameters;
     code->square_sum = code->mean_square * (double)n;
-    if (!train->amplitudes && !train->energy && train->amplitude_spread == 0)
+    if (!train->amplitudes && !train->energy && train->amplitude_spread == 0 &&
+        train->num_rules == 0)
         return MGD_OK;
     void *r, *q = NULL;
     MGD_TRY(mgd_allocate(ctx, "amplitudes", n, sizeof(double), &r));
@@ -89,6 +100,7 @@ static mgd_status open_gains(mgd_context *ctx, const mgd_train *train, mgd_code 
     if (status == MGD_OK)
         status = take_positive(ctx, "perturbation: energy", train->energy, n, q);
     if (status == MGD_OK) {
+        take_rules(train, n, r);
         set_gains(train, code, r, q);
         return MGD_OK;
     }

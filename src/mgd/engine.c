@@ -348,6 +348,8 @@ static void catch_up(segment *s) {
 static mgd_status advance_to(mgd_context *ctx, segment *s, uint64_t target) {
     mgd_run *run = s->run;
     uint64_t length = run->layout.in_lanes ? LEAST_LANES_STEPS : 1;
+    if (run->clock.step < target)
+        MGD_TRY(mgd_run_keep(ctx, run));
     while (!all_stopped(run)) {
         if (run->clock.step >= target)
             return MGD_OK;

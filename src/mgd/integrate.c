@@ -13,7 +13,7 @@ void mgd_step_integrate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first
     size_t base = unit * mgd_run_unit_bytes(run);
     size_t row = (run->layout.in_lanes ? run->layout.width : 1) * run->real;
     for (size_t from = 0, count; from < run->parameters; from += count) {
-        const mgd_stretch stretch = mgd_signals_stretch(run, from);
+        const mgd_stretch stretch = mgd_spans_stretch(run, &run->signals.spans, from);
         count = mgd_unit_part(run, from, from + stretch.count);
         size_t rows =
             run->layout.in_lanes ? count : (count + run->layout.width - 1) / run->layout.width;

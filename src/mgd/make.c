@@ -135,7 +135,7 @@ static void fill_seats(mgd_run *run) {
         state->rate[seat] = factors ? factors[r] : 1;
         most = fmax(most, fabs(state->rate[seat]));
     }
-    run->now.huge_eta = MGD_HUGE_SIGNAL / most;
+    run->now.huge_eta = MGD_HUGE_SIGNAL / (most * mgd_rules_largest_eta(run));
     t->numbers = t->eta_factors = NULL;
 }
 
@@ -178,13 +178,27 @@ static mgd_status open_session(mgd_context *ctx, mgd_run *run) {
                           .numbers = run->state.number,
                           .seed = t->seed,
                           .dt = t->dt,
-                          .nodes = run->engine->nodes,
+                          .nodes = run->engine->nodes ? run->rules.uses : NULL,
                           .signals = run->signals.count,
                           .outputs = run->signals.outputs};
     return run->chip->open(ctx, run->chip, &task, &run->session);
 }
 
-/* Amplitudes, and time constants as they are at the first step; those that change are asked then.
+/* Of a run and of each of its stages. */
+static void start_amplitude(mgd_run *run) {
+    const mgd_train *t = &run->train;
+    run->now.per_amplitude = t->norm ? 1 / sqrt(run->code.square_sum) : 1;
+    run->now.amplitude =
+        t->norm ? t->amplitude.value / sqrt(run->code.square_sum) : t->amplitude.value;
+    run->now.eta = t->eta.value;
+    run->now.steady = mgd_schedule_constant(&t->amplitude) && t->settle == 0 &&
+                      (mgd_schedule_constant(&t->tau_theta) || run->engine->filters);
+    double sum = run->now.amplitude * run->code.square_sum;
+    double mean = run->now.amplitude * run->code.mean_square * (double)run->clock.windows.tau;
+    run->now.scale = 1 / (t->convention == MGD_CONVENTION_PUBLISHED ? sum : mean);
+}
+
+/* Time constants and the amplitude as they are at the first step; those that change are asked then.
  */
 static void start_schedules(mgd_run *run) {
     const mgd_train *t = &run->train;
@@ -198,15 +212,27 @@ static void start_schedules(mgd_run *run) {
             timers[i]->tau = UINT64_C(1) << 53;
     }
     run->now.tau_theta = t->tau_theta.value;
-    run->now.per_amplitude = t->norm ? 1 / sqrt(run->code.square_sum) : 1;
-    run->now.amplitude =
-        t->norm ? t->amplitude.value / sqrt(run->code.square_sum) : t->amplitude.value;
-    run->now.eta = t->eta.value;
-    run->now.steady = mgd_schedule_constant(&t->amplitude) && t->settle == 0 &&
-                      (mgd_schedule_constant(&t->tau_theta) || run->engine->filters);
-    double sum = run->now.amplitude * run->code.square_sum;
-    double mean = run->now.amplitude * run->code.mean_square * (double)run->clock.windows.tau;
-    run->now.scale = 1 / (t->convention == MGD_CONVENTION_PUBLISHED ? sum : mean);
+    start_amplitude(run);
+}
+
+/* Over the parameters, whose amplitudes follow their rules; or over the nodes that are perturbed
+ * and the parameters beside them, which the chip and the engine move by their factors. */
+static mgd_status open_code(mgd_context *ctx, mgd_run *run) {
+    mgd_train t = run->train;
+    if (!run->engine->nodes)
+        return mgd_code_open(ctx, &t, run->parameters, run->chip->dtype, &run->code);
+    t.num_rules = 0;
+    MGD_TRY(mgd_code_open(ctx, &t, run->rules.nodes + run->rules.singles, run->chip->dtype,
+                          &run->code));
+    run->code.square_sum = run->code.mean_square * mgd_rules_squares(run);
+    return MGD_OK;
+}
+
+/* What is made anew for each stage: how layers learn, and the code. */
+static mgd_status open_stage(mgd_context *ctx, mgd_run *run) {
+    MGD_TRY(mgd_rules_check(ctx, run));
+    MGD_TRY(mgd_rules_open(ctx, run));
+    return open_code(ctx, run);
 }
 
 static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
@@ -222,8 +248,7 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
     MGD_TRY(mgd_pool_new(ctx, threads, &run->pool));
     MGD_TRY(mgd_signals_check(ctx, run));
     MGD_TRY(mgd_signals_open(ctx, run));
-    MGD_TRY(mgd_code_open(ctx, t, run->engine->nodes ? run->chip->num_nodes : run->parameters,
-                          run->chip->dtype, &run->code));
+    MGD_TRY(open_stage(ctx, run));
     start_schedules(run);
     run->clock.rested = run->chip->rested;
     mgd_run_choose_layout(run);
@@ -269,6 +294,7 @@ mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *given,
     run->train.init = NULL; /* drawn; the caller's structure may go, and so may these */
     run->train.amplitudes = run->train.energy = NULL;
     run->train.signals = NULL;
+    run->train.rules = run->rules.rule ? run->rules.rule + 1 : NULL; /* the copies */
     if (status != MGD_OK) {
         mgd_run_free(run);
         return status;
@@ -277,9 +303,10 @@ mgd_status mgd_run_new(mgd_context *ctx, mgd_chip *chip, const mgd_train *given,
     return MGD_OK;
 }
 
-void mgd_run_free(mgd_run *run) {
-    if (!run)
-        return;
+/* ---- freeing --------------------------------------------------------------------------------- */
+
+/* What a stage has of its own. */
+static void close_stage(mgd_run *run) {
     for (size_t i = 0; run->workers && i < run->layout.workers; i++)
         mgd_worker_close(run, &run->workers[i]);
     for (size_t unit = 0; run->orders && unit < run->layout.units; unit++)
@@ -287,15 +314,102 @@ void mgd_run_free(mgd_run *run) {
     if (run->session)
         run->session->close(run->session);
     mgd_code_close(&run->code);
+    mgd_rules_close(run);
+    mgd_free(run->orders);
+    mgd_free(run->workers);
+}
+
+void mgd_run_free(mgd_run *run) {
+    if (!run)
+        return;
+    close_stage(run);
     mgd_pool_free(run->pool);
     mgd_recorder_free(run->recording.recorder);
     mgd_tensor_free(run->recording.theta);
     mgd_free(run->recording.asked);
     mgd_signals_close(run);
     mgd_state_free(run);
-    mgd_free(run->orders);
-    mgd_free(run->workers);
     mgd_tensor_free((mgd_tensor *)run->train.x);
     mgd_tensor_free((mgd_tensor *)run->train.y);
     mgd_free(run);
+}
+
+/* ---- stages ---------------------------------------------------------------------------------- */
+
+static mgd_status check_stage(mgd_context *ctx, const mgd_run *run, const mgd_train *t) {
+    if (!mgd_timer_begins(&run->clock.windows, run->clock.step))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: stages: step %llu is within a window of %llu steps: expected a "
+                        "stage to begin where θ is written",
+                        (unsigned long long)run->clock.step,
+                        (unsigned long long)run->clock.windows.tau);
+    if (run->recording.recorder)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: stages: a recording has one set of options: expected one stage");
+    MGD_TRY(mgd_schedule_check(ctx, "train: eta", &t->eta, MGD_VALUE_ANY));
+    return mgd_schedule_check(ctx, "train: amplitude", &t->amplitude, MGD_VALUE_POSITIVE);
+}
+
+/* States of the chip's devices go over to the new session. */
+static mgd_status take_over(mgd_context *ctx, const mgd_run *from, mgd_run *to) {
+    void *states;
+    if (from->session->num_states == 0)
+        return MGD_OK;
+    MGD_TRY(
+        mgd_allocate(ctx, "states of devices", from->session->num_states, sizeof(double), &states));
+    for (size_t seat = 0; seat < mgd_run_seats(from); seat++) {
+        from->session->state_get(from->session, seat, states);
+        to->session->state_set(to->session, seat, states);
+    }
+    mgd_free(states);
+    return MGD_OK;
+}
+
+static mgd_status open_next(mgd_context *ctx, const mgd_run *before, mgd_run *run) {
+    MGD_TRY(open_stage(ctx, run));
+    start_amplitude(run);
+    run->now.huge_eta *= mgd_rules_largest_eta(before) / mgd_rules_largest_eta(run);
+    MGD_TRY(open_session(ctx, run));
+    MGD_TRY(open_workers(ctx, run));
+    return take_over(ctx, before, run);
+}
+
+/* Moments and G of what has learnt so far are of other gradients. */
+static void begin_stage(mgd_run *run) {
+    char *arrays[] = {run->state.gradient, run->state.first_moment, run->state.second_moment};
+    for (size_t i = 0; i < 3; i++)
+        if (arrays[i])
+            memset(arrays[i], 0, run->layout.units * mgd_run_unit_bytes(run));
+    run->clock.began_window = mgd_timer_index(&run->clock.windows, run->clock.step);
+    run->kept = false;
+    mgd_run_sum_anew(run);
+}
+
+mgd_status mgd_run_restage(mgd_context *ctx, mgd_run *run, const mgd_train *train) {
+    MGD_OPERATION;
+    MGD_TRY(check_stage(ctx, run, train));
+    mgd_run_count(run);
+    mgd_run before = *run; /* sessions may point at run->train, which stays where it is */
+    run->rules = (mgd_rules){0};
+    run->code = (mgd_code){0};
+    run->session = NULL;
+    run->orders = NULL;
+    run->workers = NULL;
+    run->train.num_rules = train->num_rules;
+    run->train.rules = train->rules;
+    run->train.gate = train->gate;
+    run->train.keep = train->keep;
+    run->train.amplitude = train->amplitude;
+    run->train.eta = train->eta;
+    run->train.weight_decay = train->weight_decay;
+    mgd_status status = open_next(ctx, &before, run);
+    if (status != MGD_OK) {
+        close_stage(run);
+        *run = before;
+        return status;
+    }
+    close_stage(&before);
+    run->train.rules = run->rules.rule + 1;
+    begin_stage(run);
+    return MGD_OK;
 }

@@ -72,6 +72,9 @@ static const mgd_option table[] = {
     {"perturb", MGD_OPTION_CHOICE, AT(perturb), .choice = perturb_name,
      .doc = "What the code perturbs: the P parameters, or the M nodes (pre-activations of dense "
             "and conv2d layers), each sample by itself; M is the chip's num_nodes."},
+    {"gate", MGD_OPTION_FLAG, AT(gate),
+     .doc = "Nodes: what a unit adds to G is dropped where its own derivative is 0: relu at 0, a "
+            "pixel that lost its max-pool; sigmoid, tanh and softplus within 0.01 of a bound."},
     {"tau_p", MGD_OPTION_INTEGER, AT(tau_p), FROM(1), .schedule = true, .otherwise = 1,
      .unit = "steps",
      .doc = "Perturbation time: how long a pattern is held. This and all that follow that take a "

@@ -272,7 +272,9 @@ static mgd_status angle_of(mgd_context *ctx, mgd_run *run, size_t r, bool whole_
     mgd_run_row_get(run, run->state.window_theta, r, w->row);
     mgd_view view = {.seat = seat, .step = end, .theta = w->row};
     mgd_weighted set = {count, w->index, w->weight};
+    MGD_TRY(mgd_run_keep(ctx, run));
     MGD_TRY(run->session->gradient(ctx, run->session, run->pool, &view, &set, w->truth, NULL));
+    mgd_rules_mask(run, w->truth);
     mgd_run_row_get(run, run->state.window_gradient, r, w->row);
     *angle = angle_between(run, w->row, w->truth);
     *snr = compare(run, w->row, w->truth, (double)(end - first), error);

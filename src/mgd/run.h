@@ -63,6 +63,7 @@ typedef struct {
     char *decay;       /* … and η·λ, … */
     double held;       /* … for this η; NaN: to be made again */
     char *share;       /* of θ in its average; whatever it was before */
+    char *own[3];      /* the same three for parameters of one rule, or of a tile of several */
 } mgd_rates;
 
 typedef struct mgd_engine_type mgd_engine_type; /* see engines.h */
@@ -128,19 +129,34 @@ typedef struct {
     char warning[MGD_MESSAGE_SIZE];
 } mgd_watch;
 
-/* Parameters from the end of the span before to this one's hear a signal. */
+/* Parameters from the end of the span before to this one's have something in common: the signal
+ * that they hear, the rule by which they learn. */
 typedef struct {
-    size_t end, signal;
+    size_t end, value;
 } mgd_span;
+
+typedef struct {
+    size_t count;
+    mgd_span *span; /* in the order of parameters, all of them */
+} mgd_spans;
 
 /* Cost signals that are demodulated each by itself: that of the whole cost, then those of shares.
  */
 typedef struct {
     size_t count;
     mgd_range *outputs; /* (count − 1) whose shares the further ones are */
-    size_t num_spans;
-    mgd_span *spans; /* in the order of parameters, all of them */
+    mgd_spans spans;    /* number of the signal that is heard */
 } mgd_signals;
+
+/* How parameters learn: rules.c. */
+typedef struct {
+    size_t count;
+    mgd_rule *rule;     /* rule 0 holds where none is given */
+    mgd_spans spans;    /* number of the rule */
+    mgd_node_use *uses; /* (the chip's groups) where nodes are perturbed */
+    size_t nodes;       /* perturbed ones, the first in the code's pattern, and … */
+    size_t singles;     /* … parameters that are perturbed by themselves beside them */
+} mgd_rules;
 
 /* Where what the chip answers is recorded: see record.h. */
 typedef struct {
@@ -169,6 +185,8 @@ struct mgd_run {
     mgd_time clock;
     mgd_present now;
     mgd_signals signals;
+    mgd_rules rules;
+    bool kept; /* what the chip keeps of layers that stand still is of the present θ */
     mgd_tally counters;
     mgd_watch watch;
     mgd_recorded_run recording;

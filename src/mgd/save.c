@@ -287,6 +287,7 @@ mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *
             return mgd_fail(ctx, MGD_ERR_FORMAT,
                             "state: the devices of replica %zu are in no possible state", r + 1);
     MGD_TRY(mgd_interrupt_answer(ctx)); /* from here on the run changes, and changes whole */
+    run->kept = false;
     for (size_t i = 0; i < count; i++)
         for (size_t r = 0; r < run->train.replicas; r++)
             mgd_run_row_set(run, mgd_state_array(run, arrays[i]), r,

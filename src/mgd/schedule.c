@@ -22,7 +22,7 @@ const char *mgd_schedule_name(unsigned kind) {
 }
 
 double mgd_schedule_at(const mgd_schedule *s, uint64_t step) {
-    double t = (double)step / s->every;
+    double t = (double)(step > s->from ? step - s->from : 0) / s->every;
     switch (s->kind) {
     case MGD_SCHEDULE_STEP:
         return s->value * mgd_power(s->factor, floor(t));

@@ -72,6 +72,7 @@ static void place(mgd_run *run, const mgd_tensor *theta) {
                         (const char *)mgd_tensor_data(theta) +
                             (each ? r * run->parameters * run->real : 0));
     mgd_timer_set(windows, run->clock.step, windows->tau);
+    run->kept = false;
     run->clock.began = run->clock.step;
     run->clock.began_window = windows->index;
     if (run->session->begin)

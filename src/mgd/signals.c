@@ -70,32 +70,28 @@ static size_t signal_with(mgd_run *run, mgd_range outputs) {
     return run->signals.count++;
 }
 
-static void add_span(mgd_run *run, size_t end, size_t signal) {
-    run->signals.spans[run->signals.num_spans++] = (mgd_span){end, signal};
-}
-
 mgd_status mgd_signals_open(mgd_context *ctx, mgd_run *run) {
     const mgd_train *t = &run->train;
     size_t end = 0;
     run->signals.count = 1;
-    if (!mgd_take(&run->signals.spans, 2 * t->num_signals + 1, sizeof *run->signals.spans) ||
+    if (!mgd_take(&run->signals.spans.span, 2 * t->num_signals + 1, sizeof(mgd_span)) ||
         !mgd_take(&run->signals.outputs, t->num_signals, sizeof *run->signals.outputs))
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: %zu signals", t->num_signals);
     for (size_t i = 0; i < t->num_signals; i++) {
         mgd_range own = t->signals[i].parameters;
         if (own.first > end)
-            add_span(run, own.first, 0);
+            mgd_spans_add(&run->signals.spans, own.first, 0);
         end = own.first + own.count;
-        add_span(run, end, signal_with(run, t->signals[i].outputs));
+        mgd_spans_add(&run->signals.spans, end, signal_with(run, t->signals[i].outputs));
     }
     if (end < run->parameters)
-        add_span(run, run->parameters, 0);
+        mgd_spans_add(&run->signals.spans, run->parameters, 0);
     return MGD_OK;
 }
 
 void mgd_signals_close(mgd_run *run) {
     mgd_free(run->signals.outputs);
-    mgd_free(run->signals.spans);
+    mgd_free(run->signals.spans.span);
 }
 
 /* ---- who hears what -------------------------------------------------------------------------- */
@@ -104,33 +100,14 @@ static const char *signal_of(const mgd_run *run, const mgd_worker *w, size_t sig
     return w->block.signal + (signal * run->layout.block_steps + j) * run->layout.width * run->real;
 }
 
-mgd_stretch mgd_signals_stretch(const mgd_run *run, size_t from) {
-    size_t i = 0;
-    while (run->signals.spans[i].end <= from)
-        i++;
-    mgd_stretch s = {.span = i,
-                     .signal = run->signals.spans[i].signal,
-                     .count = run->signals.spans[i].end - from};
-    if (run->layout.in_lanes || run->signals.spans[i].end == run->parameters)
-        return s;
-    if (s.count >= run->layout.width) { /* in rows, whole tiles */
-        s.count -= s.count % run->layout.width;
-        return s;
-    }
-    s.mixed = true;
-    s.count =
-        run->parameters - from < run->layout.width ? run->parameters - from : run->layout.width;
-    return s;
-}
-
 const void *mgd_signals_of(const mgd_run *run, mgd_worker *w, const mgd_stretch *s, size_t from,
                            size_t j) {
+    const mgd_span *spans = run->signals.spans.span;
     if (!s->mixed)
-        return signal_of(run, w, s->signal, j);
+        return signal_of(run, w, s->value, j);
     for (size_t i = 0, span = s->span; i < s->count; i++) {
-        span += run->signals.spans[span].end == from + i;
-        memcpy(w->block.mixed + i * run->real,
-               signal_of(run, w, run->signals.spans[span].signal, j), run->real);
+        span += spans[span].end == from + i;
+        memcpy(w->block.mixed + i * run->real, signal_of(run, w, spans[span].value, j), run->real);
     }
     return w->block.mixed;
 }

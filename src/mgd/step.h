@@ -46,13 +46,30 @@ mgd_status mgd_signals_check(mgd_context *ctx, const mgd_run *run);
 mgd_status mgd_signals_open(mgd_context *ctx, mgd_run *run);
 void mgd_signals_close(mgd_run *run);
 
-/* Parameters in a row that are integrated alike: they hear one signal, or are a tile of a row
- * whose parameters hear several. */
+/* Parameters in a row, from `from` on, that are treated alike: they are of one span, or are a tile
+ * of a row whose parameters are of several. spans.c. */
 typedef struct {
-    size_t count, signal, span;
+    size_t count, value, span;
     bool mixed;
 } mgd_stretch;
-mgd_stretch mgd_signals_stretch(const mgd_run *run, size_t from);
+mgd_stretch mgd_spans_stretch(const mgd_run *run, const mgd_spans *spans, size_t from);
+/* Adds a span up to `end`; there is room. */
+void mgd_spans_add(mgd_spans *spans, size_t end, size_t value);
+
+/* How layers learn, rules.c: whether they can; made from the options, all parameters covered. */
+mgd_status mgd_rules_check(mgd_context *ctx, const mgd_run *run);
+mgd_status mgd_rules_open(mgd_context *ctx, mgd_run *run);
+void mgd_rules_close(mgd_run *run);
+double mgd_rules_largest_eta(const mgd_run *run); /* factor of those that learn */
+/* Σ of the squares of factors of the amplitude, over all that the code of nodes perturbs. */
+double mgd_rules_squares(const mgd_run *run);
+/* The rule of a parameter. */
+const mgd_rule *mgd_rules_of(const mgd_run *run, size_t parameter);
+/* slope (P) ← 0 for parameters that stand still. */
+void mgd_rules_mask(const mgd_run *run, double *slope);
+/* Has the chip keep what it can of layers that stand still, at the present θ. */
+mgd_status mgd_run_keep(mgd_context *ctx, mgd_run *run);
+
 /* The signal (width) of step j of the block for parameters of a stretch from `from` on, good until
  * the worker asks for another. */
 const void *mgd_signals_of(const mgd_run *run, mgd_worker *w, const mgd_stretch *s, size_t from,

@@ -31,7 +31,9 @@ static bool take_block(const mgd_run *run, mgd_block *b) {
 static bool take_rates(const mgd_run *run, mgd_rates *r) {
     size_t width = run->layout.width;
     return mgd_take(&r->eta, width, run->real) && mgd_take(&r->lives, width, run->real) &&
-           mgd_take(&r->decay, width, run->real) && mgd_take(&r->share, width, run->real);
+           mgd_take(&r->decay, width, run->real) && mgd_take(&r->own[0], width, run->real) &&
+           mgd_take(&r->own[1], width, run->real) && mgd_take(&r->own[2], width, run->real) &&
+           mgd_take(&r->share, width, run->real);
 }
 
 /* And what those need that ask the chip for blocks of steps. */
@@ -54,10 +56,11 @@ mgd_status mgd_worker_open(mgd_context *ctx, const mgd_run *run, bool requests, 
 }
 
 void mgd_worker_close(const mgd_run *run, mgd_worker *w) {
-    void *blocks[] = {w->block.points,  w->block.places,    w->block.cost,     w->block.against,
-                      w->block.samples, w->block.ahead,     w->block.signal,   w->block.mixed,
-                      w->rates.eta,     w->rates.lives,     w->rates.decay,    w->rates.share,
-                      w->before,        w->patterns.values, w->patterns.factor};
+    void *blocks[] = {w->block.points,    w->block.places,   w->block.cost,   w->block.against,
+                      w->block.samples,   w->block.ahead,    w->block.signal, w->block.mixed,
+                      w->rates.eta,       w->rates.lives,    w->rates.decay,  w->rates.share,
+                      w->before,          w->rates.own[0],   w->rates.own[1], w->rates.own[2],
+                      w->patterns.values, w->patterns.factor};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mgd_free(blocks[i]);
     if (run->engine->close)

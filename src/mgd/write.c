@@ -71,30 +71,87 @@ static void limit_norm(mgd_run *run, size_t unit, double most) {
 
 /* ---- the law --------------------------------------------------------------------------------- */
 
-/* θ of a unit from its G, for the write at the end of `step`. */
-static void update(mgd_run *run, mgd_worker *w, size_t unit, uint64_t step) {
+/* η, lives and η·λ of some parameters, (width) each. */
+typedef struct {
+    const void *eta, *lives, *decay;
+    bool decays;
+} part_rates;
+
+/* Of one rule: the run's times its factors. */
+static void rates_of_rule(const mgd_run *run, mgd_worker *w, size_t unit, const mgd_rule *r,
+                          double eta) {
+    const mgd_engine_kernels *k = run->kernels;
+    const size_t lanes = run->layout.lanes, width = run->layout.width;
+    const double *alive = run->state.alive + unit * lanes, *rate = run->state.rate + unit * lanes;
+    double moves = r->still ? 0 : 1;
+    k->rates(moves * eta * r->eta, alive, rate, lanes, width, w->rates.own[0]);
+    k->rates(moves, alive, NULL, lanes, width, w->rates.own[1]);
+    k->rates(moves * eta * r->eta * r->weight_decay, alive, rate, lanes, width, w->rates.own[2]);
+}
+
+/* Of a tile in rows, whose parameters have several. */
+static void rates_of_tile(const mgd_run *run, mgd_worker *w, size_t unit, size_t from, size_t count,
+                          double eta) {
+    for (size_t i = 0; i < run->layout.width; i++) {
+        const mgd_rule *r = mgd_rules_of(run, from + (i < count ? i : 0));
+        double moves = r->still || i >= count ? 0 : run->state.alive[unit];
+        double own = moves * eta * r->eta * run->state.rate[unit];
+        mgd_run_real_set(run, w->rates.own[0], i, own);
+        mgd_run_real_set(run, w->rates.own[1], i, moves);
+        mgd_run_real_set(run, w->rates.own[2], i, own * r->weight_decay);
+    }
+}
+
+static part_rates rates_of(const mgd_run *run, mgd_worker *w, size_t unit, const mgd_stretch *s,
+                           size_t from, uint64_t step) {
+    if (run->train.num_rules == 0)
+        return (part_rates){w->rates.eta, w->rates.lives, w->rates.decay,
+                            run->train.weight_decay > 0};
+    double eta = mgd_run_eta(run, step);
+    const mgd_rule *r = &run->rules.rule[s->value];
+    if (s->mixed)
+        rates_of_tile(run, w, unit, from, s->count, eta);
+    else
+        rates_of_rule(run, w, unit, r, eta);
+    return (part_rates){w->rates.own[0], w->rates.own[1], w->rates.own[2],
+                        s->mixed || (!r->still && r->weight_decay > 0)};
+}
+
+/* Some parameters of a unit; `at` is where they begin in its arrays, in rows of width reals. */
+static void update_part(mgd_run *run, size_t unit, uint64_t step, size_t at, size_t rows,
+                        const part_rates *rates) {
     mgd_optimizer_kernel *const *optimizers = run->kernels->optimizers;
-    const mgd_train *t = &run->train;
     mgd_state *state = &run->state;
-    size_t at = unit * mgd_run_unit_bytes(run);
+    at = unit * mgd_run_unit_bytes(run) + at * run->layout.width * run->real;
     mgd_optimizer_step s = {
-        .train = t,
+        .train = &run->train,
         .time = (double)(mgd_timer_index(&run->clock.windows, step) - run->clock.began_window) + 1,
         .theta = state->theta + at,
         .g = state->gradient + at,
         .first = state->first_moment ? state->first_moment + at : NULL,
         .second = state->second_moment ? state->second_moment + at : NULL,
-        .eta = w->rates.eta,
-        .lives = w->rates.lives,
-        .count = run->layout.count,
+        .eta = rates->eta,
+        .lives = rates->lives,
+        .count = rows,
         .width = run->layout.width};
-    if (t->weight_decay > 0) { /* θ ← θ − η·λ·θ */
+    if (rates->decays) { /* θ ← θ − η·λ·θ */
         mgd_optimizer_step decay = s;
         decay.g = s.theta;
-        decay.eta = w->rates.decay;
+        decay.eta = rates->decay;
         optimizers[MGD_OPTIMIZER_SGD](&decay);
     }
-    optimizers[t->optimizer](&s);
+    optimizers[run->train.optimizer](&s);
+}
+
+/* θ of a unit from its G, for the write at the end of `step`. */
+static void update(mgd_run *run, mgd_worker *w, size_t unit, uint64_t step) {
+    const size_t in_row = run->layout.in_lanes ? 1 : run->layout.width;
+    for (size_t from = 0, count; from < run->parameters; from += count) {
+        const mgd_stretch s = mgd_spans_stretch(run, &run->rules.spans, from);
+        const part_rates rates = rates_of(run, w, unit, &s, from, step);
+        count = s.count;
+        update_part(run, unit, step, from / in_row, (count + in_row - 1) / in_row, &rates);
+    }
 }
 
 /* ---- after the write ------------------------------------------------------------------------- */
@@ -169,7 +226,7 @@ mgd_status mgd_step_write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t 
     bool limits = t->clip > 0 || t->clip_norm > 0;
     bool at_once = writes && run->engine->integrate_part && !limits &&
                    mgd_optimizer_type_of(t->optimizer)->plain && !run->keeps_windows && !chip &&
-                   !(t->weight_decay > 0);
+                   !(t->weight_decay > 0) && t->num_rules == 0;
     bool careful =
         writes && (run->state.careful[unit] || !(fabs(mgd_run_eta(run, last)) < run->now.huge_eta));
     mgd_status status = MGD_OK;

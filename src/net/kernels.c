@@ -87,6 +87,30 @@ static void node_deltas(const mgd_op *op, const mgd_node_steps *steps, const voi
         deltas_of(op, steps, NODES_VALUES, signal, delta, width);
 }
 
+static void mark_open(const void *y, double low, double high, void *open, size_t n) {
+    const vec least = splat((real)low), most = splat((real)high);
+    for (size_t i = 0; i < n; i += VEC_LANES) {
+        vec value = load((const real *)y + i);
+        store((real *)open + i, pick((value > least) & (value < most), splat(1), splat(0)));
+    }
+}
+
+static void mark_both(void *open, const void *also, size_t n) {
+    for (size_t i = 0; i < n; i += VEC_LANES)
+        store((real *)open + i, load((real *)open + i) * load((const real *)also + i));
+}
+
+static void mark_either(void *open, const void *also, size_t n) {
+    for (size_t i = 0; i < n; i += VEC_LANES)
+        store((real *)open + i, larger(load((real *)open + i), load((const real *)also + i)));
+}
+
+static void close_gates(const void *open, void *delta, size_t n) {
+    for (size_t i = 0; i < n; i += VEC_LANES)
+        store((real *)delta + i,
+              pick(load((const real *)open + i) != splat(0), load((real *)delta + i), splat(0)));
+}
+
 static void average(void *a, const void *b, size_t n) {
     for (size_t i = 0; i < n; i += VEC_LANES)
         store((real *)a + i, (load((real *)a + i) + load((const real *)b + i)) * splat((real)0.5));
@@ -115,6 +139,10 @@ const mgd_net_kernels MGD_KERNEL_TABLE(net) = {
     .layer = layers,
     .dense_pair = NET_KERNEL(dense_pair),
     .node_deltas = node_deltas,
+    .mark_open = mark_open,
+    .mark_both = mark_both,
+    .mark_either = mark_either,
+    .close_gates = close_gates,
     .average = average,
     .spread = spread,
     .gather = gather,

@@ -2,6 +2,8 @@
 
 #include "kernels.h"
 
+#include <string.h>
+
 /* ---- pools ----------------------------------------------------------------------------------- */
 
 /* The pixels of a window that lie in the image: [first, last) along each side. */
@@ -71,6 +73,24 @@ INLINE void pool(const mgd_op *op, void *arena, size_t width, const bool max) {
 static void maxpool(const mgd_op *op, const void *theta, void *arena, size_t width) {
     (void)theta;
     pool(op, arena, width, true);
+}
+
+/* Ties win together. */
+static void wins(const mgd_op *op, const void *arena, void *open, size_t width) {
+    const mgd_vertex *n = &op->vertex;
+    const real *x = (const real *)arena + op->x[0] * width;
+    memset(open, 0, n->in.features * width * sizeof(real));
+    EACH_WINDOW(n, channel, row, column) {
+        window w = window_at(n, row, column);
+        for (size_t lane = 0; lane < width; lane += VEC_LANES) {
+            const vec most = over_window(n, x + lane, channel, &w, width, true);
+            EACH_PIXEL(w, i, j) {
+                size_t at = pixel_at(&n->in, channel, i, j) * width + lane;
+                real *to = (real *)open + at;
+                store(to, pick(load(x + at) == most, splat(1), load(to)));
+            }
+        }
+    }
 }
 
 static void avgpool(const mgd_op *op, const void *theta, void *arena, size_t width) {
@@ -191,8 +211,8 @@ static void centre_backward(const mgd_op *op, const void *theta, const void *are
     add_to((real *)deltas + op->x[0] * width, delta, n);
 }
 
-const mgd_layer_kernels NET_KERNEL(maxpool2d) = {.forward = {maxpool, maxpool},
-                                                 .backward = maxpool_backward};
+const mgd_layer_kernels NET_KERNEL(maxpool2d) = {
+    .forward = {maxpool, maxpool}, .backward = maxpool_backward, .wins = wins};
 const mgd_layer_kernels NET_KERNEL(avgpool2d) = {.forward = {avgpool, avgpool},
                                                  .backward = avgpool_backward};
 const mgd_layer_kernels NET_KERNEL(affine) = {.forward = {affine_shared, affine_private},

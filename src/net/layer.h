@@ -52,9 +52,9 @@ struct mgd_layer_type {
     size_t (*traffic)(const mgd_op *op);
     /* Nodes, the sums that node perturbation moves; NULL: none. */
     size_t (*nodes)(const mgd_op *op);
-    /* Whether output y stands at a bound, where an activation passes on next to no gradient; NULL:
-     * there is none. */
-    bool (*at_bound)(double y);
+    /* An activation passes on next to no gradient where its output is not between these; 0, 0: it
+     * always does. */
+    double low, high;
     /* NULL, or what is said of the layer behind its name, " 3×3". */
     void (*detail)(const mgd_vertex *vertex, char *buffer, size_t capacity);
 };

@@ -6,22 +6,6 @@
 
 #define DISTANCE 0.01 /* from a bound, of the range; softplus, which has none: of 1 */
 
-static bool sigmoid_at_bound(double y) { /* (0, 1) */
-    return !(y > DISTANCE && y < 1 - DISTANCE);
-}
-
-static bool tanh_at_bound(double y) { /* (−1, 1) */
-    return !(fabs(y) < 1 - 2 * DISTANCE);
-}
-
-static bool relu_at_bound(double y) {
-    return !(y > 0);
-}
-
-static bool softplus_at_bound(double y) {
-    return !(y > DISTANCE);
-}
-
 static double flop(const mgd_op *op) {
     return (double)op->out.features;
 }
@@ -34,10 +18,13 @@ static mgd_status same(const mgd_layer_place *place, const mgd_extent *in, mgd_e
 
 const mgd_layer_type mgd_layer_identity = {.name = "identity", .featurewise = true, .view = same};
 const mgd_layer_type mgd_layer_sigmoid = {
-    .name = "sigmoid", .featurewise = true, .flop = flop, .at_bound = sigmoid_at_bound};
-const mgd_layer_type mgd_layer_tanh = {
-    .name = "tanh", .featurewise = true, .flop = flop, .at_bound = tanh_at_bound};
+    .name = "sigmoid", .featurewise = true, .flop = flop, .low = DISTANCE, .high = 1 - DISTANCE};
+const mgd_layer_type mgd_layer_tanh = {.name = "tanh",
+                                       .featurewise = true,
+                                       .flop = flop,
+                                       .low = -(1 - 2 * DISTANCE),
+                                       .high = 1 - 2 * DISTANCE};
 const mgd_layer_type mgd_layer_relu = {
-    .name = "relu", .featurewise = true, .flop = flop, .at_bound = relu_at_bound};
+    .name = "relu", .featurewise = true, .flop = flop, .low = 0, .high = INFINITY};
 const mgd_layer_type mgd_layer_softplus = {
-    .name = "softplus", .featurewise = true, .flop = flop, .at_bound = softplus_at_bound};
+    .name = "softplus", .featurewise = true, .flop = flop, .low = DISTANCE, .high = INFINITY};

@@ -52,6 +52,8 @@ const struct mgd_layer_type *mgd_layer_of(mgd_layer_kind kind);
 bool mgd_layer_is_activation(mgd_layer_kind kind);
 bool mgd_layer_is_recurrent(mgd_layer_kind kind);
 bool mgd_layer_is_linear(mgd_layer_kind kind);
+/* Outputs between which an activation passes on a gradient worth mentioning; false: all are. */
+bool mgd_layer_bounds(mgd_layer_kind kind, double *low, double *high);
 
 /* H of elman and ssm */
 static inline size_t mgd_vertex_states(const mgd_vertex *vertex) {
@@ -97,6 +99,8 @@ typedef void mgd_node_kernel(const mgd_op *op, const void *theta, const mgd_node
  * and what it has read, summed over lanes by a fixed tree. */
 typedef void mgd_weight_kernel(const mgd_op *op, const void *arena, const void *delta,
                                double *gradient, size_t width);
+/* open (features of the input × W) ← 1 where an input is the largest of a window, in this arena. */
+typedef void mgd_win_kernel(const mgd_op *op, const void *arena, void *open, size_t width);
 /* From the delta of the output, those of the sources (added to) and the gradient (count), added to,
  * summed over lanes by a fixed tree; deltas lie as the values do. The output's delta is spoilt. */
 typedef void mgd_backward_kernel(const mgd_op *op, const void *theta, const void *arena,
@@ -108,6 +112,7 @@ typedef struct {
     mgd_backward_kernel *backward;
     mgd_node_kernel *nodes; /* this and `weights` NULL: it has no nodes */
     mgd_weight_kernel *weights;
+    mgd_win_kernel *wins; /* NULL: there is nobody to win */
 } mgd_layer_kernels;
 
 typedef struct {
@@ -118,6 +123,13 @@ typedef struct {
     /* delta (O × pixels × W) ← signal (W)·s of the op's nodes */
     void (*node_deltas)(const mgd_op *op, const mgd_node_steps *steps, const void *signal,
                         void *delta, size_t width);
+    /* open (n) ← 1 where low < y < high */
+    void (*mark_open)(const void *y, double low, double high, void *open, size_t n);
+    /* open (n) ← 0 where `also` is 0; and 1 where it is not */
+    void (*mark_both)(void *open, const void *also, size_t n);
+    void (*mark_either)(void *open, const void *also, size_t n);
+    /* delta (n) ← 0 where open is 0 */
+    void (*close_gates)(const void *open, void *delta, size_t n);
     /* a ← (a + b)/2, n values */
     void (*average)(void *a, const void *b, size_t n);
 
@@ -166,7 +178,8 @@ mgd_status mgd_graph_crop(mgd_context *ctx, mgd_net *net);
 typedef enum {
     MGD_PLAN_FORWARD,   /* as few calls as possible */
     MGD_PLAN_REFERENCE, /* all values kept, nothing but activations fused: for back-propagation */
-    MGD_PLAN_NODES,     /* the same calls, all values kept: for node perturbation */
+    MGD_PLAN_NODES,     /* the same calls, all values kept: for node perturbation; and with … */
+    MGD_PLAN_GATED,     /* … pools by themselves, for a gate has to see what goes into them */
     MGD_PLAN_BARE,      /* nothing fused: for chips that act on what enters an activation */
 } mgd_plan_kind;
 mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, mgd_plan_kind kind, mgd_plan *out);
@@ -194,6 +207,13 @@ static inline size_t mgd_op_node_side(const mgd_op *op, size_t side) {
 /* How many tiles of lanes pass through the plan together, so that their values stay in the cache
  * and calls are shared: at least one, and not more than `most`. */
 size_t mgd_net_tiles(const mgd_net *net, size_t most);
+
+/* The most of the first `still` vertices after which the network can be cut: one value crosses. 0:
+ * it cannot be. */
+size_t mgd_net_find_cut(const mgd_net *net, size_t still);
+/* The network below and above such a cut, each with the whole θ (P). */
+mgd_status mgd_net_cut(mgd_context *ctx, const mgd_net *net, size_t cut, mgd_net **below,
+                       mgd_net **above);
 
 /* All ops with shared θ (P). */
 void mgd_plan_forward(const mgd_net *net, const mgd_plan *plan, const void *theta, void *arena,
@@ -256,6 +276,10 @@ mgd_status mgd_net_outputs_new(mgd_context *ctx, const mgd_net *net, size_t samp
 /* mgd_net_forward with parameters θ (P) of the caller's. */
 mgd_status mgd_net_forward_at(mgd_context *ctx, const mgd_net *net, const void *theta,
                               const mgd_tensor *x, mgd_tensor **y);
+
+/* Outputs of all samples into out (N × O). The pool may be NULL. Polls the interrupt flag. */
+mgd_status mgd_net_outputs_at(mgd_context *ctx, const mgd_net *net, mgd_pool *pool,
+                              const void *theta, const mgd_samples *samples, void *out);
 
 /* Sums over all samples, in order, in tiles of lanes: cost and hits of θ (P), shared by the lanes.
  * `pool` may be NULL. Polls the interrupt flag. */

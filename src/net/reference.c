@@ -186,21 +186,59 @@ static void scatter(const mgd_net *net, const mgd_block *b, const void *lanes, s
                 ((double *)y)[lane * outputs + o] = ((const double *)lanes)[o * b->width + lane];
 }
 
-static mgd_status forward_rows(mgd_context *ctx, const mgd_net *net, const void *theta,
-                               const mgd_tensor *rows, size_t n, mgd_tensor *y) {
-    mgd_block b;
-    MGD_TRY(mgd_block_open(ctx, net, &net->plan, n, 0, &b));
-    mgd_status status = MGD_OK;
-    size_t row_bytes = net->outputs * mgd_dtype_size(net->dtype);
-    for (size_t first = 0; first < n && status == MGD_OK; first += b.width) {
-        size_t used = n - first < b.width ? n - first : b.width;
-        mgd_block_count(&b, first, used);
-        mgd_block_gather(net, &b, mgd_tensor_data(rows), net->inputs, b.arena);
-        scatter(net, &b, mgd_block_forward(net, theta, &b), used,
-                (char *)mgd_tensor_data(y) + first * row_bytes);
-        status = mgd_interrupt_answer(ctx);
+typedef struct {
+    const mgd_net *net;
+    const void *theta;
+    const void *rows;
+    char *out;
+    size_t samples;
+    mgd_block *blocks;      /* one per worker */
+    atomic_bool incomplete; /* an interrupt made a worker leave out its block */
+} outputs_job;
+
+static void outputs_block(void *arg, size_t index, size_t worker) {
+    outputs_job *j = arg;
+    mgd_block *b = &j->blocks[worker];
+    const size_t first = index * b->width, rest = j->samples - first;
+    const size_t used = rest < b->width ? rest : b->width;
+    if (mgd_interrupt_pending()) {
+        atomic_store(&j->incomplete, true);
+        return;
     }
-    mgd_block_close(&b);
+    mgd_block_count(b, first, used);
+    mgd_block_gather(j->net, b, j->rows, j->net->inputs, b->arena);
+    scatter(j->net, b, mgd_block_forward(j->net, j->theta, b), used,
+            j->out + first * j->net->outputs * mgd_dtype_size(j->net->dtype));
+}
+
+mgd_status mgd_net_outputs_at(mgd_context *ctx, const mgd_net *net, mgd_pool *pool,
+                              const void *theta, const mgd_samples *samples, void *out) {
+    size_t n = samples->samples, threads = pool ? mgd_pool_threads(pool) : 1, opened = 0;
+    outputs_job j = {.net = net,
+                     .theta = theta,
+                     .rows = mgd_tensor_data(samples->x),
+                     .out = out,
+                     .samples = n,
+                     .blocks = mgd_calloc(threads, sizeof(mgd_block))};
+    mgd_status status = MGD_OK;
+    if (!j.blocks)
+        status = mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: outputs of %zu samples", n);
+    while (status == MGD_OK && opened < threads) {
+        status = mgd_block_open(ctx, net, &net->plan, n, 0, &j.blocks[opened]);
+        opened += status == MGD_OK;
+    }
+    if (status == MGD_OK) {
+        size_t width = j.blocks[0].width, blocks = (n + width - 1) / width;
+        if (pool)
+            mgd_pool_run(pool, outputs_block, &j, blocks);
+        for (size_t i = 0; i < blocks && !pool; i++)
+            outputs_block(&j, i, 0);
+        if (atomic_load(&j.incomplete))
+            status = mgd_interrupted(ctx);
+    }
+    for (size_t i = 0; i < opened; i++)
+        mgd_block_close(&j.blocks[i]);
+    mgd_free(j.blocks);
     return status;
 }
 
@@ -219,7 +257,8 @@ mgd_status mgd_net_forward_at(mgd_context *ctx, const mgd_net *net, const void *
     MGD_TRY(mgd_net_rows(ctx, net->dtype, x, &rows));
     mgd_status status = mgd_net_outputs_new(ctx, net, n, &y);
     if (status == MGD_OK) {
-        status = forward_rows(ctx, net, theta, rows, n, y);
+        mgd_samples samples = {.x = rows, .samples = n};
+        status = mgd_net_outputs_at(ctx, net, NULL, theta, &samples, mgd_tensor_data(y));
         if (status == MGD_OK)
             *out = y;
         else

@@ -5,20 +5,25 @@
 
 #include <string.h>
 
-/* Whether a value stands at a bound of the activation that gives the op's output; NULL: there is
- * none, or it has no bounds. */
-typedef bool bound_check(double y);
+bool mgd_layer_bounds(mgd_layer_kind kind, double *low, double *high) {
+    const mgd_layer_type *type = mgd_layer_of(kind);
+    *low = type->low;
+    *high = type->high;
+    return *low < *high;
+}
 
-static bound_check *bound_of(const mgd_op *op) {
-    const mgd_layer_type *own = mgd_layer_of(op->vertex.kind);
-    return own->at_bound ? own->at_bound : mgd_layer_of(op->activation)->at_bound;
+/* Those of the activation that gives the op's output. */
+static bool bounds_of(const mgd_op *op, double *low, double *high) {
+    return mgd_layer_bounds(op->vertex.kind, low, high) ||
+           mgd_layer_bounds(op->activation, low, high);
 }
 
 mgd_status mgd_watch_open(mgd_context *ctx, const mgd_plan *plan, size_t width, mgd_watch *out) {
     size_t units = 0;
+    double low, high;
     void *marks;
     for (size_t i = 0; i < plan->num_ops; i++)
-        if (bound_of(&plan->ops[i]))
+        if (bounds_of(&plan->ops[i], &low, &high))
             units += plan->ops[i].out.features;
     if (units == 0)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
@@ -31,14 +36,16 @@ mgd_status mgd_watch_open(mgd_context *ctx, const mgd_plan *plan, size_t width, 
 
 void mgd_watch_op(mgd_watch *watch, const mgd_net *net, const mgd_op *op, void *arena,
                   size_t width) {
-    bound_check *at_bound = bound_of(op);
-    if (!watch->marks || !at_bound)
+    double low, high;
+    if (!watch->marks || !bounds_of(op, &low, &high))
         return;
     const void *y = mgd_net_place(net, arena, op->y, width);
     uint8_t *marks = watch->marks + watch->at * width;
-    for (size_t i = 0; i < mgd_op_features(op) * width; i++)
-        marks[i] &= at_bound(net->dtype == MGD_F32 ? (double)((const float *)y)[i]
-                                                   : ((const double *)y)[i]);
+    for (size_t i = 0; i < mgd_op_features(op) * width; i++) {
+        double value =
+            net->dtype == MGD_F32 ? (double)((const float *)y)[i] : ((const double *)y)[i];
+        marks[i] &= !(value > low && value < high);
+    }
     watch->at += mgd_op_features(op);
 }
 

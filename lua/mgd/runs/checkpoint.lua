@@ -303,9 +303,12 @@ local function resume(path, opt, text, entries)
     resolved.chip = make_chip(saved.chip, tensors["chip.theta"], path)
   end
   resolved.data = find_data(saved, opt.data, tensors, path)
-  local run = train.new_run(train.resolve(resolved))
+  local run = train.new_run(train.resolve(resolved), false, tonumber(saved.step))
   hardware.check(run.options)
   restore_state(run, tensors, path)
+  if resolved.stages and saved.step ~= run.steps_done then
+    options.fail("mgd.resume", DAMAGED, path)
+  end
   if saved.memory ~= nil and not run.memory:decode(saved.memory, memories.tensors_of(tensors),
     run.options.replicas) then
     options.fail("mgd.resume", "%s: not the checkpoint of such a run: its 'memory' is none", path)

@@ -86,6 +86,20 @@ local function plain_perturbation(perturbation, tensors, functions)
   return plain
 end
 
+local function plain_stages(stages, functions)
+  local plain = {}
+  for i, stage in ipairs(stages) do
+    plain[i] = {}
+    for key, part in pairs(stage) do
+      if type(part) == "function" then
+        functions[#functions + 1] = "stages"
+      end
+      plain[i][key] = type(part) ~= "function" and schedules.describe(part) or nil
+    end
+  end
+  return plain
+end
+
 --- Resolved options of mgd.train, but for chip and data, and for the file of a recording: what is
 -- made of a recipe writes none.
 -- @tparam table opt what `settings.resolve` gave
@@ -103,6 +117,8 @@ function M.training(opt, tensors)
       functions[#functions + 1], value = name, nil
     elseif name == "perturbation" and value then
       value = plain_perturbation(value, tensors, functions)
+    elseif name == "stages" and value then
+      value = plain_stages(value, functions)
     elseif type(value) == "function" then
       functions[#functions + 1], value = name, nil
     end
@@ -166,6 +182,11 @@ function M.restore_training(training)
   for _, part in ipairs { training, is_plain(inner) and inner or nil } do
     for name, value in pairs(part) do
       part[name] = restored(value)
+    end
+  end
+  for _, stage in ipairs(is_plain(training.stages) and training.stages or {}) do
+    for name, value in pairs(is_plain(stage) and stage or {}) do
+      stage[name] = restored(value)
     end
   end
 end

@@ -11,6 +11,7 @@ local hardware = require "mgd.runs.hardware"
 local history = require "mgd.runs.history"
 local logs = require "mgd.runs.log"
 local hw = require "mgd.hardware.hw"
+local learning = require "mgd.runs.learning"
 local memory = require "mgd.hardware.memory"
 local signals = require "mgd.codes.signals"
 local naming = require "mgd.base.naming"
@@ -59,7 +60,7 @@ local function method_text(o)
   end
   local lines = {
     ("  %s engine, %s code over %s, %s %s, %sconvention %s"):format(o.engine, codes.name(p),
-      o.perturb or "parameters",
+      learning.by_nodes(o) and "nodes" or "parameters",
       p.norm and "norm" or "amplitude", schedules.text(p.norm or p.amplitude),
       o.baseline and ("baseline %s, "):format(o.baseline) or "", o.convention),
     ("  τ_p = %s, τ_θ = %s, τ_x = %s steps"):format(schedules.text(o.tau_p),
@@ -110,38 +111,54 @@ end
 
 -- ---- making -------------------------------------------------------------------------------------
 
+-- What changes from stage to stage, in that of a step; and how many values a pattern has.
+local function stage_options(opt, step)
+  local flat, values = learning.compile(opt, step)
+  local perturbation = opt.perturbation or {}
+  if opt.optimizer == "pulses" then -- signs, with steps of their own
+    flat.eta = opt.pulse
+  elseif each.has_eta(opt) then
+    flat.eta = 1
+  end
+  flat.is_norm = perturbation.norm ~= nil
+  flat.amplitude = flat.amplitude or schedules.compile(perturbation.norm or perturbation.amplitude)
+  flat.eta = flat.eta or schedules.compile(opt.eta)
+  flat.weight_decay = flat.weight_decay or opt.weight_decay
+  return flat, values
+end
+
 -- The core takes one flat table.
-local function core_options(opt)
+local function core_options(opt, step)
   local chip = opt.chip
+  local stage, values = stage_options(opt, step)
   local perturbation = opt.perturbation and codes.compile("mgd.train: perturbation",
-    opt.perturbation, opt.perturb == "nodes" and chip.num_nodes or chip.num_parameters,
-    type(opt.tau_p) == "number" and opt.tau_p * opt.dt or nil, chip.net) or {}
+    opt.perturbation, values, type(opt.tau_p) == "number" and opt.tau_p * opt.dt or nil, chip.net)
+    or {}
   local flat = {}
-  for _, source in ipairs { perturbation, opt.average or {}, opt } do
+  for _, source in ipairs { perturbation, opt.average or {}, opt, stage } do
     for key, value in pairs(source) do
       flat[key] = value
     end
   end
-  flat.is_norm = flat.norm ~= nil
-  flat.amplitude = flat.norm or flat.amplitude
   flat.baseline = opt.baseline or "none"
-  if opt.optimizer == "pulses" then -- signs, with steps of their own
-    flat.optimizer, flat.eta = "sign", opt.pulse
-  end
+  flat.optimizer = opt.optimizer == "pulses" and "sign" or opt.optimizer
   if each.has_eta(opt) then
-    flat.eta, flat.eta_factors = 1, core.tensor.tensor(opt.eta, { dtype = "f64" })
+    flat.eta_factors = core.tensor.tensor(opt.eta, { dtype = "f64" })
   end
   if type(opt.replica) == "table" then
     flat.replica, flat.numbers = opt.replica[1], core.tensor.tensor(opt.replica, { dtype = "f64" })
   end
-  for _, name in ipairs { "eta", "amplitude", "tau_p", "tau_theta", "tau_x" } do
+  for _, name in ipairs { "tau_p", "tau_theta", "tau_x" } do
     flat[name] = schedules.compile(flat[name])
   end
   return flat
 end
 
 --- A run from resolved options; how train and resume make one. A quiet one repeats no warnings.
-function M.new(opt, quiet)
+-- @tparam table opt
+-- @tparam[opt] boolean quiet
+-- @tparam[opt=0] integer step that it will go on from
+function M.new(opt, quiet, step)
   local run = { wall_before = 0, diverged = 0, known_diverged = {}, replayed = {} }
   run.dt_known, opt.dt_known = opt.dt_known, nil
   run.options = options_of(opt)
@@ -151,7 +168,8 @@ function M.new(opt, quiet)
   if opt.chip.replays then
     opt.chip.replays:check(run.options)
   end
-  local flat = core_options(opt)
+  local flat = core_options(opt, step or 0)
+  run.stage = learning.stage_at(opt, step or 0)
   run.memory = memory.new()
   flat.memory = run.memory
   run.core = core.run.new(opt.chip.core, flat, opt.data.x, opt.data.y)
@@ -395,11 +413,22 @@ local function tell_diverged(run, log)
   end
 end
 
+-- Where a stage has ended the next begins. Returns the step behind it.
+local function enter_stage(run)
+  local number, _, last = learning.stage_at(run.options, run.steps_done)
+  if number ~= run.stage then
+    run.core:restage((stage_options(run.options, run.steps_done)))
+    run.stage = number
+  end
+  return last
+end
+
 -- Advances to step `target`, in slices where a progress line wants to live; on failure: false, a
 -- message and the kind of failure.
-local function advance(run, target, line, log)
+local function advance(run, last, line, log)
   local slice, replays = math.huge, run.options.chip.replays
   repeat
+    local target = math.min(last, enter_stage(run))
     local before, begin = run.steps_done, core.base.clock()
     if line then
       slice = math.max(1, math.floor(line:rate() * 0.2))
@@ -416,7 +445,7 @@ local function advance(run, target, line, log)
     if line then
       line:advanced(run.steps_done - before, core.base.clock() - begin, run.steps_done)
     end
-  until run.steps_done >= target or run.steps_done == before
+  until run.steps_done >= last or run.steps_done == before
   return true
 end
 

@@ -92,6 +92,7 @@ function M.save(run, path)
     chip = saved_chip(opt.chip),
     data = { name = opt.data.name, fingerprint = opt.data:fingerprint(), recipe = opt.data.recipe },
     wall = run.wall_before,
+    step = opt.stages and run.steps_done or nil,
     memory = memory,
   }, { where = "run:save" }), names, tensors)
 end

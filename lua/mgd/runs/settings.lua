@@ -8,6 +8,7 @@ local core = require "mgd.core"
 local data = require "mgd.data"
 local each = require "mgd.runs.each"
 local signals = require "mgd.codes.signals"
+local learning = require "mgd.runs.learning"
 local nn = require "mgd.networks.nn"
 local options = require "mgd.base.options"
 local schedules = require "mgd.codes.schedules"
@@ -128,6 +129,10 @@ local function own_engine(given)
   return given
 end
 
+for i, entry in ipairs(learning.SCHEMA) do -- behind perturb
+  table.insert(M.SCHEMA, 9 + i, entry)
+end
+
 local function check_chip(opt)
   if (opt.net == nil) == (opt.chip == nil) then
     options.fail("mgd.train", "expected either net = … or chip = …")
@@ -200,6 +205,7 @@ function M.resolve(given)
   opt.signals = opt.signals and signals.resolve(opt.chip, opt.signals)
   opt.init = opt.init and options.check("mgd.train: init", nn.INIT_SCHEMA, opt.init)
   opt.data = data.is_dataset(opt.data) and opt.data or data.from(opt.data)
+  learning.check(opt)
   check_batch(opt)
   check_logits(opt)
   return opt

@@ -1,0 +1,31 @@
+/* nodes_plan: what is done at each op of a network while its nodes are perturbed, worked out once.
+ */
+#ifndef MGD_CHIP_NODES_PLAN_H
+#define MGD_CHIP_NODES_PLAN_H
+
+#include "nodes.h"
+
+/* How an op takes part in the two evaluations of a step. */
+typedef enum {
+    MGD_OP_ONCE,  /* nothing has moved so far: in the first arena alone */
+    MGD_OP_SPLIT, /* its own nodes are the first to move: both at once, on one input */
+    MGD_OP_TWICE
+} mgd_op_course;
+
+typedef struct {
+    const mgd_op *op;
+    mgd_op_course course;
+    bool copies[2];   /* sources that are in the first arena alone, and are wanted in both */
+    mgd_node_use use; /* of its nodes; factor 0: they are not perturbed */
+    size_t first;     /* where its nodes begin in the code's pattern */
+    bool settles;     /* what it reads is still to be averaged over the two evaluations */
+    bool bounded;     /* gate: its activation passes on nothing unless low < y < high; … */
+    double low, high;
+    const mgd_op *pool; /* … only who wins in this max-pool is heard; NULL: in none */
+} mgd_node_op;
+
+/* Of a plan of kind MGD_PLAN_NODES or MGD_PLAN_GATED, into out (as many as the plan has ops). */
+void mgd_nodes_plan(const mgd_plan *plan, const mgd_task_spec *task, size_t num_groups,
+                    const mgd_node_group *groups, mgd_node_op *out);
+
+#endif
