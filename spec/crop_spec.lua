@@ -86,6 +86,28 @@ describe("dead edges", function()
     assert.equal(6400 + 2048 + 128 + 10, mgd.chip{net = net}.num_nodes)
   end)
 
+  it("change no bit: as in a network with a branch of zeros that reads every pixel", function()
+    for _, dtype in ipairs{"f32", "f64"} do
+      local first = conv(3, 3, {padding = 1})
+      local rest = {nn.relu(), nn.residual{conv(3, 3, {padding = 1}), nn.affine()},
+        nn.maxpool2d(3), conv(2, 2), nn.tanh(), nn.avgpool2d(2), nn.dense(2)}
+      local cut = nn.sequential{input = {2, 11, 10}, dtype = dtype, first,
+        (table.unpack or unpack)(rest)}:init{scheme = "normal", std = 0.5, seed = 1}
+      local whole = nn.sequential{input = {2, 11, 10}, dtype = dtype, first,
+        nn.add{rest, {nn.flatten(), nn.dense(2)}}}
+      assert.is_true(cut:parts()[1].dead > 0)
+      assert.equal(0, whole:parts()[1].dead)
+      local count, theta = cut.num_parameters, whole:theta()
+      theta[{{1, count}}] = cut:theta()
+      whole:set_theta(theta)
+      -- As many samples as are summed up together, however much memory their values take.
+      local x, y = mgd.randn({8, 2, 11, 10}, {seed = 2}), mgd.rand({8, 2}, {seed = 3})
+      assert.same(whole:forward(x):totable(), cut:forward(x):totable())
+      local gradient = whole:gradient(x, y)[{{1, count}}]
+      assert.same(gradient:totable(), (cut:gradient(x, y)):totable())
+    end
+  end)
+
   it("are told, and where there are none nothing is", function()
     local text = tostring(fashion())
     assert.truthy(text:find("P = 14378, f32\n  input: 484 of 784 values count, the others are "

@@ -3,12 +3,12 @@
 
 #include "kernels.h"
 
-/* Value i lies at from(i) in the one image, and at to(i) in the other: those that both have. */
+/* The rows of every channel that two images have. */
 #define EACH_ROW(from, to, channel, row)                                                           \
     for (size_t channel = 0; channel < (from)->size[0]; channel++)                                 \
         for (size_t row = 0; row < (from)->size[1] && row < (to)->size[1]; row++)
 
-/* Whether two values have the same places. */
+/* Whether two values, of which one may be cut, have the same places. */
 static bool lie_alike(const mgd_extent *a, const mgd_extent *b) {
     return a->features == b->features;
 }
@@ -17,7 +17,8 @@ static size_t row_at(const mgd_extent *image, size_t channel, size_t row) {
     return (channel * image->size[1] + row) * image->size[2];
 }
 
-static size_t row_of(const mgd_extent *a, const mgd_extent *b) {
+/* Pixels of a row that two images have. */
+static size_t pixels_of(const mgd_extent *a, const mgd_extent *b) {
     return a->size[2] < b->size[2] ? a->size[2] : b->size[2];
 }
 
@@ -30,7 +31,7 @@ static void copy_image(real *y, const mgd_extent *to, const real *x, const mgd_e
     }
     EACH_ROW(from, to, channel, row)
     memcpy(y + row_at(to, channel, row) * width, x + row_at(from, channel, row) * width,
-           row_of(from, to) * width * sizeof(real));
+           pixels_of(from, to) * width * sizeof(real));
 }
 
 /* y += x, as much as both have */
@@ -42,7 +43,7 @@ static void add_image(real *y, const mgd_extent *to, const real *x, const mgd_ex
     }
     EACH_ROW(from, to, channel, row)
     add_to(y + row_at(to, channel, row) * width, x + row_at(from, channel, row) * width,
-           row_of(from, to) * width);
+           pixels_of(from, to) * width);
 }
 
 static void add(const mgd_op *op, const void *theta, void *arena, size_t width) {
