@@ -11,11 +11,17 @@ local ACTIVATIONS = {
   tanh = function(z) return (math.exp(2 * z) - 1) / (math.exp(2 * z) + 1) end,
 }
 
+-- Outputs between which a gate is open.
+local BOUNDS = {
+  identity = {-math.huge, math.huge}, relu = {0, math.huge}, sigmoid = {0.01, 0.99},
+  tanh = {-0.98, 0.98},
+}
+
 -- A layer is {inputs = {list of inputs of node 1, …}, weight = {…}, bias = {…}}: node j sums
 -- θ[weight[j][k]]·x[inputs[j][k]] over k, from θ[bias[j]]; then `act`; it gives feature[j]; then
 -- `windows`, lists of features whose largest is taken.
 local function dense(first, inputs, outputs, act)
-  local layer = {act = ACTIVATIONS[act], inputs = {}, weight = {}, bias = {}}
+  local layer = {act = ACTIVATIONS[act], bounds = BOUNDS[act], inputs = {}, weight = {}, bias = {}}
   for o = 1, outputs do
     layer.inputs[o], layer.weight[o] = {}, {}
     for i = 1, inputs do
@@ -30,7 +36,8 @@ end
 -- A convolution of images (channels, side, side) to features (outputs, rows, rows); its nodes come
 -- pixel by pixel.
 local function conv(first, shape, act)
-  local layer = {act = ACTIVATIONS[act], inputs = {}, weight = {}, bias = {}, feature = {}}
+  local layer = {act = ACTIVATIONS[act], bounds = BOUNDS[act], inputs = {}, weight = {}, bias = {},
+    feature = {}}
   local k, side, rows = shape.kernel, shape.side, shape.rows
   for node = 0, rows * rows * shape.outputs - 1 do
     local o, pixel = node % shape.outputs, math.floor(node / shape.outputs)
@@ -75,9 +82,26 @@ local function nodes_of(layers)
   return count
 end
 
--- The cost (mse) of one sample with ξ added to its nodes, and what each layer has read.
+-- The features of a layer, before its windows, that pass something on: between the bounds of the
+-- activation, and the largest of a window.
+local function open_features(layer, out, pooled)
+  local open, won = {}, {}
+  for w, window in ipairs(layer.windows or {}) do
+    for _, at in ipairs(window) do
+      won[at] = won[at] or out[at] == pooled[w]
+    end
+  end
+  for i, value in ipairs(out) do
+    open[i] = value > layer.bounds[1] and value < layer.bounds[2]
+      and (layer.windows == nil or won[i] == true)
+  end
+  return open
+end
+
+-- The cost (mse) of one sample with ξ added to its nodes, what each layer has read, and which nodes
+-- a gate would hear.
 local function evaluate(layers, theta, x, y, xi)
-  local read, node = {}, 0
+  local read, open, node = {}, {}, 0
   for l, layer in ipairs(layers) do
     read[l] = x
     local out = {}
@@ -96,12 +120,16 @@ local function evaluate(layers, theta, x, y, xi)
         x[w] = math.max(out[window[1]], out[window[2]], out[window[3]], out[window[4]])
       end
     end
+    local passes = open_features(layer, out, x)
+    for j = 1, #layer.inputs do
+      open[#open + 1] = passes[layer.feature and layer.feature[j] or j]
+    end
   end
   local cost = 0
   for o = 1, #y do
     cost = cost + (x[o] - y[o]) ^ 2 / #y
   end
-  return cost, read
+  return cost, read, open
 end
 
 -- gradient += e_j·x_i of one sample
@@ -110,7 +138,7 @@ local function add_gradient(layers, e, read, gradient)
   for l, layer in ipairs(layers) do
     for j, inputs in ipairs(layer.inputs) do
       node = node + 1
-      for k, i in ipairs(inputs) do
+      for k, i in ipairs(e[node] ~= 0 and inputs or {}) do
         local w = layer.weight[j][k]
         gradient[w] = gradient[w] + e[node] * read[l][i]
       end
@@ -138,10 +166,40 @@ local function mean(a, b)
   return out
 end
 
--- G of step n by the definition; and how much a C̃ of one, in every sample, would make of it.
+-- The pattern of those that learn, among 0 for all other nodes.
+local function spread(layers, learns, pattern)
+  local out, at = {}, 0
+  for l, layer in ipairs(layers) do
+    for _ = 1, #layer.inputs do
+      at = at + (learns[l] and 1 or 0)
+      out[#out + 1] = learns[l] and pattern[at] or 0
+    end
+  end
+  return out
+end
+
+-- The terms of nodes that are open in one of the evaluations.
+local function gated(e, first, second)
+  local out = {}
+  for node, value in ipairs(e) do
+    out[node] = (first[node] or (second and second[node])) and value or 0
+  end
+  return out
+end
+
+-- G of step n by the definition; and how much a C̃ of one, in every sample, would make of it. Layers
+-- by number: all, or those that `learn` lists.
 local function gradient_of(task, opts, n)
   local layers, theta = task.layers, task.net:theta():totable()
-  local count, batch, a = nodes_of(layers), opts.batch, opts.perturbation.amplitude
+  local learns, learning = {}, {}
+  for l, layer in ipairs(layers) do
+    learns[l] = opts.learn == nil
+    for _, number in ipairs(opts.learn or {}) do
+      learns[l] = learns[l] or number == l
+    end
+    learning[#learning + 1] = learns[l] and layer or nil
+  end
+  local count, batch, a = nodes_of(learning), opts.batch, opts.perturbation.amplitude
   local gradient, unit = {}, {}
   for i = 1, #theta do
     gradient[i], unit[i] = 0, 0
@@ -149,20 +207,22 @@ local function gradient_of(task, opts, n)
   for b = 1, batch do
     local s = mgd.codes.pattern(opts.perturbation, {parameters = count, slots = 1,
       first = n * task.stride(opts, count) + b - 1, seed = opts.seed})[1]:totable()
+    s = spread(layers, learns, s)
     local square = ({sequential = 1 / count, walsh = 1, random = 1 - (opts.perturbation.sparsity
       or 0), sine = 0.5})[opts.perturbation.code]
     local at = (n * batch + b - 1) % #task.x + 1
     local x, y = task.x[at]:reshape{task.x.size / #task.x}:totable(), task.y[at]:totable()
-    local plus, read = evaluate(layers, theta, x, y, scaled(s, a))
-    local tilde = plus
+    local plus, read, open = evaluate(layers, theta, x, y, scaled(s, a))
+    local tilde, also = plus, nil
     if opts.baseline == "two-sided" then
-      local minus, other = evaluate(layers, theta, x, y, scaled(s, -a))
-      tilde, read = (plus - minus) / 2, mean(read, other)
+      local minus, other, closed = evaluate(layers, theta, x, y, scaled(s, -a))
+      tilde, read, also = (plus - minus) / 2, mean(read, other), closed
     elseif opts.baseline ~= "none" then
       local rest
-      rest, read = evaluate(layers, theta, x, y)
+      rest, read, also = evaluate(layers, theta, x, y)
       tilde = plus - rest
     end
+    s = opts.gate and gated(s, open, also) or s
     add_gradient(layers, scaled(s, tilde / (a * square) / batch), read, gradient)
     add_gradient(layers, scaled(s, 1 / (a * square) / batch), read, unit)
   end

@@ -232,9 +232,9 @@ struct mgd_session {
     /* Time stands still for a replica from the step at which it stops until it goes on. */
     void (*stop)(mgd_session *session, size_t seat, uint64_t step);
     void (*go_on)(mgd_session *session, size_t seat, uint64_t step);
-    /* θ of all units has been set at a step: what the chip is in the middle of begins anew, as where
-     * a session opens, and what its devices have been through stays. NULL: it is in the middle of
-     * nothing, and gets θ with each request. */
+    /* θ of all units has been set at a step: what the chip is in the middle of begins anew, as
+     * where a session opens, and what its devices have been through stays. NULL: it is in the
+     * middle of nothing, and gets θ with each request. */
     void (*begin)(mgd_session *session, uint64_t step);
     size_t num_states;
     void (*state_get)(const mgd_session *session, size_t seat, double *states);

@@ -222,6 +222,12 @@ static mgd_status open_code(mgd_context *ctx, mgd_run *run) {
     if (!run->engine->nodes)
         return mgd_code_open(ctx, &t, run->parameters, run->chip->dtype, &run->code);
     t.num_rules = 0;
+    if (run->rules.nodes > 0 && run->rules.singles > 0 && !mgd_code_of(t.code)->own)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: layers: nodes and parameters that are perturbed at the same time "
+                        "need a code that draws its patterns, such as random or gaussian: those of "
+                        "%s are orthogonal within a slot, and each sample has its own",
+                        mgd_code_name(t.code) ? mgd_code_name(t.code) : "a function");
     MGD_TRY(mgd_code_open(ctx, &t, run->rules.nodes + run->rules.singles, run->chip->dtype,
                           &run->code));
     run->code.square_sum = run->code.mean_square * mgd_rules_squares(run);

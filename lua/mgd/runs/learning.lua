@@ -10,6 +10,7 @@
 -- @module mgd.runs.learning
 
 local each = require "mgd.runs.each"
+local numbers = require "mgd.text.numbers"
 local options = require "mgd.base.options"
 local parts = require "mgd.networks.parts"
 local schedules = require "mgd.codes.schedules"
@@ -35,8 +36,8 @@ local LEARN = { "learn", type = { "string", "integer", "list" },
   doc = "The layers that learn, by name or number, see net:parts(); all others stand still: they "
     .. "are neither perturbed nor written. Without it all learn." }
 local LAYERS = { "layers", type = "table",
-  doc = "By name or number, what is a layer's own: {conv1 = {amplitude =, eta =, weight_decay =, "
-    .. "perturb =}}." }
+  doc = "What is a layer's own: {conv1 = {amplitude =, eta =, weight_decay =, perturb =}}, or a "
+    .. "list with a table for each layer that has parameters." }
 local KEEP = { "keep", type = "boolean",
   doc = "Outputs of layers that stand still are kept, a set for each training sample, where they "
     .. "depend on the sample alone: without it if they fit into a quarter of the machine's memory; "
@@ -110,6 +111,32 @@ end
 
 -- ---- rules --------------------------------------------------------------------------------------
 
+--- How the layers of a run learn, in a few words; nil where all learn alike.
+-- @tparam run run
+-- @treturn string|nil
+function M.text(run)
+  local opt = run.options
+  local stage = in_stage(opt, run.stage)
+  if not stage.learn and not stage.layers and not opt.stages and not opt.gate then
+    return nil
+  end
+  local lines, names = {}, {}
+  for i, part in ipairs(stage.learn and parts.find(WHERE, opt.chip.net, stage.learn) or {}) do
+    names[i] = part.name
+  end
+  lines[1] = ("  %slearn %s%s"):format(opt.stages and ("stage %d of %d: "):format(run.stage,
+    #opt.stages) or "", #names > 0 and table.concat(names, ", ") or "all layers",
+    stage.gate and ", gated" or "")
+  local values, bytes = run.core:kept()
+  if values then
+    lines[2] = ("  kept: %d values of each of %d samples, %s bytes"):format(values,
+      opt.data.x.shape[1], numbers.number(bytes))
+  elseif stage.learn then
+    lines[2] = ("  not kept: %s"):format(bytes)
+  end
+  return table.concat(lines, "\n")
+end
+
 -- A layer's own value as a factor of the run's, which may be a schedule: of its first value.
 local function factor_of(stage, name, own, value)
   if own == nil then
@@ -134,20 +161,14 @@ end
 
 -- What the options say of each part, by its number.
 local function layers_of(stage, net)
-  local by_number = {}
-  for key, given in pairs(stage.layers or {}) do
-    local where = ("%s: layers: %s"):format(stage.where, tostring(key))
-    if type(given) ~= "table" then
-      options.fail(where, "expected a table such as {eta = 1e-3}, got %s",
-        options.type_name(given))
+  local where, by_number = stage.where .. ": layers", {}
+  local given = stage.layers and parts.values(where, net, stage.layers, {}) or {}
+  for number, part in ipairs(parts.of(where, net)) do
+    local own, label = given[number] or {}, ("%s: %s"):format(where, part.name)
+    if type(own) ~= "table" then
+      options.fail(label, "expected a table such as {eta = 1e-3}, got %s", options.type_name(own))
     end
-    local own = options.check(where, M.LAYER, given)
-    for _, part in ipairs(parts.find(stage.where .. ": layers", net, key)) do
-      if by_number[part.number] then
-        options.fail(stage.where .. ": layers", "layer '%s' is named twice", part.name)
-      end
-      by_number[part.number] = own
-    end
+    by_number[number] = options.check(label, M.LAYER, own)
   end
   return by_number
 end
@@ -184,7 +205,7 @@ local function rules_of(stage, net)
   local by_number = layers_of(stage, net)
   local rules = {}
   for i, part in ipairs(parts.of(stage.where, net)) do
-    local own = by_number[part.number] or {}
+    local own = by_number[i]
     local still = learns ~= nil and not learns[part.number]
     if still and next(own) then
       options.fail(stage.where .. ": layers", "layer '%s' stands still: expected it in learn, or "
@@ -272,6 +293,8 @@ end
 
 -- ---- checks -------------------------------------------------------------------------------------
 
+local DISCRETE = { discrete = true, backprop = true }
+
 local function check_stage(opt, number, given)
   local where = ("%s: stages: stage %d"):format(WHERE, number)
   if type(given) ~= "table" then
@@ -318,7 +341,10 @@ function M.check(opt)
     end
     opt.stages = stages
   end
-  if opt.gate and not M.by_nodes(opt) then
+  if (opt.learn or opt.layers or opt.stages) and not DISCRETE[opt.engine] then
+    options.fail(WHERE, "learn, layers and stages go with the engines discrete and backprop, got "
+      .. "%s", opt.engine)
+  elseif opt.gate and not M.by_nodes(opt) then
     options.fail(WHERE, "option 'gate' has no effect beside perturb = \"parameters\": a gate "
       .. "belongs to a node")
   end

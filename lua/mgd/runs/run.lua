@@ -97,12 +97,12 @@ local function update_text(o)
 end
 
 function Run:__tostring()
-  local o = self.options
+  local o, learns = self.options, learning.text(self)
   return table.concat({
     ("run of %s"):format(tostring(o.chip)),
     ("  data %s, batch %d, cost %s"):format(o.data.name, o.batch,
       type(o.cost) == "string" and o.cost or "a function"),
-    method_text(o),
+    method_text(o) .. (learns and "\n" .. learns or ""),
     update_text(o),
     ("  %s, seed %d; %d steps done, %s evaluations"):format(each.replicas_text(o), o.seed,
       self.steps_done, numbers.count((statistics.median(self.core:counters().evaluations)))),
@@ -445,6 +445,7 @@ local function advance(run, last, line, log)
     if line then
       line:advanced(run.steps_done - before, core.base.clock() - begin, run.steps_done)
     end
+    enter_stage(run) -- a run that is saved here goes on in the next one
   until run.steps_done >= last or run.steps_done == before
   return true
 end
