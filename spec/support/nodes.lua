@@ -187,8 +187,8 @@ local function gated(e, first, second)
   return out
 end
 
--- G of step n by the definition; and how much a C̃ of one, in every sample, would make of it. Layers
--- by number: all, or those that `learn` lists.
+-- G of step n by the definition; and how much a C̃ of one, in every sample, would make of it. Of all
+-- layers, or of those whose numbers `learn` lists.
 local function gradient_of(task, opts, n)
   local layers, theta = task.layers, task.net:theta():totable()
   local learns, learning = {}, {}

@@ -47,7 +47,7 @@ local KEEP = { "keep", type = "boolean",
 M.SCHEMA = {
   LEARN,
   LAYERS,
-  options.stated "gate",
+  options.stated("gate", { default = false }),
   KEEP,
   { "stages", type = "list",
     doc = "One after the other, {learn =, layers =, gate =, keep =, amplitude =, eta =, "
