@@ -8,8 +8,10 @@
 
 local core = require "mgd.core"
 local each = require "mgd.runs.each"
+local explain_layers = require "mgd.runs.explain_layers"
 local grid = require "mgd.text.grid"
 local layers = require "mgd.networks.layers"
+local learning = require "mgd.runs.learning"
 local naming = require "mgd.base.naming"
 local numbers = require "mgd.text.numbers"
 local probes = require "mgd.runs.probes"
@@ -22,6 +24,19 @@ local count, median = numbers.count, statistics.median
 
 -- ---- what the code can do -----------------------------------------------------------------------
 
+-- How many parameters are perturbed at the present step; nil where nodes are.
+local function count_perturbed(run)
+  local o, count_of_layers = run.options, 0
+  if learning.by_nodes(o) then
+    return nil
+  end
+  local rules = learning.compile(o, run.steps_done).rules
+  for _, rule in ipairs(rules or {}) do
+    count_of_layers = count_of_layers + (not rule.still and rule.amplitude > 0 and rule.count or 0)
+  end
+  return rules and count_of_layers or o.chip.num_parameters
+end
+
 -- Patterns in a window, and how many the code needs to be exact; nil where it never is.
 local function patterns_of(o)
   local p, code = o.chip.num_parameters, o.perturbation.code
@@ -31,11 +46,13 @@ local function patterns_of(o)
 end
 
 -- Degrees between G and the gradient that the code makes by itself; nil where no figure is known.
-local function code_angle(o)
-  local p = o.chip.num_parameters
+local function code_angle(run)
+  local o, p = run.options, count_perturbed(run)
   local k, period = patterns_of(o)
   local share
-  if o.perturbation.code == "random" then
+  if not p then
+    return nil
+  elseif o.perturbation.code == "random" then
     share = k / (k + p - 1 + 1 / (1 - (o.perturbation.sparsity or 0)) - 1)
   elseif period then
     share = math.min(1, k / p)
@@ -85,15 +102,14 @@ local function performance(run)
   return run.core:evaluate(set.x, set.y)
 end
 
--- What G of the last window is worth, and what it did to θ.
+-- What G of the last window is worth, and what it did to θ. Returns G − g where it is known.
 local function measure_window(run, f)
-  local o = run.options
+  local o, errors = run.options, nil
   f.norm_theta = probes.norms(run.core:theta(), o.replicas)
   run.core:keep_gradient()
   f.norm_update = run.core:update_norm()
   f.not_worked_out = no_gradient(o)
   if not f.not_worked_out and select(2, median(f.norm_update)) > 0 then
-    local errors
     f.angle, f.snr, errors = run.core:angle(false, true)
     f.norm_error = {}
     for r = 1, o.replicas do
@@ -101,6 +117,7 @@ local function measure_window(run, f)
     end
   end
   f.norm_G = probes.norms(run.core:gradient(), o.replicas)
+  return errors
 end
 
 -- How replicas stand: how many run, fulfilled `stop`, diverged; the first that diverged.
@@ -120,19 +137,19 @@ local function measure_replicas(run, f)
   end
 end
 
--- Every figure that there is, as lists of R numbers.
-local function measure(run)
+-- Every figure that there is, as lists of R numbers; and the table by layer, where there is one.
+local function measure(run, open)
   local o, f = run.options, {}
   measure_replicas(run, f)
   f.cost, f.accuracy = performance(run)
   f.C, f.C_tilde, f.signal_ulp, f.signal_steps = run.core:signal(true)
-  measure_window(run, f)
+  local errors = measure_window(run, f)
   if o.chip.net and type(o.cost) == "string" and has_units(o.chip.net) then
     local set = o.data.test or o.data
     f.saturated, f.units = run.core:saturated(set.x, set.y)
   end
   f.counters = run.core:counters()
-  return f
+  return f, explain_layers.measure(run, errors, open)
 end
 
 -- The angle in the later half of the history's rows: one window's scatters. nil where it is not
@@ -335,13 +352,14 @@ end
 
 -- The noise of C̃ that would explain what the random code's crosstalk does not; nil where it stays
 -- within what one window scatters by, √(2/K) of the crosstalk.
-local function excess_noise(o, f)
+local function excess_noise(run, f)
+  local o, p = run.options, count_perturbed(run)
   local size = o.perturbation.norm or o.perturbation.amplitude
-  if o.perturbation.code ~= "random" or type(size) ~= "number" or o.tau_x < o.tau_theta
-    or not known(f.norm_error) then
+  if not p or o.layers or o.stages or o.perturbation.code ~= "random" or type(size) ~= "number"
+    or o.tau_x < o.tau_theta or not known(f.norm_error) then
     return
   end
-  local p, k = o.chip.num_parameters, patterns_of(o)
+  local k = patterns_of(o)
   local density = 1 - (o.perturbation.sparsity or 0)
   local a = o.perturbation.norm and size / math.sqrt(p * density) or size
   local gradient = f.snr * f.norm_error ^ 2 -- |g|²
@@ -353,7 +371,7 @@ local function excess_noise(o, f)
 end
 
 HINTS[#HINTS + 1] = function(run, f)
-  local noise, signal = excess_noise(run.options, f)
+  local noise, signal = excess_noise(run, f)
   return noise and ("G errs more than the code's crosstalk explains, as from a noise of %.2g on a "
     .. "C̃ of %.2g: noise of the cost, or curvature; a larger amplitude helps against the one, a "
     .. "smaller against the other"):format(noise, signal)
@@ -364,16 +382,17 @@ HINTS[#HINTS + 1] = function(run, f)
   if not known(angle) or angle < POOR_ANGLE then
     return
   end
-  local p, code = o.chip.num_parameters, o.perturbation.code
+  local p, code = count_perturbed(run), o.perturbation.code
   local k, period = patterns_of(o)
   local text = ("angle %.0f°: G is mostly crosstalk and noise, which many small steps average out; "
     .. "fewer, better steps: integrate longer. "):format(angle)
   local batches = o.tau_x < o.tau_theta and " of one batch" or ""
-  if code == "random" and k < p - 1 then
-    return text .. ("With P = %s and the random code, windows of K patterns%s give %.0f° at "
-      .. "K = %s, 60° at K = %s, 45° at K = %s; τ_θ = K·τ_p"):format(count(p), batches,
-      code_angle(o), count(k), count(math.ceil((p - 1) / 3)), count(p - 1))
-  elseif period and k < period then
+  if p and code == "random" and k < p - 1 then
+    return text .. ("With %s and the random code, windows of K patterns%s give %.0f° at "
+      .. "K = %s, 60° at K = %s, 45° at K = %s; τ_θ = K·τ_p"):format(p < o.chip.num_parameters
+      and plural(p, "parameter") .. " that learn" or "P = " .. count(p), batches,
+      code_angle(run), count(k), count(math.ceil((p - 1) / 3)), count(p - 1))
+  elseif p and period and k < period then
     return text .. ("With P = %s, the %s code has no crosstalk over %s patterns%s; now a window "
       .. "has %s"):format(count(p), code, count(period), batches, count(k))
   end
@@ -430,31 +449,43 @@ local figures_of = record.kind("mgd.figures", { "cost", "accuracy", "C", "C_tild
   "norm_update", "norm_error", "writes", "evaluations", "saturated", "units", "stopped",
   "diverged" })
 
-local Report = naming.class("mgd.report")
+local Report = naming.class("mgd.report", { "layers" })
 
 --- Explain a run. Nothing of it changes, but windows are kept from here on.
+--
+-- Networks of several layers have a table of them: what G of each is worth, and what each makes
+-- of C̃² and so of the noise of all, which is measured on chips in process, by trials beside the
+-- run of 64 patterns for each layer (batches of the run's; single samples where nodes are
+-- perturbed).
 --
 -- Cost and accuracy are of the test set where there is one; figures of G are of the last completed
 -- window and its samples, the true gradient by back-propagation, or by central differences on
 -- simulated chips of up to 2,000 parameters; black boxes are not asked.
 -- @tparam run run
+-- @tparam function open (options of mgd.train) → a run beside this one
 -- @treturn report with `figures` (a table of numbers, medians of an ensemble: `cost`, `accuracy`,
 --   `C` and `C_tilde` (means of the last `signal_steps`), `signal_ulp`, `angle`, `typical_angle`,
 --   `snr`, `code_angle`, `norm_G`, `norm_theta`, `norm_update`, `norm_error` (|G − g|), `writes`,
 --   `evaluations`, `saturated` of `units`, `stopped`, `diverged`; those that are not known are
---   missing) and `hints` (a list of sentences); printed, a text
+--   missing), `hints` (a list of sentences) and `layers` (a list of {name =, by =, parameters =,
+--   nodes =, norm_g =, norm_error =, snr =, snr_evaluation =, snr_image =, share =,
+--   share_error =}; nil of fewer than two layers); printed, a text
 -- @usage print(run:explain())
-function M.explain(run)
-  local lists = measure(run)
+function M.explain(run, open)
+  local lists, by_layer = measure(run, open)
   local f = medians(lists)
   f.writes = median(lists.counters.writes_mean)
   f.evaluations = median(lists.counters.evaluations)
-  f.code_angle, f.typical_angle = code_angle(run.options), typical_angle(run)
+  f.code_angle, f.typical_angle = code_angle(run), typical_angle(run)
   local hints = {}
   for _, hint in ipairs(HINTS) do
     hints[#hints + 1] = hint(run, f) or nil
   end
-  local out = { hints = hints, lines = lines_of(run, f), figures = figures_of {} }
+  for _, hint in ipairs(by_layer and explain_layers.hints(by_layer, run) or {}) do
+    hints[#hints + 1] = hint
+  end
+  local out = { hints = hints, lines = lines_of(run, f), figures = figures_of {},
+    layers = by_layer }
   for name, value in pairs(f) do
     out.figures[name] = type(value) == "number" and value == value and value or nil
   end
@@ -482,6 +513,10 @@ function Report:__tostring()
   local parts = {}
   for _, line in ipairs(self.lines) do
     parts[#parts + 1] = paragraph(line[1], 10, line[2])
+  end
+  if self.layers then
+    parts[#parts + 1] = paragraph("layers", 10, explain_layers.note(self.layers))
+    parts[#parts + 1] = explain_layers.text(self.layers)
   end
   for _, hint in ipairs(self.hints) do
     parts[#parts + 1] = paragraph("  →", 5, hint)

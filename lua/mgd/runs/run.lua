@@ -305,7 +305,9 @@ end
 -- @usage print(run:explain())
 function Run:explain()
   need_perturbation(self, "run:explain", "run:evaluate() has the cost")
-  return require("mgd.runs.explain").explain(self)
+  return require("mgd.runs.explain").explain(self, function(given)
+    return M.new(settings.resolve(given), true)
+  end)
 end
 
 --- What the run costs on hardware, so far, for a plan and to a target; see `mgd.runs.budget`.
