@@ -2,15 +2,16 @@
 --
 -- Trains a 784-32-10 network on all of Fashion-MNIST by multiplexed gradient descent: at every step
 -- all parameters are perturbed at once, one cost comes back, and each parameter finds its own share
--- of it. The same network is then trained by back-propagation on as many samples, for comparison.
--- Takes about a minute on two cores. `make demo` runs it.
+-- of it. Then once more with the nodes perturbed, the sums of the 42 neurons, each image by itself.
+-- The same network is then trained by back-propagation on as many samples, for comparison.
+-- Takes about a minute and a half on two cores. `make demo` runs it.
 --
 --     build/mgd-lua examples/05_fashion_mnist.lua [steps]
 --
 -- Leaves in out/, below the current directory:
---     fashion_mnist_history.csv   cost and accuracy on the test set along the MGD run
---     fashion_mnist_theta.npy     the parameters that MGD has found, (P), f32
---     fashion_mnist.svg           both trainings in one plot, where gnuplot is installed
+--     fashion_mnist_history.csv   cost and accuracy on the test set along the run by nodes
+--     fashion_mnist_theta.npy     the parameters that this has found, (P), f32
+--     fashion_mnist.svg           all trainings in one plot, where gnuplot is installed
 -- The same numbers every time, but for the seconds on the clock. Ctrl-C ends the training it falls
 -- into; the rest goes on with what there is.
 
@@ -49,26 +50,32 @@ print(net)
 
 -- ---- multiplexed gradient descent ---------------------------------------------------------------
 
-local run = mgd.train {
-  net = net,
-  data = data,
-  cost = "cross_entropy",
-  batch = BATCH,
-  perturbation = { code = "random", amplitude = 1e-3 }, -- ±a for each parameter, fair signs
-  baseline = "two-sided", -- C̃ is half of C(θ + θ̃) − C(θ − θ̃)
-  optimizer = "adam",
-  eta = function(step) -- falls from 1.25e-3 to 0 along half a cosine
-    return 1.25e-3 * 0.5 * (1 + math.cos(math.pi * step / STEPS))
-  end,
-}
-
-print(("\nmultiplexed gradient descent: %d steps of %d images"):format(STEPS, BATCH))
-if not finished(function() run:run { steps = STEPS, every = EVERY, progress = true } end) then
-  print(("  stopped at step %d: its last look at the test set counts"):format(run.steps_done))
+-- By parameters or by nodes; returns the run. η falls to 0 along half a cosine.
+local function train(perturb, amplitude, eta)
+  local run = mgd.train {
+    net = net,
+    data = data,
+    cost = "cross_entropy",
+    batch = BATCH,
+    perturb = perturb,
+    perturbation = { code = "random", amplitude = amplitude }, -- ±a for each, fair signs
+    baseline = "two-sided", -- C̃ is half of C(+ξ) − C(−ξ)
+    optimizer = "adam",
+    eta = { "cosine", eta, steps = STEPS },
+  }
+  print(("\nmultiplexed gradient descent by %s: %d steps of %d images"):format(perturb, STEPS,
+    BATCH))
+  if not finished(function() run:run { steps = STEPS, every = EVERY, progress = true } end) then
+    print(("  stopped at step %d: its last look at the test set counts"):format(run.steps_done))
+  end
+  return run
 end
-local by_mgd = run.history
-local steps = math.tointeger(by_mgd.step[-1])
-by_mgd:save_csv(OUT .. "_history.csv")
+
+local by_parameters = train("parameters", 1e-3, 1.25e-3).history
+local run = train("nodes", 0.01, 1e-3)
+local by_nodes = run.history
+local steps = math.tointeger(by_parameters.step[-1])
+by_nodes:save_csv(OUT .. "_history.csv")
 run:theta():save(OUT .. "_theta.npy")
 
 -- ---- back-propagation ---------------------------------------------------------------------------
@@ -105,7 +112,7 @@ finished(function()
   end
 end)
 by_backprop.seconds = clock() - begin
-net:set_theta(run:theta()) -- the network keeps what MGD has found
+net:set_theta(run:theta()) -- the network keeps what was found by nodes
 
 -- ---- table --------------------------------------------------------------------------------------
 
@@ -113,43 +120,61 @@ local function right(text, width) -- string.format counts bytes
   return (" "):rep(width - utf8.len(text)) .. text
 end
 
-local function row(label, a, b)
-  print(("  %-34s"):format(label) .. right(a, 10) .. right(b or "–", 20))
-end
-
-local function rows(label, format, scale, a, b)
-  row(label, format:format(scale * a), format:format(scale * b))
+local function row(label, ...)
+  local line = ("  %-32s"):format(label)
+  for _, value in ipairs { ... } do
+    line = line .. right(value, 18)
+  end
+  print(line)
 end
 
 local last = #by_backprop.step
+
+-- A probe of all three, `scale` times.
+local function rows(label, format, scale, name)
+  row(label, format:format(scale * by_parameters[name][-1]),
+    format:format(scale * by_nodes[name][-1]), format:format(scale * by_backprop[name][last]))
+end
+
 print()
-row("Fashion-MNIST, 784-32-10", "MGD", "back-propagation")
-rows("test accuracy", "%.1f %%", 100, by_mgd.accuracy[-1], by_backprop.accuracy[last])
-rows("test cost (cross-entropy)", "%.3f", 1, by_mgd.cost[-1], by_backprop.cost[last])
-rows(("steps of %d images"):format(BATCH), "%d", 1, steps, by_backprop.step[last])
-row("evaluations, of one image each", ("%d"):format(by_mgd.evaluations[-1]))
-rows("wall-clock", "%.1f s", 1, by_mgd.wall[-1], by_backprop.seconds)
+row("Fashion-MNIST, 784-32-10", "by parameters", "by nodes", "back-propagation")
+rows("test accuracy", "%.1f %%", 100, "accuracy")
+rows("test cost (cross-entropy)", "%.3f", 1, "cost")
+rows(("steps of %d images"):format(BATCH), "%d", 1, "step")
+row("evaluations, of one image each", ("%d"):format(by_parameters.evaluations[-1]),
+  ("%d"):format(by_nodes.evaluations[-1]), "–")
+row("wall-clock", ("%.1f s"):format(by_parameters.wall[-1]), ("%.1f s"):format(by_nodes.wall[-1]),
+  ("%.1f s"):format(by_backprop.seconds))
 for _, time in ipairs { { 1e-3, "1 ms", 1, "s" }, { 10e-9, "10 ns", 1e3, "ms" },
                         { 100e-12, "100 ps", 1e6, "µs" } } do
-  row(time[2] .. " × steps", ("%.6g %s"):format(steps * time[1] * time[3], time[4]))
-  row("  × evaluations", ("%.6g %s"):format(by_mgd.evaluations[-1] * time[1] * time[3], time[4]))
+  local function hardware(history, name)
+    return ("%.6g %s"):format(history[name][-1] * time[1] * time[3], time[4])
+  end
+  row(time[2] .. " × steps", hardware(by_parameters, "step"), "–", "–")
+  row("  × evaluations", hardware(by_parameters, "evaluations"),
+    hardware(by_nodes, "evaluations"), "–")
 end
 print [[
   Hardware time: dt × steps where a batch is shown under θ + θ̃ and under θ − θ̃ within one dt;
-  dt × evaluations where one image is shown under one perturbation per dt.]]
+  dt × evaluations where one image is shown under one perturbation per dt, as nodes need it.]]
 
 -- ---- plot ---------------------------------------------------------------------------------------
 
 local written = { "_history.csv", "_theta.npy" }
 
--- A probe of both trainings, `scale` times, against the logarithm of the step, which has no 0.
+-- A probe of all trainings, `scale` times, against the logarithm of the step, which has no 0.
 local function panel(title, name, scale, unit)
   local axes = { title = title, x = { label = ("steps of %d images"):format(BATCH), log = true },
     y = { label = name, unit = unit, range = scale > 1 and { 0, 100 } or nil } }
-  local counts = { MGD = by_mgd.step.size, ["back-propagation"] = #by_backprop.step }
-  for k, label in ipairs { "MGD", "back-propagation" } do
-    local history, x, y = k == 1 and by_mgd or by_backprop, {}, {}
-    for i = 2, counts[label] do
+  local trainings = {
+    { "by parameters", by_parameters, by_parameters.step.size },
+    { "by nodes", by_nodes, by_nodes.step.size },
+    { "back-propagation", by_backprop, #by_backprop.step },
+  }
+  for k, training in ipairs(trainings) do
+    local label, history, count = table.unpack(training)
+    local x, y = {}, {}
+    for i = 2, count do
       x[i - 1], y[i - 1] = history.step[i], scale * history[name][i]
     end
     axes[k] = { x = x, y = y, label = label }
@@ -157,7 +182,7 @@ local function panel(title, name, scale, unit)
   return axes
 end
 
-if by_mgd.step.size < 3 or #by_backprop.step < 3 then
+if by_parameters.step.size < 3 or by_nodes.step.size < 3 or #by_backprop.step < 3 then
   print("\nno plot: too few steps to show")
 else
   local figure = mgd.plot { panels = {
