@@ -7,6 +7,7 @@
 -- The layers themselves are in mgd.layers.
 -- @module mgd.networks.nn
 
+local components = require "mgd.networks.components"
 local core = require "mgd.core"
 local fold = require "mgd.networks.fold"
 local grid = require "mgd.text.grid"
@@ -59,6 +60,31 @@ local Network = naming.class "mgd.network"
 -- @usage net:init{scheme = "uniform", low = -0.5, high = 0.5, seed = 1}
 function Network:init(opts)
   self.core:init(options.check("net:init", INIT_OPTIONS, opts or {}))
+  return self
+end
+
+--- Set weights of layers to the principal components of what they read, which Sanger's rule learns
+-- by looking at inputs alone: no cost, no label, and local to the neurons of a layer (of a
+-- convolution to its kernel, which sees patches). Means are not taken off: centre inputs first.
+-- Layers that then stand still let those above them learn nearly as much as if they had learnt, too
+-- (docs/larger.md).
+--
+-- Of O outputs each component, from the largest on, makes two, of w and of −w, so that a relu
+-- behind loses nothing; the last of an odd O is one of w alone. Each row is scaled so that its sums
+-- deviate by 1 over samples and pixels, and the bias brings their mean to 0. Layers are set in the
+-- order of the network; its centre layers, if it has some, follow each.
+-- @tparam tensor x inputs (N, …), such as a data set's x or the first few thousand of them: what
+--   the layers read of all of them is held in memory
+-- @tparam table opts `layers` (conv2d and dense layers of the network's own, by name or number,
+--   required), `steps` (2000) of the rule for each layer, `batch` (100) patches a step, `eta` (1,
+--   at most 1) times the mean square of a patch, falling to 0, `limit` (none; the largest |w|, for
+--   chips whose weights have a range: rows beyond it are scaled down, and their sums deviate less),
+--   `seed` (1)
+-- @treturn network itself
+-- @raise on a layer that is none, or neither conv2d nor dense, or within another
+-- @usage net:components(set.x[{{1, 5000}}], {layers = {"conv1", "conv2"}})
+function Network:components(x, opts)
+  components.set(self, x, opts, nn.sequential)
   return self
 end
 
