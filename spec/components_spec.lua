@@ -121,6 +121,6 @@ describe("net:components", function()
     fails("no layer with parameters is called 'dense3' (did you mean", net.components, net, x,
       { layers = "dense3" })
     fails("option 'layers' is missing", net.components, net, x, {})
-    fails("option 'eta' must be at most 1", net.components, net, x, { layers = 3, eta = 2 })
+    fails("option 'eta' must be a number > 0 and ≤ 1", net.components, net, x, { layers = 3, eta = 2 })
   end)
 end)

@@ -93,6 +93,18 @@ describe("example", function()
     }, "STEPS=40")
   end)
 
+  it("27_large_network learns features, then layers, on whatever CIFAR-10 it is given", function()
+    finally(files.clean)
+    shows("27_large_network.lua cifar10 " .. cifar.folder(), {
+      "cifar10: 15 samples of 3×32×32",
+      "Sanger's rule: conv1 and conv2",
+      "node perturbation of conv3 and dense1: 40 steps",
+      "test accuracy, θ as it is%s+%d+%.%d %%",
+      "test accuracy, mean of θ%s+%d+%.%d %%",
+      "evaluations of an image%s+1200", -- 40 steps of 15 images from two sides
+    }, "STEPS=40")
+  end)
+
   it("12_sequences trains on rows of images, beside back-propagation through time", function()
     if not pcall(mgd.data.fashion_mnist) then
       pending "no Fashion-MNIST here: scripts/deps installs it (package dataset-fashion-mnist)"
