@@ -15,6 +15,7 @@ local hardware = require "mgd.runs.hardware"
 local listing = require "mgd.text.listing"
 local effect = require "mgd.runs.advise.effect"
 local naming = require "mgd.base.naming"
+local nodes = require "mgd.runs.advise.nodes"
 local options = require "mgd.base.options"
 local record = require "mgd.text.record"
 local report = require "mgd.runs.advise.report"
@@ -38,6 +39,9 @@ M.SCHEMA = {
     doc = "Budget in evaluations of a sample; 40,000 of a batch without." },
   { "optimizer", type = "string", default = "adam", choices = { "sgd", "momentum", "adam" },
     doc = "How G is to change θ; adam needs two memories per parameter, momentum one, sgd none." },
+  { "nodes", type = "boolean", default = false,
+    doc = "The hardware can perturb its neurons: it is measured whether that, and a gate, are "
+      .. "worth it, and whether layers might stand still." },
 }
 
 local SHARED = { "net", "chip", "data", "cost", "label_smoothing", "init", "seed", "threads" }
@@ -65,6 +69,9 @@ local function check(given)
     asked[name] = opt[name]
   end
   opt.data = train.resolve(asked).data
+  if opt.nodes and opt.chip.num_nodes == 0 then
+    options.fail("mgd.advise", "option 'nodes': this chip has none that can be perturbed")
+  end
   opt.batch = opt.batch or math.min(32, opt.data.x.shape[1])
   opt.widens = not opt.evaluations and not opt.chip.instrument
   opt.evaluations = opt.evaluations or EVALUATIONS * opt.batch
@@ -276,6 +283,7 @@ local function ask(opt)
   choose.set(d, d.ways[1])
   choose.explain(d, m, d.ways[1])
   widen(d, b)
+  nodes.choose(d, b, d.ways[1])
   function d.plan(way)
     d.steps = first_steps(d, b, m, way)
   end
@@ -294,13 +302,15 @@ end
 -- error; one whose cost does not depend on θ is flagged `dead`.
 -- @tparam table opts `net` or `chip`, `data`, `cost`, `label_smoothing`, `batch` (32, or the whole
 --   of a smaller set), `init`, `seed`, `threads`, as in mgd.train; `evaluations` (40,000 of a
---   batch): budget in evaluations of a sample; `optimizer` ("adam")
+--   batch): budget in evaluations of a sample; `optimizer` ("adam"); `nodes` (false): the hardware
+--   can perturb its neurons
 -- @treturn advice `train`: options for mgd.train, and as `advice:train{changes}` the run made with
 --   them; `steps`; `measured`: {value =, low =, high =} of noise, gradient, curvature, eta,
 --   amplitude, and effect, response, settling, resolution, gain, signal, noise_to_signal, constant;
 --   `reasons`; `flags`: {name =, text =} of dead, constant, diverges, resolution, bandwidth,
---   highpass, slope, budget; `works`; `trials`; `unmeasured`: a list of what the budget was too
---   small for; `evaluations`: how many were spent, and `training`: how many the training will take
+--   highpass, slope, budget, nodes; `works`; `trials`; `unmeasured`: a list of what the budget was
+--   too small for; `evaluations`: how many were spent, and `training`: how many the training will
+--   take
 -- @usage
 -- local advice = mgd.advise{net = net, data = data, init = {scheme = "glorot_normal"}}
 -- print(advice)

@@ -10,6 +10,7 @@
 local by_layer = require "mgd.runs.by_layer"
 local chips = require "mgd.hardware.chip"
 local hw = require "mgd.hardware.hw"
+local interrupts = require "mgd.base.interrupts"
 local learning = require "mgd.runs.learning"
 local options = require "mgd.base.options"
 local recipe = require "mgd.runs.recipe"
@@ -76,6 +77,17 @@ function M.ways(run)
       amplitude = a and a * rule.amplitude * factor_of(o.perturbation, i, part) }
   end
   return ways
+end
+
+--- A run that may have a gate; nil where no layer that learns has one, which the core knows.
+-- @tparam function open () → the run
+-- @treturn run|nil
+function M.opened(open)
+  local ok, made = interrupts.pcall(open)
+  if not ok and not tostring(made):find("train: gate: no layer", 1, true) then
+    error(made, 0)
+  end
+  return ok and made or nil
 end
 
 local Trials = {}
@@ -210,10 +222,14 @@ end
 
 -- Σ|G − g|² of the layers that learn, over a window of the run's length; nil where it is not known.
 function Trials:error_of(changes)
-  local o = self.run.options
-  local bench = self:open(changes)
+  local bench = M.opened(function()
+    return self:open(changes)
+  end)
+  if not bench then
+    return nil
+  end
   bench.core:keep_gradient()
-  local ok, message, why = bench.core:advance(o.tau_theta)
+  local ok, message, why = bench.core:advance(self.run.options.tau_theta)
   if why == "interrupt" then
     options.fail("run:explain", "%s", message)
   elseif not ok then
