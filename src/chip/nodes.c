@@ -4,20 +4,13 @@
  * lane becomes the signal that all its neurons hear, and signal × s × input, summed over the lanes,
  * is the gradient of the weights. A gate silences units whose own derivative is 0.
  *
- * Chunks follow from the network and the batch alone, never from the threads: a chunk sums its
- * lanes by a fixed tree, a part its chunks in order, and parts are added up in order.
+ * A chunk sums its lanes by a fixed tree.
  */
 
 #include "nodes_plan.h"
+#include "nodes_step.h"
 
-#include <math.h>
-#include <stdatomic.h>
 #include <string.h>
-
-#define CACHE_BYTES 1048576 /* of what a chunk keeps, and … */
-#define MAX_TILES 8         /* … the most tiles of lanes in one, … */
-#define LEAST_CHUNKS 4      /* … and the fewest chunks of a batch that has so many tiles */
-#define PARTS 16            /* of a batch, at most: what threads share */
 
 /* What one worker needs; W lanes in a chunk. */
 typedef struct {
@@ -37,12 +30,12 @@ struct mgd_nodes {
     const mgd_samples *samples;
     mgd_cost cost;
     mgd_plan plan;
-    mgd_node_op *ops;     /* of the plan's */
-    size_t count;         /* M */
-    mgd_range learning;   /* P': parameters from the first to the last that nodes teach */
-    size_t batch, real;   /* bytes of a real */
-    size_t width, chunks; /* W, and chunks of the batch */
-    size_t parts;         /* groups of chunks */
+    mgd_node_op *ops;   /* of the plan's */
+    size_t count;       /* M */
+    mgd_range learning; /* P': parameters from the first to the last that nodes teach */
+    size_t real;        /* bytes of a real */
+    mgd_node_chunks chunks;
+    size_t width; /* W of a chunk */
     size_t workers;
     bool shared; /* parts of one request are shared out */
     bool gate;
@@ -55,13 +48,7 @@ struct mgd_nodes {
 typedef struct {
     const mgd_nodes *nodes;
     const mgd_request *request;
-    const mgd_node_step *step;
-    const mgd_point *point; /* the one with + */
-    size_t evaluations;     /* of each sample: 2, or 1 without a baseline */
-    double amplitude[2];    /* of them */
-    const char *theta[2];
-    double weight[2]; /* C̃ = Σ weight·C */
-    atomic_bool incomplete;
+    mgd_node_evaluations evaluations;
 } job;
 
 /* Samples `first` … of the batch into the lanes; spare lanes repeat the last. */
@@ -70,8 +57,8 @@ static void gather(const job *j, scratch *w, size_t first) {
     const mgd_net_kernels *k = n->net->kernels;
     const mgd_samples *set = n->samples;
     for (size_t lane = 0; lane < n->width; lane++) {
-        size_t b = first + lane < n->batch ? first + lane : n->batch - 1;
-        w->index[lane] = j->point->samples[b];
+        size_t b = first + lane < n->chunks.batch ? first + lane : n->chunks.batch - 1;
+        w->index[lane] = j->evaluations.point->samples[b];
     }
     k->gather(mgd_tensor_data(set->x), set->features, w->index, w->arenas[0], n->width);
     k->gather(mgd_tensor_data(set->y), set->targets, w->index, w->target, n->width);
@@ -80,7 +67,7 @@ static void gather(const job *j, scratch *w, size_t first) {
 static mgd_node_steps steps_at(const job *j, const mgd_node_op *at, mgd_node_steps all) {
     all.first = at->first;
     for (size_t e = 0; e < 2; e++)
-        all.amplitude[e] = j->amplitude[e] * at->use.factor;
+        all.amplitude[e] = j->evaluations.amplitude[e] * at->use.factor;
     return all;
 }
 
@@ -88,7 +75,7 @@ static mgd_node_steps steps_at(const job *j, const mgd_node_op *at, mgd_node_ste
 static void evaluate(const job *j, const mgd_node_op *at, mgd_node_steps steps, void *arena,
                      size_t e) {
     const mgd_nodes *n = j->nodes;
-    const char *theta = j->theta[e] + at->op->vertex.first * n->real;
+    const char *theta = j->evaluations.theta[e] + at->op->vertex.first * n->real;
     steps.amplitude[0] = steps.amplitude[e];
     if (steps.amplitude[0] != 0)
         n->net->kernels->layer[at->op->vertex.kind]->nodes(at->op, theta, &steps,
@@ -114,49 +101,30 @@ static void forward(const job *j, scratch *w, mgd_node_steps all, double *const 
     for (size_t i = 0; i < n->plan.num_ops; i++) {
         const mgd_node_op *at = &n->ops[i];
         const mgd_node_steps steps = steps_at(j, at, all);
-        if (at->course == MGD_OP_SPLIT && j->evaluations == 2) {
-            const char *theta = j->theta[0] + at->op->vertex.first * n->real;
+        if (at->course == MGD_OP_SPLIT && j->evaluations.count == 2) {
+            const char *theta = j->evaluations.theta[0] + at->op->vertex.first * n->real;
             net->kernels->layer[at->op->vertex.kind]->nodes(at->op, theta, &steps, arenas,
                                                             n->width);
             continue;
         }
-        for (size_t k = 0; k < 2 && j->evaluations == 2; k++)
+        for (size_t k = 0; k < 2 && j->evaluations.count == 2; k++)
             if (at->copies[k])
                 copy_source(n, w, at->op, k);
-        size_t evaluations = at->course == MGD_OP_ONCE ? 1 : j->evaluations;
+        size_t evaluations = at->course == MGD_OP_ONCE ? 1 : j->evaluations.count;
         for (size_t e = 0; e < evaluations; e++)
             evaluate(j, at, steps, arenas[e], e);
     }
-    for (size_t e = 0; e < j->evaluations; e++)
+    for (size_t e = 0; e < j->evaluations.count; e++)
         net->kernels->cost(&n->cost, n->samples->steps, n->samples->columns, n->width,
                            mgd_net_place(net, arenas[e], n->plan.output, n->width), w->target,
                            cost[e]);
-}
-
-/* C̃ of a sample */
-static double tilde(const job *j, double *const cost[2], size_t b) {
-    double sum = j->weight[0] * cost[0][b];
-    return j->evaluations == 2 ? sum + j->weight[1] * cost[1][b] : sum;
-}
-
-/* signal (W) ← C̃·scale·weight of each lane, 0 in spare ones */
-static void demodulate(const job *j, scratch *w, double *const cost[2], size_t used,
-                       double weight) {
-    const mgd_nodes *n = j->nodes;
-    for (size_t lane = 0; lane < n->width; lane++) {
-        double signal = lane < used ? tilde(j, cost, lane) * j->step->scale * weight : 0;
-        if (n->net->dtype == MGD_F32)
-            ((float *)w->signal)[lane] = (float)signal;
-        else
-            ((double *)w->signal)[lane] = signal;
-    }
 }
 
 /* open (nodes × W) ← 1 where a unit has a derivative in this evaluation */
 static void mark_open(const mgd_nodes *n, scratch *w, const mgd_node_op *at, size_t e, char *open) {
     const mgd_net_kernels *k = n->net->kernels;
     size_t values = mgd_op_nodes(at->op) * n->width;
-    const char *y = w->arenas[e] + at->op->y * n->width * n->real;
+    const char *y = w->arenas[e] + at->says->y * n->width * n->real;
     if (at->bounded)
         k->mark_open(y, at->low, at->high, open, values);
     if (!at->pool)
@@ -173,9 +141,9 @@ static void gate(const job *j, scratch *w, const mgd_node_op *at) {
     const mgd_nodes *n = j->nodes;
     const mgd_net_kernels *k = n->net->kernels;
     size_t values = mgd_op_nodes(at->op) * n->width;
-    for (size_t e = 0; e < j->evaluations; e++)
+    for (size_t e = 0; e < j->evaluations.count; e++)
         mark_open(n, w, at, e, w->open[e]);
-    if (j->evaluations == 2)
+    if (j->evaluations.count == 2)
         k->mark_either(w->open[0], w->open[1], values);
     k->close_gates(w->open[0], w->delta, values);
 }
@@ -187,7 +155,7 @@ static void gate(const job *j, scratch *w, const mgd_node_op *at) {
 static void settle(const job *j, scratch *w, const mgd_op *op) {
     const mgd_nodes *n = j->nodes;
     size_t at = op->x[0] * n->width * n->real;
-    if (j->step->baseline == MGD_BASELINE_TWO_SIDED)
+    if (j->evaluations.step->baseline == MGD_BASELINE_TWO_SIDED)
         n->net->kernels->average(w->arenas[0] + at, w->arenas[1] + at,
                                  op->vertex.in.features * n->width);
 }
@@ -203,7 +171,8 @@ static void add_gradient(const job *j, scratch *w, mgd_node_steps all, double *c
         if (at->use.factor == 0)
             continue;
         const mgd_node_steps steps = steps_at(j, at, all);
-        demodulate(j, w, cost, used, at->use.weight);
+        mgd_nodes_signal(&j->evaluations, cost, at->use.weight, n->net->dtype, used, n->width,
+                         w->signal);
         k->node_deltas(op, &steps, w->signal, w->delta, n->width);
         if (at->bounded || at->pool)
             gate(j, w, at);
@@ -215,122 +184,36 @@ static void add_gradient(const job *j, scratch *w, mgd_node_steps all, double *c
     }
 }
 
-static void measure_chunk(const job *j, size_t worker, size_t chunk, double *gradient) {
+static bool measure_chunk(void *arg, size_t worker, size_t chunk, double *gradient) {
+    const job *j = arg;
     const mgd_nodes *n = j->nodes;
+    const mgd_node_step *step = j->evaluations.step;
     scratch *w = &n->scratch[worker];
-    const size_t first = chunk * n->width, rest = n->batch - first;
+    const size_t first = chunk * n->width, rest = n->chunks.batch - first;
     const size_t used = rest < n->width ? rest : n->width;
     double *all = n->scratch[j->request->worker].cost;
-    double *const cost[2] = {all + first, all + n->chunks * n->width + first};
-    const bool signs = n->count > 0 && j->step->steps(j->step->self, worker, j->point, first, used,
-                                                      n->width, w->steps);
+    double *const cost[2] = {all + first, all + n->chunks.count * n->width + first};
+    const bool signs = n->count > 0 && step->steps(step->self, worker, j->evaluations.point, first,
+                                                   used, n->width, w->steps);
     const mgd_node_steps steps = {.words = signs ? (const uint32_t *)(const void *)w->steps : NULL,
                                   .values = w->steps};
     gather(j, w, first);
     forward(j, w, steps, cost);
     add_gradient(j, w, steps, cost, used, gradient);
+    return true;
 }
 
 /* ---- the batch ------------------------------------------------------------------------------- */
 
-/* One part, its gradient into `gradient`. */
-static void measure_part(job *j, size_t worker, size_t part, double *gradient) {
-    const mgd_nodes *n = j->nodes;
-    memset(gradient, 0, n->learning.count * sizeof *gradient);
-    for (size_t chunk = part * n->chunks / n->parts; chunk < (part + 1) * n->chunks / n->parts;
-         chunk++) {
-        if (mgd_interrupt_pending()) {
-            atomic_store(&j->incomplete, true);
-            return;
-        }
-        measure_chunk(j, worker, chunk, gradient);
-    }
-}
-
-static void part_task(void *arg, size_t part, size_t worker) {
-    job *j = arg;
-    double *parts = j->nodes->scratch[j->request->worker].parts;
-    measure_part(j, worker, part, parts + part * j->nodes->learning.count);
-}
-
-static void add(double *sum, const double *part, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        sum[i] += part[i];
-}
-
-/* The parts in order, whoever measures them. */
-static void measure_parts(job *j) {
-    const mgd_nodes *n = j->nodes;
-    const mgd_request *r = j->request;
-    size_t parameters = n->learning.count;
-    double *parts = n->scratch[r->worker].parts, *sum = j->step->gradient + n->learning.first;
-    if (n->shared)
-        mgd_pool_run(r->pool, part_task, j, n->parts);
-    for (size_t part = 0; part < n->parts && !atomic_load(&j->incomplete); part++) {
-        double *own = n->shared ? parts + part * parameters : parts;
-        if (!n->shared)
-            measure_part(j, r->worker, part, own);
-        if (part == 0)
-            memcpy(sum, own, parameters * sizeof *own);
-        else
-            add(sum, own, parameters);
-    }
-}
-
-/* Mean of the batch, its samples added up in order. */
-static double mean_cost(const mgd_nodes *n, const double *cost) {
-    double sum = cost[0];
-    for (size_t b = 1; b < n->batch; b++)
-        sum += cost[b];
-    return sum / (double)n->batch;
-}
-
-static job job_of(const mgd_nodes *n, const mgd_request *r, const mgd_node_step *step) {
-    job j = {.nodes = n, .request = r, .step = step, .evaluations = 2};
-    for (size_t p = 0; p < r->num_points; p++)
-        if (r->points[p].sign > 0)
-            j.point = &r->points[p];
-    j.theta[0] = step->theta[0];
-    j.theta[1] = step->theta[1];
-    switch (step->baseline) {
-    case MGD_BASELINE_MEASURED:
-        j.theta[0] = step->theta[1];
-        j.theta[1] = step->theta[0];
-        j.amplitude[1] = step->amplitude;
-        j.weight[0] = -1;
-        j.weight[1] = 1;
-        break;
-    case MGD_BASELINE_TWO_SIDED:
-        j.amplitude[0] = step->amplitude;
-        j.amplitude[1] = -step->amplitude;
-        j.weight[0] = 0.5;
-        j.weight[1] = -0.5;
-        break;
-    case MGD_BASELINE_NONE:
-        j.evaluations = 1;
-        j.amplitude[0] = step->amplitude;
-        j.weight[0] = 1;
-        break;
-    }
-    return j;
-}
-
 mgd_status mgd_nodes_measure(mgd_context *ctx, const mgd_nodes *n, const mgd_request *r,
                              const mgd_node_step *step) {
-    job j = job_of(n, r, step);
-    measure_parts(&j);
-    if (atomic_load(&j.incomplete))
+    job j = {n, r, mgd_nodes_evaluations(r, step)};
+    const scratch *w = &n->scratch[r->worker];
+    double *const cost[2] = {w->cost, w->cost + n->chunks.count * n->width};
+    if (!mgd_nodes_sum(&n->chunks, n->shared ? r->pool : NULL, r->worker, measure_chunk, &j,
+                       n->learning.count, w->parts, step->gradient + n->learning.first))
         return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
-    double *all = n->scratch[r->worker].cost;
-    double *const cost[2] = {all, all + n->chunks * n->width};
-    for (size_t p = 0; p < r->num_points; p++) {
-        double amplitude = r->points[p].sign * step->amplitude;
-        r->cost[p] = mean_cost(n, cost[amplitude != j.amplitude[0]]);
-    }
-    double sum = 0;
-    for (size_t b = 0; b < n->batch; b++)
-        sum += fabs(tilde(&j, cost, b));
-    *step->magnitude = sum / (double)n->batch;
+    mgd_nodes_report(&j.evaluations, cost, n->chunks.batch, r);
     return MGD_OK;
 }
 
@@ -354,33 +237,6 @@ void mgd_nodes_close(mgd_nodes *n) {
     mgd_free(n);
 }
 
-/* Tiles of a chunk: the more, the fewer sums across lanes, as long as they stay in the cache and
- * threads have chunks to share. */
-static void choose_chunks(mgd_nodes *n) {
-    size_t lanes = n->net->kernels->lanes, tiles = (n->batch + lanes - 1) / lanes;
-    size_t fitting = CACHE_BYTES / (2 * n->plan.arena * lanes * n->real);
-    size_t most = fitting < MAX_TILES ? fitting : MAX_TILES;
-    most = most < tiles / LEAST_CHUNKS ? most : tiles / LEAST_CHUNKS;
-    most = most < 1 ? 1 : most;
-    n->width = most * lanes;
-    n->chunks = (n->batch + n->width - 1) / n->width;
-    n->parts = n->chunks < PARTS ? n->chunks : PARTS;
-}
-
-/* From the first to the last parameter of perturbed ops, which θ has in another order than the
- * network where this is a graph. */
-static mgd_range learning_of(const mgd_nodes *n) {
-    size_t first = SIZE_MAX, last = 0;
-    for (size_t i = 0; i < n->plan.num_ops; i++) {
-        const mgd_vertex *vertex = &n->ops[i].op->vertex;
-        if (n->ops[i].use.factor == 0)
-            continue;
-        first = vertex->first < first ? vertex->first : first;
-        last = vertex->first + vertex->count > last ? vertex->first + vertex->count : last;
-    }
-    return last > 0 ? (mgd_range){first, last - first} : (mgd_range){0, 0};
-}
-
 static mgd_status scratch_open(mgd_context *ctx, const mgd_nodes *n, bool requests, scratch *w) {
     size_t row = n->width * n->real, largest = 1, parameters = n->learning.count + 1;
     for (size_t i = 0; i < n->plan.num_ops; i++) {
@@ -394,13 +250,14 @@ static mgd_status scratch_open(mgd_context *ctx, const mgd_nodes *n, bool reques
         mgd_take(&w->delta, largest, row) && mgd_take(&w->open[0], gates, row) &&
         mgd_take(&w->open[1], gates, row) && mgd_take(&w->open[2], gates, row) &&
         mgd_take(&w->signal, 1, row) && mgd_take(&w->index, n->width, sizeof(uint32_t)) &&
-        (!requests || (mgd_take(&w->cost, 2 * n->chunks * n->width, sizeof(double)) &&
-                       mgd_take(&w->parts, n->shared ? n->parts : 1, parameters * sizeof(double)))))
+        (!requests ||
+         (mgd_take(&w->cost, 2 * n->chunks.count * n->width, sizeof(double)) &&
+          mgd_take(&w->parts, n->shared ? n->chunks.parts : 1, parameters * sizeof(double)))))
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_MEMORY,
                     "out of memory: perturbing %zu nodes for a batch of %zu needs %.0f bytes for "
                     "each thread",
-                    n->count, n->batch,
+                    n->count, n->chunks.batch,
                     (double)(2 * n->plan.arena + n->count + largest) * (double)row);
 }
 
@@ -412,10 +269,10 @@ static mgd_status prepare(mgd_context *ctx, mgd_nodes *n, const mgd_task_spec *t
     MGD_TRY(mgd_allocate(ctx, "node perturbation", n->plan.num_ops, sizeof(mgd_node_op), &memory));
     n->ops = memory;
     mgd_nodes_plan(&n->plan, task, num_groups, groups, n->ops);
-    for (size_t i = 0; i < num_groups; i++)
-        n->count += task->nodes[i].factor > 0 ? groups[i].nodes : 0;
-    n->learning = learning_of(n);
-    choose_chunks(n);
+    n->count = mgd_nodes_count(task, num_groups, groups);
+    n->learning = mgd_nodes_learning(n->ops, n->plan.num_ops);
+    n->chunks = mgd_nodes_chunks(n->net, n->plan.arena, task->batch);
+    n->width = n->chunks.width;
     MGD_TRY(mgd_allocate(ctx, "scratch memory", n->workers, sizeof(scratch), &memory));
     n->scratch = memory;
     for (size_t i = 0; i < n->workers; i++)
@@ -432,7 +289,6 @@ mgd_status mgd_nodes_open(mgd_context *ctx, const mgd_net *net, const mgd_task_s
     *n = (mgd_nodes){.net = net,
                      .samples = samples,
                      .cost = task->cost,
-                     .batch = task->batch,
                      .real = mgd_dtype_size(net->dtype),
                      .workers = task->workers,
                      .shared = task->requesters < task->workers};

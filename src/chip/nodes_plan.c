@@ -11,9 +11,9 @@ static bool reads(const mgd_op *op, size_t place) {
     return false;
 }
 
-/* The max-pool that alone reads what the op gives; NULL: there is none. Places are not used twice
- * in these plans. */
-static const mgd_op *pool_behind(const mgd_plan *plan, const mgd_op *op) {
+/* The op that alone reads what this one gives; NULL: there is none. Places are not used twice in
+ * these plans. */
+static const mgd_op *only_reader(const mgd_plan *plan, const mgd_op *op) {
     const mgd_op *reader = NULL;
     for (size_t i = 0; i < plan->num_ops; i++)
         if (reads(&plan->ops[i], op->y)) {
@@ -21,13 +21,21 @@ static const mgd_op *pool_behind(const mgd_plan *plan, const mgd_op *op) {
                 return NULL;
             reader = &plan->ops[i];
         }
-    return reader && reader->vertex.kind == MGD_LAYER_MAXPOOL2D ? reader : NULL;
+    return reader;
 }
 
+/* Activations and pools may be fused into ops, or stand by themselves. */
 static void find_gates(const mgd_plan *plan, mgd_node_op *out) {
-    const mgd_op *op = out->op;
-    out->bounded = mgd_layer_bounds(op->activation, &out->low, &out->high);
-    out->pool = pool_behind(plan, op);
+    const mgd_op *reader = only_reader(plan, out->op);
+    mgd_layer_kind activation = out->op->activation;
+    if (activation == MGD_LAYER_IDENTITY && reader &&
+        mgd_layer_is_activation(reader->vertex.kind)) {
+        activation = reader->vertex.kind;
+        out->says = reader;
+        reader = only_reader(plan, reader);
+    }
+    out->bounded = mgd_layer_bounds(activation, &out->low, &out->high);
+    out->pool = reader && reader->vertex.kind == MGD_LAYER_MAXPOOL2D ? reader : NULL;
     if (!out->bounded && out->pool && out->pool->activation == MGD_LAYER_RELU) /* of the winner */
         out->bounded = mgd_layer_bounds(MGD_LAYER_RELU, &out->low, &out->high);
 }
@@ -134,7 +142,7 @@ void mgd_nodes_plan(const mgd_plan *plan, const mgd_task_spec *task, size_t num_
                     const mgd_node_group *groups, mgd_node_op *out) {
     for (size_t i = 0; i < plan->num_ops; i++) {
         mgd_node_op *at = &out[i];
-        *at = (mgd_node_op){.op = &plan->ops[i]};
+        *at = (mgd_node_op){.op = &plan->ops[i], .says = &plan->ops[i]};
         find_use(at, task, num_groups, groups);
         choose_course(out, i, moves_itself(at->op, task->train));
         if (at->use.factor == 0)
@@ -143,4 +151,23 @@ void mgd_nodes_plan(const mgd_plan *plan, const mgd_task_spec *task, size_t num_
         if (task->train->gate)
             find_gates(plan, at);
     }
+}
+
+size_t mgd_nodes_count(const mgd_task_spec *task, size_t num_groups, const mgd_node_group *groups) {
+    size_t count = 0;
+    for (size_t i = 0; i < num_groups; i++)
+        count += task->nodes[i].factor > 0 ? groups[i].nodes : 0;
+    return count;
+}
+
+mgd_range mgd_nodes_learning(const mgd_node_op *ops, size_t num_ops) {
+    size_t first = SIZE_MAX, last = 0;
+    for (size_t i = 0; i < num_ops; i++) {
+        const mgd_vertex *vertex = &ops[i].op->vertex;
+        if (ops[i].use.factor == 0)
+            continue;
+        first = vertex->first < first ? vertex->first : first;
+        last = vertex->first + vertex->count > last ? vertex->first + vertex->count : last;
+    }
+    return last > 0 ? (mgd_range){first, last - first} : (mgd_range){0, 0};
 }
