@@ -18,8 +18,9 @@ local BOUNDS = {
 }
 
 -- A layer is {inputs = {list of inputs of node 1, …}, weight = {…}, bias = {…}}: node j sums
--- θ[weight[j][k]]·x[inputs[j][k]] over k, from θ[bias[j]]; then `act`; it gives feature[j]; then
--- `windows`, lists of features whose largest is taken.
+-- θ[weight[j][k]]·x[inputs[j][k]] over k, from θ[bias[j]]; then `act`, times gain[j] and with
+-- offset[j], where there are such; it gives feature[j]; then `windows`, lists of features whose
+-- largest is taken.
 local function dense(first, inputs, outputs, act)
   local layer = {act = ACTIVATIONS[act], bounds = BOUNDS[act], inputs = {}, weight = {}, bias = {}}
   for o = 1, outputs do
@@ -111,7 +112,11 @@ local function evaluate(layers, theta, x, y, xi)
         z = z + theta[layer.weight[j][k]] * x[i]
       end
       node = node + 1
-      out[layer.feature and layer.feature[j] or j] = layer.act(z + (xi and xi[node] or 0))
+      local value = layer.act(z + (xi and xi[node] or 0))
+      if layer.gain then
+        value = layer.gain[j] * value + layer.offset[j]
+      end
+      out[layer.feature and layer.feature[j] or j] = value
     end
     x = out
     if layer.windows then
@@ -187,10 +192,10 @@ local function gated(e, first, second)
   return out
 end
 
--- G of step n by the definition; and how much a C̃ of one, in every sample, would make of it. Of all
--- layers, or of those whose numbers `learn` lists.
+-- G of step n by the definition; and how much a C̃ of one, in every sample, would make of it. Of
+-- all layers, or of those whose numbers `learn` lists. task.theta: what weights read as, if not θ.
 local function gradient_of(task, opts, n)
-  local layers, theta = task.layers, task.net:theta():totable()
+  local layers, theta = task.layers, (task.theta or task.net:theta()):totable()
   local learns, learning = {}, {}
   for l, layer in ipairs(layers) do
     learns[l] = opts.learn == nil
@@ -304,4 +309,5 @@ for _, task in ipairs(TASKS) do
   task.stride = stride
 end
 
-return { TASKS = TASKS, gradient_of = gradient_of, images = images, nodes_of = nodes_of }
+return { TASKS = TASKS, dense = dense, evaluate = evaluate, gradient_of = gradient_of,
+  images = images, nodes_of = nodes_of }

@@ -70,7 +70,7 @@ static mgd_status open_part(const opening *o, mgd_hw_place place, part_kind kind
                             uint64_t layer, part *p) {
     simulated *s = o->s;
     const mgd_chip_spec *spec = &s->chip->spec;
-    mgd_dtype dtype = kind == ON_COST ? MGD_F64 : s->net->dtype;
+    mgd_dtype dtype = place == MGD_HW_AT_COST ? MGD_F64 : s->net->dtype;
     uint64_t seed = spec->seed + (layer << 32);
     double step = is_signal(place) ? s->dt / (double)s->substeps : s->dt;
     p->kind = kind;
@@ -114,7 +114,8 @@ static mgd_status open_parts(const opening *o) {
     size_t n = s->net->num_parameters;
     MGD_TRY(open_part(o, MGD_HW_AT_INPUT, ON_FEATURES, s->samples.features, 0, &p->input));
     MGD_TRY(open_part(o, MGD_HW_AT_OUTPUT, ON_FEATURES, s->net->outputs, 0, &p->output));
-    MGD_TRY(open_part(o, MGD_HW_AT_COST, ON_COST, 1, 0, &p->cost));
+    /* each sample that is perturbed by itself has a cost of its own */
+    MGD_TRY(open_part(o, MGD_HW_AT_COST, s->nodes ? ON_FEATURES : ON_COST, 1, 0, &p->cost));
     MGD_TRY(open_part(o, MGD_HW_AT_PERTURBATION, ON_PARAMETERS, n, 0, &p->perturbation));
     MGD_TRY(open_part(o, MGD_HW_AT_MEMORY, ON_PARAMETERS, n, 0, &p->memory));
     MGD_TRY(open_part(o, MGD_HW_AT_WEIGHT, ON_PARAMETERS, n, 0, &p->weight));
@@ -123,8 +124,9 @@ static mgd_status open_parts(const opening *o) {
     MGD_TRY(open_part(o, MGD_HW_AT_WRITE, ON_PARAMETERS, n, 0, &p->written));
     MGD_TRY(open_neurons(o));
     MGD_TRY(open_part(o, MGD_HW_AT_PRODUCT, ON_PARAMETERS, n, 0, &p->read));
-    s->undoes = s->calls || s->substeps > 1;
-    mgd_simulated_lines_open(s);
+    s->undoes = s->calls || s->substeps > 1 || s->nodes;
+    if (!s->nodes)
+        mgd_simulated_lines_open(s);
     return mgd_simulated_each_part(s, place_part, s);
 }
 

@@ -189,20 +189,35 @@ static mgd_status keep_memory(mgd_context *ctx, const simulated *s, size_t devic
     return MGD_OK;
 }
 
-mgd_status mgd_simulated_measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
-    const simulated *s = (const simulated *)session;
+mgd_status mgd_simulated_whole(mgd_context *ctx, const simulated *s, const mgd_request *r,
+                               simulated_act *act, void *arg) {
     char *states = s->states + r->unit * s->state_bytes;
     if (mgd_interrupt_pending()) /* the flag is for the caller to clear */
         return mgd_fail(ctx, MGD_ERR_INTERRUPT, "interrupted");
     if (!s->undoes)
-        return measure_points(ctx, s, r);
+        return act(arg, ctx);
     MGD_TRY(keep_memory(ctx, s, r->unit, false));
     memcpy(s->workers[r->worker].undo, states, s->state_bytes);
-    mgd_status status = measure_points(ctx, s, r);
+    mgd_status status = act(arg, ctx);
     if (status != MGD_OK) {
         mgd_context unused = {0};
         memcpy(states, s->workers[r->worker].undo, s->state_bytes);
         keep_memory(&unused, s, r->unit, true);
     }
     return status;
+}
+
+typedef struct {
+    const simulated *s;
+    const mgd_request *r;
+} points_act;
+
+static mgd_status act_points(void *arg, mgd_context *ctx) {
+    const points_act *a = arg;
+    return measure_points(ctx, a->s, a->r);
+}
+
+mgd_status mgd_simulated_measure(mgd_context *ctx, mgd_session *session, const mgd_request *r) {
+    points_act a = {(const simulated *)session, r};
+    return mgd_simulated_whole(ctx, a.s, r, act_points, &a);
 }

@@ -51,6 +51,8 @@ static mgd_status activate(mgd_context *ctx, const simulated *s, worker *w, size
     MGD_TRY(mgd_simulated_apply(ctx, s, &s->parts.before[i], unit, &g, copy, y));
     s->net->kernels->layer[op.vertex.kind]->forward[s->replicas](&op, NULL, w->arena, s->width);
     mgd_watch_op(&w->watch, s->net, &op, w->arena, s->width);
+    if (w->moved)
+        mgd_simulated_mark_open(s, w, i);
     return mgd_simulated_apply(ctx, s, &s->parts.after[i], unit, &g, copy, y);
 }
 
@@ -73,7 +75,11 @@ static mgd_status pass(mgd_context *ctx, const simulated *s, worker *w, size_t u
             mgd_op_forward(s->net, op, s->replicas, weights->theta + op->vertex.first * stride,
                            w->arena, s->width);
             mgd_watch_op(&w->watch, s->net, op, w->arena, s->width);
+            if (w->moved)
+                mgd_simulated_mark_open(s, w, i);
         }
+        if (w->moved)
+            mgd_simulated_move_nodes(s, w, i);
     }
     return MGD_OK;
 }
@@ -88,9 +94,8 @@ mgd_status mgd_simulated_forward(mgd_context *ctx, const simulated *s, worker *w
     return mgd_simulated_apply(ctx, s, &s->parts.output, unit, &out, copy, *y);
 }
 
-/* Samples `index` (W) into the lanes. Models of the input spoil what lies there, so that they get a
- * copy. */
-static void gather(const simulated *s, worker *w, const uint32_t *index) {
+/* Models of the input spoil what lies in the arena, so that they get a copy. */
+void mgd_simulated_gather(const simulated *s, worker *w, const uint32_t *index) {
     const mgd_net_kernels *k = s->net->kernels;
     size_t features = s->samples.features;
     char *to = w->input ? w->input : w->arena;
@@ -176,7 +181,7 @@ static mgd_status measure_replicas(mgd_context *ctx, const simulated *s, worker 
     for (size_t b = 0; b < s->batch; b++) {
         void *y;
         at.copy = (uint32_t)b;
-        gather(s, w, point->samples + b * s->width);
+        mgd_simulated_gather(s, w, point->samples + b * s->width);
         MGD_TRY(mgd_simulated_forward(ctx, s, w, r->unit, &at, b, NULL, weights, &y));
         for (size_t c = 0; c < s->signals; c++) {
             double *sum = w->sum + c * s->width;
@@ -215,7 +220,7 @@ static void measure_chunk(void *arg, size_t chunk, size_t pool_worker) {
         w->index[lane] = job->point->samples[w->copy[lane]];
     }
     w->gathered = NULL;
-    gather(s, w, w->index);
+    mgd_simulated_gather(s, w, w->index);
     mgd_status status =
         mgd_simulated_forward(job->ctx, s, w, job->r->unit, &f, chunk, w->copy, job->weights, &y);
     if (status != MGD_OK)

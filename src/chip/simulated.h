@@ -1,9 +1,10 @@
-/* simulated.h: the simulated chip, in eight files. simulated_chip.c is the chip,
+/* simulated.h: the simulated chip, in eleven files. simulated_chip.c is the chip,
  * simulated_session.c opens sessions on it, simulated.c evaluates and writes; lines.c measures,
  * with signals that have a memory and follow each other; reading.c multiplies by weights that read
- * with noise; frames.c says where and when parts act; devices.c keeps what each replica's hardware
- * is (coefficients) and is in the middle of (states); still.c looks at it for probes, without noise
- * and settled.
+ * with noise; simulated_moves.c and simulated_nodes.c
+ * perturb nodes; frames.c says where and when parts act; devices.c
+ * keeps what each replica's hardware is (coefficients) and is in the middle of (states); still.c
+ * looks at it for probes, without noise and settled.
  *
  * A *part* is a chain of models at one place of the signal with room for its coefficients and
  * states in the memory of a unit. Parts act on parameters (P), on features of a sample, or on the
@@ -19,6 +20,7 @@
 #include "../hw/model.h"
 #include "../net/net.h"
 #include "chip.h"
+#include "nodes.h"
 
 #include <stdatomic.h>
 
@@ -45,6 +47,7 @@ typedef struct {
     mgd_net *net;
     mgd_chip_spec spec; /* owns its models and update */
     mgd_plan bare; /* where sums or neurons have models; else empty, and the network's own serves */
+    mgd_node_group *groups;
     uint8_t *joined;      /* (P) see mgd_hw_geometry */
     mgd_hw_array *arrays; /* (vertices), of layers that have one */
     size_t num_arrays;
@@ -69,8 +72,11 @@ typedef struct {
     size_t used;                /* samples: lanes of a probe that hold some */
     char *undo;                 /* a unit's states, where a request may end in the middle */
     const uint32_t *gathered;
-    mgd_watch watch; /* of probes that look at activations */
+    mgd_watch watch;                /* of probes that look at activations */
+    const struct node_moves *moved; /* ξ of this pass; NULL: nodes are not perturbed in it */
 } MGD_OWN_LINE worker;
+
+typedef struct simulated_nodes simulated_nodes;
 
 typedef struct {
     mgd_session session;
@@ -115,6 +121,7 @@ typedef struct {
     size_t num_workers;
     worker *workers;
     mgd_backward *backward; /* kept for a task of gradients, else NULL */
+    simulated_nodes *nodes; /* of a task that perturbs nodes, else NULL */
 } simulated;
 
 /* Frames for parameters of a unit, for features of copy `copy` (or of the lanes' samples), and for
@@ -192,6 +199,33 @@ mgd_status mgd_simulated_drive(mgd_context *ctx, const simulated *s, worker *w,
 mgd_status mgd_simulated_point(mgd_context *ctx, const simulated *s, worker *w,
                                const mgd_request *r, size_t p, const mgd_hw_frame *f,
                                const void *theta);
+
+/* Samples `index` (W) into the lanes. */
+void mgd_simulated_gather(const simulated *s, worker *w, const uint32_t *index);
+
+/* simulated_worker.c */
+mgd_status mgd_simulated_worker_open(mgd_context *ctx, const simulated *s, worker *w);
+void mgd_simulated_worker_close(worker *w);
+
+/* simulated_moves.c: the plan of a session that perturbs nodes, before it is arranged; how it is;
+ * and in a pass, ξ of op i's nodes once their sums are known, and whether its units pass on
+ * anything.
+ */
+mgd_status mgd_simulated_nodes_plan(mgd_context *ctx, simulated *s, const mgd_task_spec *task);
+void mgd_simulated_nodes_arrange(simulated *s, const mgd_task_spec *task);
+void mgd_simulated_move_nodes(const simulated *s, worker *w, size_t i);
+void mgd_simulated_mark_open(const simulated *s, worker *w, size_t i);
+
+/* simulated_nodes.c: what else it needs, once parts are open; a step. */
+mgd_status mgd_simulated_nodes_open(mgd_context *ctx, simulated *s, const mgd_task_spec *task);
+void mgd_simulated_nodes_close(simulated *s);
+mgd_status mgd_simulated_measure_nodes(mgd_context *ctx, mgd_session *session, const mgd_request *r,
+                                       const mgd_node_step *step);
+
+/* lines.c: a request is answered by `act`, or all states are as they were. */
+typedef mgd_status simulated_act(void *arg, mgd_context *ctx);
+mgd_status mgd_simulated_whole(mgd_context *ctx, const simulated *s, const mgd_request *r,
+                               simulated_act *act, void *arg);
 
 /* lines.c: which lines are driven, before their states are placed; what is measured. */
 void mgd_simulated_lines_open(simulated *s);

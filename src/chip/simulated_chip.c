@@ -33,6 +33,7 @@ static void chip_free(mgd_chip *chip) {
     mgd_free(update);
     mgd_free((void *)c->spec.models);
     mgd_free(c->joined);
+    mgd_free(c->groups);
     mgd_free(c->arrays);
     mgd_plan_close(&c->bare);
     mgd_free(c);
@@ -205,9 +206,12 @@ static mgd_status chip_prepare(mgd_context *ctx, simulated_chip *c, const mgd_ch
     if (looks_inside(&c->spec))
         MGD_TRY(mgd_plan_open(ctx, c->net, MGD_PLAN_BARE, &c->bare));
     if (!mgd_take(&c->joined, parameters + 1, 1) ||
+        !mgd_take(&c->groups, c->net->num_vertices, sizeof(mgd_node_group)) ||
         !mgd_take(&c->arrays, c->net->num_vertices + 1, sizeof(mgd_hw_array)))
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: places of %zu parameters", parameters);
     lay_out(c);
+    c->chip.num_groups = mgd_nodes_groups(c->net, c->groups);
+    c->chip.groups = c->groups;
     return check_circuits(ctx, c);
 }
 
@@ -233,7 +237,8 @@ mgd_status mgd_chip_simulated(mgd_context *ctx, mgd_net *net, const mgd_chip_spe
     c->chip = (mgd_chip){
         .dtype = net->dtype,
         .num_parameters = net->num_parameters,
-        .no_nodes = "node perturbation is there for ideal chips, and this one has imperfections",
+        .no_nodes =
+            "this one has no dense or conv2d layer, or it acts along the steps of a sequence",
         .lanes = c->remembers ? 0 : net->kernels->lanes, /* one replica after the other */
         .caller_only = has_function(spec),
         .in_order = true,

@@ -10,6 +10,14 @@ static void arrange(simulated *s, const mgd_task_spec *task) {
     if (s->replicas) {
         s->width = s->row_width = task->width;
         s->rows = parameters;
+        s->seats = s->width;
+        return;
+    }
+    s->seats = 1;
+    s->row_width = lanes;
+    s->rows = (parameters + lanes - 1) / lanes;
+    if (s->nodes) {
+        mgd_simulated_nodes_arrange(s, task);
     } else {
         size_t most = mgd_net_tiles(s->net, tiles < SIMULATED_TILES ? tiles : SIMULATED_TILES);
         s->chunks = (tiles + most - 1) / most;
@@ -18,57 +26,26 @@ static void arrange(simulated *s, const mgd_task_spec *task) {
         s->chunks = s->remembers ? 1 : s->chunks;
         s->width = (tiles + s->chunks - 1) / s->chunks * lanes;
         s->chunks = (task->batch + s->width - 1) / s->width;
-        s->row_width = lanes;
-        s->rows = (parameters + lanes - 1) / lanes;
     }
-    s->seats = s->replicas ? s->width : 1;
-}
-
-static void close_worker(worker *w) {
-    void *blocks[] = {w->base,  w->pack, w->change,  w->arena,    w->target,  w->value,
-                      w->sum,   w->hit,  w->index,   w->copy,     w->undo,    w->moves,
-                      w->input, w->held, w->scratch, w->variance, w->squares, w->noisy};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        mgd_free(blocks[i]);
-}
-
-static mgd_status open_worker(mgd_context *ctx, const simulated *s, worker *w) {
-    size_t row = s->width * s->real, parameters = s->rows * s->row_width;
-    size_t scratch = mgd_hw_chain_scratch(&s->parts.drive.chain, s->row_width * s->real);
-    if (mgd_take(&w->base, parameters, s->real) && mgd_take(&w->pack, parameters, s->real) &&
-        mgd_take(&w->change, parameters, s->real) && mgd_take(&w->arena, s->plan->arena, row) &&
-        mgd_take(&w->target, s->samples.targets, row) &&
-        mgd_take(&w->value, 2 * s->width, sizeof(double)) &&
-        mgd_take(&w->moves, s->width, sizeof(double)) && mgd_take(&w->held, 1, row) &&
-        (scratch == 0 || mgd_take(&w->scratch, scratch, 1)) &&
-        mgd_take(&w->sum, s->signals * simulated_costs(s), sizeof(double)) &&
-        mgd_take(&w->hit, s->width, sizeof(double)) &&
-        mgd_take(&w->index, s->width, sizeof(uint32_t)) &&
-        mgd_take(&w->copy, s->width, sizeof(uint32_t)) &&
-        (!part_acts(&s->parts.input) || mgd_take(&w->input, s->samples.features, row)) &&
-        mgd_simulated_reading_take(s, w) &&
-        (!s->undoes || mgd_take(&w->undo, s->state_bytes + 1, 1)))
-        return MGD_OK;
-    return mgd_fail(ctx, MGD_ERR_MEMORY,
-                    "out of memory: %zu parameters and %zu lanes of a network on a chip with "
-                    "imperfections",
-                    parameters, s->width);
 }
 
 static void close_session(mgd_session *session) {
     simulated *s = (simulated *)session;
     for (size_t i = 0; s->workers && i < s->num_workers; i++)
-        close_worker(&s->workers[i]);
+        mgd_simulated_worker_close(&s->workers[i]);
     mgd_free(s->workers);
     mgd_backward_close(s->backward);
     mgd_free(s->nothing);
     mgd_simulated_devices_close(s);
+    mgd_simulated_nodes_close(s); /* its plan says which parts there are */
     mgd_samples_close(&s->samples);
     mgd_free(s);
 }
 
 static mgd_status prepare(mgd_context *ctx, simulated *s, const mgd_task_spec *task) {
     MGD_TRY(mgd_net_samples_open(ctx, s->net, task->x, task->y, &task->cost, &s->samples));
+    if (task->nodes)
+        MGD_TRY(mgd_simulated_nodes_plan(ctx, s, task));
     arrange(s, task);
     MGD_TRY(mgd_simulated_devices_open(ctx, s, task));
     void *memory;
@@ -79,7 +56,9 @@ static mgd_status prepare(mgd_context *ctx, simulated *s, const mgd_task_spec *t
     MGD_TRY(mgd_allocate(ctx, "scratch memory", task->workers, sizeof(worker), &memory));
     s->workers = memory;
     for (size_t i = 0; i < s->num_workers; i++)
-        MGD_TRY(open_worker(ctx, s, &s->workers[i]));
+        MGD_TRY(mgd_simulated_worker_open(ctx, s, &s->workers[i]));
+    if (task->nodes)
+        MGD_TRY(mgd_simulated_nodes_open(ctx, s, task));
     if (task->gradients)
         MGD_TRY(mgd_backward_open(ctx, s->net, s->samples.targets, task->workers, &s->backward));
     return MGD_OK;
@@ -96,6 +75,8 @@ mgd_status mgd_simulated_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_s
     MGD_TRY(mgd_allocate(ctx, "chip session", 1, sizeof(simulated), &memory));
     simulated *s = memory;
     s->session = (mgd_session){.measure = mgd_simulated_measure,
+                               .measure_nodes = task->nodes ? mgd_simulated_measure_nodes : NULL,
+                               .not_kept = "a simulated chip evaluates all of it",
                                .evaluate = mgd_simulated_evaluate,
                                .evaluate_lanes = task->width ? mgd_simulated_evaluate_lanes : NULL,
                                .predict = mgd_simulated_predict,

@@ -267,7 +267,7 @@ mgd_status mgd_simulated_saturated(mgd_context *ctx, mgd_session *session, size_
                                    uint64_t step, const void *theta, const mgd_tensor *x,
                                    const mgd_tensor *y, double *share, size_t *units) {
     const simulated *s = (const simulated *)session;
-    const bool bare = s->plan == &s->chip->bare;
+    const bool bare = s->plan != &s->net->plan;
     const mgd_plan *plan = bare ? s->plan : &s->net->reference;
     worker *w = &s->workers[0];
     mgd_samples set = {0};

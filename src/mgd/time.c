@@ -43,6 +43,8 @@ bool mgd_step_counts(const mgd_run *run, uint64_t n) {
 bool mgd_step_measures_base(const mgd_run *run, uint64_t n) {
     if (run->train.baseline != MGD_BASELINE_MEASURED)
         return false;
+    if (run->engine->nodes) /* each sample has a C₀ of its own, and its neurons an input */
+        return true;
     if (run->train.settle > 0)
         return settled_for(run, n) == run->train.settle;
     return mgd_timer_begins(&run->clock.shows, n) || mgd_timer_begins(&run->clock.windows, n);
@@ -106,7 +108,9 @@ double mgd_step_count(const mgd_run *run, uint64_t first, uint64_t last) {
     if (t->baseline == MGD_BASELINE_TWO_SIDED)
         points *= 2;
     bool steady = mgd_schedule_constant(&t->tau_x) && mgd_schedule_constant(&t->tau_theta);
-    if (t->baseline == MGD_BASELINE_MEASURED && steady && t->settle == 0)
+    if (t->baseline == MGD_BASELINE_MEASURED && run->engine->nodes)
+        points *= 2;
+    else if (t->baseline == MGD_BASELINE_MEASURED && steady && t->settle == 0)
         points += bases_before(run, last) - bases_before(run, first);
     else
         for (uint64_t n = first; n < last; n++)

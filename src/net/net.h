@@ -180,7 +180,8 @@ typedef enum {
     MGD_PLAN_REFERENCE, /* all values kept, nothing but activations fused: for back-propagation */
     MGD_PLAN_NODES,     /* the same calls, all values kept: for node perturbation; and with … */
     MGD_PLAN_GATED,     /* … pools by themselves, for a gate has to see what goes into them */
-    MGD_PLAN_BARE,      /* nothing fused: for chips that act on what enters an activation */
+    MGD_PLAN_BARE,      /* nothing fused: for chips that act on what enters an activation; … */
+    MGD_PLAN_BARE_NODES /* … and all values kept */
 } mgd_plan_kind;
 mgd_status mgd_plan_open(mgd_context *ctx, const mgd_net *net, mgd_plan_kind kind, mgd_plan *out);
 void mgd_plan_close(mgd_plan *plan);

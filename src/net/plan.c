@@ -51,7 +51,7 @@ static bool pools_pairs(const mgd_op *op, const mgd_vertex *pool) {
 
 /* Whether `next` can join the op. relu and the largest of a window can be swapped. */
 static bool joins(const mgd_op *op, const mgd_vertex *next, mgd_plan_kind kind) {
-    if (kind == MGD_PLAN_BARE ||
+    if (kind == MGD_PLAN_BARE || kind == MGD_PLAN_BARE_NODES ||
         mgd_layer_is_recurrent(op->vertex.kind)) /* states must stay as they are */
         return false;
     if (mgd_layer_is_activation(next->kind)) {
@@ -166,7 +166,7 @@ static void place_values(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan,
     }
     for (size_t v = 0; v < count; v++)
         if (kind == MGD_PLAN_REFERENCE || kind == MGD_PLAN_NODES || kind == MGD_PLAN_GATED ||
-            v == 0 || v == net->num_vertices)
+            kind == MGD_PLAN_BARE_NODES || v == 0 || v == net->num_vertices)
             values[v].last = SIZE_MAX;
     values[0].features = plan->arena = net->input.features;
     values[0].placed = true;
