@@ -386,13 +386,17 @@ HINTS[#HINTS + 1] = function(run, f)
   local k, period = patterns_of(o)
   local text = ("angle %.0f°: G is mostly crosstalk and noise, which many small steps average out; "
     .. "fewer, better steps: integrate longer. "):format(angle)
+  if not p then
+    return text .. "Each node hears what all of them make of C̃²: the table by layer says which "
+      .. "make most"
+  end
   local batches = o.tau_x < o.tau_theta and " of one batch" or ""
-  if p and code == "random" and k < p - 1 then
+  if code == "random" and k < p - 1 then
     return text .. ("With %s and the random code, windows of K patterns%s give %.0f° at "
       .. "K = %s, 60° at K = %s, 45° at K = %s; τ_θ = K·τ_p"):format(p < o.chip.num_parameters
       and plural(p, "parameter") .. " that learn" or "P = " .. count(p), batches,
       code_angle(run), count(k), count(math.ceil((p - 1) / 3)), count(p - 1))
-  elseif p and period and k < period then
+  elseif period and k < period then
     return text .. ("With P = %s, the %s code has no crosstalk over %s patterns%s; now a window "
       .. "has %s"):format(count(p), code, count(period), batches, count(k))
   end

@@ -39,11 +39,11 @@ local PROBES = { norm_g = "layer_norm_g", norm_error = "layer_norm_error", snr =
 -- @tparam run run
 -- @tparam[opt] tensor errors (R, P) G − g of the last window, where they are known
 -- @tparam function open (options of mgd.train) → a run
--- @treturn table|nil a list of {name =, by = ("parameters", "nodes", "still"), parameters =,
---   nodes =, norm_g =, norm_error =, snr =, snr_evaluation =, snr_image = (medians of replicas, of
---   layers that learn), share =, share_error =, signal =, signal_ulp = (of the first replica)},
---   which prints as a table, with `evaluations`, those of the trials, `ways` and `trials`; nil of
---   fewer than two layers
+-- @treturn table|nil a list of {name =, number =, by = ("parameters", "nodes", "still"),
+--   parameters =, nodes =, norm_g =, norm_error =, snr =, snr_evaluation =, snr_image = (medians of
+--   replicas, of layers that learn), share =, share_error =, signal =, signal_ulp = (of the first
+--   replica)}, which prints as a table, with `evaluations`, those of the trials, `ways` and
+--   `trials`; nil of fewer than two layers
 function M.measure(run, errors, open)
   local parts, ways = by_layer.parts(run), trials.ways(run)
   if not ways or #parts < 2 then
@@ -58,8 +58,9 @@ function M.measure(run, errors, open)
   local worth = errors and by_layer.measure(run, errors)
   local list = { evaluations = evaluations, ways = ways, trials = beside }
   for l, part in ipairs(parts) do
-    local entry = { name = part.name, by = ways[l].learns and ways[l].perturb or "still",
-      parameters = part.parameters, nodes = part.nodes }
+    local entry = { name = part.name, number = l,
+      by = ways[l].learns and ways[l].perturb or "still", parameters = part.parameters,
+      nodes = part.nodes }
     for name, probe in pairs(worth and PROBES or {}) do
       entry[name] = ways[l].learns and median(worth[probe][l]) or nil
     end
@@ -138,23 +139,43 @@ local function best_by(layers, field)
   return best, others
 end
 
--- The layer that makes most of the noise, where it gains little itself.
+-- The layers that gain little themselves, where they make most of the noise; and the others, of
+-- which the first is the one that gains most.
 local function noisy(layers)
-  local loud, others = best_by(layers, "share")
-  local best = best_by(layers, "snr_image")
-  if loud and best and loud ~= best and loud.share > LOUD and known(loud.snr_image)
-      and loud.snr_image < LITTLE * best.snr_image then
-    return loud, best, others
+  local best, others = best_by(layers, "snr_image")
+  local loud, rest, share, variance = {}, { best }, 0, 0
+  for _, entry in ipairs(others) do
+    local little = known(entry.share) and known(entry.snr_image)
+      and entry.snr_image < LITTLE * best.snr_image
+    table.insert(little and loud or rest, entry)
+    share = share + (little and entry.share or 0)
+    variance = variance + (little and entry.share_error ^ 2 or 0)
+  end
+  if share > LOUD then
+    return loud, rest, share, math.sqrt(variance)
   end
 end
 
 local function hint_still(layers)
-  local loud, best, others = noisy(layers)
-  return loud and ("%s makes %.0f ± %.0f %% of C̃², which every layer hears as noise, and learns "
-    .. "least from it: signal to noise %.2g for an image, %.2g in %s; with learn = %s it stands "
-    .. "still, and |G − g|² of the others falls %.2g times"):format(loud.name, 100 * loud.share,
-    100 * loud.share_error, loud.snr_image, best.snr_image, best.name, quoted(others),
-    1 / (1 - loud.share))
+  local loud, rest, share, error_ = noisy(layers)
+  if not loud then
+    return nil
+  end
+  local best, names, most = rest[1], {}, loud[1]
+  for i, entry in ipairs(loud) do
+    names[i] = entry.name
+    most = entry.snr_image > most.snr_image and entry or most
+  end
+  table.sort(rest, function(a, b)
+    return a.number < b.number
+  end)
+  local one = #loud == 1
+  return ("%s make%s %.0f ± %.0f %% of C̃², which every layer hears as noise, and learn%s least "
+    .. "from it: signal to noise %.2g for an image%s, %.2g in %s; with learn = %s %s still, and "
+    .. "|G − g|² of the others falls %.2g times"):format(table.concat(names, ", "),
+    one and "s" or "", 100 * share, 100 * error_, one and "s" or "", most.snr_image,
+    one and "" or " at best", best.snr_image, best.name, quoted(rest),
+    one and "it stands" or "they stand", 1 / (1 - share))
 end
 
 -- Units that may be off.
@@ -204,10 +225,12 @@ end
 
 local function hint_eta(layers, run)
   local best, others = best_by(layers, "snr")
-  local loud = noisy(layers)
-  local worst
+  local is_loud, worst = {}, nil
+  for _, entry in ipairs(noisy(layers) or {}) do
+    is_loud[entry] = true
+  end
   for _, entry in ipairs(others) do
-    if entry ~= loud and known(entry.snr) and (not worst or entry.snr < worst.snr) then
+    if not is_loud[entry] and known(entry.snr) and (not worst or entry.snr < worst.snr) then
       worst = entry
     end
   end
@@ -222,7 +245,7 @@ local function hint_eta(layers, run)
     eta * signal_share(worst) / signal_share(best))
 end
 
-local HINTS = { hint_still, hint_gate, hint_amplitude, hint_eta }
+local HINTS = { hint_gate, hint_still, hint_amplitude, hint_eta }
 
 --- What follows from the table.
 -- @tparam table layers as `M.measure` gives it

@@ -18,8 +18,8 @@ local schedules = require "mgd.codes.schedules"
 
 local M = {}
 
---- Patterns that a layer is perturbed by: each with a batch of the run's, or by nodes with one
--- sample, whose cost a node hears.
+--- Patterns that a layer is perturbed by: each with a batch of the run's, or where nodes are
+-- perturbed with one sample, whose cost a node hears.
 M.PATTERNS = 64
 
 local NEVER = 2 ^ 50 -- steps
@@ -172,7 +172,7 @@ end
 function Trials:listen(layer)
   local way = self.ways[layer]
   local bench = self:open { learn = layer, perturb = way.perturb,
-    batch = way.perturb == "nodes" and 1 or nil,
+    batch = learning.by_nodes(self.run.options) and 1 or nil, -- what a node hears
     perturbation = { code = "random", amplitude = way.amplitude } }
   local list, ulps = signals_of(bench, M.PATTERNS)
   if not list then
