@@ -57,6 +57,7 @@ describe("the average of θ is that of its writes:", function()
     analog = { engine = "analog", tau_theta = 8, tau_hp = 6, tau_x = 4, writes = 1 },
     nodes = { perturb = "nodes", batch = 2 },
     backprop = { engine = "backprop", writes = 1 },
+    still = { learn = "dense2" },
     rk4 = { engine = "analog", tau_theta = 8, tau_hp = 6, tau_x = 4, integrator = "rk4",
       writes = 1, net = network "f64" },
   }

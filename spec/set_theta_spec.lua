@@ -70,6 +70,8 @@ describe("θ that is set in the middle of a window begins one anew, with", funct
     ["adam"] = { optimizer = "adam", eta = 0.05 }, ["two sides"] = { baseline = "two-sided" },
     ["no baseline"] = { baseline = "none", eta = 0.01 },
     ["several signals"] = { signals = "outputs" },
+    ["layers that stand still and are kept"] = { learn = "dense2", keep = true },
+    ["η by layer"] = { layers = { dense1 = { eta = 0.1 } }, optimizer = "adam", eta = 0.05 },
     ["the analog engine"] = { engine = "analog", tau_hp = 6, eta = 0.05 },
     ["a solver"] = { engine = "analog", tau_hp = 6, eta = 0.05, integrator = "rk4" },
     ["back-propagation"] = { engine = "backprop" },
@@ -99,6 +101,32 @@ describe("θ that is set in the middle of a window begins one anew, with", funct
       end
     end)
   end
+
+  it("what is kept of layers that stand still, by nodes", function()
+    local thetas = {}
+    for i, keep in ipairs { true, false } do
+      local run = train { perturb = "nodes", learn = "dense2", keep = keep, batch = 2,
+        perturbation = { code = "random", amplitude = 0.02 }, tau_theta = 2 }
+      run:run { steps = 5, probes = {} }
+      run:set_theta(OTHER):run { steps = 40, probes = {} }
+      thetas[i] = bits(run:theta())
+    end
+    assert.equal(thetas[1], thetas[2])
+  end)
+
+  it("moments within a stage", function()
+    local stages = { { learn = "dense1", steps = 20 }, { learn = "dense2", eta = 0.01 } }
+    local run = train { stages = stages, tau_theta = 5, optimizer = "adam", eta = 0.05 }
+    run:run { steps = 12, probes = {} }
+    fails_here("expected a multiple of tau_theta = 5", function() run:set_theta(OTHER) end)
+    run:run { steps = 3, probes = {} }
+    run:set_theta(OTHER):run { steps = 5, probes = {} }
+    local first = OTHER[{ { 1, 9 } }]
+    assert.not_equal(bits(first:clone()), bits(run:theta()[{ { 1, 9 } }]:clone()))
+    assert.equal(bits(OTHER[{ { 10, 13 } }]:clone()), bits(run:theta()[{ { 10, 13 } }]:clone()))
+    run:run { steps = 40, probes = {} }
+    assert.not_equal(bits(OTHER[{ { 10, 13 } }]:clone()), bits(run:theta()[{ { 10, 13 } }]:clone()))
+  end)
 
   it("an average", function()
     local run, fresh = train { average = { kind = "mean" } }, train { net = network(2),

@@ -196,12 +196,15 @@ end
 -- the order of samples, patterns, schedules and counters go on.
 -- @tparam tensor|table theta (P), the same for all replicas, or (R, P)
 -- @treturn run itself
--- @raise while it runs; where it is recorded or replays a recording; on another shape, and numbers
---   that are not finite. Nothing has changed then.
+-- @raise while it runs; where it is recorded or replays a recording; within a window of a run with
+--   stages; on another shape, and numbers that are not finite. Nothing has changed then.
 -- @usage run:set_theta(mgd.load "theta.npy")
 function Run:set_theta(theta)
   if self.running then
     options.fail("run:set_theta", "the run is running: expected a call between two of run:run")
+  elseif self.options.stages and self.steps_done % self.options.tau_theta ~= 0 then
+    options.fail("run:set_theta", "step %d lies within a window, and windows end where stages do: "
+      .. "expected a multiple of tau_theta = %d", self.steps_done, self.options.tau_theta)
   elseif self.options.chip.replays then
     options.fail("run:set_theta", "the chip answers as it was recorded, to the θ of that run alone")
   end
