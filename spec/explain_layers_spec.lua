@@ -108,6 +108,19 @@ describe("shares of C̃² by layer", function()
     assert.equal(8, chip:age())
   end)
 
+  it("are beside the noise of the chip, 2σ² of C − C₀", function()
+    local expected, a = squares(network(), DATA.x, DATA.y), BASE.perturbation.amplitude
+    local sum = expected[1] + expected[2] + expected[3]
+    local sigma = a * math.sqrt(sum / 2) -- as much as all layers
+    local chip = mgd.chip { net = network(), cost = mgd.hw.noise { sigma = sigma }, seed = 3 }
+    local report = explained { chip = chip, eta = 0 }
+    for i, entry in ipairs(report.layers) do
+      assert.is_true(math.abs(entry.share - expected[i] / sum / 2) < 5 * entry.share_error)
+    end
+    assert.is_true(math.abs(report.layers.noise_share - 0.5) < 0.25)
+    assert.is_truthy(tostring(report):find("noise of the chip makes", 1, true))
+  end)
+
   it("leave the run as it was", function()
     local a, b = mgd.train(options(BASE, { net = network() })), mgd.train(options(BASE,
       { net = network() }))

@@ -337,6 +337,10 @@ static void trains(void) {
     argument("a number beyond the last", make(o));
     o = options(), o.threads = 1 << 20;
     argument("threads without end", make(o));
+    o = options(), o.average = (mgd_average){.kind = (mgd_average_kind)7, .decay = .5};
+    argument("an unknown average", make(o));
+    o = options(), o.average = (mgd_average){.kind = MGD_AVERAGE_EMA, .decay = 1};
+    argument("an average that forgets nothing", make(o));
     o = options(), o.numbers = t;
     fails("numbers of another shape", MGD_ERR_SHAPE, make(o));
     mgd_init init = {.scheme = (mgd_init_scheme)99};
@@ -358,6 +362,12 @@ static void runs(void) {
     is("they were not done", mgd_run_steps_done(run) == 5);
     mgd_run_stop(run, 1);
     is("a replica beyond the last runs on", mgd_run_stopped(run, 99, &finite) == UINT64_MAX);
+    argument("an average that is not kept", mgd_run_show_average(&ctx, run, true));
+    argument("no theta to set", mgd_run_set_theta(&ctx, run, NULL));
+    mgd_tensor *theta = NULL;
+    must(mgd_tensor_new(&ctx, MGD_F64, 1, (size_t[]){77}, &theta));
+    fails("theta of another shape", MGD_ERR_SHAPE, mgd_run_set_theta(&ctx, run, theta));
+    mgd_tensor_free(theta);
     size_t count = mgd_run_state_count(run);
     is("no name beyond the last", mgd_run_state_name(run, count) == NULL);
     argument("state beyond the last", mgd_run_state_get(&ctx, run, count, &state));

@@ -42,8 +42,8 @@ local PROBES = { norm_g = "layer_norm_g", norm_error = "layer_norm_error", snr =
 -- @treturn table|nil a list of {name =, number =, by = ("parameters", "nodes", "still"),
 --   parameters =, nodes =, norm_g =, norm_error =, snr =, snr_evaluation =, snr_image = (medians of
 --   replicas, of layers that learn), share =, share_error =, signal =, signal_ulp = (of the first
---   replica)}, which prints as a table, with `evaluations`, those of the trials, `ways` and
---   `trials`; nil of fewer than two layers
+--   replica)}, which prints as a table, with `evaluations`, those of the trials, `noise_share`
+--   (what noise of the chip makes of C̃²), `ways` and `trials`; nil of fewer than two layers
 function M.measure(run, errors, open)
   local parts, ways = by_layer.parts(run), trials.ways(run)
   if not ways or #parts < 2 then
@@ -51,12 +51,12 @@ function M.measure(run, errors, open)
   end
   local r = first_sound(run)
   local beside = r and trials.new(run, r, ways, open)
-  local shares, evaluations
+  local shares, evaluations, noise
   if beside then
-    shares, evaluations = beside:shares()
+    shares, evaluations, noise = beside:shares()
   end
   local worth = errors and by_layer.measure(run, errors)
-  local list = { evaluations = evaluations, ways = ways, trials = beside }
+  local list = { evaluations = evaluations, noise_share = noise, ways = ways, trials = beside }
   for l, part in ipairs(parts) do
     local entry = { name = part.name, number = l,
       by = ways[l].learns and ways[l].perturb or "still", parameters = part.parameters,
@@ -105,8 +105,9 @@ end
 function M.note(layers)
   return "what G of each is worth: signal to noise of the window, for one evaluation and for one "
     .. "image" .. (layers.evaluations and ("; what it makes of C̃², from trials beside the run, %d "
-    .. "patterns for each layer that learns, %s evaluations in all"):format(trials.PATTERNS,
-    numbers.count(layers.evaluations)) or "")
+    .. "patterns for each layer that learns, %s evaluations in all%s"):format(trials.PATTERNS,
+    numbers.count(layers.evaluations), layers.noise_share >= 0.005
+    and ("; noise of the chip makes %.0f %%"):format(100 * layers.noise_share) or "") or "")
 end
 
 -- ---- hints --------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ local M = {}
 M.PATTERNS = 64
 
 local NEVER = 2 ^ 50 -- steps
+local NO_AMPLITUDE = 1e-20 -- θ + θ̃ is θ to the last digit
 
 -- ---- what a trial is made of --------------------------------------------------------------------
 
@@ -153,7 +154,7 @@ local function power_of(list)
   return mean, math.sqrt(spread / #list)
 end
 
--- Shares of the sum, and their errors by those of all powers.
+-- Shares of the sum, and their errors by those of all powers, that of the noise among them.
 local function set_shares(list, sum, errors)
   for i, entry in ipairs(list) do
     if entry.signal and sum > 0 then
@@ -167,13 +168,14 @@ local function set_shares(list, sum, errors)
   end
 end
 
--- C̃ of one layer alone: mean of its squares, the standard error of that, the same mean in units in
--- the last place, and the evaluations that this took; nil where a cost is not finite.
-function Trials:listen(layer)
+-- C̃ of one layer alone, of its own amplitude or another: mean of its squares, the standard error
+-- of that, the same mean in units in the last place, and the evaluations that this took; nil where
+-- a cost is not finite.
+function Trials:listen(layer, amplitude)
   local way = self.ways[layer]
   local bench = self:open { learn = layer, perturb = way.perturb,
     batch = learning.by_nodes(self.run.options) and 1 or nil, -- what a node hears
-    perturbation = { code = "random", amplitude = way.amplitude } }
+    perturbation = { code = "random", amplitude = amplitude or way.amplitude } }
   local list, ulps = signals_of(bench, M.PATTERNS)
   if not list then
     return nil
@@ -192,17 +194,32 @@ local function can_share(ways)
   return learners > 1 and all_known
 end
 
---- What each layer makes of C̃².
+-- What C̃ is where nothing is perturbed: noise of the chip. As `listen` returns it.
+function Trials:noise()
+  for layer, way in ipairs(self.ways) do
+    if way.learns and not self.run.options.chip.ideal then
+      return self:listen(layer, NO_AMPLITUDE)
+    end
+  end
+  return 0, 0, 0, 0
+end
+
+--- What each layer makes of C̃², and the chip by its noise.
 -- @treturn[1] table by layer {share =, share_error = (standard), signal = root mean square of its
 --   own C̃, signal_ulp =}; an empty one of layers that are not perturbed
 -- @treturn[1] integer evaluations that this took
+-- @treturn[1] number the share of the noise
 -- @treturn[2] nil where it is not measured: with amplitudes that are functions, and norms, and of
 --   fewer than two layers that learn
 function Trials:shares()
-  if not can_share(self.ways) then
+  local noise, noise_error, _, evaluations
+  if can_share(self.ways) then
+    noise, noise_error, _, evaluations = self:noise()
+  end
+  if not noise then
     return nil
   end
-  local out, errors, sum, evaluations = {}, {}, 0, 0
+  local out, errors, sum = {}, { noise = noise_error }, noise
   for i, way in ipairs(self.ways) do
     out[i] = {}
     if way.learns then
@@ -210,12 +227,13 @@ function Trials:shares()
       if not power then
         return nil
       end
-      out[i].signal, out[i].signal_ulp, errors[i] = math.sqrt(power), math.sqrt(ulps), error_
+      power, errors[i] = math.max(0, power - noise), error_
+      out[i].signal, out[i].signal_ulp = math.sqrt(power), math.sqrt(ulps)
       sum, evaluations = sum + power, evaluations + asked
     end
   end
   set_shares(out, sum, errors)
-  return out, evaluations
+  return out, evaluations, sum > 0 and noise / sum or 0
 end
 
 -- ---- a gate -------------------------------------------------------------------------------------
