@@ -65,13 +65,15 @@ static inline double *mgd_request_cost(const mgd_request *r, size_t signal, size
 typedef struct {
     mgd_baseline baseline;
     double amplitude;
-    double scale; /* a node's signal is e = C̃_b·scale·s, C̃_b the cost of its sample */
+    double scale; /* a node's signal is e = C̃_b·scale·s, C̃_b the cost of its sample; see `steps` */
 
     /* s of samples first … first + used − 1 of the batch, for `width` lanes, of which the spare
      * ones repeat the last. True: as signs, a bit for each node as in mgd_signs, (⌈M/32⌉ × width)
-     * words; false: (M × width) reals. `out` has room for either, and for a vector more. */
+     * words; false: (M × width) reals. `out` has room for either, and for a vector more. To
+     * `demodulate` with it is s/⟨s²⟩ where codes are `uneven`, and s itself elsewhere. */
     bool (*steps)(const void *self, size_t worker, const mgd_point *point, size_t first,
-                  size_t used, size_t width, void *out);
+                  size_t used, size_t width, bool demodulate, void *out);
+    bool uneven;
     const void *self;
 
     /* θ of the evaluation with +ξ, and of the other one: not the same where some layers are

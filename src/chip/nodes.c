@@ -194,11 +194,14 @@ static bool measure_chunk(void *arg, size_t worker, size_t chunk, double *gradie
     double *all = n->scratch[j->request->worker].cost;
     double *const cost[2] = {all + first, all + n->chunks.count * n->width + first};
     const bool signs = n->count > 0 && step->steps(step->self, worker, j->evaluations.point, first,
-                                                   used, n->width, w->steps);
+                                                   used, n->width, false, w->steps);
     const mgd_node_steps steps = {.words = signs ? (const uint32_t *)(const void *)w->steps : NULL,
                                   .values = w->steps};
     gather(j, w, first);
     forward(j, w, steps, cost);
+    if (step->uneven)
+        step->steps(step->self, worker, j->evaluations.point, first, used, n->width, true,
+                    w->steps);
     add_gradient(j, w, steps, cost, used, gradient);
     return true;
 }

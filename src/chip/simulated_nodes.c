@@ -123,7 +123,7 @@ static bool measure_chunk(void *arg, size_t at_work, size_t chunk, double *gradi
     const node_scratch *asks = &n->scratch[j->request->worker];
     double *const cost[2] = {asks->cost[0] + first, asks->cost[1] + first};
     const bool signs = n->count > 0 && step->steps(step->self, at_work, j->evaluations.point, first,
-                                                   used, s->width, own->steps);
+                                                   used, s->width, false, own->steps);
     const mgd_node_steps steps = {
         .words = signs ? (const uint32_t *)(const void *)own->steps : NULL, .values = own->steps};
     for (size_t e = 0; e < j->evaluations.count; e++) {
@@ -134,6 +134,9 @@ static bool measure_chunk(void *arg, size_t at_work, size_t chunk, double *gradi
             return false;
         }
     }
+    if (step->uneven)
+        step->steps(step->self, at_work, j->evaluations.point, first, used, s->width, true,
+                    own->steps);
     add_gradient(j, sides, own, steps, cost, used, gradient);
     return true;
 }

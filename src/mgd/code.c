@@ -111,6 +111,28 @@ static mgd_status open_gains(mgd_context *ctx, const mgd_train *train, mgd_code 
 
 /* ---- a code ---------------------------------------------------------------------------------- */
 
+static uint64_t common_divisor(uint64_t a, uint64_t b) {
+    while (b != 0) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* Of nodes sample b takes the b-th slot of a stride. No two share one where stride ≥ B; and where
+ * stride and the period of the code have no common divisor, each place in the batch sees the whole
+ * period in as many steps as it is long. A stride of B itself would show place b of an even batch
+ * half of a Walsh code at most. */
+static uint64_t stride_of(const mgd_train *train, uint64_t cycle) {
+    if (train->perturb != MGD_PERTURB_NODES)
+        return 1;
+    uint64_t stride = train->batch;
+    while (cycle > 1 && common_divisor(stride, cycle) > 1)
+        stride++;
+    return stride;
+}
+
 static mgd_status prepare(mgd_context *ctx, const mgd_train *train, mgd_code *code) {
     const mgd_code_type *type = code->type;
     if (type->open)
@@ -118,6 +140,7 @@ static mgd_status prepare(mgd_context *ctx, const mgd_train *train, mgd_code *co
     MGD_TRY(open_sparsity(ctx, train, code));
     MGD_TRY(open_gains(ctx, train, code));
     code->cycle = code->cycle > 0 ? code->cycle : code->period;
+    code->stride = stride_of(train, code->cycle);
     code->own = type->own || code->zero_below || code->spread > 0;
     code->drawn = type->drawn || code->zero_below || code->uneven;
     code->masked = code->zero_below && !type->zeroing;

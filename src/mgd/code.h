@@ -53,6 +53,7 @@ struct mgd_code {
     uint64_t period; /* slots after which patterns come again, 0: never; with … */
     bool alternate;  /* … all signs turned over in odd periods */
     uint64_t cycle;  /* slots in which parameters are orthogonal: the period, or others; 0: none */
+    uint64_t stride; /* slots from step to step of τ_p: 1, or with nodes one for each sample */
     void *state;     /* the code's own */
 
     /* patterns that are fetched */

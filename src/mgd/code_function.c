@@ -1,5 +1,5 @@
 /* function: patterns that a function of the user's gives, once for all replicas, kept for as many
- * slots as a segment may take. */
+ * slots as a segment may take; of nodes, for whole steps. */
 
 #include "code.h"
 
@@ -20,10 +20,13 @@ static mgd_status open(mgd_context *ctx, const mgd_train *train, mgd_code *code)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "perturbation: the code is a function, but it or its energy is missing");
     MGD_TRY(mgd_allocate(ctx, "patterns of a function", 1, sizeof(source), &code->state));
-    *(source *)code->state = (source){train->code_function, train->code_user,
-                                      (double)mgd_code_steps(&train->tau_p) * train->dt};
-    size_t fitting = MAX_KEPT_BYTES / (code->parameters * code->real);
-    code->kept = fitting > MAX_KEPT_SLOTS ? MAX_KEPT_SLOTS : fitting < 1 ? 1 : fitting;
+    const size_t least = train->perturb == MGD_PERTURB_NODES ? train->batch : 1; /* of one step */
+    *(source *)code->state =
+        (source){train->code_function, train->code_user,
+                 (double)mgd_code_steps(&train->tau_p) * train->dt / (double)least};
+    size_t fitting = MAX_KEPT_BYTES / (code->parameters * code->real) / least;
+    fitting = fitting > MAX_KEPT_SLOTS ? MAX_KEPT_SLOTS : fitting < 1 ? 1 : fitting;
+    code->kept = fitting * least;
     void *memory;
     MGD_TRY(mgd_allocate(ctx, "patterns of a function", code->kept * code->parameters + TILE,
                          code->real, &memory));

@@ -60,7 +60,7 @@ mgd_status mgd_code_take_values(mgd_context *ctx, const char *what, const mgd_te
     if (mgd_tensor_ndim(t) != 1 || mgd_tensor_size(t) != count)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "%s: got a tensor of %zu dimensions with %zu values: expected shape (%zu), "
-                        "one value for each parameter",
+                        "one value for each parameter, or node, that is perturbed",
                         what, mgd_tensor_ndim(t), mgd_tensor_size(t), count);
     if (copy_values(mgd_tensor_data(t), mgd_dtype_size(dtype), mgd_tensor_strides(t)[0], count,
                     real, out))

@@ -172,7 +172,7 @@ static uint64_t segment_end(const mgd_run *run, uint64_t target, uint64_t length
         last = min_u64(last, next_look(run->clock.step));
     if (run->code.kept > 0) /* no more slots than are kept of a function's */
         last = min_u64(last, mgd_timer_start(&run->clock.slots, run->clock.step) +
-                                 run->code.kept * run->clock.slots.tau);
+                                 run->code.kept / run->code.stride * run->clock.slots.tau);
     if (amplitude || !mgd_schedule_constant(&t->tau_p))
         last = min_u64(last, mgd_timer_next(&run->clock.slots, run->clock.step));
     if (!mgd_schedule_constant(&t->tau_x))
@@ -294,9 +294,10 @@ static void check_signal(mgd_run *run) {
 static mgd_status fetch_patterns(mgd_context *ctx, segment *s) {
     mgd_run *run = s->run;
     const mgd_timer *slots = &run->clock.slots;
-    mgd_status status = mgd_code_fetch(ctx, &run->code, mgd_timer_index(slots, s->first),
-                                       mgd_timer_index(slots, s->last - 1));
-    uint64_t end = run->code.next * slots->tau; /* its slots last as long as each other */
+    const uint64_t stride = run->code.stride;
+    mgd_status status = mgd_code_fetch(ctx, &run->code, mgd_timer_index(slots, s->first) * stride,
+                                       mgd_timer_index(slots, s->last - 1) * stride + stride - 1);
+    uint64_t end = run->code.next / stride * slots->tau; /* slots last as long as each other */
     if (status != MGD_OK)
         s->last = s->first > end ? s->first : end;
     return status;

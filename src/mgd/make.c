@@ -230,8 +230,15 @@ static mgd_status open_code(mgd_context *ctx, mgd_run *run) {
                         mgd_code_name(t.code) ? mgd_code_name(t.code) : "a function");
     MGD_TRY(mgd_code_open(ctx, &t, run->rules.nodes + run->rules.singles, run->chip->dtype,
                           &run->code));
-    run->code.square_sum = run->code.mean_square * mgd_rules_squares(run);
-    return MGD_OK;
+    if (t.code != MGD_CODE_FUNCTION) {
+        run->code.square_sum = run->code.mean_square * mgd_rules_squares(run);
+        return MGD_OK;
+    }
+    if (mgd_rules_squares(run) == (double)run->code.parameters) /* energies are the code's own */
+        return MGD_OK;
+    return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                    "train: layers: amplitudes of layers do not go with nodes that a function "
+                    "perturbs: expected it to give each node its own");
 }
 
 /* What is made anew for each stage: how layers learn, and the code. */

@@ -19,7 +19,6 @@
 #include <string.h>
 
 typedef struct {
-    uint64_t stride;             /* slots from step to step */
     const mgd_unit_source *unit; /* whose parameters this step is about */
     double *gradient;            /* (P) a step's share of G, … */
     double magnitude;            /* … and mean |C̃_b| of its samples */
@@ -27,27 +26,6 @@ typedef struct {
 } scratch;
 
 /* ---- patterns -------------------------------------------------------------------------------- */
-
-static uint64_t common_divisor(uint64_t a, uint64_t b) {
-    while (b != 0) {
-        uint64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
-/* Sample b of step n takes slot ⌊n/τ_p⌋·stride + b. No two share one where stride ≥ B; and where
- * stride and the period of the code have no common divisor, each place in the batch sees the whole
- * period in as many steps as it is long. A stride of B itself would show place b of an even batch
- * half of a Walsh code at most. */
-static uint64_t stride_of(const mgd_run *run) {
-    const mgd_train *t = &run->train;
-    uint64_t cycle = run->code.cycle, stride = t->batch;
-    while (cycle > 1 && common_divisor(stride, cycle) > 1)
-        stride++;
-    return stride;
-}
 
 /* The words of each lane's slot side by side. */
 static void sign_steps(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, size_t used,
@@ -63,14 +41,14 @@ static void sign_steps(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, s
 
 /* The rows of each lane's slot, a part at a time. */
 static void value_steps(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, size_t used,
-                        size_t width, char *out) {
+                        size_t width, mgd_use use, char *out) {
     const mgd_run *run = u->run;
     const mgd_pattern signs = {.kind = MGD_PATTERN_SIGNS};
     for (size_t lane = 0; lane < width; lane++)
         for (size_t first = 0, n; first < run->rules.nodes; first += n) {
             n = run->rules.nodes - first < MGD_PATTERN_ROW ? run->rules.nodes - first
                                                            : MGD_PATTERN_ROW;
-            run->kernels->code->row(&run->code, &signs, MGD_USE_PERTURB, *u->replica,
+            run->kernels->code->row(&run->code, &signs, use, *u->replica,
                                     slot + (lane < used ? lane : used - 1), first, n,
                                     w->patterns.values);
             for (size_t i = 0; i < n; i++)
@@ -80,16 +58,17 @@ static void value_steps(const mgd_unit_source *u, mgd_worker *w, uint64_t slot, 
 }
 
 static bool steps_of(const void *self, size_t worker, const mgd_point *point, size_t first,
-                     size_t used, size_t width, void *out) {
+                     size_t used, size_t width, bool demodulate, void *out) {
     const scratch *own = self;
     const mgd_unit_source *u = own->unit;
     mgd_worker *w = &u->run->workers[worker];
-    uint64_t slot = point->slot * own->stride + first;
+    uint64_t slot = point->slot * u->run->code.stride + first; /* sample b takes the b-th */
     bool signs = mgd_code_is_signs(&u->run->code);
     if (signs)
         sign_steps(u, w, slot, used, width, out);
     else
-        value_steps(u, w, slot, used, width, out);
+        value_steps(u, w, slot, used, width, demodulate ? MGD_USE_DEMODULATE : MGD_USE_PERTURB,
+                    out);
     return signs;
 }
 
@@ -162,9 +141,11 @@ static mgd_status check(mgd_context *ctx, const mgd_train *t, const mgd_chip *ch
                         "train: perturb = \"nodes\" needs a chip whose neurons can be perturbed: "
                         "%s; expected perturb = \"parameters\"",
                         chip->no_nodes);
-    if (t->code == MGD_CODE_FUNCTION || t->amplitudes || t->amplitude_spread > 0)
+    if (t->amplitudes || t->amplitude_spread > 0)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
-                        "train: perturb = \"nodes\" needs a named code of even amplitude");
+                        "train: perturb = \"nodes\" needs even amplitudes within a layer: expected "
+                        "no amplitudes and amplitude_spread, but layers with an amplitude of their "
+                        "own");
     if (t->engine != MGD_ENGINE_DISCRETE || t->integrator != MGD_INTEGRATOR_EULER ||
         t->settle > 0 || t->clamp > 0)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
@@ -187,11 +168,12 @@ static mgd_status measure(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_req
     const void *theta[2] = {request->source.theta, request->source.theta};
     for (size_t side = 0; side < 2 && own->theta[0]; side++)
         theta[side] = memcpy(own->theta[side], request->source.theta, run->parameters * run->real);
-    for_singles(own->unit, w, request->points->slot * own->stride, amplitude, perturb_part);
+    for_singles(own->unit, w, request->points->slot * run->code.stride, amplitude, perturb_part);
     const mgd_node_step step = {.baseline = run->train.baseline,
                                 .amplitude = amplitude,
                                 .theta = {theta[0], theta[1]},
                                 .scale = scale / (double)run->train.batch,
+                                .uneven = run->code.uneven,
                                 .steps = steps_of,
                                 .self = own,
                                 .gradient = own->gradient,
@@ -200,7 +182,7 @@ static mgd_status measure(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_req
     if (!(own->magnitude * scale < MGD_HUGE_SIGNAL)) /* of one sample, if not of all */
         run->state.careful[request->unit] = 1;
     mgd_step_demodulate(run, w, request->unit, first, steps);
-    for_singles(own->unit, w, request->points->slot * own->stride,
+    for_singles(own->unit, w, request->points->slot * run->code.stride,
                 run->state.c_tilde[request->unit] * scale, demodulate_part);
     return MGD_OK;
 }
@@ -227,7 +209,6 @@ static void integrate(mgd_run *run, mgd_worker *w, size_t unit, uint64_t first, 
 static mgd_status open_own(mgd_context *ctx, const mgd_run *run, void **out) {
     MGD_TRY(mgd_allocate(ctx, "node perturbation", 1, sizeof(scratch), out));
     scratch *own = *out;
-    own->stride = stride_of(run);
     size_t moved = run->rules.singles > 0 ? run->parameters : 0;
     if (mgd_take(&own->gradient, run->parameters, sizeof(double)) &&
         (moved == 0 || (mgd_take(&own->theta[0], moved, run->real) &&

@@ -155,7 +155,8 @@ local function checked(where, value, slot, parameters)
   end
   if value.ndim ~= 1 or value.size ~= parameters then
     options.fail(where, "slot %d: got a tensor of %d dimensions with %d values: expected shape "
-      .. "(%d), one value for each parameter", slot, value.ndim, value.size, parameters)
+      .. "(%d), one value for each parameter, or node, that is perturbed", slot, value.ndim,
+      value.size, parameters)
   end
   local total = value:abs():sum()
   if total ~= total or total == math.huge then
@@ -263,7 +264,7 @@ end
 --- Resolved options as the core takes them; a code of the user's is called and looked at.
 -- @tparam string where who asks
 -- @tparam table opt of codes.resolve
--- @tparam integer parameters P
+-- @tparam integer parameters P, or how many nodes
 -- @tparam number|nil seconds of a slot; nil where that changes
 -- @tparam[opt] network net whose layers `amplitudes` may name
 -- @treturn table

@@ -348,11 +348,15 @@ function M.check(opt)
     options.fail(WHERE, "option 'gate' has no effect beside perturb = \"parameters\": a gate "
       .. "belongs to a node")
   end
-  local first = 0
+  local code, first, values = opt.perturbation and opt.perturbation.code, 0
   repeat
-    M.compile(opt, first)
-    local _, _, last = M.stage_at(opt, first)
-    first = last
+    local _, count = M.compile(opt, first)
+    local number, _, last = M.stage_at(opt, first)
+    if values and count ~= values and type(code) ~= "string" then
+      options.fail(("%s: stages: stage %d"):format(WHERE, number), "it perturbs %d values and the "
+        .. "first one %d, but a code in Lua gives as many in all stages", count, values)
+    end
+    values, first = count, last
   until last == math.huge
 end
 

@@ -131,9 +131,10 @@ end
 local function core_options(opt, step)
   local chip = opt.chip
   local stage, values = stage_options(opt, step)
+  local slots = stage.perturb == "nodes" and opt.batch or 1 -- of a step, one after the other
   local perturbation = opt.perturbation and codes.compile("mgd.train: perturbation",
-    opt.perturbation, values, type(opt.tau_p) == "number" and opt.tau_p * opt.dt or nil, chip.net)
-    or {}
+    opt.perturbation, values, type(opt.tau_p) == "number" and opt.tau_p * opt.dt / slots or nil,
+    chip.net) or {}
   local flat = {}
   for _, source in ipairs { perturbation, opt.average or {}, opt, stage } do
     for key, value in pairs(source) do
