@@ -3,6 +3,7 @@
 local mgd = require "mgd"
 local core = require "mgd.core"
 local files = require "spec.support.idx_files"
+local served = require "spec.support.served"
 local support = require "spec.support.train"
 
 local fails_here, options = support.fails_here, support.options
@@ -245,6 +246,26 @@ describe("who looks at the average of θ", function()
     read.net:set_theta(mean)
     local other = train { chip = read, init = false }
     assert.same(other:evaluate(), run:evaluate(nil, { average = true }))
+  end)
+
+  it("reads it on an instrument, which then goes on with θ", function()
+    local function measured(chip)
+      local run = train { chip = chip, init = false, average = { decay = 0.9 } }
+      run:run { steps = 10, probes = { "average_cost" } }
+      local seen = run:evaluate(nil, { average = true }).cost
+      run:run { steps = 20, probes = { "C" } }
+      return { run:theta():totable(), run:theta { average = true }:totable(), seen }
+    end
+    local right = measured(mgd.chip { net = network():init { seed = 2 } })
+    local server = { chip = mgd.chip { net = network():init { seed = 2 } }, listen = "127.0.0.1:0" }
+    served.child(server, function(address)
+      local chip = mgd.chip { instrument = "TCPIP::" .. address:gsub(":", "::") .. "::SOCKET" }
+      local ok, got = pcall(measured, chip)
+      chip:close()
+      assert.is_true(ok, tostring(got))
+      assert.same({ right[1], right[2] }, { got[1], got[2] })
+      assert.near(right[3], got[3], 1e-6) -- means of f32 outputs
+    end)
   end)
 
   it("finds it in rows, stop conditions and logs", function()
