@@ -19,6 +19,7 @@ typedef struct {
     char *steps;     /* (M × W) s of all nodes: signs, or reals */
     char *delta;     /* (most nodes of an op × W) */
     char *open[3];   /* the same, for gates: 1 where a unit is heard; of both evaluations, room */
+    char *marks[2];  /* (nodes that kernels mark × W) 1 where one passes something on */
     void *signal;    /* (W) */
     uint32_t *index; /* (W) */
     double *cost;    /* requesters: (2 × chunks × W) of each sample in the two */
@@ -39,6 +40,7 @@ struct mgd_nodes {
     size_t workers;
     bool shared; /* parts of one request are shared out */
     bool gate;
+    size_t marked; /* nodes that kernels mark */
     scratch *scratch;
 };
 
@@ -64,10 +66,17 @@ static void gather(const job *j, scratch *w, size_t first) {
     k->gather(mgd_tensor_data(set->y), set->targets, w->index, w->target, n->width);
 }
 
-static mgd_node_steps steps_at(const job *j, const mgd_node_op *at, mgd_node_steps all) {
+static char *marks_of(const mgd_nodes *n, const scratch *w, const mgd_node_op *at, size_t e) {
+    return at->marks == SIZE_MAX ? NULL : w->marks[e] + at->marks * n->width * n->real;
+}
+
+static mgd_node_steps steps_at(const job *j, const scratch *w, const mgd_node_op *at,
+                               mgd_node_steps all) {
     all.first = at->first;
-    for (size_t e = 0; e < 2; e++)
+    for (size_t e = 0; e < 2; e++) {
         all.amplitude[e] = j->evaluations.amplitude[e] * at->use.factor;
+        all.open[e] = marks_of(j->nodes, w, at, e);
+    }
     return all;
 }
 
@@ -77,7 +86,8 @@ static void evaluate(const job *j, const mgd_node_op *at, mgd_node_steps steps, 
     const mgd_nodes *n = j->nodes;
     const char *theta = j->evaluations.theta[e] + at->op->vertex.first * n->real;
     steps.amplitude[0] = steps.amplitude[e];
-    if (steps.amplitude[0] != 0)
+    steps.open[0] = steps.open[e];
+    if (steps.amplitude[0] != 0 || steps.open[0])
         n->net->kernels->layer[at->op->vertex.kind]->nodes(at->op, theta, &steps,
                                                            (void *const[]){arena, NULL}, n->width);
     else
@@ -100,7 +110,7 @@ static void forward(const job *j, scratch *w, mgd_node_steps all, double *const 
     void *const arenas[2] = {w->arenas[0], w->arenas[1]};
     for (size_t i = 0; i < n->plan.num_ops; i++) {
         const mgd_node_op *at = &n->ops[i];
-        const mgd_node_steps steps = steps_at(j, at, all);
+        const mgd_node_steps steps = steps_at(j, w, at, all);
         if (at->course == MGD_OP_SPLIT && j->evaluations.count == 2) {
             const char *theta = j->evaluations.theta[0] + at->op->vertex.first * n->real;
             net->kernels->layer[at->op->vertex.kind]->nodes(at->op, theta, &steps, arenas,
@@ -141,11 +151,12 @@ static void gate(const job *j, scratch *w, const mgd_node_op *at) {
     const mgd_nodes *n = j->nodes;
     const mgd_net_kernels *k = n->net->kernels;
     size_t values = mgd_op_nodes(at->op) * n->width;
-    for (size_t e = 0; e < j->evaluations.count; e++)
-        mark_open(n, w, at, e, w->open[e]);
+    char *open[2] = {marks_of(n, w, at, 0), marks_of(n, w, at, 1)};
+    for (size_t e = 0; e < j->evaluations.count && at->marks == SIZE_MAX; e++)
+        mark_open(n, w, at, e, open[e] = w->open[e]);
     if (j->evaluations.count == 2)
-        k->mark_either(w->open[0], w->open[1], values);
-    k->close_gates(w->open[0], w->delta, values);
+        k->mark_either(open[0], open[1], values);
+    k->close_gates(open[0], w->delta, values);
 }
 
 /* What a neuron reads, into the first arena: between +ξ and −ξ it is their mean. Without a baseline
@@ -170,11 +181,11 @@ static void add_gradient(const job *j, scratch *w, mgd_node_steps all, double *c
         const mgd_op *op = at->op;
         if (at->use.factor == 0)
             continue;
-        const mgd_node_steps steps = steps_at(j, at, all);
+        const mgd_node_steps steps = steps_at(j, w, at, all);
         mgd_nodes_signal(&j->evaluations, cost, at->use.weight, n->net->dtype, used, n->width,
                          w->signal);
         k->node_deltas(op, &steps, w->signal, w->delta, n->width);
-        if (at->bounded || at->pool)
+        if (at->bounded || at->pool || at->marks != SIZE_MAX)
             gate(j, w, at);
         if (at->settles)
             settle(j, w, op);
@@ -223,8 +234,9 @@ mgd_status mgd_nodes_measure(mgd_context *ctx, const mgd_nodes *n, const mgd_req
 /* ---- opening and closing --------------------------------------------------------------------- */
 
 static void scratch_close(scratch *w) {
-    void *blocks[] = {w->arenas[0], w->arenas[1], w->target, w->steps, w->delta, w->open[0],
-                      w->open[1],   w->open[2],   w->signal, w->index, w->cost,  w->parts};
+    void *blocks[] = {w->arenas[0], w->arenas[1], w->target,  w->steps,    w->delta,
+                      w->open[0],   w->open[1],   w->open[2], w->marks[0], w->marks[1],
+                      w->signal,    w->index,     w->cost,    w->parts};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mgd_free(blocks[i]);
 }
@@ -252,6 +264,7 @@ static mgd_status scratch_open(mgd_context *ctx, const mgd_nodes *n, bool reques
         mgd_take(&w->target, n->samples->targets, row) && mgd_take(&w->steps, n->count + 1, row) &&
         mgd_take(&w->delta, largest, row) && mgd_take(&w->open[0], gates, row) &&
         mgd_take(&w->open[1], gates, row) && mgd_take(&w->open[2], gates, row) &&
+        mgd_take(&w->marks[0], n->marked, row) && mgd_take(&w->marks[1], n->marked, row) &&
         mgd_take(&w->signal, 1, row) && mgd_take(&w->index, n->width, sizeof(uint32_t)) &&
         (!requests ||
          (mgd_take(&w->cost, 2 * n->chunks.count * n->width, sizeof(double)) &&
@@ -268,10 +281,10 @@ static mgd_status prepare(mgd_context *ctx, mgd_nodes *n, const mgd_task_spec *t
                           size_t num_groups, const mgd_node_group *groups) {
     void *memory;
     n->gate = task->train->gate;
-    MGD_TRY(mgd_plan_open(ctx, n->net, n->gate ? MGD_PLAN_GATED : MGD_PLAN_NODES, &n->plan));
+    MGD_TRY(mgd_plan_open(ctx, n->net, MGD_PLAN_NODES, &n->plan));
     MGD_TRY(mgd_allocate(ctx, "node perturbation", n->plan.num_ops, sizeof(mgd_node_op), &memory));
     n->ops = memory;
-    mgd_nodes_plan(&n->plan, task, num_groups, groups, n->ops);
+    n->marked = mgd_nodes_plan(&n->plan, task, num_groups, groups, n->ops);
     n->count = mgd_nodes_count(task, num_groups, groups);
     n->learning = mgd_nodes_learning(n->ops, n->plan.num_ops);
     n->chunks = mgd_nodes_chunks(n->net, n->plan.arena, task->batch);

@@ -24,10 +24,18 @@ static const mgd_op *only_reader(const mgd_plan *plan, const mgd_op *op) {
     return reader;
 }
 
-/* Activations and pools may be fused into ops, or stand by themselves. */
-static void find_gates(const mgd_plan *plan, mgd_node_op *out) {
-    const mgd_op *reader = only_reader(plan, out->op);
-    mgd_layer_kind activation = out->op->activation;
+/* Activations and pools may be fused into ops, or stand by themselves. `marked`: nodes that kernels
+ * mark in the ops before; returns how many there are now. */
+static size_t find_gates(const mgd_plan *plan, size_t marked, mgd_node_op *out) {
+    const mgd_op *op = out->op, *reader = only_reader(plan, op);
+    mgd_layer_kind activation = op->activation;
+    if (op->pool == MGD_LAYER_MAXPOOL2D ||
+        (op->pool == MGD_LAYER_AVGPOOL2D && op->activation == MGD_LAYER_RELU)) {
+        out->marks = marked;
+        return marked + mgd_op_nodes(op);
+    }
+    if (op->pool != MGD_LAYER_IDENTITY) /* every pixel counts */
+        return marked;
     if (activation == MGD_LAYER_IDENTITY && reader &&
         mgd_layer_is_activation(reader->vertex.kind)) {
         activation = reader->vertex.kind;
@@ -38,6 +46,7 @@ static void find_gates(const mgd_plan *plan, mgd_node_op *out) {
     out->pool = reader && reader->vertex.kind == MGD_LAYER_MAXPOOL2D ? reader : NULL;
     if (!out->bounded && out->pool && out->pool->activation == MGD_LAYER_RELU) /* of the winner */
         out->bounded = mgd_layer_bounds(MGD_LAYER_RELU, &out->low, &out->high);
+    return marked;
 }
 
 /* The same of a vertex in the graph. */
@@ -138,19 +147,21 @@ static bool settles(const mgd_node_op *ops, size_t count) {
     return has_moved(ops, count, place);
 }
 
-void mgd_nodes_plan(const mgd_plan *plan, const mgd_task_spec *task, size_t num_groups,
-                    const mgd_node_group *groups, mgd_node_op *out) {
+size_t mgd_nodes_plan(const mgd_plan *plan, const mgd_task_spec *task, size_t num_groups,
+                      const mgd_node_group *groups, mgd_node_op *out) {
+    size_t marked = 0;
     for (size_t i = 0; i < plan->num_ops; i++) {
         mgd_node_op *at = &out[i];
-        *at = (mgd_node_op){.op = &plan->ops[i], .says = &plan->ops[i]};
+        *at = (mgd_node_op){.op = &plan->ops[i], .says = &plan->ops[i], .marks = SIZE_MAX};
         find_use(at, task, num_groups, groups);
         choose_course(out, i, moves_itself(at->op, task->train));
         if (at->use.factor == 0)
             continue;
         at->settles = settles(out, i);
         if (task->train->gate)
-            find_gates(plan, at);
+            marked = find_gates(plan, marked, at);
     }
+    return marked;
 }
 
 size_t mgd_nodes_count(const mgd_task_spec *task, size_t num_groups, const mgd_node_group *groups) {

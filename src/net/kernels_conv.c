@@ -115,14 +115,30 @@ INLINE void put_sums(const conv *c, real *y, const vec sum[PIXELS], const int np
             store(y + (size_t)p * c->width, rectified(c, sum[p]));
 }
 
-/* The same with nodes moved, as the i-th of each pixel's row says. */
+/* Which of the four pass something on through relu and pool, into the places of their nodes. */
+INLINE void mark_open(const conv *c, real *open, size_t o, const group *g, const vec v[PIXELS]) {
+    const size_t image = o * c->sides[0] * c->sides[1];
+    const vec most = larger(larger(larger(v[0], v[1]), v[2]), v[3]);
+    for (int p = 0; p < PIXELS; p++) {
+        vec_int passes = v[p] == (c->max ? most : v[p]);
+        if (c->relu)
+            passes &= v[p] > splat(0);
+        store(open + (image + g->node[p]) * c->width + c->lane, pick(passes, splat(1), splat(0)));
+    }
+}
+
+/* What the sums of output o make in evaluation e, with nodes moved as the i-th of each pixel's row
+ * says. */
 INLINE void put_moved(const conv *c, real *y, const vec sum[PIXELS], const node_row row[PIXELS],
-                      int i, double amplitude, const int nodes, const int np) {
+                      size_t o, const group *g, int i, int e, const int nodes, const int np) {
+    const double amplitude = c->steps->amplitude[e];
     const vec a = splat((real)amplitude);
     vec moved[PIXELS];
     for (int p = 0; p < np; p++)
-        moved[p] = sum[p] + node_times(&row[p], nodes, i, a);
+        moved[p] = amplitude == 0 ? sum[p] : (vec)(sum[p] + node_times(&row[p], nodes, i, a));
     put_sums(c, y, moved, np);
+    if (np == PIXELS && c->steps->open[e])
+        mark_open(c, c->steps->open[e], o, g, moved);
 }
 
 /* Outputs o … o + ob − 1 of a group, from their sums; its pixels lie side by side from place `at`
@@ -139,17 +155,13 @@ INLINE void put(const conv *c, size_t o, const group *g, size_t at, vec (*sum)[P
     node_row row[PIXELS];
     for (int p = 0; p < np; p++)
         row[p] = nodes_from(c->steps, nodes, g->node[p] * c->outputs + o, c->lane, c->width, ob);
-    const double *amplitude = c->steps->amplitude;
 #pragma GCC unroll 4 /* or the sums would go through memory */
     for (int i = 0; i < ob; i++) {
         real *y = c->y + place + (size_t)i * next;
-        if (amplitude[0] == 0)
-            put_sums(c, y, sum[i], np);
-        else
-            put_moved(c, y, sum[i], row, i, amplitude[0], nodes, np);
+        put_moved(c, y, sum[i], row, o + (size_t)i, g, i, 0, nodes, np);
         if (c->other)
-            put_moved(c, c->other + place + (size_t)i * next, sum[i], row, i, amplitude[1], nodes,
-                      np);
+            put_moved(c, c->other + place + (size_t)i * next, sum[i], row, o + (size_t)i, g, i, 1,
+                      nodes, np);
     }
 }
 

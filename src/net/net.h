@@ -90,6 +90,9 @@ typedef struct {
     const void *values;    /* s (… × W), in the kernels' precision */
     size_t first;          /* where the op's nodes begin in either */
     double amplitude[2];   /* in the first and in the second arena */
+    /* Where a pool has joined: (nodes × W) ← 1 for those that pass something on, which won or are
+     * averaged, and are above 0 under relu; NULL: nobody asks. */
+    void *open[2];
 } mgd_node_steps;
 /* The op with its nodes moved, parameters shared, in two evaluations on the same input, which is
  * read from the first arena; or in one, where the second arena is NULL. */
@@ -178,8 +181,7 @@ mgd_status mgd_graph_crop(mgd_context *ctx, mgd_net *net);
 typedef enum {
     MGD_PLAN_FORWARD,   /* as few calls as possible */
     MGD_PLAN_REFERENCE, /* all values kept, nothing but activations fused: for back-propagation */
-    MGD_PLAN_NODES,     /* the same calls, all values kept: for node perturbation; and with … */
-    MGD_PLAN_GATED,     /* … pools by themselves, for a gate has to see what goes into them */
+    MGD_PLAN_NODES,     /* the same calls, all values kept: for node perturbation */
     MGD_PLAN_BARE,      /* nothing fused: for chips that act on what enters an activation; … */
     MGD_PLAN_BARE_NODES /* … and all values kept */
 } mgd_plan_kind;

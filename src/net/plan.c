@@ -60,7 +60,7 @@ static bool joins(const mgd_op *op, const mgd_vertex *next, mgd_plan_kind kind) 
         return first && (op->pool == MGD_LAYER_IDENTITY ||
                          (op->pool == MGD_LAYER_MAXPOOL2D && next->kind == MGD_LAYER_RELU));
     }
-    return kind != MGD_PLAN_REFERENCE && kind != MGD_PLAN_GATED && pools_pairs(op, next);
+    return kind != MGD_PLAN_REFERENCE && pools_pairs(op, next);
 }
 
 /* The op that begins with vertex i, and those that join it are done; *last is the value it gives.
@@ -165,8 +165,8 @@ static void place_values(const mgd_net *net, mgd_plan_kind kind, mgd_plan *plan,
             values[plan->ops[i].vertex.source[k]].last = i;
     }
     for (size_t v = 0; v < count; v++)
-        if (kind == MGD_PLAN_REFERENCE || kind == MGD_PLAN_NODES || kind == MGD_PLAN_GATED ||
-            kind == MGD_PLAN_BARE_NODES || v == 0 || v == net->num_vertices)
+        if (kind == MGD_PLAN_REFERENCE || kind == MGD_PLAN_NODES || kind == MGD_PLAN_BARE_NODES ||
+            v == 0 || v == net->num_vertices)
             values[v].last = SIZE_MAX;
     values[0].features = plan->arena = net->input.features;
     values[0].placed = true;

@@ -1,4 +1,4 @@
---- l1, l2: node perturbation beside parameter perturbation in the same run.
+--- l1 to l3: node perturbation beside parameter perturbation in the same run.
 
 local contenders = require "contenders"
 local tasks = require "tasks"
@@ -32,6 +32,22 @@ return {
         extra.baseline, extra.optimizer = "measured", "sgd"
         return tasks.large(extra)
       end)
+    end,
+  },
+  {
+    id = "l3", unit = "ms", targets = { TARGET },
+    title = "CNN of Fashion-MNIST, batch 128, one thread, the last two layers learn from kept "
+      .. "features: a step of gated nodes; at most 1.5 × one with parameters",
+    make = function()
+      local function learning(extra)
+        extra.batch, extra.learn = 128, { "conv3", "dense1" }
+        return tasks.convolution(tasks.fashion, extra)
+      end
+      return {
+        contenders.engine("gated nodes", learning { perturb = "nodes", gate = true }),
+        contenders.engine("nodes", learning { perturb = "nodes" }),
+        contenders.engine("parameters", learning {}),
+      }
     end,
   },
 }
