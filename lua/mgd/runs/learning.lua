@@ -129,8 +129,8 @@ function M.text(run)
     stage.gate and ", gated" or "")
   local values, bytes = run.core:kept()
   if values then
-    lines[2] = ("  kept: %d values of each of %d samples, %s bytes"):format(values,
-      opt.data.x.shape[1], numbers.number(bytes))
+    lines[2] = ("  kept: %d values of each of %s samples, %s"):format(values,
+      numbers.count(opt.data.x.shape[1]), numbers.si(bytes, "B"))
   elseif stage.learn then
     lines[2] = ("  not kept: %s"):format(bytes)
   end
