@@ -345,6 +345,71 @@ describe("stages", function()
   end)
 end)
 
+describe("every instruction set gives the same bits", function()
+  it("to gates, kept features, rules and stages", function()
+    support.same_on_every_isa(8, [[
+      local mgd = require "mgd"
+      local nn = mgd.nn
+      for _, dtype in ipairs {"f32", "f64"} do
+        local net = nn.sequential{input = {2, 12, 12}, dtype = dtype, nn.conv2d{5, kernel = 3},
+          nn.relu(), nn.maxpool2d(2), nn.centre(), nn.conv2d{6, kernel = 2}, nn.tanh(),
+          nn.maxpool2d{kernel = 3, stride = 1}, nn.dense(7), nn.relu(), nn.dense(3)}
+        net:init{scheme = "he_normal", seed = 1}
+        local data = {x = mgd.randn({90, 2, 12, 12}, {seed = 2}), y = mgd.rand({90, 3}, {seed = 3})}
+        for _, own in ipairs {
+          {learn = {"conv2", "dense1"}, gate = true},
+          {perturb = "parameters", learn = {"dense2"}, optimizer = "momentum"},
+          {gate = true, layers = {centre1 = {perturb = "parameters"}, conv1 = {amplitude = 0.02}}},
+          {stages = {{learn = "dense2", steps = 3}, {learn = {"conv1", "dense1"}, gate = true}}},
+        } do
+          local opts = {net = net, data = data, batch = 45, perturb = "nodes", seed = 4,
+            baseline = "two-sided", optimizer = "adam", eta = 0.01, weight_decay = 0.01}
+          for name, value in pairs(own) do
+            opts[name] = value
+          end
+          local run = mgd.train(opts)
+          run:run{steps = 6, probes = {}}
+          print(require("mgd.core").data.hash(run:theta()))
+        end
+      end
+    ]])
+  end)
+end)
+
+-- ---- memory that is not there --------------------------------------------------------------------
+
+describe("memory that is not there", function()
+  local core = require "mgd.core"
+  local memory = require "spec.support.memory"
+  local set = {x = images(20, 1, 9, 9), y = mgd.rand({20, 2}, {seed = 4})}
+  local net = cnn()
+
+  local function opts(changes)
+    return options({net = net, data = set, batch = 6, perturb = "nodes", gate = true, threads = 2,
+      baseline = "two-sided"}, changes)
+  end
+
+  it("leaks nothing, and leaves the run in its stage", function()
+    local failures = memory.survive(function()
+      mgd.train(opts {optimizer = "adam", stages = {{learn = "dense1", gate = false, steps = 2},
+        {layers = {conv1 = {perturb = "parameters"}}}}}):run{steps = 4, probes = {}}
+    end)
+    assert.is_true(failures > 80)
+  end)
+
+  it("for what has to be kept says how many bytes that takes", function()
+    local said
+    for n = 1, 200 do
+      core.base.fail_from(n)
+      local ok, message = pcall(mgd.train, opts {learn = "conv2", keep = true})
+      core.base.fail_from(0)
+      said = said or (not ok and message:match "keep: (.*)")
+    end
+    assert.equal("36 values of each of 20 samples take 2880 bytes, which this machine does not "
+      .. "have: expected keep = false, or fewer samples", said)
+  end)
+end)
+
 -- ---- what is refused ----------------------------------------------------------------------------
 
 describe("learning refuses", function()
