@@ -320,6 +320,24 @@ describe("stages", function()
     end
   end)
 
+  -- States of devices, counts of writes and lines go over from stage to stage.
+  for name, changes in pairs {
+    ["one chip"] = {batch = 6}, ["chips side by side"] = {replicas = 20, batch = 1},
+  } do
+    it("that change nothing change nothing on a chip with a memory: " .. name, function()
+      local hw = mgd.hw
+      local function of_chip(stages)
+        local net = mlp("f32")
+        local chip = mgd.chip{net = net, weights = {hw.levels{bits = 6}, hw.drift{nu = 0.05, nu_spread = 0.2}},
+          neurons = hw.neuron_spread{sigma = 0.1}, cost = hw.path{lowpass = 3},
+          update = hw.soft_bounds{w_max = 2, dw_min = 0.01, c2c = 0.1}}
+        return trained(options(options(task(nil, 5), {chip = chip, tau_theta = 2, stages = stages}),
+          changes), 14):totable()
+      end
+      assert.same(of_chip(), (of_chip {{steps = 6}, {steps = 4}, {}}))
+    end)
+  end
+
   it("begin moments of the optimizer anew", function()
     local run = mgd.train(staged())
     run:run{steps = 10, probes = {}}
@@ -355,7 +373,8 @@ describe("every instruction set gives the same bits", function()
           nn.relu(), nn.maxpool2d(2), nn.centre(), nn.conv2d{6, kernel = 2}, nn.tanh(),
           nn.maxpool2d{kernel = 3, stride = 1}, nn.dense(7), nn.relu(), nn.dense(3)}
         net:init{scheme = "he_normal", seed = 1}
-        local data = {x = mgd.randn({90, 2, 12, 12}, {seed = 2}), y = mgd.rand({90, 3}, {seed = 3})}
+        local data = {x = mgd.randn({90, 2, 12, 12}, {seed = 2}),
+          y = mgd.rand({90, 3}, {seed = 3})}
         for _, own in ipairs {
           {learn = {"conv2", "dense1"}, gate = true},
           {perturb = "parameters", learn = {"dense2"}, optimizer = "momentum"},
