@@ -328,8 +328,9 @@ describe("stages", function()
       local hw = mgd.hw
       local function of_chip(stages)
         local net = mlp("f32")
-        local chip = mgd.chip{net = net, weights = {hw.levels{bits = 6}, hw.drift{nu = 0.05, nu_spread = 0.2}},
-          neurons = hw.neuron_spread{sigma = 0.1}, cost = hw.path{lowpass = 3},
+        local chip = mgd.chip{net = net, cost = hw.path{lowpass = 3},
+          weights = {hw.levels{bits = 6}, hw.drift{nu = 0.05, nu_spread = 0.2}},
+          neurons = hw.neuron_spread{sigma = 0.1},
           update = hw.soft_bounds{w_max = 2, dw_min = 0.01, c2c = 0.1}}
         return trained(options(options(task(nil, 5), {chip = chip, tau_theta = 2, stages = stages}),
           changes), 14):totable()
@@ -395,7 +396,7 @@ describe("every instruction set gives the same bits", function()
   end)
 end)
 
--- ---- memory that is not there --------------------------------------------------------------------
+-- ---- memory that is not there -------------------------------------------------------------------
 
 describe("memory that is not there", function()
   local core = require "mgd.core"

@@ -95,4 +95,16 @@ function M.measure(run, errors)
   return out
 end
 
+--- Whether a network has units that a gate may close.
+-- @tparam network net
+-- @treturn boolean
+function M.has_gates(net)
+  for _, call in ipairs(net:plan()) do
+    if call.kernel:find("relu", 1, true) or call.kernel:find("maxpool", 1, true) then
+      return true
+    end
+  end
+  return false
+end
+
 return M

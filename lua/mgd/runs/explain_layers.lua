@@ -179,23 +179,13 @@ local function hint_still(layers)
     one and "it stands" or "they stand", 1 / (1 - share))
 end
 
--- Units that may be off.
-local function has_gates(net)
-  for _, call in ipairs(net.core:plan()) do
-    if call.kernel:find("relu", 1, true) or call.kernel:find("maxpool", 1, true) then
-      return true
-    end
-  end
-  return false
-end
-
 local function hint_gate(layers, run)
   local by_nodes, gated = false, false
   for _, way in ipairs(layers.ways) do
     by_nodes = by_nodes or way.learns and way.perturb == "nodes"
     gated = gated or way.gate
   end
-  if not by_nodes or gated or not layers.trials or not has_gates(run.options.chip.net) then
+  if not by_nodes or gated or not layers.trials or not by_layer.has_gates(run.options.chip.net) then
     return nil
   end
   local left = layers.trials:gated()

@@ -6,6 +6,7 @@
 -- Math. 17, 2017).
 -- @module mgd.runs.advise.nodes
 
+local by_layer = require "mgd.runs.by_layer"
 local trials = require "mgd.runs.layer_trials"
 
 local M = {}
@@ -46,16 +47,6 @@ local function worth(d, b, way, changes)
   return signal ^ 2 / (signal + noise), snr[1] / (steps * d.opt.batch)
 end
 
--- Units that a gate may close.
-local function has_gates(net)
-  for _, call in ipairs(net.core:plan()) do
-    if call.kernel:find("relu", 1, true) or call.kernel:find("maxpool", 1, true) then
-      return true
-    end
-  end
-  return false
-end
-
 -- The upper layers that are worth most alone.
 local function look_for_still(d, b, way, best, parts)
   local found
@@ -90,7 +81,7 @@ function M.choose(d, b, way)
   end
   local plain, image = worth(d, b, way, {})
   local best = plain and { value = plain, image = image }
-  for _, gate in ipairs { false, has_gates(chip.net) or nil } do
+  for _, gate in ipairs { false, by_layer.has_gates(chip.net) or nil } do
     local value, own = worth(d, b, way, { perturb = "nodes", gate = gate })
     if best and value and value > (gate and 1 or BETTER) * best.value then
       best = { value = value, image = own, perturb = "nodes", gate = gate or nil }
