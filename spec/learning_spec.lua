@@ -196,6 +196,28 @@ describe("a layer's own", function()
     end)
   end
 
+  -- Replicas lie in lanes, and change places when enough of them have stopped.
+  it("options are the same bits in an ensemble and alone, where replicas stop, too", function()
+    local opts = options(task(mlp("f32"), 5), {batch = 1, replicas = 40, optimizer = "adam",
+      init = {scheme = "uniform"}, weight_decay = 0.01, tau_theta = 2, layers = {
+        dense1 = {amplitude = 0.02, eta = 0.01}, dense2 = {weight_decay = 0.5}}})
+    local function advanced(own)
+      local run = mgd.train(own)
+      run:run{steps = 60, every = 4, probes = {"cost"}, stop = {cost = 0.3}}
+      return run:theta(), run
+    end
+    local together, run = advanced(opts)
+    local stopped = 0
+    for r = 1, 40 do
+      stopped = stopped + (run.core:stopped(r) and 1 or 0)
+    end
+    assert.is_true(stopped > 10 and stopped < 40, stopped)
+    for _, r in ipairs {1, 7, 20, 40} do
+      local alone = advanced(options(opts, {replicas = 1, replica = r}))
+      assert.same(alone:totable(), together[r]:totable())
+    end
+  end)
+
   it("way of being perturbed: nodes and parameters in one run", function()
     local net = nn.sequential{input = {5}, dtype = "f64", nn.dense(4), nn.tanh(), nn.affine(),
       nn.dense(3), nn.tanh(), nn.dense(2)}:init{scheme = "glorot_uniform", seed = 2}
