@@ -1,6 +1,6 @@
 --- Features without labels: layers whose weights are the principal components of what they read.
 --
--- Sanger's rule, the generalised Hebbian algorithm (Sanger, Neural Networks 2, 459, 1989, eq. 4):
+-- Sanger's rule, the generalised Hebbian algorithm (Sanger, Neural Networks 2, 459, 1989):
 -- unit i sees what units 1 … i − 1 have left of the input and learns from that alone,
 --
 --     y_i = Σ_j w_ij·x_j;   Δw_ij = η·y_i·(x_j − Σ_{k ≤ i} y_k·w_kj),
