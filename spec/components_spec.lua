@@ -111,6 +111,18 @@ describe("net:components", function()
     assert.is_false(made(1):allclose(made(2), { rtol = 0 }))
   end)
 
+  it("leaves weights finite where nothing varies, and says where inputs are not", function()
+    local net = nn.sequential { input = 4, nn.dense(2) }
+    local x = mgd.ones({ 20, 4 }, { dtype = "f32" })
+    assert.is_true(net:components(x, { layers = 1, steps = 20 }):theta():abs():max() < 10)
+    x[3][2] = math.huge
+    fails("what layer 'dense1' reads, or its square, is not finite", net.components, net, x,
+      { layers = 1, steps = 20 })
+    fails("expected a tensor (N, 4), got (20, 2)", net.components, net, x[{ {}, { 1, 2 } }],
+      { layers = 1 })
+    fails("expected a tensor (N, 4), got number", net.components, net, 1, { layers = 1 })
+  end)
+
   it("says which layers it takes", function()
     local x = samples(50)
     local net = nn.sequential { input = 4, nn.residual { nn.dense(4) }, nn.affine(), nn.dense(2) }
@@ -121,6 +133,7 @@ describe("net:components", function()
     fails("no layer with parameters is called 'dense3' (did you mean", net.components, net, x,
       { layers = "dense3" })
     fails("option 'layers' is missing", net.components, net, x, {})
-    fails("option 'eta' must be a number > 0 and ≤ 1", net.components, net, x, { layers = 3, eta = 2 })
+    fails("option 'eta' must be a number > 0 and ≤ 1", net.components, net, x,
+      { layers = 3, eta = 2 })
   end)
 end)

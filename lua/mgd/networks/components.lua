@@ -52,7 +52,12 @@ local function sanger(count, size, opt, next)
     local eta = opt.eta * (1 - (step - 1) / opt.steps)
     w:add_(left * (eta / (n * math.max(power, own, TINY))))
   end
-  return w / (w * w):sum(2):sqrt():reshape { count, 1 }
+  w = w / (w * w):sum(2):sqrt():reshape { count, 1 }
+  local all = w:sum()
+  if all ~= all or math.abs(all) == math.huge then
+    options.fail(WHERE, "what layer '%s' reads, or its square, is not finite", opt.layer)
+  end
+  return w
 end
 
 -- Patches (n × C·h·w) of images x (N, C, H, W), n of them at one place, another for each step.
@@ -124,7 +129,8 @@ local function scale(weights, sums, limit)
   local biases = {}
   for o = 1, #weights do
     local row, values = weights[o], sums[{ {}, o }]:to "f64"
-    local factor = 1 / math.max(math.sqrt(values:var()), TINY)
+    local deviation = math.sqrt(values:var())
+    local factor = deviation > 0 and 1 / deviation or 1
     local largest = row:abs():max()
     if limit and factor * largest > limit then
       factor = limit / largest
@@ -149,6 +155,7 @@ local function set(net, part, x, opt, make)
   local read = read_by(net, layer, below, x)
   local kernel, stride = layer.kernel or { 1, 1 }, layer.stride or { 1, 1 }
   local inputs = read.shape[2] * kernel[1] * kernel[2]
+  opt.layer = part.name
   local weights = paired(sanger(math.ceil(part.outputs / 2), inputs, opt,
     patches_of(read, kernel, stride, opt)), part.outputs)
   local none = {}
@@ -168,6 +175,11 @@ end
 -- @tparam function make nn.sequential
 function M.set(net, x, given, make)
   local opt = options.check(WHERE, OPTIONS, given)
+  if not options.is_tensor(x) or x.size / #x ~= net.inputs then
+    local shape = options.is_tensor(x) and "(" .. table.concat(x.shape, ", ") .. ")"
+    options.fail(WHERE, "expected a tensor (N, %s), got %s", table.concat(net.input, ", "),
+      shape or options.type_name(x))
+  end
   local centred = false
   for _, part in ipairs(net:parts()) do
     centred = centred or part.kind == "centre"
