@@ -756,6 +756,19 @@ MGD_API mgd_status mgd_chip_external(mgd_context *ctx, size_t num_parameters,
                                      const mgd_tensor *theta, /* present θ (P), or NULL: zeros */
                                      mgd_chip_evaluate *evaluate, void *user, mgd_chip **out);
 
+/* The same chip with M nodes, which perturb = MGD_PERTURB_NODES perturbs. `move` is `evaluate` with
+ * ξ (B, M) added to them, a row for each sample. `products` gets e (B, M), what each node hears of
+ * each sample, and returns Σ_b e_bj·x_bi (P) in a new tensor: for every parameter, e of its node
+ * times what that reads of the sample by this parameter, 1 for a bias, added up over the batch (and
+ * over its nodes, where they share it); x is what it reads at θ without ξ, or has just read. */
+typedef mgd_status mgd_chip_move(void *user, mgd_context *ctx, const mgd_tensor *theta,
+                                 const mgd_tensor *x, const mgd_tensor *xi, mgd_tensor **y);
+typedef mgd_status mgd_chip_products(void *user, mgd_context *ctx, const mgd_tensor *theta,
+                                     const mgd_tensor *x, const mgd_tensor *e,
+                                     mgd_tensor **products);
+MGD_API mgd_status mgd_chip_external_nodes(mgd_context *ctx, mgd_chip *chip, size_t num_nodes,
+                                           mgd_chip_move *move, mgd_chip_products *products);
+
 /* A network on hardware that is not ideal: models in the order of the signal within each place, and
  * how parameters are written. */
 typedef struct {

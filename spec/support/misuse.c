@@ -258,8 +258,77 @@ static void fits(void) {
 
 /* ---- chips and runs -------------------------------------------------------------------------- */
 
+/* y = x₁·θ₁ + x₂·θ₂ + ξ, of one node. */
+static double weighted(const mgd_tensor *theta, const mgd_tensor *samples, size_t b) {
+    return mgd_tensor_get(samples, (size_t[]){b, 0}) * mgd_tensor_get(theta, (size_t[]){0}) +
+           mgd_tensor_get(samples, (size_t[]){b, 1}) * mgd_tensor_get(theta, (size_t[]){1});
+}
+
+static mgd_status one_node(void *user, mgd_context *c, const mgd_tensor *theta,
+                           const mgd_tensor *samples, const mgd_tensor *xi, mgd_tensor **out) {
+    size_t batch = mgd_tensor_shape(samples)[0];
+    (void)user;
+    mgd_status status = mgd_tensor_new(c, MGD_F64, 2, (size_t[]){batch, 1}, out);
+    for (size_t b = 0; b < batch && status == MGD_OK; b++)
+        mgd_tensor_set(c, *out, (size_t[]){b, 0},
+                       weighted(theta, samples, b) +
+                           (xi ? mgd_tensor_get(xi, (size_t[]){b, 0}) : 0));
+    return status;
+}
+
+static mgd_status at_rest(void *user, mgd_context *c, const mgd_tensor *theta,
+                          const mgd_tensor *samples, mgd_tensor **out) {
+    return one_node(user, c, theta, samples, NULL, out);
+}
+
+static mgd_status its_products(void *user, mgd_context *c, const mgd_tensor *theta,
+                               const mgd_tensor *samples, const mgd_tensor *e, mgd_tensor **out) {
+    (void)user, (void)theta;
+    mgd_status status = mgd_tensor_new(c, MGD_F64, 1, (size_t[]){2}, out);
+    for (size_t i = 0; i < 2 && status == MGD_OK; i++) {
+        double sum = 0;
+        for (size_t b = 0; b < mgd_tensor_shape(samples)[0]; b++)
+            sum += mgd_tensor_get(e, (size_t[]){b, 0}) * mgd_tensor_get(samples, (size_t[]){b, i});
+        mgd_tensor_set(c, *out, &i, sum);
+    }
+    return status;
+}
+
+/* Node perturbation of a chip of the caller's finds the least squares of x₁. */
+static void nodes(void) {
+    mgd_chip *own = NULL;
+    mgd_run *run = NULL;
+    mgd_tensor *target = NULL, *theta = NULL;
+    argument("nodes of another chip",
+             mgd_chip_external_nodes(&ctx, chip, 1, one_node, its_products));
+    must(mgd_chip_external(&ctx, 2, NULL, at_rest, NULL, &own));
+    argument("no nodes", mgd_chip_external_nodes(&ctx, own, 0, one_node, its_products));
+    argument("nodes that do not move", mgd_chip_external_nodes(&ctx, own, 1, NULL, its_products));
+    argument("nodes without products", mgd_chip_external_nodes(&ctx, own, 1, one_node, NULL));
+    is("a chip without nodes", mgd_chip_num_nodes(own) == 0);
+    must(mgd_chip_external_nodes(&ctx, own, 1, one_node, its_products));
+    is("a chip with nodes", mgd_chip_num_nodes(own) == 1);
+    must(mgd_tensor_slice(&ctx, x, 1, 0, 1, 1, &target));
+    mgd_train train = mgd_train_defaults();
+    train.x = x;
+    train.y = target;
+    train.batch = 4;
+    train.perturb = MGD_PERTURB_NODES;
+    train.eta = (mgd_schedule){.kind = MGD_SCHEDULE_CONSTANT, .value = 0.1};
+    must(mgd_run_new(&ctx, own, &train, &run));
+    must(mgd_run_advance(&ctx, run, 500));
+    must(mgd_run_theta(&ctx, run, &theta));
+    is("what its nodes learn", fabs(mgd_tensor_get(theta, (size_t[]){0}) - 1) < 0.02 &&
+                                   fabs(mgd_tensor_get(theta, (size_t[]){1})) < 0.02);
+    mgd_tensor_free(theta);
+    mgd_tensor_free(target);
+    mgd_run_free(run);
+    mgd_chip_free(own);
+}
+
 static void chips(void) {
     mgd_chip *out = NULL;
+    nodes();
     argument("chip without its function", mgd_chip_external(&ctx, 2, NULL, NULL, NULL, &out));
     argument("simulated chip of models that are NULL",
              mgd_chip_simulated(&ctx, net, &(mgd_chip_spec){.num_models = 3}, &out));

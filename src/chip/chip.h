@@ -279,6 +279,10 @@ typedef mgd_status mgd_respond(void *user, mgd_context *ctx, const mgd_tensor *t
                                const mgd_tensor *x, mgd_tensor **y);
 mgd_status mgd_responder_open(mgd_context *ctx, const mgd_chip *chip, mgd_respond *respond,
                               void *user, const mgd_task_spec *task, mgd_session **out);
+/* Such a session perturbs M nodes as well, of a chip with one group of them. On failure it is still
+ * open. */
+mgd_status mgd_responder_nodes(mgd_context *ctx, mgd_session *session, const mgd_task_spec *task,
+                               size_t nodes, mgd_chip_move *move, mgd_chip_products *products);
 /* Of such a session: the costs of outputs y (B, …) of a batch, `stride` between those of signals.
  * Takes y. */
 mgd_status mgd_responder_costs(mgd_context *ctx, mgd_session *session, mgd_tensor *y,

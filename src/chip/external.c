@@ -9,6 +9,9 @@
 typedef struct {
     mgd_chip chip;
     mgd_chip_evaluate *evaluate;
+    mgd_chip_move *move; /* of one that has nodes; else NULL */
+    mgd_chip_products *products;
+    mgd_node_group nodes;
     void *user;
     double *theta; /* (P) present parameters */
 } external_chip;
@@ -16,7 +19,14 @@ typedef struct {
 static mgd_status external_open(mgd_context *ctx, mgd_chip *chip, const mgd_task_spec *task,
                                 mgd_session **out) {
     const external_chip *external = (const external_chip *)chip;
-    return mgd_responder_open(ctx, chip, external->evaluate, external->user, task, out);
+    MGD_TRY(mgd_responder_open(ctx, chip, external->evaluate, external->user, task, out));
+    if (!task->nodes)
+        return MGD_OK;
+    mgd_status status = mgd_responder_nodes(ctx, *out, task, external->nodes.nodes, external->move,
+                                            external->products);
+    if (status != MGD_OK)
+        (*out)->close(*out);
+    return status;
 }
 
 static void external_theta(const mgd_chip *chip, void *out) {
@@ -69,7 +79,8 @@ mgd_status mgd_chip_external(mgd_context *ctx, size_t num_parameters, const mgd_
     external->chip = (mgd_chip){
         .dtype = MGD_F64,
         .num_parameters = num_parameters,
-        .no_nodes = "this one is a black box, a function of θ and x that shows no nodes",
+        .no_nodes = "this one is a black box, a function of θ and x that shows no nodes, unless it "
+                    "is made with nodes = M and products",
         .caller_only = true,
         .resolution = 0x1p-52,
         .open = external_open,
@@ -87,6 +98,25 @@ mgd_status mgd_chip_external(mgd_context *ctx, size_t num_parameters, const mgd_
         return status;
     }
     *out = &external->chip;
+    return MGD_OK;
+}
+
+mgd_status mgd_chip_external_nodes(mgd_context *ctx, mgd_chip *chip, size_t num_nodes,
+                                   mgd_chip_move *move, mgd_chip_products *products) {
+    external_chip *external = (external_chip *)chip;
+    if (chip->open != external_open)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "chip: nodes: expected a chip of mgd_chip_external");
+    if (num_nodes < 1 || num_nodes >= UINT32_MAX)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "chip: nodes must be from 1 to 2^32 − 2, got %zu",
+                        num_nodes);
+    if (!move || !products)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "chip: %s: expected a function, got NULL",
+                        move ? "products" : "move");
+    external->move = move;
+    external->products = products;
+    external->nodes = (mgd_node_group){{0, chip->num_parameters}, num_nodes, false};
+    chip->num_groups = 1;
+    chip->groups = &external->nodes;
     return MGD_OK;
 }
 

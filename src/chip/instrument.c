@@ -193,20 +193,21 @@ static mgd_status find_theta(mgd_context *ctx, mgd_instrument *self) {
 
 static void describe(mgd_instrument *self) {
     const mgd_description *d = mgd_port_description(self->devices->port);
-    self->chip = (mgd_chip){.dtype = d->dtype,
-                            .num_parameters = d->parameters,
-                            .no_nodes = "this one is an instrument, which shows no nodes",
-                            .caller_only = true,
-                            .real = true,
-                            .perturbs = d->perturbs && !d->integrates,
-                            .integrates = d->integrates,
-                            .seats = d->stateless ? 0 : self->count,
-                            .steps = BLOCK_STEPS,
-                            .resolution = d->dtype == MGD_F32 ? 0x1p-23 : 0x1p-52,
-                            .open = open_session,
-                            .theta = theta,
-                            .draw = draw,
-                            .free = free_chip};
+    self->chip =
+        (mgd_chip){.dtype = d->dtype,
+                   .num_parameters = d->parameters,
+                   .no_nodes = "this one is an instrument, and the protocol has no nodes yet",
+                   .caller_only = true,
+                   .real = true,
+                   .perturbs = d->perturbs && !d->integrates,
+                   .integrates = d->integrates,
+                   .seats = d->stateless ? 0 : self->count,
+                   .steps = BLOCK_STEPS,
+                   .resolution = d->dtype == MGD_F32 ? 0x1p-23 : 0x1p-52,
+                   .open = open_session,
+                   .theta = theta,
+                   .draw = draw,
+                   .free = free_chip};
 }
 
 static mgd_status open(mgd_context *ctx, mgd_instrument *self) {

@@ -4,6 +4,7 @@
 
 #include "../net/net.h"
 #include "../tensor/tensor.h"
+#include "nodes_step.h"
 
 #include <float.h>
 #include <math.h>
@@ -24,16 +25,30 @@ typedef struct {
     mgd_samples samples;
     mgd_tensor *theta;      /* (P) what is handed over */
     mgd_tensor *x, *target; /* (B, …), (B, K) what is handed over */
+
+    /* of a task that perturbs nodes */
+    mgd_chip_move *move;
+    mgd_chip_products *products;
+    size_t nodes, width; /* M, and lanes for a batch */
+    mgd_node_use use;
+    mgd_tensor *shift; /* (B, M) ξ, then e */
+    char *steps;       /* (M × width) s: signs, or reals */
+    double *each[2];   /* (B) costs of samples in both evaluations */
 } responder;
 
 /* ---- costs of rows --------------------------------------------------------------------------- */
 
-/* The mean cost, and when `accuracy` is not NULL the fraction of right answers, of y (B, O) against
- * target (B, K), or with steps, both of the session's dtype and contiguous. Of `signals` costs the
- * others are shares, each `stride` after the one before. */
+/* What is said of outputs y (B, O) against the target (B, K), or with steps: the mean cost; and the
+ * fraction of right answers and the cost of each row (B), where they are not NULL. Of `signals`
+ * costs the others are shares, each `stride` after the one before. */
+typedef struct {
+    size_t signals, stride;
+    double *cost, *accuracy, *each;
+} verdict;
+
+/* Both are of the session's dtype and contiguous. */
 static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_tensor *y,
-                               const mgd_tensor *target, size_t signals, size_t stride,
-                               double *cost, double *accuracy) {
+                               const mgd_tensor *target, const verdict *v) {
     enum { TILE = 16 }; /* at least the kernels' lanes */
     const mgd_extent output = mgd_extent_of_sample(y), wanted = mgd_extent_of_sample(target);
     size_t n = mgd_tensor_shape(y)[0], outputs = output.features, targets = wanted.features;
@@ -49,43 +64,44 @@ static mgd_status cost_of_rows(mgd_context *ctx, const responder *s, const mgd_t
         mgd_free(t_lanes);
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: cost of %zu outputs", outputs);
     }
-    for (size_t c = 0; c < signals; c++)
-        cost[c * stride] = 0;
+    for (size_t c = 0; c < v->signals; c++)
+        v->cost[c * v->stride] = 0;
     for (size_t first = 0; first < n; first += lanes) {
         size_t used = n - first < lanes ? n - first : lanes;
         for (size_t lane = 0; lane < lanes; lane++)
             index[lane] = (uint32_t)(first + (lane < used ? lane : used - 1));
         s->kernels->gather(mgd_tensor_data(y), outputs, index, y_lanes, lanes);
         s->kernels->gather(mgd_tensor_data(target), targets, index, t_lanes, lanes);
-        for (size_t c = 0; c < signals && s->cost.kind != MGD_COST_FUNCTION; c++) {
+        for (size_t c = 0; c < v->signals && s->cost.kind != MGD_COST_FUNCTION; c++) {
             if (c == 0)
                 s->kernels->cost(&s->cost, steps, columns, lanes, y_lanes, t_lanes, value);
             else
                 mgd_net_share(s->kernels, s->dtype, s->outputs[c - 1], steps, columns, lanes,
                               y_lanes, t_lanes, value);
             for (size_t lane = 0; lane < used; lane++)
-                cost[c * stride] += value[lane];
+                v->cost[c * v->stride] += value[lane];
+            if (v->each && c == 0)
+                memcpy(v->each + first, value, used * sizeof *value);
         }
-        if (accuracy && alike)
+        if (v->accuracy && alike)
             s->kernels->hits(steps, columns, lanes, y_lanes, t_lanes, hit);
         for (size_t lane = 0; lane < used; lane++)
-            hits += accuracy && alike ? hit[lane] : NAN;
+            hits += v->accuracy && alike ? hit[lane] : NAN;
     }
     mgd_free(y_lanes);
     mgd_free(t_lanes);
-    for (size_t c = 0; c < signals; c++)
-        cost[c * stride] /= (double)n;
-    if (accuracy)
-        *accuracy = hits / (double)n;
+    for (size_t c = 0; c < v->signals; c++)
+        v->cost[c * v->stride] /= (double)n;
+    if (v->accuracy)
+        *v->accuracy = hits / (double)n;
     if (s->cost.kind == MGD_COST_FUNCTION)
-        return s->cost.function(s->cost.user, ctx, y, target, cost);
+        return s->cost.function(s->cost.user, ctx, y, target, v->cost);
     return MGD_OK;
 }
 
 /* Checks the shape of outputs (B, …), which it frees, and compares them with the target. */
 static mgd_status judge(mgd_context *ctx, const responder *s, mgd_tensor *raw,
-                        const mgd_tensor *target, size_t signals, size_t stride, double *cost,
-                        double *accuracy) {
+                        const mgd_tensor *target, const verdict *v) {
     char shape[128];
     mgd_tensor *y;
     size_t n = mgd_tensor_shape(target)[0], ndim = mgd_tensor_ndim(raw);
@@ -104,18 +120,17 @@ static mgd_status judge(mgd_context *ctx, const responder *s, mgd_tensor *raw,
     mgd_tensor_free(raw);
     if (status != MGD_OK)
         return status;
-    status = cost_of_rows(ctx, s, y, target, signals, stride, cost, accuracy);
+    status = cost_of_rows(ctx, s, y, target, v);
     mgd_tensor_free(y);
     return status;
 }
 
 /* Asks for y and compares it with the target. */
 static mgd_status answer(mgd_context *ctx, const responder *s, const mgd_tensor *theta,
-                         const mgd_tensor *x, const mgd_tensor *target, size_t signals,
-                         size_t stride, double *cost, double *accuracy) {
+                         const mgd_tensor *x, const mgd_tensor *target, const verdict *v) {
     mgd_tensor *raw;
     MGD_TRY(s->respond(s->user, ctx, theta, x, &raw));
-    return judge(ctx, s, raw, target, signals, stride, cost, accuracy);
+    return judge(ctx, s, raw, target, v);
 }
 
 static void copy_rows(const mgd_tensor *rows, size_t row_bytes, const uint32_t *index, size_t n,
@@ -149,8 +164,8 @@ static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_requ
         if (point->samples != loaded)
             load_samples(s, point->samples);
         loaded = point->samples;
-        MGD_TRY(answer(ctx, s, s->theta, s->x, s->target, s->signals, r->num_points, &r->cost[p],
-                       NULL));
+        const verdict v = {s->signals, r->num_points, &r->cost[p], NULL, NULL};
+        MGD_TRY(answer(ctx, s, s->theta, s->x, s->target, &v));
     }
     return MGD_OK;
 }
@@ -160,7 +175,8 @@ mgd_status mgd_responder_costs(mgd_context *ctx, mgd_session *session, mgd_tenso
     const responder *s = (const responder *)session;
     copy_rows(s->samples.y, s->samples.targets * mgd_dtype_size(s->dtype), samples, s->batch,
               s->target);
-    return judge(ctx, s, y, s->target, s->signals, stride, cost, NULL);
+    const verdict v = {s->signals, stride, cost, NULL, NULL};
+    return judge(ctx, s, y, s->target, &v);
 }
 
 /* Rows `first` … of t as a tensor of their own header. */
@@ -184,11 +200,12 @@ static mgd_status evaluate(mgd_context *ctx, mgd_session *session, mgd_pool *poo
         size_t n = set.samples - first < EVALUATE_ROWS ? set.samples - first : EVALUATE_ROWS;
         mgd_tensor *part_x = NULL, *part_y = NULL;
         double part_cost, part_accuracy;
+        const verdict v = {1, 1, &part_cost, &part_accuracy, NULL};
         status = rows_of(ctx, set.x, first, n, &part_x);
         if (status == MGD_OK)
             status = rows_of(ctx, set.y, first, n, &part_y);
         if (status == MGD_OK)
-            status = answer(ctx, s, s->theta, part_x, part_y, 1, 1, &part_cost, &part_accuracy);
+            status = answer(ctx, s, s->theta, part_x, part_y, &v);
         mgd_tensor_free(part_x);
         mgd_tensor_free(part_y);
         if (status == MGD_OK)
@@ -274,11 +291,12 @@ static mgd_status weighted_cost(mgd_context *ctx, const responder *s, const mgd_
         size_t i = set->index[k];
         mgd_tensor *x = NULL, *target = NULL;
         double cost;
+        const verdict v = {1, 1, &cost, NULL, NULL};
         mgd_status status = rows_of(ctx, s->samples.x, i, 1, &x);
         if (status == MGD_OK)
             status = rows_of(ctx, s->samples.y, i, 1, &target);
         if (status == MGD_OK)
-            status = answer(ctx, s, s->theta, x, target, 1, 1, &cost, NULL);
+            status = answer(ctx, s, s->theta, x, target, &v);
         mgd_tensor_free(x);
         mgd_tensor_free(target);
         if (status == MGD_OK)
@@ -324,11 +342,129 @@ static mgd_status gradient(mgd_context *ctx, mgd_session *session, mgd_pool *poo
     return cost ? weighted_cost(ctx, s, set, cost) : MGD_OK;
 }
 
+/* ---- nodes ----------------------------------------------------------------------------------- */
+
+/* shift (B, M) ← factor_b·s, of each sample b; `factor` (B), or the same for all. */
+static void shift_nodes(const responder *s, bool signs, const double *factor, double all) {
+    void *out = mgd_tensor_data(s->shift);
+    for (size_t b = 0; b < s->batch; b++)
+        for (size_t j = 0; j < s->nodes; j++) {
+            double own = factor ? factor[b] : all;
+            size_t at = b * s->nodes + j, from = j * s->width + b;
+            if (signs) {
+                uint32_t word = ((const uint32_t *)(const void *)s->steps)[j / 32 * s->width + b];
+                own = word >> j % 32 & 1 ? -own : own;
+            } else {
+                own *= s->dtype == MGD_F32 ? (double)((const float *)(const void *)s->steps)[from]
+                                           : ((const double *)(const void *)s->steps)[from];
+            }
+            if (s->dtype == MGD_F32)
+                ((float *)out)[at] = (float)own;
+            else
+                ((double *)out)[at] = own;
+        }
+}
+
+/* Evaluation e, the cost of each sample into s->each[e]. */
+static mgd_status move(mgd_context *ctx, const responder *s, const mgd_node_evaluations *all,
+                       size_t e, bool signs) {
+    const double amplitude = all->amplitude[e] * s->use.factor;
+    double mean;
+    const verdict v = {1, 1, &mean, NULL, s->each[e]};
+    mgd_tensor *raw;
+    memcpy(mgd_tensor_data(s->theta), all->theta[e],
+           mgd_tensor_size(s->theta) * mgd_dtype_size(s->dtype));
+    if (amplitude == 0)
+        return answer(ctx, s, s->theta, s->x, s->target, &v);
+    shift_nodes(s, signs, NULL, amplitude);
+    MGD_TRY(s->move(s->user, ctx, s->theta, s->x, s->shift, &raw));
+    return judge(ctx, s, raw, s->target, &v);
+}
+
+/* The products of a chip, which it frees, as doubles into the gradient. */
+static mgd_status take_products(mgd_context *ctx, const responder *s, mgd_tensor *raw,
+                                double *gradient) {
+    char shape[128];
+    size_t count = mgd_tensor_size(s->theta);
+    mgd_tensor *values = NULL;
+    mgd_status status = MGD_OK;
+    if (mgd_tensor_ndim(raw) != 1 || mgd_tensor_size(raw) != count)
+        status = mgd_fail(
+            ctx, MGD_ERR_SHAPE,
+            "chip: products returned the shape %s: expected (%zu), a sum over the "
+            "batch for each parameter",
+            mgd_shape_format(shape, sizeof shape, mgd_tensor_ndim(raw), mgd_tensor_shape(raw)),
+            count);
+    if (status == MGD_OK)
+        status = mgd_tensor_convert(ctx, raw, MGD_F64, &values);
+    mgd_tensor_free(raw);
+    MGD_TRY(status);
+    memcpy(gradient, mgd_tensor_data(values), count * sizeof *gradient);
+    mgd_tensor_free(values);
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(gradient[i]))
+            return mgd_fail(ctx, MGD_ERR_NONFINITE,
+                            "chip: products: value %zu is %s: expected finite numbers", i + 1,
+                            isnan(gradient[i]) ? "nan"
+                            : gradient[i] > 0  ? "inf"
+                                               : "-inf");
+    return MGD_OK;
+}
+
+static mgd_status measure_nodes(mgd_context *ctx, mgd_session *session, const mgd_request *r,
+                                const mgd_node_step *step) {
+    const responder *s = (const responder *)session;
+    const mgd_node_evaluations all = mgd_nodes_evaluations(r, step);
+    mgd_tensor *raw;
+    load_samples(s, all.point->samples);
+    bool signs =
+        step->steps(step->self, r->worker, all.point, 0, s->batch, s->width, false, s->steps);
+    for (size_t e = 0; e < all.count; e++)
+        MGD_TRY(move(ctx, s, &all, e, signs));
+    mgd_nodes_report(&all, s->each, s->batch, r);
+    if (step->uneven)
+        step->steps(step->self, r->worker, all.point, 0, s->batch, s->width, true, s->steps);
+    for (size_t b = 0; b < s->batch; b++) /* signals take the place of costs */
+        s->each[0][b] = mgd_nodes_tilde(&all, s->each, b) * step->scale * s->use.weight;
+    shift_nodes(s, signs, s->each[0], 1);
+    memcpy(mgd_tensor_data(s->theta), r->source.theta,
+           mgd_tensor_size(s->theta) * mgd_dtype_size(s->dtype));
+    MGD_TRY(s->products(s->user, ctx, s->theta, s->x, s->shift, &raw));
+    return take_products(ctx, s, raw, step->gradient);
+}
+
+mgd_status mgd_responder_nodes(mgd_context *ctx, mgd_session *session, const mgd_task_spec *task,
+                               size_t nodes, mgd_chip_move *move_nodes,
+                               mgd_chip_products *products) {
+    responder *s = (responder *)session;
+    const size_t lanes = s->kernels->lanes, shape[2] = {s->batch, nodes};
+    void *memory;
+    s->nodes = nodes;
+    s->width = (s->batch + lanes - 1) / lanes * lanes;
+    s->use = task->nodes[0];
+    s->move = move_nodes;
+    s->products = products;
+    MGD_TRY(mgd_tensor_new(ctx, s->dtype, 2, shape, &s->shift));
+    MGD_TRY(mgd_allocate(ctx, "perturbations of nodes", (nodes + 1) * s->width,
+                         mgd_dtype_size(s->dtype), &memory));
+    s->steps = memory;
+    MGD_TRY(mgd_allocate(ctx, "costs of samples", 2 * s->batch, sizeof(double), &memory));
+    s->each[0] = memory;
+    s->each[1] = s->each[0] + s->batch;
+    s->session.measure_nodes = measure_nodes;
+    return MGD_OK;
+}
+
+/* ---- opening and closing --------------------------------------------------------------------- */
+
 static void close_session(mgd_session *session) {
     responder *s = (responder *)session;
     mgd_tensor_free(s->theta);
     mgd_tensor_free(s->x);
     mgd_tensor_free(s->target);
+    mgd_tensor_free(s->shift);
+    mgd_free(s->steps);
+    mgd_free(s->each[0]);
     mgd_samples_close(&s->samples);
     mgd_free(s);
 }

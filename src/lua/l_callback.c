@@ -7,7 +7,7 @@
 #include <string.h>
 
 typedef struct {
-    const mgd_tensor *a, *b;
+    const mgd_tensor *a, *b, *c; /* c may be NULL */
     mgd_tensor **tensor;
     double *number;
 } call;
@@ -25,7 +25,9 @@ static int protected_call(lua_State *L) {
     lua_settop(L, 1);
     push_copy(L, c->a);
     push_copy(L, c->b);
-    lua_call(L, 2, 1);
+    if (c->c)
+        push_copy(L, c->c);
+    lua_call(L, lua_gettop(L) - 1, 1);
     if (c->number && lua_type(L, -1) == LUA_TNUMBER) {
         *c->number = lua_tonumber(L, -1);
         return 0;
@@ -39,7 +41,8 @@ static int protected_call(lua_State *L) {
         return 0;
     }
     if (!result)
-        return luaL_error(L, "it returned a %s: expected a tensor (B, O)", luaL_typename(L, -1));
+        return luaL_error(L, "it returned a %s: expected a tensor%s", luaL_typename(L, -1),
+                          c->c ? "" : " (B, O)");
     mgd_context ctx = {0};
     if (mgd_tensor_view(&ctx, result, c->tensor) != MGD_OK)
         return luaL_error(L, "%s", ctx.message);
@@ -69,16 +72,16 @@ mgd_status l_protected(lua_State *L, int arguments, int results, mgd_context *ct
 }
 
 mgd_status l_call_back(const l_callback *callback, mgd_context *ctx, const char *what,
-                       const mgd_tensor *a, const mgd_tensor *b, mgd_tensor **tensor,
-                       double *number) {
+                       const mgd_tensor *a, const mgd_tensor *b, const mgd_tensor *c,
+                       mgd_tensor **tensor, double *number) {
     lua_State *L = callback->L;
-    call c = {a, b, tensor, number};
+    call all = {a, b, c, tensor, number};
     if (!L || !lua_checkstack(L, 8))
         return l_fail(ctx, what, "it cannot be called from here");
     int top = lua_gettop(L);
     lua_pushcfunction(L, protected_call);
     lua_pushvalue(L, callback->function);
-    lua_pushlightuserdata(L, &c);
+    lua_pushlightuserdata(L, &all);
     mgd_status status = l_protected(L, 2, 0, ctx, what);
     lua_settop(L, top);
     return status;

@@ -31,25 +31,54 @@ static int chip_ideal(lua_State *L) {
     return 1;
 }
 
+enum { EVALUATE = 1, PRODUCTS }; /* where functions of a chip in Lua lie in its user value */
+
 static mgd_status evaluate(void *user, mgd_context *ctx, const mgd_tensor *theta,
                            const mgd_tensor *x, mgd_tensor **y) {
     const l_chip *box = user;
-    return l_call_back(&box->evaluate, ctx, "chip: evaluate", theta, x, y, NULL);
+    return l_call_back(&box->evaluate, ctx, "chip: evaluate", theta, x, NULL, y, NULL);
 }
 
-/* external(P, function[, theta]) → chip */
+static mgd_status move_nodes(void *user, mgd_context *ctx, const mgd_tensor *theta,
+                             const mgd_tensor *x, const mgd_tensor *xi, mgd_tensor **y) {
+    const l_chip *box = user;
+    return l_call_back(&box->evaluate, ctx, "chip: evaluate", theta, x, xi, y, NULL);
+}
+
+static mgd_status products(void *user, mgd_context *ctx, const mgd_tensor *theta,
+                           const mgd_tensor *x, const mgd_tensor *e, mgd_tensor **out) {
+    const l_chip *box = user;
+    l_callback own = box->evaluate;
+    if (!own.L || !lua_checkstack(own.L, 1))
+        return l_fail(ctx, "chip: products", "it cannot be called from here");
+    lua_rawgeti(own.L, own.function - 1, PRODUCTS); /* of what the chip keeps */
+    own.function = lua_gettop(own.L);
+    mgd_status status = l_call_back(&own, ctx, "chip: products", theta, x, e, out, NULL);
+    lua_pop(own.L, 1);
+    return status;
+}
+
+/* external(P, function, theta or nil[, M, products]) → chip */
 static int chip_external(lua_State *L) {
     mgd_context ctx = {0};
     size_t count = (size_t)l_integer(L, 1, "mgd.chip: parameters", 1, UINT32_MAX - 1);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     const mgd_tensor *theta =
         lua_isnoneornil(L, 3) ? NULL : l_check_tensor(L, 3, "mgd.chip: theta");
+    size_t nodes =
+        lua_isnoneornil(L, 4) ? 0 : (size_t)l_integer(L, 4, "mgd.chip: nodes", 1, UINT32_MAX - 1);
     l_chip *box = l_push_box(L, sizeof *box, L_CHIP);
-    lua_createtable(L, 1, 0);
+    lua_createtable(L, 2, 0);
     lua_pushvalue(L, 2);
-    lua_rawseti(L, -2, 1);
+    lua_rawseti(L, -2, EVALUATE);
+    if (!lua_isnone(L, 5)) {
+        lua_pushvalue(L, 5);
+        lua_rawseti(L, -2, PRODUCTS);
+    }
     l_set_user_value(L, -2);
     l_check(L, mgd_chip_external(&ctx, count, theta, evaluate, box, &box->chip), &ctx);
+    if (nodes > 0)
+        l_check(L, mgd_chip_external_nodes(&ctx, box->chip, nodes, move_nodes, products), &ctx);
     return 1;
 }
 

@@ -82,7 +82,7 @@ static mgd_status schedule_function(void *user, mgd_context *ctx, uint64_t step,
 static mgd_status cost_function(void *user, mgd_context *ctx, const mgd_tensor *y,
                                 const mgd_tensor *target, double *cost) {
     const l_run *box = user;
-    return l_call_back(&box->cost, ctx, "train: cost", y, target, NULL, cost);
+    return l_call_back(&box->cost, ctx, "train: cost", y, target, NULL, NULL, cost);
 }
 
 typedef struct {

@@ -32,7 +32,7 @@ static l_server *check_server(lua_State *L) {
 static mgd_status cost_function(void *user, mgd_context *ctx, const mgd_tensor *y,
                                 const mgd_tensor *target, double *cost) {
     const l_server *box = user;
-    return l_call_back(&box->cost, ctx, "serve: cost", y, target, NULL, cost);
+    return l_call_back(&box->cost, ctx, "serve: cost", y, target, NULL, NULL, cost);
 }
 
 static mgd_status log_function(void *user, mgd_context *ctx, const char *text) {

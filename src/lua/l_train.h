@@ -61,11 +61,12 @@ typedef struct {
     int memory;   /* of what models of the user's remember, where they do */
 } l_callback;
 
-/* Calls `callback` with copies of two tensors, protected; the first result is left in *tensor (a
- * fresh header, when not NULL) or *number. `what` names the function: "chip: evaluate". */
+/* Calls `callback` with copies of two tensors, or three, unless c is NULL, protected; the first
+ * result is left in *tensor (a fresh header, when not NULL) or *number. `what` names the function:
+ * "chip: evaluate". */
 mgd_status l_call_back(const l_callback *callback, mgd_context *ctx, const char *what,
-                       const mgd_tensor *a, const mgd_tensor *b, mgd_tensor **tensor,
-                       double *number);
+                       const mgd_tensor *a, const mgd_tensor *b, const mgd_tensor *c,
+                       mgd_tensor **tensor, double *number);
 
 /* lua_pcall of a function of the user's, with its failure told in `ctx`: MGD_ERR_CALLBACK, or
  * MGD_ERR_INTERRUPT where it was Ctrl-C that ended it. */
@@ -79,7 +80,7 @@ typedef struct {
     mgd_chip *chip;
     l_net *net; /* that it serves; NULL: none */
     int users;
-    l_callback evaluate; /* of an external chip; its function is the box's user value */
+    l_callback evaluate; /* of an external chip; its function is in the box's user value, below */
     int wires;           /* of an instrument, that are functions: a list in its user value */
 } l_chip;
 

@@ -43,7 +43,13 @@ local SCHEMA = {
       .. "of which fall as dt/substeps." },
   { "parameters", type = "integer", min = 1, doc = "Number of parameters P of a chip in Lua." },
   { "evaluate", type = "function",
-    doc = "function(theta, x) → y: outputs (B, O) for parameters (P) and samples (B, …), f64." },
+    doc = "function(theta, x) → y: outputs (B, O) for parameters (P) and samples (B, …), f64; of a "
+      .. "chip with nodes function(theta, x, xi), with xi (B, M) added to them, nil at rest." },
+  { "nodes", type = "integer", min = 1,
+    doc = "Number of nodes M of a chip in Lua, which perturb = \"nodes\" perturbs." },
+  { "products", type = "function",
+    doc = "function(theta, x, e) → (P): for each parameter e (B, M) of its node times what that "
+      .. "reads by it, summed over the batch." },
   { "theta", type = "tensor",
     doc = "Present parameters (P) of a chip in Lua, zeros without; or of an instrument that cannot "
       .. "be asked for them." },
@@ -72,6 +78,10 @@ end
 
 -- An instrument is described by itself; options of its wire go with nothing else.
 local function check_instrument(opts, opt)
+  if opt.instrument and opt.nodes then
+    options.fail("mgd.chip", "option 'nodes' does not go with 'instrument': the protocol has no "
+      .. "nodes yet; a chip that perturbs its own can be driven by 'evaluate' and 'products'")
+  end
   for _, name in ipairs { "net", "evaluate", "parameters" } do
     if opt.instrument and opt[name] then
       options.fail("mgd.chip", "option '%s' does not go with 'instrument', which says so itself",
@@ -100,6 +110,12 @@ local function check_parts(opt)
   end
   if opt.evaluate and not opt.parameters then
     options.fail("mgd.chip", "option 'parameters' is missing: how many does 'evaluate' take?")
+  end
+  if (opt.nodes == nil) ~= (opt.products == nil) then
+    options.fail("mgd.chip", "options 'nodes' and 'products' go together: how many nodes are "
+      .. "there, and what do they multiply?")
+  elseif opt.nodes and not opt.evaluate then
+    options.fail("mgd.chip", "option 'nodes' goes with 'evaluate': a network's are its own")
   end
   local stage = opt.evaluate and next(stages_of(opt))
   if stage then
@@ -140,7 +156,8 @@ function Chip:__tostring()
   elseif self.replays then
     return "chip: " .. tostring(self.replays)
   elseif not self.net then
-    return ("chip: a Lua function of %d parameters"):format(self.num_parameters)
+    return ("chip: a Lua function of %d parameters%s"):format(self.num_parameters,
+      self.num_nodes > 0 and (", %d nodes"):format(self.num_nodes) or "")
   end
   local lines = { ("chip: %s, %s"):format(self.ideal and "ideal" or "seed " .. self.seed,
     tostring(self.net)) }
@@ -228,7 +245,7 @@ local function make_core(chip, opt)
     chip.num_parameters = about.parameters
     return made
   elseif not opt.net then
-    return core.chip.external(opt.parameters, opt.evaluate, opt.theta)
+    return core.chip.external(opt.parameters, opt.evaluate, opt.theta, opt.nodes, opt.products)
   elseif chip.ideal then
     return core.chip.ideal(opt.net.core)
   end
@@ -249,7 +266,10 @@ end
 -- @tparam table opts `net`, `seed` (1), stages, `clock`, `substeps` (1); or `parameters` P and
 --   `evaluate = function(theta, x) return y end`, with θ (P), x (B, …) and y (B, O) in f64, and
 --   optionally `theta`, its present parameters. `evaluate` gets copies, is called in the order of
---   time, and must not yield.
+--   time, and must not yield. A chip whose nodes can be perturbed says how many, `nodes` M, and has
+--   `evaluate = function(theta, x, xi)` add ξ (B, M) to them, nil at rest, and `products =
+--   function(theta, x, e) return g end`: g (P) = Σ_b e_bj·x_bi, with e (B, M), for the parameter by
+--   which node j reads x_bi, 1 for a bias; nodes that share a parameter add up
 -- @treturn chip with fields `num_parameters` P and `num_nodes` M: the pre-activations that
 --   `perturb = "nodes"` perturbs, 0 where the chip shows none
 -- @raise on a model in a stage where it cannot be, and on every option that is wrong
