@@ -229,5 +229,7 @@ mgd_status mgd_run_keep(mgd_context *ctx, mgd_run *run) {
 const char *mgd_run_kept(const mgd_run *run, size_t *values, double *bytes) {
     *values = run->session->kept;
     *bytes = (double)run->session->kept * (double)run->order.samples * (double)run->real;
+    if (*values == 0 && !run->session->not_kept)
+        return "the chip evaluates all of it";
     return run->session->not_kept;
 }
