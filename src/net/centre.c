@@ -52,7 +52,7 @@ static mgd_status means_at(mgd_context *ctx, const mgd_net *net, const mgd_tenso
 
 /* All centre layers in order, in a copy of θ (P); sum (P). */
 static mgd_status centre_all(mgd_context *ctx, const mgd_net *net, const mgd_tensor *rows,
-                             char *theta, double *sum) {
+                             void *theta, double *sum) {
     mgd_block b;
     MGD_TRY(mgd_block_open(ctx, net, &net->plan, mgd_tensor_shape(rows)[0], 0, &b));
     mgd_status status = MGD_OK;
