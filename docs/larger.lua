@@ -56,6 +56,7 @@ local function on_features(data, seed, limit)
       seed = seed })
 end
 
+local NAMES = { "cnn", "long", "mlp", "chip" }
 local TASKS = {
   cnn = { steps = 120000, target = 0.845,
     settings = function(data, seed)
@@ -200,7 +201,7 @@ if wanted == "noise" then
   noise(data)
   os.exit()
 end
-for _, name in ipairs { "cnn", "long", "mlp", "chip" } do
+for _, name in ipairs(NAMES) do
   for seed = 1, (not wanted or wanted == name) and seeds or 0 do
     print(("%s, seed %d"):format(name, seed))
     train(name, seed, data)
@@ -209,22 +210,27 @@ end
 
 -- ---- table --------------------------------------------------------------------------------------
 
--- The first look at which the average has reached the target, and the last one.
-print("\n| task | seed | target after | evaluations | seconds | end | evaluations | seconds |"
-  .. "\n|---|--:|--:|--:|--:|--:|--:|--:|")
-local rows, reached = read_rows(), nil
-for i, row in ipairs(rows) do
-  if row.step == 0 then
-    reached = nil
-  end
-  if not reached and row.average_accuracy >= TASKS[row.task].target then
-    reached = row
-  end
-  if not rows[i + 1] or rows[i + 1].step == 0 then
-    print(("| %s | %d | %s | %s | %s | %.2f %% | %.3g | %.0f |"):format(row.task, row.seed,
-      reached and ("%d steps"):format(reached.step) or "–",
-      reached and ("%.3g"):format(reached.evaluations) or "–",
-      reached and ("%.0f"):format(reached.seconds) or "–", 100 * row.average_accuracy,
-      row.evaluations, row.seconds))
+-- A line for each run: its last look at the test set, and in brackets the first one at which the
+-- average had reached the target.
+local function print_table(rows)
+  print("| task | seed | test accuracy | evaluations | seconds | (target after evaluations | "
+    .. "seconds) |\n|---|--:|--:|--:|--:|--:|--:|")
+  for _, name in ipairs(NAMES) do
+    local reached
+    for i, row in ipairs(rows) do
+      local last = not rows[i + 1] or rows[i + 1].step == 0
+      reached = row.step > 0 and reached or nil
+      if not reached and row.average_accuracy >= TASKS[row.task].target then
+        reached = row
+      end
+      if last and row.task == name then
+        print(("| %s | %d | %.2f %% | %.1f million | %.0f | (%s | %s) |"):format(name, row.seed,
+          100 * row.average_accuracy, row.evaluations / 1e6, row.seconds,
+          reached and ("%.1f million"):format(reached.evaluations / 1e6) or "–",
+          reached and ("%.0f"):format(reached.seconds) or "–"))
+      end
+    end
   end
 end
+
+print_table(read_rows())
