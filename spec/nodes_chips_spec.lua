@@ -399,6 +399,34 @@ describe("node perturbation on a simulated chip", function()
     end }) >= 60)
   end)
 
+  it("goes on to the bit where Ctrl-C came in the middle of a step", function()
+    local calls, at = 0, nil
+    local model = hw.define { name = "spec_interrupted", stage = "output", apply = function(values)
+      calls = calls + 1
+      if calls == at then
+        mgd.interrupt()
+      end
+      return values
+    end }
+    local function run_of()
+      calls = 0
+      return mgd.train(settings { chip = chip_of(network "f32", { output = model {},
+        cost = { hw.path { lowpass = 1e-6 }, hw.flicker { sigma = 0.01, f_low = 1e3,
+          f_high = 1e5 } }, clock = { dt = 1e-6 } }) })
+    end
+    local straight = run_of()
+    straight:run { steps = 8, probes = {} }
+    for _, call in ipairs { 13, 24, 31 } do -- of some ten a step
+      local run = run_of()
+      at = call
+      support.fails("interrupted", run.run, run, { steps = 8, probes = {} })
+      at = nil
+      assert.is_true(run.steps_done < 8)
+      run:run { steps = 8 - run.steps_done, probes = {} }
+      assert.same(straight:theta():totable(), run:theta():totable())
+    end
+  end)
+
   it("refuses models of perturbation where no parameter is perturbed, and substeps", function()
     local function refuses(message, stages)
       support.fails(message, mgd.train, { chip = chip_of(net, stages), data = mgd.data.xor(),
