@@ -4,7 +4,7 @@
 -- all parameters are perturbed at once, one cost comes back, and each parameter finds its own share
 -- of it. Then once more with the nodes perturbed, the sums of the 42 neurons, each image by itself.
 -- The same network is then trained by back-propagation on as many samples, for comparison.
--- Takes about a minute and a half on two cores. `make demo` runs it.
+-- Takes about two minutes on two cores. `make demo` runs it.
 --
 --     build/mgd-lua examples/05_fashion_mnist.lua [steps]
 --

@@ -101,8 +101,9 @@ end
 
 local written = "out/large_network_history.csv"
 if history.step.size > 2 then
+  local trained = { { 2, history.step.size } } -- without the row before the first step
   local function curve(name, label)
-    return { x = history.wall, y = 100 * history[name], label = label }
+    return { x = history.wall[trained], y = 100 * history[name][trained], label = label }
   end
   local figure = mgd.plot { title = ("%s, %d parameters"):format(data.name, net.num_parameters),
     x = { label = "wall-clock", unit = "s" }, y = { label = "test accuracy", unit = "%" },
