@@ -119,10 +119,10 @@ end
 local function train(name, seed, data)
   local task, begin = TASKS[name], mgd.clock()
   local settings = task.settings(data, seed)
-  settings.average = { kind = "mean", since = task.steps // 2 }
+  settings.average = { kind = "mean", since = math.floor(task.steps / 2) }
   local run = mgd.train(settings)
   local before = mgd.clock() - begin -- features, and what is kept of layers that stand still
-  local h = run:run { steps = task.steps, every = task.steps // LOOKS, progress = true,
+  local h = run:run { steps = task.steps, every = math.floor(task.steps / LOOKS), progress = true,
     probes = { "cost", "accuracy", "average_accuracy" } }
   local rows = read_rows()
   for i = #rows, 1, -1 do

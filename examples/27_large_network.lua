@@ -75,11 +75,11 @@ local run = mgd.train {
   baseline = "two-sided",
   optimizer = "adam",
   eta = 1e-3,
-  average = { kind = "mean", since = STEPS // 2 },
+  average = { kind = "mean", since = math.floor(STEPS / 2) },
   seed = SEED,
 }
 print(("\nnode perturbation of conv3 and dense1: %d steps"):format(STEPS))
-local ok, message = pcall(run.run, run, { steps = STEPS, every = math.max(STEPS // 40, 1),
+local ok, message = pcall(run.run, run, { steps = STEPS, every = math.max(math.floor(STEPS / 40), 1),
   progress = true, probes = { "cost", "accuracy", "average_accuracy" } })
 if not ok and not tostring(message):find "interrupted" then
   error(message, 0)
