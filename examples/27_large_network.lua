@@ -79,8 +79,9 @@ local run = mgd.train {
   seed = SEED,
 }
 print(("\nnode perturbation of conv3 and dense1: %d steps"):format(STEPS))
-local ok, message = pcall(run.run, run, { steps = STEPS, every = math.max(math.floor(STEPS / 40), 1),
-  progress = true, probes = { "cost", "accuracy", "average_accuracy" } })
+local ok, message = pcall(run.run, run, { steps = STEPS, progress = true,
+  every = math.max(math.floor(STEPS / 40), 1),
+  probes = { "cost", "accuracy", "average_accuracy" } })
 if not ok and not tostring(message):find "interrupted" then
   error(message, 0)
 end

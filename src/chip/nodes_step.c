@@ -8,7 +8,7 @@
 
 #define CACHE_BYTES 1048576 /* of what a chunk keeps, and … */
 #define MAX_TILES 8         /* … the most tiles of lanes in one, … */
-#define LEAST_CHUNKS 4      /* … and the fewest chunks of a batch that has so many tiles */
+#define LEAST_CHUNKS 2      /* … and the fewest chunks of a batch that has so many tiles */
 #define PARTS 16            /* of a batch, at most: what threads share */
 
 /* ---- evaluations ----------------------------------------------------------------------------- */
@@ -75,7 +75,7 @@ void mgd_nodes_report(const mgd_node_evaluations *e, double *const cost[2], size
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
 /* Tiles of a chunk: the more, the fewer sums across lanes, as long as they stay in the cache and
- * threads have chunks to share. */
+ * two threads have chunks to share, whatever their number. */
 mgd_node_chunks mgd_nodes_chunks(const mgd_net *net, size_t arena, size_t batch) {
     size_t lanes = net->kernels->lanes, tiles = (batch + lanes - 1) / lanes;
     size_t fitting = CACHE_BYTES / (2 * arena * lanes * mgd_dtype_size(net->dtype));
