@@ -74,8 +74,8 @@ void mgd_nodes_report(const mgd_node_evaluations *e, double *const cost[2], size
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
-/* Tiles of a chunk: the more, the fewer sums across lanes, as long as they stay in the cache and two
- * threads have chunks to share. */
+/* Tiles of a chunk: the more, the fewer sums across lanes, as long as they stay in the cache and
+ * two threads have chunks to share. */
 mgd_node_chunks mgd_nodes_chunks(const mgd_net *net, size_t arena, size_t batch) {
     size_t lanes = net->kernels->lanes, tiles = (batch + lanes - 1) / lanes;
     size_t fitting = CACHE_BYTES / (2 * arena * lanes * mgd_dtype_size(net->dtype));
