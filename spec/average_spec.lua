@@ -284,7 +284,7 @@ describe("who looks at the average of θ", function()
     os.execute("rm -rf " .. folder)
   end)
 
-  it("is told where the run keeps none", function()
+  it("is reported where the run keeps none", function()
     local run, none = train(), "keeps no average of θ"
     fails_here(none, function() run:theta { average = true } end)
     fails_here(none, function() run:evaluate(nil, { average = true }) end)
@@ -295,7 +295,7 @@ describe("who looks at the average of θ", function()
     fails_here("unknown option 'averege'", function() run:theta { averege = true } end)
   end)
 
-  it("is told where a replica has diverged, and a row has nan there", function()
+  it("is reported where a replica has diverged, and a row has nan there", function()
     local calls = 0
     local chip = mgd.chip { parameters = 1, evaluate = function(theta, x)
       calls = calls + 1

@@ -108,7 +108,7 @@ describe("dead edges", function()
     end
   end)
 
-  it("are told, and where there are none nothing is", function()
+  it("are reported, and where there are none nothing is", function()
     local text = tostring(fashion())
     assert.truthy(text:find("P = 14378, f32\n  input: 484 of 784 values count, the others are "
       .. "dropped by later layers\n  conv1: 6,400 of 10,816 nodes\n  conv2: 2,048 of 3,872 nodes\n",

@@ -361,6 +361,18 @@ describe("stages", function()
     end)
   end
 
+  -- The run is by nodes as soon as a layer is; stages that say nothing are by parameters again.
+  it("perturb parameters where they do not say nodes", function()
+    local function second(stages)
+      local opts = options(staged {tau_theta = 1, optimizer = "sgd"}, {stages = stages})
+      opts.perturb = nil
+      return trained(opts, 8)
+    end
+    local nodes = {layers = {conv1 = {perturb = "nodes"}}, steps = 4}
+    local said = {layers = {conv1 = {perturb = "parameters"}}}
+    assert.is_true(same(second({nodes, said}):totable(), second({nodes, {}}):totable()))
+  end)
+
   it("begin moments of the optimizer anew", function()
     local run = mgd.train(staged())
     run:run{steps = 10, probes = {}}
@@ -487,12 +499,15 @@ describe("learning refuses", function()
       {stages = {{learn = 1, steps = 5}, {learn = "dense7"}}}},
     ["a stage that ends within a window"] = {"5 steps end within a window",
       {tau_theta = 2, stages = {{learn = 1, steps = 5}, {learn = 2}}}},
+    ["a stage within a slot of an amplitude that is a function"] = {"is within a slot of 4 steps",
+      {tau_p = 4, perturbation = {amplitude = function() return 0.01 end},
+        stages = {{learn = 1, steps = 6}, {learn = 2}}}, 8},
     ["another name of an option"] = {"unknown option 'lern'", {stages = {{lern = 1}}}},
   } do
     it(name .. ", and leaves nothing behind", function()
       local opts, before = options(task(cnn(), 1, 9, 9), case[2]), memory.live_bytes()
       local message = fails(case[1], function()
-        mgd.train(opts)
+        mgd.train(opts):run{steps = case[3] or 0, probes = {}}
       end)
       assert.is_truthy(message:find "learning_spec.lua:%d+: ", message)
       collectgarbage()

@@ -164,6 +164,11 @@ typedef struct {
     const mgd_range *outputs; /* (S − 1) … of these outputs. As long as the session lives */
 } mgd_task_spec;
 
+/* Whether parameters of a rule are perturbed by themselves, or by their nodes. */
+static inline bool mgd_rule_perturbs(const mgd_rule *r, mgd_perturb what) {
+    return !r->still && r->amplitude > 0 && r->perturb == what;
+}
+
 /* Whether all of these parameters stand still. */
 static inline bool mgd_task_stands_still(const mgd_task_spec *task, size_t first, size_t count) {
     size_t still = 0;

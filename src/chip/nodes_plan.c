@@ -103,7 +103,7 @@ static bool moves_itself(const mgd_op *op, const mgd_train *train) {
         const mgd_rule *r = &train->rules[i];
         bool overlaps =
             r->parameters.first < last && first < r->parameters.first + r->parameters.count;
-        if (overlaps && !r->still && r->amplitude > 0 && r->perturb == MGD_PERTURB_PARAMETERS)
+        if (overlaps && mgd_rule_perturbs(r, MGD_PERTURB_PARAMETERS))
             return true;
     }
     return false;

@@ -46,8 +46,7 @@ static bool has_models(const mgd_chip_spec *spec, mgd_hw_place place) {
 /* Whether some parameters are perturbed by themselves. */
 static bool moves_parameters(const mgd_train *t) {
     for (size_t i = 0; i < t->num_rules; i++)
-        if (!t->rules[i].still && t->rules[i].amplitude > 0 &&
-            t->rules[i].perturb == MGD_PERTURB_PARAMETERS)
+        if (mgd_rule_perturbs(&t->rules[i], MGD_PERTURB_PARAMETERS))
             return true;
     return false;
 }

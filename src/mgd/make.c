@@ -356,6 +356,14 @@ static mgd_status check_stage(mgd_context *ctx, const mgd_run *run, const mgd_tr
                         "stage to begin where θ is written",
                         (unsigned long long)run->clock.step,
                         (unsigned long long)run->clock.windows.tau);
+    if (t->amplitude.kind == MGD_SCHEDULE_FUNCTION &&
+        !mgd_timer_begins(&run->clock.slots, run->clock.step))
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT,
+                        "train: stages: step %llu is within a slot of %llu steps, and an amplitude "
+                        "that is a function is asked where one begins: expected a stage to begin "
+                        "there",
+                        (unsigned long long)run->clock.step,
+                        (unsigned long long)run->clock.slots.tau);
     if (run->recording.recorder)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: stages: a recording has one set of options: expected one stage");

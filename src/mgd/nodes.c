@@ -86,7 +86,7 @@ static bool next_single(const mgd_run *run, size_t *i, single *s) {
     s->at += s->count;
     for (; *i < spans->count; (*i)++) {
         const mgd_rule *r = &run->rules.rule[spans->span[*i].value];
-        if (r->still || r->amplitude == 0 || r->perturb != MGD_PERTURB_PARAMETERS)
+        if (!mgd_rule_perturbs(r, MGD_PERTURB_PARAMETERS))
             continue;
         s->rule = r;
         s->first = *i > 0 ? spans->span[*i - 1].end : 0;

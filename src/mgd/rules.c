@@ -85,17 +85,13 @@ void mgd_rules_mask(const mgd_run *run, double *slope) {
             memset(slope + first, 0, (spans->span[i].end - first) * sizeof *slope);
 }
 
-static bool is_perturbed(const mgd_rule *r) {
-    return !r->still && r->amplitude > 0;
-}
-
 /* Nodes of groups whose rule says so. */
 static void use_groups(mgd_run *run) {
     bool published = run->train.convention == MGD_CONVENTION_PUBLISHED;
     for (size_t i = 0; i < run->chip->num_groups; i++) {
         const mgd_node_group *group = &run->chip->groups[i];
         const mgd_rule *r = mgd_rules_of(run, group->parameters.first);
-        if (!is_perturbed(r) || r->perturb != MGD_PERTURB_NODES)
+        if (!mgd_rule_perturbs(r, MGD_PERTURB_NODES))
             continue;
         run->rules.uses[i] =
             (mgd_node_use){r->amplitude, published ? r->amplitude : 1 / r->amplitude};
@@ -103,8 +99,7 @@ static void use_groups(mgd_run *run) {
     }
 }
 
-/* The end of the chip's group that begins with a parameter; else that of the next one's beginning
- * or 0 where it is within none. */
+/* The chip's group that a parameter belongs to; NULL: it has no nodes. */
 static const mgd_node_group *group_with(const mgd_chip *chip, size_t parameter) {
     for (size_t i = 0; i < chip->num_groups; i++) {
         mgd_range own = chip->groups[i].parameters;
@@ -120,7 +115,7 @@ static mgd_status check_nodes(mgd_context *ctx, const mgd_run *run) {
     for (size_t at = 0; at < run->parameters;) {
         const mgd_rule *r = mgd_rules_of(run, at);
         const mgd_node_group *group = group_with(run->chip, at);
-        bool by_nodes = is_perturbed(r) && r->perturb == MGD_PERTURB_NODES;
+        bool by_nodes = mgd_rule_perturbs(r, MGD_PERTURB_NODES);
         size_t last = group ? group->parameters.first + group->parameters.count : at + 1;
         if (by_nodes && !group)
             return mgd_fail(ctx, MGD_ERR_ARGUMENT,
@@ -149,7 +144,7 @@ static mgd_status check_perturbed(mgd_context *ctx, const mgd_run *run) {
     for (size_t i = 0; i < run->rules.spans.count; i++) {
         const mgd_rule *r = &run->rules.rule[run->rules.spans.span[i].value];
         learns = learns || !r->still;
-        perturbed = perturbed || is_perturbed(r);
+        perturbed = perturbed || mgd_rule_perturbs(r, r->perturb);
     }
     if (!learns)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
@@ -176,7 +171,7 @@ mgd_status mgd_rules_open(mgd_context *ctx, mgd_run *run) {
     use_groups(run);
     for (size_t i = 0, first = 0; i < rules->spans.count; i++) {
         const mgd_rule *r = &rules->rule[rules->spans.span[i].value];
-        if (is_perturbed(r) && r->perturb == MGD_PERTURB_PARAMETERS)
+        if (mgd_rule_perturbs(r, MGD_PERTURB_PARAMETERS))
             rules->singles += rules->spans.span[i].end - first;
         first = rules->spans.span[i].end;
     }
@@ -199,7 +194,7 @@ double mgd_rules_squares(const mgd_run *run) {
         sum += rules->uses[i].factor * rules->uses[i].factor * (double)run->chip->groups[i].nodes;
     for (size_t i = 0, first = 0; i < rules->spans.count; first = rules->spans.span[i++].end) {
         const mgd_rule *r = &rules->rule[rules->spans.span[i].value];
-        if (is_perturbed(r) && r->perturb == MGD_PERTURB_PARAMETERS)
+        if (mgd_rule_perturbs(r, MGD_PERTURB_PARAMETERS))
             sum += r->amplitude * r->amplitude * (double)(rules->spans.span[i].end - first);
     }
     return sum;

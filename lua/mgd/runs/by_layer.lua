@@ -1,7 +1,7 @@
 --- A run by the layers of its network: the gradient of each and what G of it is worth.
 --
 -- The noise of G, |G − g|², falls with the number of images that G is made of, an image being one
--- sample under one perturbation. So what a layer's G is worth is told for one of them, too, by
+-- sample under one perturbation. So what a layer's G is worth is reported for one of them, too, by
 -- which layers, codes and windows compare: signal to noise |g|²/|G − g|², over the images, or the
 -- evaluations, of the window.
 -- @module mgd.runs.by_layer

@@ -196,9 +196,10 @@ local function check_nodes(stage, net, rules)
   end
 end
 
--- A rule for every part; nil where all learn alike.
-local function rules_of(stage, net)
-  if not stage.learn and not stage.layers then
+-- A rule for every part; nil where all learn alike, as the options of the run say.
+local function rules_of(stage, net, by_nodes)
+  local as_run = not by_nodes or stage.perturb == "nodes"
+  if not stage.learn and not stage.layers and as_run then
     return nil
   end
   local learns = stage.learn and learning_of(stage, net)
@@ -278,7 +279,7 @@ end
 function M.compile(opt, step)
   local number, first = M.stage_at(opt, step)
   local stage, by_nodes = in_stage(opt, number), M.by_nodes(opt)
-  local rules = rules_of(stage, opt.chip.net)
+  local rules = rules_of(stage, opt.chip.net, by_nodes)
   if by_nodes and opt.chip.num_nodes > 0 then
     check_nodes(stage, opt.chip.net, rules)
   end
