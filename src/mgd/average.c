@@ -19,11 +19,11 @@ static double share_of(const mgd_average *average, double n) {
 void mgd_step_average(mgd_run *run, mgd_worker *w, size_t unit, uint64_t step) {
     const mgd_average *average = &run->train.average;
     const size_t lanes = run->layout.lanes, at = unit * mgd_run_unit_bytes(run);
+    if (average->kind == MGD_AVERAGE_NONE || step < average->since)
+        return; /* without an average its arrays are not there */
     const double *alive = run->state.alive + unit * lanes;
     double *averaged = run->state.averaged + unit * lanes, *share = run->state.share + unit * lanes;
     double known = 0, its = 0; /* most replicas have written as often as their neighbours */
-    if (average->kind == MGD_AVERAGE_NONE || step < average->since)
-        return;
     for (size_t lane = 0; lane < lanes; lane++) {
         if (alive[lane] == 0)
             continue;
