@@ -307,8 +307,8 @@ describe("mgd.sweep", function()
         process.wait = function(pids, seconds)
           if not done and #pids == 2 then
             require "mgd.core".base.sleep(0.3)
-            process.kill(%s)
             done = true
+            process.kill(%s)
           end
           return watch(pids, seconds)
         end
