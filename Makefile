@@ -231,7 +231,7 @@ sanitize: override BUILD := $(BUILD)/sanitize
 sanitize:
 	@scripts/deps
 	$(if $(filter spec,$(SPEC)),@$(MAKE) --no-print-directory threads BUILD=$(BUILD))
-	@$(SUBMAKE) all $(BUILD)/spec/misuse BUILD=$(BUILD) LUAJIT_PC= KERNEL_OPT=-O2 \
+	@$(SUBMAKE) all $(BUILD)/spec/misuse BUILD=$(BUILD) LUAJIT_PC= KERNEL_OPT=-O1 \
 	    CFLAGS='-g -O1 $(SANITIZE) $(WARN_ERROR)'
 	@$(RUN_SPECS)
 
