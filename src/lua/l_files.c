@@ -1,5 +1,5 @@
 /* l_files.c: core.files, what Lua's own io cannot do: files that are replaced whole or not at all,
- * private folders for temporary files, and the names in a folder.
+ * private folders for temporary files, the names in a folder, and the size of a file.
  */
 
 #include "../base/file.h" /* internal: the writer of every file */
@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int push_failure(lua_State *L, const char *message) {
     lua_pushnil(L);
@@ -77,12 +78,25 @@ static int files_list(lua_State *L) {
     return 1;
 }
 
+/* size(path) → bytes of a regular file; or nil and why it is none: pipes and devices may not end */
+static int files_size(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    struct stat about;
+    if (stat(path, &about) != 0)
+        return push_failure(L, lua_pushfstring(L, "%s: %s", path, strerror(errno)));
+    if (S_ISDIR(about.st_mode))
+        return push_failure(L, lua_pushfstring(L, "%s: it is a folder", path));
+    if (!S_ISREG(about.st_mode))
+        return push_failure(L, lua_pushfstring(L, "%s: it is not a regular file", path));
+    lua_pushnumber(L, (lua_Number)about.st_size);
+    return 1;
+}
+
 static const luaL_Reg folder_methods[] = {{"__gc", folder_close}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"list", files_list},
-    {"make_folder", files_make_folder},
-    {"write", files_write},
+    {"list", files_list}, {"make_folder", files_make_folder},
+    {"size", files_size}, {"write", files_write},
     {NULL, NULL},
 };
 

@@ -1,0 +1,393 @@
+--- The cards of a netlist: includes and sections of libraries expanded, continuation lines joined,
+-- comments gone, and nothing among them that ngspice would execute.
+--
+-- A netlist is data, not a program. A card that begins with a dot must be known as harmless; what
+-- runs (`.control`, `*#`), what opens files (some code models) and what draws random numbers is
+-- refused with its file and line. What is known of ngspice was read off version 39.
+-- @module mgd.hardware.spice.cards
+
+local core = require "mgd.core"
+local files = require "mgd.base.files"
+local naming = require "mgd.base.naming"
+local options = require "mgd.base.options"
+
+local M = {}
+
+-- Files that include others without end, and ones that are no netlist, end in a message.
+local MOST_NESTED = 32
+local MOST_LINES = 1000000
+local MOST_BYTES = 64 * 2 ^ 20
+
+local function set(names)
+  local all = {}
+  for name in names:gmatch "%S+" do
+    all[name] = true
+  end
+  return all
+end
+
+local KEPT = set [[.model .subckt .macro .ends .eom .param .params .parameter .parameters .global
+  .option .options .opt .nodeset .ic .temp .func .csparam .if .elseif .else .endif]]
+
+-- Analyses and what is printed of them: who evaluates says what is wanted.
+local DROPPED = set [[.op .tran .dc .ac .noise .tf .pz .sens .sens2 .disto .sp .pss .hb .four
+  .fourier .print .plot .save .measure .meas .probe .width .end .prot .unprot]]
+
+-- Code models that open files, or run programs, and CIDER's devices, which read and write some.
+local OPENING = set [[filesource d_source d_state d_process d_cosim table2d table3d numd nbjt
+  numos]]
+
+-- Options that name files, run something or change how the netlist itself is read.
+local CHANGING = set [[rawfile sourcepath spicepath ngdebug addcontrol controlswait osdi_enabled
+  measoutfile nosubckt noparse substart subend subinvoke modelcard modelline ngbehavior
+  no_auto_gnd numparams renumber]]
+
+local RANDOM = { "agauss", "gauss", "aunif", "unif", "limit", "rnd", "sgauss", "sunif" }
+
+-- ---- messages -----------------------------------------------------------------------------------
+
+--- A piece of a netlist as messages show it: short, and without characters that cannot be seen.
+-- @tparam string text
+-- @treturn string
+function M.shown(text)
+  text = text:gsub("%c", "?")
+  return #text > 60 and text:sub(1, 57):gsub("[\128-\255]*$", "") .. "..." or text
+end
+
+--- Raise an error at the user's line: "WHERE: FILE:LINE: …".
+-- @tparam string where
+-- @tparam table at with `file` and `line`
+-- @tparam string format as for string.format
+-- @param ... its arguments
+function M.fail(where, at, format, ...)
+  options.fail(where, "%s:%d: %s", at.file, at.line, format:format(...))
+end
+
+local fail, shown = M.fail, M.shown
+
+-- ---- files --------------------------------------------------------------------------------------
+
+local function folder_of(path)
+  return path:match "^(.*)/[^/]*$" or "."
+end
+
+-- The path of a file that is named in another, whose folder is known.
+local function path_of(name, folder)
+  if name:sub(1, 2) == "~/" then
+    return (os.getenv "HOME" or "~") .. name:sub(2)
+  elseif name:sub(1, 1) == "/" or folder == "." then
+    return name
+  end
+  return folder .. "/" .. name
+end
+
+-- A file as lines. `at` is the card that names it, nil for the netlist itself.
+local function source_of(reader, path, at)
+  local where = at and ("%s: %s:%d"):format(reader.where, at.file, at.line) or reader.where
+  if reader.sources[path] then
+    return reader.sources[path]
+  end
+  files.check_path(where, path)
+  local size, message = core.files.size(path)
+  if not size then
+    options.fail(where, "%s", message)
+  end
+  reader.bytes = reader.bytes + size
+  if reader.bytes > MOST_BYTES then
+    options.fail(where, "%s: the netlist with what it includes is larger than %d MiB", path,
+      MOST_BYTES / 2 ^ 20)
+  end
+  local lines = {}
+  for line in (files.read(where, path) .. "\n"):gmatch "([^\n]*)\n" do
+    lines[#lines + 1] = line:gsub("\r$", "")
+  end
+  if lines[#lines] == "" then
+    lines[#lines] = nil
+  end
+  reader.sources[path] = { path = path, folder = folder_of(path), lines = lines }
+  return reader.sources[path]
+end
+
+-- ---- lines --------------------------------------------------------------------------------------
+
+-- A line without its comment; nil where nothing else is on it.
+local function without_comment(text)
+  if text:find "^%s*[*$;]" then
+    return nil
+  end
+  local at = #text + 1
+  for _, pattern in ipairs { "();", "()//", "[ ,\t]()%$" } do
+    at = math.min(at, text:match(pattern) or at)
+  end
+  text = text:sub(1, at - 1):match "^%s*(.-)%s*$"
+  return text ~= "" and text or nil
+end
+
+-- The file that `.include` or `.lib` names, and what stands behind it.
+local function named_file(text)
+  local rest = text:match "^%S+%s*(.*)$"
+  local quote = rest:match "^[\"']"
+  if quote then
+    local name, behind = rest:sub(2):match("^([^" .. quote .. "]*)" .. quote .. "%s*(.-)$")
+    return name, behind
+  end
+  return rest:match "^(%S*)%s*(.-)$"
+end
+
+local walk
+
+-- Calls walk() on lines of another file, unless they are just being read.
+local function enter(reader, at, source, key, first, last)
+  if reader.open[key] then
+    fail(reader.where, at, "%s includes itself", source.path)
+  elseif reader.depth >= MOST_NESTED then
+    fail(reader.where, at, "files are included within each other deeper than %d", MOST_NESTED)
+  end
+  reader.open[key], reader.depth = true, reader.depth + 1
+  walk(reader, source, first, last)
+  reader.open[key], reader.depth = nil, reader.depth - 1
+end
+
+local function file_of(reader, at, text, folder)
+  local name, behind = named_file(text)
+  if not name or name == "" then
+    fail(reader.where, at, "%s: the name of a file is missing", shown(text))
+  elseif name:find "^|" or name:find "^%a[%w+.-]*://" then
+    fail(reader.where, at, "%s: expected a file, not a program or an address", shown(text))
+  end
+  return source_of(reader, path_of(name, folder), at), behind
+end
+
+local function include(reader, at, text, folder)
+  local source = file_of(reader, at, text, folder)
+  enter(reader, at, source, source.path, 1, #source.lines)
+end
+
+-- The lines of a section: between `.lib NAME` and `.endl`; and all names there are.
+local function section_of(source, name)
+  local names, first = {}, nil
+  for i, line in ipairs(source.lines) do
+    local word, behind = line:match "^%s*(%.%a+)%s*(.*)$"
+    word = word and word:lower()
+    if first and word == ".endl" then
+      return first, i - 1
+    elseif word == ".lib" then
+      local found = (without_comment(behind) or ""):lower():gsub("[\"']", "")
+      first = first or found == name:lower() and i + 1 or nil
+      names[#names + 1] = found:find "^%S+$" and found or nil
+    end
+  end
+  return nil, first and first - 1, names
+end
+
+local function library(reader, at, text, folder)
+  local source, name = file_of(reader, at, text, folder)
+  name = name:gsub("[\"']", ""):match "^(%S*)"
+  if name == "" then
+    fail(reader.where, at, "%s: expected a file and the name of a section of it; a whole file is "
+      .. "read by .include", shown(text))
+  end
+  local first, last, names = section_of(source, name)
+  if not first and last then
+    fail(reader.where, at, "%s:%d: section '%s' has no .endl", source.path, last, shown(name))
+  elseif not first then
+    fail(reader.where, at, "%s has no section '%s'%s", source.path, shown(name),
+      naming.hint(name, names, "it has", "it has none"))
+  end
+  enter(reader, at, source, source.path .. "\0" .. name:lower(), first, last)
+end
+
+-- A line that begins with a dot and that is done with at once: returns true.
+local function directive(reader, at, text, folder)
+  local word = text:match "^%.%a*":lower()
+  if word == ".include" or word == ".inc" then
+    include(reader, at, text, folder)
+  elseif word == ".lib" then
+    library(reader, at, text, folder)
+  elseif word == ".title" then
+    reader.title = text:match "^%S+%s*(.*)$"
+  elseif word == ".endl" then
+    fail(reader.where, at, ".endl without .lib")
+  else
+    return false
+  end
+  return true
+end
+
+local function refuse(reader, at, text, why)
+  fail(reader.where, at, "'%s': %s. A netlist is data here, not a program: take it out, or give "
+    .. "allow_control = true where you trust it", shown(text), why)
+end
+
+-- What a program among the lines looks like, before comments are taken off: ngspice executes some.
+local function check_program(reader, at, text)
+  local word = (text:match "^%S+" or ""):lower()
+  if reader.allow_control then
+    return
+  elseif word:find "^%.control" or word:find "^%.endc" then
+    refuse(reader, at, text, "ngspice executes what stands between .control and .endc")
+  elseif text:find "^%*#" then
+    refuse(reader, at, text, "ngspice executes what stands behind '*#'")
+  elseif word:find "^%*ng_script" then
+    refuse(reader, at, text, "ngspice executes such a file")
+  elseif word:find "^!" or word:find "^%.?pre_" or word:find "^%.?codemodel" or word:find "^%.?osdi"
+    or word:find "^%.?shell" or word:find "^%.?system" then
+    refuse(reader, at, text, "this is a command, no element")
+  end
+end
+
+-- Reads lines `first` to `last` of a file into cards.
+function walk(reader, source, first, last)
+  local card, carry -- what a line that begins with + adds to; whether the last one ended in \\
+  for i = first, last do
+    local line, at = source.lines[i], { file = source.path, line = i }
+    reader.count = reader.count + 1
+    if reader.count > MOST_LINES then
+      fail(reader.where, at, "the netlist with what it includes has more than %d lines", MOST_LINES)
+    elseif line:find "^@" then
+      fail(reader.where, at, "ngspice ends a file at a line that begins with '@'")
+    end
+    check_program(reader, at, line)
+    local control = reader.control
+    if line:lower():find "^%.control" then
+      reader.control, control = true, true
+    elseif line:lower():find "^%.endc" then
+      reader.control = false
+    end
+    local text = control and line or without_comment(line)
+    if text and (carry or text:find "^%+") and not control then
+      if not card then
+        fail(reader.where, at, "'%s': there is nothing before it to go on with", shown(text))
+      end
+      card.parts[#card.parts + 1] = text:gsub("^%+", "")
+    elseif text and not control and text:find "^%." and directive(reader, at, text, source.folder)
+    then
+      card = nil
+    elseif text then
+      card = { parts = { text }, file = at.file, line = i, control = control or nil }
+      reader.cards[#reader.cards + 1] = card
+    end
+    carry = false
+    if text and card and text:find "\\\\$" and not control then
+      carry, card.parts[#card.parts] = true, card.parts[#card.parts]:sub(1, -3)
+    end
+  end
+end
+
+-- ---- cards --------------------------------------------------------------------------------------
+
+local function keys(of)
+  local list = {}
+  for name in pairs(of) do
+    list[#list + 1] = name
+  end
+  table.sort(list)
+  return list
+end
+
+local function check_options(reader, card, text)
+  for name in text:gmatch "[%w_]+" do
+    if CHANGING[name] then
+      fail(reader.where, card, "option '%s' changes how ngspice reads or writes files: take it out",
+        name)
+    end
+  end
+end
+
+-- Random numbers: each process would draw its own, and each evaluation others.
+local function check_random(reader, card, text)
+  for _, name in ipairs(RANDOM) do
+    if text:find("%f[%w_]" .. name .. "%s*%(") and not reader.functions[name] then
+      fail(reader.where, card, "'%s' draws random numbers, others in each process: give 'spread' "
+        .. "for devices that differ, 'noise' for what changes with each evaluation", name)
+    end
+  end
+  local noisy = text:find "^[vi]" and (text:match "%f[%w](trnoise)%f[%W]"
+    or text:match "%f[%w](trrandom)%f[%W]")
+  if noisy then
+    fail(reader.where, card, "'%s' draws random numbers, others in each process: give 'noise' "
+      .. "instead", noisy)
+  elseif text:find "^[vi]" and text:find "%f[%w]external%f[%W]" then
+    fail(reader.where, card, "an EXTERNAL source asks the program that calls ngspice for its "
+      .. "value: name the source in 'inputs' instead")
+  end
+end
+
+local function check_files(reader, card, text)
+  for word in text:gmatch(text:find "^%.model" and "[%w_]+" or "$.") do
+    if OPENING[word] then
+      refuse(reader, card, card.text, ("a model '%s' opens files or runs programs"):format(word))
+    end
+  end
+  if text:find "%f[%w_][%w_.]*file%s*=" then
+    refuse(reader, card, card.text, "it names a file to open")
+  end
+end
+
+-- Whether a card stays.
+local function check(reader, card)
+  local text = card.text:lower()
+  local word = text:match "^[^%s(={]+" or ""
+  if not text:find "^[%a.]" then
+    fail(reader.where, card, "'%s': a card begins with a letter or a dot", shown(card.text))
+  elseif word:find "^%." and not KEPT[word] then
+    if not DROPPED[word] then
+      fail(reader.where, card, "ngspice knows no '%s'%s", shown(word),
+        naming.hint(word, keys(KEPT), nil))
+    end
+    return false
+  end
+  check_random(reader, card, text)
+  if not reader.allow_control then
+    check_files(reader, card, text)
+    if word:find "^%.opt" then
+      check_options(reader, card, text)
+    end
+  end
+  return true
+end
+
+-- The names of the netlist's own functions: one may be called as a random one is elsewhere.
+local function functions_of(cards)
+  local all = {}
+  for _, card in ipairs(cards) do
+    local name = card.text:lower():match "^%.func%s+([%w_]+)"
+    all[name or ""] = true
+  end
+  return all
+end
+
+--- Read a netlist.
+-- @tparam string where opens messages
+-- @tparam string path
+-- @tparam boolean allow_control whether what would be executed is taken as it is
+-- @treturn table list of cards {text =, file =, line =}, `control` in those between .control and
+--   .endc
+-- @treturn string the title
+-- @treturn table list of cards that were dropped: analyses and what is printed of them
+-- @raise with file and line, on what cannot be read and on what is refused
+function M.read(where, path, allow_control)
+  local reader = { where = where, allow_control = allow_control, cards = {}, sources = {},
+    bytes = 0, count = 0, depth = 0, open = {} }
+  local source = source_of(reader, path)
+  local title = source.lines[1] or ""
+  local at = { file = path, line = 1 }
+  check_program(reader, at, title)
+  if title:find "^%s*%.%a" and not title:find "^%.[Tt][Ii]" then
+    fail(where, at, "'%s': the first line of a netlist is its title: put one in front",
+      shown(title))
+  end
+  enter(reader, at, source, path, 2, #source.lines)
+  for _, card in ipairs(reader.cards) do
+    card.text, card.parts = table.concat(card.parts, " "), nil
+  end
+  reader.functions = functions_of(reader.cards)
+  local kept, dropped = {}, {}
+  for _, card in ipairs(reader.cards) do
+    local list = (card.control or check(reader, card)) and kept or dropped
+    list[#list + 1] = card
+  end
+  return kept, reader.title or title:gsub("^%s*%*?%s*", ""):gsub("^%.%a+%s*", ""), dropped
+end
+
+return M
