@@ -64,16 +64,18 @@ KERNEL_SRC  := $(foreach source,$(LIB_SRC),$(if $(filter kernels%,$(notdir $(sou
 PLAIN_SRC   := $(filter-out $(KERNEL_SRC),$(LIB_SRC))
 LUA_SRC     := $(sort $(wildcard src/lua/*.c))
 MAIN_SRC    := $(sort $(wildcard src/main/*.c))
-C_FILES     := $(wildcard src/*.h src/*/*.h spec/*/*.c) $(LIB_SRC) $(LUA_SRC) $(MAIN_SRC)
+SPICE_SRC   := $(sort $(wildcard src/spice/*.c))
+C_FILES     := $(wildcard src/*.h src/*/*.h spec/*/*.c) $(LIB_SRC) $(LUA_SRC) $(MAIN_SRC) $(SPICE_SRC)
 
 OBJ         := $(BUILD)/obj
 PLAIN_OBJ   := $(PLAIN_SRC:src/%.c=$(OBJ)/%.o)
+SPICE_OBJ   := $(SPICE_SRC:src/%.c=$(OBJ)/%.o)
 KERNEL_OBJ  := $(foreach isa,$(ISAS),$(foreach bits,32 64,\
                  $(KERNEL_SRC:src/%.c=$(OBJ)/%.$(isa).f$(bits).o)))
 LUA_OBJ     := $(LUA_SRC:src/%.c=$(OBJ)/%.o)
 LUAJIT_OBJ  := $(LUA_SRC:src/%.c=$(OBJ)/luajit/%.o)
 MAIN_OBJ    := $(MAIN_SRC:src/%.c=$(OBJ)/%.o)
-ALL_OBJ     := $(PLAIN_OBJ) $(KERNEL_OBJ) $(LUA_OBJ) $(LUAJIT_OBJ) $(MAIN_OBJ)
+ALL_OBJ     := $(PLAIN_OBJ) $(SPICE_OBJ) $(KERNEL_OBJ) $(LUA_OBJ) $(LUAJIT_OBJ) $(MAIN_OBJ)
 
 # A first build inside of `make demo` or `make test` uses all processors, unless -j says otherwise.
 SUBMAKE      = $(MAKE) --no-print-directory \
@@ -91,10 +93,11 @@ run          = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)$(2)
 # ---- building ------------------------------------------------------------------------------------
 
 ## all: build the library, the Lua modules and the interpreter (the default)
-all: $(BUILD)/libmgd.a $(BUILD)/mgd.so $(BUILD)/mgd-lua $(if $(LUAJIT_PC),luajit)
+all: $(BUILD)/libmgd.a $(BUILD)/mgd.so $(BUILD)/mgd/spice-worker $(BUILD)/mgd-lua \
+     $(if $(LUAJIT_PC),luajit)
 
 ## luajit: build the module for LuaJIT (part of `all` where LuaJIT is installed)
-luajit: $(BUILD)/luajit/mgd.so
+luajit: $(BUILD)/luajit/mgd.so $(BUILD)/luajit/mgd/spice-worker
 
 $(BUILD)/libmgd.a: $(PLAIN_OBJ) $(KERNEL_OBJ)
 	@rm -f $@
@@ -110,6 +113,15 @@ $(BUILD)/mgd/core.so $(BUILD)/luajit/mgd/core.so:
 # Another name of the module, under which interpreters find the doors of src/lua/l_door.c.
 $(BUILD)/mgd.so $(BUILD)/luajit/mgd.so: %.so: %/core.so
 	$(call run,LN,ln -sf mgd/core.so $@)
+
+# A netlist as a chip, in a process of its own: it stands beside the module, which starts it.
+$(BUILD)/mgd/spice-worker: $(SPICE_OBJ) $(BUILD)/libmgd.a
+	@mkdir -p $(@D)
+	$(call run,LD,$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -ldl)
+
+$(BUILD)/luajit/mgd/spice-worker: $(BUILD)/mgd/spice-worker
+	@mkdir -p $(@D)
+	$(call run,LN,ln -sf ../../mgd/spice-worker $@)
 
 # -rdynamic: modules find the Lua API even where liblua is static.
 $(BUILD)/mgd-lua: $(MAIN_OBJ)
@@ -133,7 +145,7 @@ $(BUILD)/settings: FORCE
 
 $(ALL_OBJ): $(BUILD)/settings
 
-$(PLAIN_OBJ): $(OBJ)/%.o: src/%.c
+$(PLAIN_OBJ) $(SPICE_OBJ): $(OBJ)/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(call run,CC,$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<)
 
@@ -290,7 +302,7 @@ lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
 	    --inline-suppr --suppressions-list=scripts/cppcheck.txt --library=scripts/cppcheck.cfg \
 	    -j$(JOBS) -DMGD_REAL_BITS=32 -DMGD_ISA_SUFFIX=portable -DMGD_KERNEL_PORTABLE=1 \
-	    -DMGD_LUA_VERSION='""' -DMGD_HAVE_READLINE=1 $(LIB_SRC) $(LUA_SRC) $(MAIN_SRC)
+	    -DMGD_LUA_VERSION='""' -DMGD_HAVE_READLINE=1 $(LIB_SRC) $(LUA_SRC) $(MAIN_SRC) $(SPICE_SRC)
 	luacheck --quiet $(LUA_SCRIPTS)
 	@$(SUBMAKE) reference
 
@@ -330,8 +342,9 @@ install: all
 	install -m 755 $(BUILD)/mgd-lua $(BIN_DIR)/mgd-lua
 	install -m 644 $(BUILD)/libmgd.a $(LIB_DIR)/libmgd.a
 	install -m 644 $(BUILD)/mgd/core.so $(C_MODULES)/core.so
+	install -m 755 $(BUILD)/mgd/spice-worker $(C_MODULES)/spice-worker
 	ln -sf mgd/core.so $(C_MODULES).so
-	$(STRIP) -S $(BIN_DIR)/mgd-lua $(LIB_DIR)/libmgd.a $(C_MODULES)/core.so
+	$(STRIP) -S $(BIN_DIR)/mgd-lua $(LIB_DIR)/libmgd.a $(C_MODULES)/core.so $(C_MODULES)/spice-worker
 	install -m 644 src/mgd.h $(INCLUDE_DIR)/mgd.h
 	install -m 644 src/python/mgd_chip.py $(PYTHON_DIR)/mgd_chip.py
 	rm -rf $(LUA_MODULES)/mgd

@@ -229,12 +229,47 @@ static mgd_verdict measure_outputs(mgd_context *ctx, mgd_served *s, const measur
     return MGD_DONE;
 }
 
+/* ---- without sessions ------------------------------------------------------------------------ */
+
+static mgd_verdict measure_alone(mgd_context *ctx, mgd_served *s, const measurement *m,
+                                 const mgd_point *point) {
+    size_t each = m->ask->batch * s->outputs;
+    char *out = mgd_bytes_room(&s->values, m->points * each * s->real);
+    if (!out) {
+        s->values.failed = false;
+        return mgd_verdict_fail(ctx, MGD_HARDWARE, "out of memory: %zu measurements", m->points);
+    }
+    MGD_DO(make_row(ctx, s));
+    s->dtype = s->spec.chip->dtype;
+    for (size_t p = 0; p < m->points; p++) {
+        mgd_measurement one = {.noiseless = m->what == OUTPUTS,
+                               .seed = m->ask->seed,
+                               .replica = m->ask->replica,
+                               .step = point[p].step,
+                               .tick = point[p].tick,
+                               .count = m->ask->batch,
+                               .samples = point[p].samples,
+                               .theta = m->what == GIVEN ? s->row.data : s->theta,
+                               .x = mgd_tensor_data(s->data.x)};
+        if (m->what == GIVEN)
+            add_given(s, point[p].sign, s->row.data);
+        MGD_DO(mgd_verdict_of(s->spec.measure(s->spec.user, ctx, &one, out + p * each * s->real)));
+        MGD_DO(mgd_verdict_of(mgd_interrupt_answer(ctx)));
+    }
+    s->count = m->points * each;
+    return MGD_DONE;
+}
+
 mgd_verdict mgd_served_run(mgd_context *ctx, mgd_served *s, const mgd_ask *ask) {
     measurement m = {.ask = ask};
     mgd_point *points = NULL;
     mgd_served_session *k = NULL;
     MGD_DO(check(ctx, s, &m));
     MGD_DO(list_points(ctx, s, &m, &points));
+    s->values.count = 0;
+    s->count = 0;
+    if (s->spec.measure)
+        return measure_alone(ctx, s, &m, points);
     /* outputs are of no batch, and settled ones of no seed: they are the devices' alone */
     mgd_wanted want = {.code = m.code,
                        .any_seed = m.what == OUTPUTS,
@@ -242,8 +277,6 @@ mgd_verdict mgd_served_run(mgd_context *ctx, mgd_served *s, const mgd_ask *ask) 
                        .replica = m.replica,
                        .batch = m.outputs ? 0 : ask->batch};
     MGD_DO(mgd_verdict_of(mgd_served_session_open(ctx, s, &want, &k)));
-    s->values.count = 0;
-    s->count = 0;
     return m.outputs ? measure_outputs(ctx, s, &m, k, points)
                      : measure_costs(ctx, s, &m, k, points);
 }

@@ -8,6 +8,17 @@
 
 #include "../wire/wire.h"
 
+/* One measurement of a chip that has no sessions. */
+typedef struct {
+    bool noiseless; /* outputs are asked for, and no measurement in training */
+    uint64_t seed, replica, step;
+    unsigned tick;           /* the first or second measurement of the step: 0 or 1 */
+    size_t count;            /* B */
+    const uint32_t *samples; /* (B) their numbers */
+    const void *theta;       /* (P) */
+    const void *x;           /* (all samples × I) */
+} mgd_measurement;
+
 /* The chip and what it is to be. Tensors and texts stay the caller's, as long as the server lives.
  */
 typedef struct {
@@ -19,6 +30,10 @@ typedef struct {
     const mgd_tensor *x, *y; /* samples that are there from the start; NULL: none */
     const mgd_tensor *safe;  /* θ (P) of the safe state; NULL: θ as it is at the start */
     mgd_cost cost;
+    /* NULL: sessions of the chip measure. Else this does, and the chip says no more than its dtype
+     * and θ: outputs (B × O), a function of what is asked alone. */
+    mgd_status (*measure)(void *user, mgd_context *ctx, const mgd_measurement *m, void *outputs);
+    void *user;
     bool costs;           /* it compares outputs with targets */
     bool perturbs;        /* it forms θ̃ */
     bool stateless;       /* its answers depend on nothing but what was sent */

@@ -1,0 +1,152 @@
+/* There is one worker in a process, and signal handlers know nothing else: so this is static. What
+ * handlers do is safe in them: the thread that they stop is in an evaluation, and changes neither
+ * the server's answers nor what stands here.
+ */
+
+#include "end.h"
+
+#include "folder.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define LIMIT 64   /* bytes of the seconds as a text */
+#define REASON 400 /* of what ngspice said */
+
+static struct {
+    int out;
+    bool protocol;
+    mgd_server *server;
+    char limit[LIMIT];
+    double seconds;           /* that it stands for */
+    volatile uint32_t sample; /* that is evaluated */
+    volatile sig_atomic_t works;
+} state = {.out = 2};
+
+/* ---- saying ---------------------------------------------------------------------------------- */
+
+static void send(const char *bytes, size_t count) {
+    while (count > 0) {
+        ssize_t n = write(state.out, bytes, count);
+        if (n > 0) {
+            bytes += n;
+            count -= (size_t)n;
+        } else if (n < 0 && errno == EAGAIN) {
+            struct pollfd ready = {.fd = state.out, .events = POLLOUT};
+            poll(&ready, 1, -1);
+        } else if (n == 0 || errno != EINTR)
+            return;
+    }
+}
+
+static void say(const char *text) {
+    send(text, strlen(text));
+}
+
+static void say_number(uint32_t number) {
+    char digits[16], *first = digits + sizeof digits - 1;
+    *first = '\0';
+    do
+        *--first = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    say(first);
+}
+
+/* Answers first, then the beginning of a failure. */
+static void begin_failure(void) {
+    if (state.server) {
+        size_t count;
+        const char *answers = mgd_server_answers(state.server, &count);
+        send(answers, count);
+    }
+    say(state.protocol ? "ERR 4 spice: " : "spice: ");
+}
+
+static void __attribute__((noreturn)) leave(int status) {
+    mgd_spice_folder_close();
+    _exit(status);
+}
+
+/* ---- reasons --------------------------------------------------------------------------------- */
+
+static void on_late(int number) {
+    (void)number;
+    if (!state.works)
+        return;
+    begin_failure();
+    if (state.sample == MGD_SPICE_LOADING)
+        say("the netlist as it stands");
+    else {
+        say("sample ");
+        say_number(state.sample);
+        say(":");
+    }
+    say(" an evaluation took longer than ");
+    say(state.limit);
+    say(" s and was ended, with its process\n");
+    leave(1);
+}
+
+static void on_signal(int number) {
+    (void)number;
+    leave(1);
+}
+
+void mgd_spice_end_wanted(const char *why) {
+    char reason[REASON];
+    snprintf(reason, sizeof reason, "%s", why);
+    for (char *c = reason; *c; c++)
+        *c = (unsigned char)*c < ' ' ? ' ' : *c;
+    begin_failure();
+    if (state.sample != MGD_SPICE_LOADING) {
+        say("sample ");
+        say_number(state.sample);
+        say(": ");
+    }
+    say("ngspice gave up, and its process ends: ");
+    say(reason);
+    say("\n");
+    leave(1);
+}
+
+/* ---- preparing ------------------------------------------------------------------------------- */
+
+void mgd_spice_end_prepare(int out, bool protocol) {
+    static const int ends[] = {SIGTERM, SIGHUP, SIGINT};
+    struct sigaction action = {.sa_handler = on_signal};
+    state.out = out;
+    state.protocol = protocol;
+    state.sample = MGD_SPICE_LOADING;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        sigaction(ends[i], &action, NULL);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, NULL);
+    action.sa_handler = on_late;
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGALRM, &action, NULL);
+}
+
+void mgd_spice_end_serve(mgd_server *server) {
+    state.server = server;
+}
+
+void mgd_spice_end_within(double seconds, uint32_t sample) {
+    if (state.seconds != seconds)
+        snprintf(state.limit, sizeof state.limit, "%g", seconds);
+    state.seconds = seconds;
+    state.sample = sample;
+    state.works = 1;
+    struct itimerval timer = {.it_value = {.tv_sec = (time_t)seconds,
+                                           .tv_usec = (suseconds_t)(fmod(seconds, 1) * 1e6) + 1}};
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+void mgd_spice_end_rest(void) {
+    state.works = 0; /* the timer may go on: the next evaluation sets it anew */
+}
