@@ -45,13 +45,15 @@ static void free_chip(mgd_chip *chip) {
     mgd_instrument *self = (mgd_instrument *)chip;
     mgd_context ctx = {0};
     bool own = self->owner == (long)getpid();
+    if (own && self->temporary)
+        unlink(self->temporary);
     if (own && mgd_instrument_safe(&ctx, self) != MGD_OK)
         fprintf(stderr, "mgd: warning: the safe state was not reached: %s\n", ctx.message);
     for (size_t k = 0; own && self->devices && k < self->count; k++) {
         mgd_guard_stop(&self->devices[k]);
         mgd_device_close(&self->devices[k]);
     }
-    void *owned[] = {self->devices, self->safe, self->limits, self->ranges, self->theta};
+    void *owned[] = {self->devices, self->safe, self->limits, self->ranges, self->theta, self->temporary};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         mgd_free(owned[i]);
     mgd_free(self);
@@ -233,13 +235,16 @@ mgd_status mgd_chip_instrument(mgd_context *ctx, const mgd_instrument_spec *spec
     self->owner = (long)getpid();
     mgd_status status = mgd_allocate(ctx, "instrument", self->count, sizeof *self->devices,
                                      (void **)&self->devices);
+    if (status == MGD_OK && spec->temporary)
+        status = copy(ctx, spec->temporary, strlen(spec->temporary) + 1, 1, &self->temporary);
     if (status == MGD_OK)
         status = open(ctx, self);
     if (status != MGD_OK) {
         free_chip(&self->chip);
         return status;
     }
-    self->spec.theta = self->spec.safe = NULL; /* the caller's */
+    self->spec.theta = self->spec.safe = NULL; /* the caller's, as all else … */
+    self->spec.temporary = NULL;
     *out = &self->chip;
     return MGD_OK;
 }
@@ -256,6 +261,11 @@ mgd_port *mgd_instrument_port(mgd_instrument *instrument, size_t k) {
 
 const mgd_reach *mgd_instrument_reach(const mgd_instrument *instrument) {
     return &instrument->reach;
+}
+
+void mgd_instrument_unknown(mgd_instrument *instrument) {
+    for (size_t k = 0; k < instrument->count; k++)
+        mgd_device_unknown(&instrument->devices[k]);
 }
 
 double mgd_instrument_drifts(const mgd_instrument *instrument) {

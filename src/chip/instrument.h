@@ -29,6 +29,8 @@ typedef struct {
     double ramp;            /* seconds that the way to them takes at least */
     mgd_guard guard;        /* a process of its own goes there when this one dies */
 
+    const char *temporary; /* a file that goes with the chip; NULL: none */
+
     uint64_t watch; /* steps between two looks at the reference point; 0: none */
     double tolerance;
     mgd_drift_action action;
@@ -48,6 +50,8 @@ const mgd_reach *mgd_instrument_reach(const mgd_instrument *instrument);
 mgd_status mgd_instrument_safe(mgd_context *ctx, mgd_instrument *instrument);
 /* The same, and their wires are closed: what uses them from now on fails. */
 mgd_status mgd_instrument_shut(mgd_context *ctx, mgd_instrument *instrument);
+/* All that the chips are known to hold is forgotten. */
+void mgd_instrument_unknown(mgd_instrument *instrument);
 /* How often the reference point was found to have drifted. */
 double mgd_instrument_drifts(const mgd_instrument *instrument);
 

@@ -18,6 +18,7 @@ struct mgd_instrument {
     mgd_limit *limits;
     mgd_span_of_unit *ranges;
     void *theta; /* (P) present θ, of the chip's dtype; NULL: not known */
+    char *temporary; /* NULL: none */
     long owner;  /* the process that opened it: none that it forks may use it */
     double drifts;
 };

@@ -3,10 +3,12 @@
 #include "../base/base.h" /* internal: interrupts, Philox known-answer test, ISA names */
 #include "l_mgd.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <sha2.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/utsname.h>
@@ -138,6 +140,17 @@ static int base_host(lua_State *L) {
     return 2;
 }
 
+/* path() → the file that this module, or the program around it, was loaded from; nil where the
+ * system cannot tell */
+static int base_path(lua_State *L) {
+    static const char here; /* in that file */
+    Dl_info info;
+    char *path = dladdr(&here, &info) ? realpath(info.dli_fname, NULL) : NULL;
+    lua_pushstring(L, path); /* nil for NULL */
+    free(path);
+    return 1;
+}
+
 static int base_threads(lua_State *L) {
     mgd_context ctx = {0};
     size_t threads;
@@ -247,6 +260,7 @@ static const luaL_Reg functions[] = {
     {"isa", base_isa},
     {"compiler", base_compiler},
     {"host", base_host},
+    {"path", base_path},
     {"threads", base_threads},
     {"isatty", base_isatty},
     {"terminal_columns", base_terminal_columns},

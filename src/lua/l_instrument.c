@@ -184,6 +184,7 @@ static int instrument_open(lua_State *L) {
                                 .theta = l_tensor_field(L, 1, "theta"),
                                 .safe = l_tensor_field(L, 1, "safe"),
                                 .ramp = l_number_field(L, 1, "ramp", 0),
+                                .temporary = text_field(L, 1, "temporary"),
                                 .guard = l_choice_field(L, 1, "guard", guard_name, MGD_GUARD_NEVER),
                                 .watch = l_count_field(L, 1, "watch", 0, 0x1p53),
                                 .tolerance = l_number_field(L, 1, "tolerance", 0),
@@ -254,6 +255,7 @@ static int instrument_query(lua_State *L) {
     mgd_port_say(port, text, count);
     if (status == MGD_OK)
         status = mgd_port_text(&ctx, port, &answer, &count);
+    mgd_instrument_unknown(check(L)); /* the question may have changed something */
     l_leave_wires(L, box->wires, 4);
     l_check(L, status, &ctx);
     lua_pushlstring(L, answer, count);
@@ -353,12 +355,27 @@ static int instrument_room(lua_State *L) {
     return 1;
 }
 
+/* values(chip, θ) → the list of what the numbers of a list θ (P) are in the unit of each */
+static int instrument_values(lua_State *L) {
+    const mgd_reach *reach = mgd_instrument_reach(check(L));
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_createtable(L, (int)reach->parameters, 0);
+    for (size_t i = 0; i < reach->parameters; i++) {
+        lua_rawgeti(L, 2, (int)i + 1);
+        lua_pushnumber(L, mgd_reach_value(reach, i, luaL_checknumber(L, -1)));
+        lua_rawseti(L, 3, (int)i + 1);
+        lua_pop(L, 1);
+    }
+    return 1;
+}
+
 static const luaL_Reg log_methods[] = {{"__gc", log_close}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
     {"open", instrument_open},     {"safe", instrument_safe},   {"shut", instrument_shut},
     {"query", instrument_query},   {"about", instrument_about}, {"spent", instrument_spent},
-    {"coarse", instrument_coarse}, {"room", instrument_room},   {NULL, NULL},
+    {"coarse", instrument_coarse}, {"room", instrument_room},   {"values", instrument_values},
+    {NULL, NULL},
 };
 
 void l_open_instrument(lua_State *L) {

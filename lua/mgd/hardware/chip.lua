@@ -8,9 +8,10 @@ local instrument = require "mgd.hardware.instrument"
 local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
 local record = require "mgd.text.record"
+local spice_schema = require "mgd.hardware.spice.schema"
 
 local Chip = naming.class("mgd.chip",
-  { "closed", "instrument", "net", "ran", "replays", "used_by" })
+  { "circuit", "closed", "instrument", "net", "ran", "replays", "used_by" })
 
 local ENERGY = {
   { "evaluation", type = "number", default = 0, min = 0, unit = "J",
@@ -41,7 +42,14 @@ local SCHEMA = {
   { "substeps", type = "integer", default = 1, min = 1, max = 1000,
     doc = "Parts of each tick of its signals, with an evaluation in each: lines in series, errors "
       .. "of which fall as dt/substeps." },
-  { "parameters", type = "integer", min = 1, doc = "Number of parameters P of a chip in Lua." },
+  { "parameters", type = { "integer", "string", "list" }, min = 1,
+    doc = "Number of parameters P of a chip in Lua; of a netlist the names, or patterns, of "
+      .. "elements (\"vw1\", \"rw*\"), of their parameters (\"m3.w\"), and of .param." },
+  { "inputs", type = { "string", "list" },
+    doc = "Of a netlist: its sources in the order of the features, names or {name, scale =, "
+      .. "offset =}." },
+  { "outputs", type = { "string", "list" },
+    doc = "Of a netlist: nodes, their differences and other expressions, currents i(source)." },
   { "evaluate", type = "function",
     doc = "function(theta, x) → y: outputs (B, O) for parameters (P) and samples (B, …), f64; of a "
       .. "chip with nodes function(theta, x, xi), with xi (B, M) added to them, nil at rest." },
@@ -55,8 +63,15 @@ local SCHEMA = {
       .. "be asked for them." },
 }
 
-for _, entry in ipairs(instrument.SCHEMA) do
-  SCHEMA[#SCHEMA + 1] = entry
+for _, schema in ipairs { spice_schema.SCHEMA, instrument.SCHEMA } do
+  for _, entry in ipairs(schema) do
+    SCHEMA[#SCHEMA + 1] = entry
+  end
+end
+
+-- Loaded with the first netlist.
+local function spice()
+  return require "mgd.hardware.spice"
 end
 
 local description_of = record.kind("mgd.chip.description", (function()
@@ -102,11 +117,15 @@ end
 
 local function check_parts(opt)
   if opt.net == nil == (opt.evaluate == nil) then
-    options.fail("mgd.chip", "expected either net = …, instrument = … or parameters = … with "
-      .. "evaluate = …")
+    options.fail("mgd.chip", "expected either net = …, instrument = …, spice = … or "
+      .. "parameters = … with evaluate = …")
   end
   if opt.net and (opt.parameters or opt.theta) then
     options.fail("mgd.chip", "options 'parameters' and 'theta' go with 'evaluate', not with 'net'")
+  end
+  if opt.parameters and type(opt.parameters) ~= "number" then
+    options.fail("mgd.chip", "option 'parameters' must be an integer, got %s: names go with "
+      .. "'spice'", options.type_name(opt.parameters))
   end
   if opt.evaluate and not opt.parameters then
     options.fail("mgd.chip", "option 'parameters' is missing: how many does 'evaluate' take?")
@@ -150,7 +169,9 @@ end
 
 --- The network, then one line for each model, stage by stage, with its figures and units.
 function Chip:__tostring()
-  if self.instrument then
+  if self.circuit then
+    return spice().text(self)
+  elseif self.instrument then
     return ("chip: %s, %s, %d parameters"):format(self.instrument.address,
       self.instrument.identity, self.num_parameters)
   elseif self.replays then
@@ -214,6 +235,17 @@ for name, method in pairs(instrument.methods) do
   Chip[name] = method
 end
 
+-- Of netlists: mgd.hardware.spice.look documents them.
+for _, name in ipairs { "raw", "netlist" } do
+  Chip[name] = function(self, ...)
+    if not self.circuit then
+      options.fail("chip:" .. name, "the chip is no netlist: expected one of "
+        .. "mgd.chip{spice = …}")
+    end
+    return spice()[name](self, ...)
+  end
+end
+
 -- ---- making -------------------------------------------------------------------------------------
 
 -- Chips whose stages hold a function cannot be saved.
@@ -238,9 +270,18 @@ local function check_substeps(opt, compiled)
   end
 end
 
+local function open_instrument(chip, opt)
+  if not chip.circuit then
+    return instrument.open(opt)
+  end
+  return spice().open(chip.circuit, function()
+    return instrument.open(opt)
+  end)
+end
+
 local function make_core(chip, opt)
   if opt.instrument then
-    local made, about, count = instrument.open(opt)
+    local made, about, count = open_instrument(chip, opt)
     chip.instrument, chip.num_instruments = about, count
     chip.num_parameters = about.parameters
     return made
@@ -251,6 +292,24 @@ local function make_core(chip, opt)
   end
   return core.hw.chip(opt.net.core, chip.compiled.models, chip.compiled.update, chip.seed,
     chip.substeps)
+end
+
+-- What is given is a chip of one kind; the circuit of a netlist, whose options become those of an
+-- instrument.
+local function check_kind(opts, opt)
+  if opt.spice then
+    local stage = next(stages_of(opt))
+    if stage then
+      options.fail("mgd.chip", "option '%s' has no effect on a netlist: its imperfections are "
+        .. "its own, and those of 'spread' and 'noise'", stage)
+    end
+    return spice().prepare(opts, opt)
+  end
+  spice_schema.check_absent(opts)
+  check_instrument(opts, opt)
+  if not opt.instrument then
+    check_parts(opt)
+  end
 end
 
 --- Make a chip.
@@ -278,11 +337,8 @@ end
 -- mgd.chip{parameters = 2, evaluate = function(theta, x) return x * theta[1] + theta[2] end}
 local function new(opts)
   local opt = options.check("mgd.chip", SCHEMA, opts)
-  check_instrument(opts, opt)
-  if not opt.instrument then
-    check_parts(opt)
-  end
-  local chip = setmetatable({ net = opt.net, seed = opt.seed }, Chip)
+  local circuit = check_kind(opts, opt)
+  local chip = setmetatable({ net = opt.net, seed = opt.seed, circuit = circuit }, Chip)
   chip.clock = check_clock(opt.clock)
   chip.compiled = hw.compile("mgd.chip", stages_of(opt), opt.net)
   check_substeps(opt, chip.compiled)
@@ -293,6 +349,9 @@ local function new(opts)
   chip.num_parameters = opt.net and opt.net.num_parameters or opt.parameters
   chip.core = make_core(chip, opt)
   chip.num_nodes = chip.core:num_nodes()
+  if circuit then
+    spice().finish(chip, opt)
+  end
   return chip
 end
 

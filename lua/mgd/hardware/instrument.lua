@@ -187,6 +187,12 @@ local function is_range(value)
   return type(value[1]) == "number"
 end
 
+--- Ranges as rows {low, high, 1 for a scale of logarithms or 0}, one or as many as given.
+-- @treturn tensor (1, 3) or (P, 3)
+function M.ranges(ranges)
+  return rows_of(ranges, is_range, range_row)
+end
+
 local function is_limit(value)
   return next(value) ~= nil and value[1] == nil
 end
@@ -258,9 +264,9 @@ function M.open(opt)
     places = places, environment = environment(),
     dialect = opt.dialect, terminator = opt.terminator,
     describe = opt.describe and line_of(opt.describe),
-    ranges = opt.ranges and rows_of(opt.ranges, is_range, range_row),
+    ranges = opt.ranges and M.ranges(opt.ranges),
     limits = opt.limits and rows_of(opt.limits, is_limit, limit_row),
-    theta = opt.theta, safe = opt.safe and vector(opt.safe),
+    theta = opt.theta, safe = opt.safe and vector(opt.safe), temporary = opt.temporary,
     ramp = opt.ramp, guard = wants_guard(opt, places),
     timeout = opt.timeout, wait = opt.wait, retries = opt.retries, patience = opt.patience,
     average = opt.average, dry_run = opt.dry_run, log = opt.log, limit = opt.limit,

@@ -15,6 +15,7 @@ local hardware = require "mgd.runs.hardware"
 local listing = require "mgd.text.listing"
 local effect = require "mgd.runs.advise.effect"
 local naming = require "mgd.base.naming"
+local netlist = require "mgd.runs.advise.netlist"
 local nodes = require "mgd.runs.advise.nodes"
 local options = require "mgd.base.options"
 local record = require "mgd.text.record"
@@ -282,6 +283,7 @@ local function ask(opt)
   d.ways = choose.ways(d, b, m)
   choose.set(d, d.ways[1])
   choose.explain(d, m, d.ways[1])
+  netlist.look(d, b)
   widen(d, b)
   nodes.choose(d, b, d.ways[1])
   function d.plan(way)
@@ -308,9 +310,9 @@ end
 --   them; `steps`; `measured`: {value =, low =, high =} of noise, gradient, curvature, eta,
 --   amplitude, and effect, response, settling, resolution, gain, signal, noise_to_signal, constant;
 --   `reasons`; `flags`: {name =, text =} of dead, constant, diverges, resolution, bandwidth,
---   highpass, slope, budget, nodes; `works`; `trials`; `unmeasured`: a list of what the budget was
---   too small for; `evaluations`: how many were spent, and `training`: how many the training will
---   take
+--   highpass, slope, budget, nodes, netlist, transient; `works`; `trials`; `unmeasured`: a list of
+--   what the budget was too small for; `evaluations`: how many were spent, and `training`: how many
+--   the training will take
 -- @usage
 -- local advice = mgd.advise{net = net, data = data, init = {scheme = "glorot_normal"}}
 -- print(advice)

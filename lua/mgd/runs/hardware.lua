@@ -120,6 +120,21 @@ local function reconnections(chip)
   return count
 end
 
+-- What cannot be learned from a netlist is said before the first step.
+local function check_netlist(run)
+  local o = run.options
+  local amplitude = o.perturbation and o.perturbation.amplitude
+  if not o.chip.circuit or run.steps_done > 0 or type(amplitude) ~= "number" or amplitude <= 0 then
+    return
+  end
+  local spice = require "mgd.hardware.spice" -- loaded with the first netlist
+  local theta = run:theta()
+  theta = theta:reshape(theta:size()):narrow(1, 1, o.chip.num_parameters):totable()
+  for _, words in ipairs(spice.amplitude(o.chip, theta, amplitude, o.data)) do
+    io.stderr:write("mgd: warning: ", words, "\n")
+  end
+end
+
 --- One run at a time uses an instrument, unless it is stateless.
 -- @tparam run run or what else uses `options.chip`
 -- @tparam[opt="run:run"] string where
@@ -136,6 +151,9 @@ function M.begin(run, where)
   end
   chip.used_by, chip.reconnected = run, reconnections(chip)
   chip.began = core.base.clock()
+  if run.theta then
+    check_netlist(run)
+  end
 end
 
 --- The end of a call of run:run; after a failure or Ctrl-C the chip goes to its safe state.
