@@ -59,7 +59,7 @@ end
 local function own_values(chip)
   local words = core.instrument.query(chip.core, 1, "WRITE")
   local values = {}
-  for word in words:gsub("^OK ", ""):gmatch "[^,]+" do
+  for word in words:gmatch "[^,]+" do
     values[#values + 1] = tonumber(word)
   end
   return values

@@ -128,8 +128,8 @@ local function check_netlist(run)
     return
   end
   local spice = require "mgd.hardware.spice" -- loaded with the first netlist
-  local theta = run:theta()
-  theta = theta:reshape(theta:size()):narrow(1, 1, o.chip.num_parameters):totable()
+  local theta = run:theta() -- (P), or (R × P)
+  theta = (#theta.shape > 1 and theta[1] or theta):totable()
   for _, words in ipairs(spice.amplitude(o.chip, theta, amplitude, o.data)) do
     io.stderr:write("mgd: warning: ", words, "\n")
   end

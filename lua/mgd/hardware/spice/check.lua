@@ -24,10 +24,11 @@ local function words_of(list)
   return table.concat(words, ",")
 end
 
+-- What stands behind the OK of an answer.
 local function expect(answer)
-  local ok, rest = answer:match "^(OK) ?(.*)$"
-  if not ok then
-    options.fail("mgd.chip", "%s", answer:gsub("^ERR %d+ ", ""))
+  local rest = answer:match "^OK ?(.*)$"
+  if not rest then
+    options.fail("mgd.chip", "%s", (answer:gsub("^ERR %d+ ", "")))
   end
   return rest
 end
@@ -40,11 +41,10 @@ local function outputs(ask, points, x)
   for b = 1, x.count do
     numbers_of_samples[b] = ("%d"):format(b - 1)
   end
-  expect(ask(("DATA 0 %s -"):format(words_of(x.values))))
+  ask(("DATA 0 %s -"):format(words_of(x.values)))
   for p, values in ipairs(points) do
-    expect(ask("WRITE " .. words_of(values)))
-    local answer = expect(ask(("RUN outputs 0 0 0 1 0 %s"):format(
-      table.concat(numbers_of_samples, ","))))
+    ask("WRITE " .. words_of(values))
+    local answer = ask("RUN outputs 0 0 0 1 0 " .. table.concat(numbers_of_samples, ","))
     local row = {}
     for word in answer:gmatch "[^,%s]+" do
       row[#row + 1] = tonumber(word)
@@ -57,8 +57,8 @@ end
 -- The first samples of a set, as a flat list.
 local function samples_of(data)
   local count = math.min(SAMPLES, data.x.shape[1])
-  local x = data.x:narrow(1, 1, count):to("f64")
-  return { count = count, values = x:reshape(x:size()):totable() }
+  local x = data.x[{ { 1, count } }]:to("f64")
+  return { count = count, values = x:reshape{ x.size }:totable() }
 end
 
 -- Calls `body` with `ask` of a worker that was told something else than those of the chip.
@@ -69,7 +69,7 @@ local function with_worker(chip, changes, body)
     local wire = link.open({ "EXEC", worker.program(), path },
       { timeout = SAMPLES * chip.circuit.time_limit })
     local ok, result = pcall(body, function(words)
-      return wire:query(words)
+      return expect(wire:query(words))
     end)
     wire:close()
     if not ok then

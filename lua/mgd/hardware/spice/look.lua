@@ -19,10 +19,10 @@ local function flat(where, name, value, count)
   if not t then
     options.fail(where, "%s: expected a tensor or a list of %d numbers, got %s", name, count,
       options.type_name(value))
-  elseif t:size() ~= count then
-    options.fail(where, "%s: %d numbers: expected %d", name, t:size(), count)
+  elseif t.size ~= count then
+    options.fail(where, "%s: %d numbers: expected %d", name, t.size, count)
   end
-  local list = t:to("f64"):reshape(count):totable()
+  local list = t:to("f64"):reshape{ count }:totable()
   for i, one in ipairs(list) do
     if one ~= one or one == math.huge or one == -math.huge then
       options.fail(where, "%s: element %d is %g: expected a finite number", name, i, one)
@@ -100,11 +100,11 @@ function M.raw(chip, theta, x, opts)
   return files.in_folder(function(folder)
     local path = folder .. "/raw.npy"
     local names = worker.once(where, text, { "raw", path }, ask)
-    local table_of = core.tensor.load(path)
+    local columns = core.tensor.load(path) -- (M × names)
     local raw, column = {}, 0
     for name in names:gmatch "[^\n]+" do
       column = column + 1
-      raw[name] = table_of:narrow(2, column, 1):reshape(table_of.shape[1]):clone()
+      raw[name] = columns[{ {}, column }]:clone()
     end
     return raw
   end)
