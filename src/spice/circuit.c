@@ -27,13 +27,15 @@
 #define TIMED 3         /* evaluations whose shortest says how long one takes … */
 #define LONG_ENOUGH 0.2 /* … unless one takes so many seconds */
 #define SHOWN "%.100s"
+#define STEP_TEXT 80 /* bytes that the command of a step is longer than that of a value */
 
 typedef struct {
     double want, have; /* NAN: nobody knows what ngspice has */
     double base;       /* as the netlist has it, or θ */
     bool positive;     /* ngspice would take others, and compute nonsense */
     char *name;        /* in messages */
-    char *command;     /* up to its value */
+    char *command;     /* up to its value, … */
+    const char *tail;  /* … and behind it */
 } item;
 
 struct mgd_spice_circuit {
@@ -104,7 +106,7 @@ static mgd_status refuse(mgd_context *ctx, const item *i) {
 /* Sets one that has changed. */
 static mgd_status set(mgd_context *ctx, item *i) {
     char command[COMMAND + MGD_NUMBER_TEXT];
-    snprintf(command, sizeof command, "%s%.17g", i->command, i->want);
+    snprintf(command, sizeof command, "%s%.17g%s", i->command, i->want, i->tail);
     i->have = NAN;
     mgd_spice_forget();
     mgd_spice_command(command);
@@ -299,6 +301,7 @@ mgd_status mgd_spice_circuit_evaluate(mgd_context *ctx, mgd_spice_circuit *c,
 static char *name_item(item *out, const char *name, const char *format, const char *target,
                        char *text) {
     out->have = NAN;
+    out->tail = "";
     out->name = text;
     text += sprintf(text, "%s", name) + 1;
     out->command = text;
@@ -311,7 +314,7 @@ static mgd_status make_items(mgd_context *ctx, mgd_spice_circuit *c) {
     for (size_t i = 0; i < s->count; i++)
         bytes += strlen(s->items[i].name) + strlen(s->items[i].target);
     for (size_t i = 0; i < s->num_inputs; i++)
-        bytes += 2 * strlen(s->inputs[i].source);
+        bytes += 2 * strlen(s->inputs[i].source) + STEP_TEXT;
     if (!mgd_take(&c->items, s->count, sizeof *c->items) ||
         !mgd_take(&c->inputs, s->num_inputs, sizeof *c->inputs) ||
         !mgd_take(&c->z, s->num_spreads + 1, sizeof *c->z) ||
@@ -328,9 +331,11 @@ static mgd_status make_items(mgd_context *ctx, mgd_spice_circuit *c) {
         if (s->items[i].kind == MGD_SPICE_MODEL)
             *colon = ' ';
     }
-    for (size_t i = 0; i < s->num_inputs; i++)
+    for (size_t i = 0; i < s->num_inputs; i++) {
         text = name_item(&c->inputs[i], s->inputs[i].source, commands[MGD_SPICE_VALUE],
                          s->inputs[i].source, text);
+        text += STEP_TEXT;
+    }
     for (size_t o = 0; o < s->num_outputs; o++)
         MGD_TRY(mgd_spice_expression_new(ctx, s->outputs[o], &c->outputs[o]));
     return MGD_OK;
@@ -349,6 +354,26 @@ static bool name_of_value(const mgd_spice_item *i, char name[COMMAND]) {
     else
         return false;
     return true;
+}
+
+/* Inputs of a transient step from what the netlist gives them, where the circuit is at rest, to
+ * their values within a step of time. */
+static mgd_status make_steps(mgd_context *ctx, mgd_spice_circuit *c) {
+    const mgd_spice_specification *s = c->spec;
+    for (size_t i = 0; i < s->num_inputs && s->tran && !s->uic; i++) {
+        char name[COMMAND];
+        mgd_spice_vector rest;
+        const char *source = s->inputs[i].source;
+        mgd_spice_forget();
+        snprintf(name, sizeof name, "@%s[dc]", source);
+        if (!mgd_spice_vector_of(name, &rest))
+            return mgd_fail(ctx, MGD_ERR_ARGUMENT, "spice: input %s: ngspice: %.200s", source,
+                            mgd_spice_words());
+        sprintf(c->inputs[i].command, "alter @%s[pwl] = [ 0 %.17g %.17g ", source, rest.values[0],
+                s->step);
+        c->inputs[i].tail = " ]";
+    }
+    return MGD_OK;
 }
 
 static mgd_status ask_values(mgd_context *ctx, mgd_spice_circuit *c) {
@@ -416,6 +441,7 @@ static mgd_status open(mgd_context *ctx, mgd_spice_circuit *c) {
     MGD_TRY(load(ctx, c));
     MGD_TRY(try_outputs(ctx, c));
     MGD_TRY(ask_values(ctx, c));
+    MGD_TRY(make_steps(ctx, c));
     mgd_status status = set_all(ctx, c);
     if (status != MGD_OK) {
         mgd_context failure = *ctx;

@@ -1,22 +1,25 @@
 /* specification: what a worker is to be, as a text that the host writes: one item a line, words
- * with one space between, numbers as C writes them (%.17g). Lines in any order, `netlist` last.
+ * with one space between, numbers as C writes them (%.17g). `mgd-spice 1` is first and `netlist`
+ * last; the others come in any order.
  *
- *   mgd-spice 1                     first
- *   library PATH                    ngspice's shared library; else libngspice.so.0
- *   analysis op                     or: analysis tran STEP STOP AVERAGE [uic], in seconds: outputs
- * are means over the last AVERAGE of a transient; `uic`: it begins at the initial conditions, and
- * not at the operating point seconds 10                      limit of an evaluation grows 256 MiB
- * by which the process may grow before it ends itself retry 1                         a failed
- * evaluation is tried again, with other ways to converge warm 0                          1: an
- * operating point is the start of the next on_failure stop                 or skip: its outputs are
- * nan seed 7                          of the chip: what differs from replica to replica follows
- * from it option reltol=1e-6              of ngspice, besides the netlist's own parameter NAME KIND
- * TARGET VALUE in the order of θ; VALUE "-": ngspice is asked device NAME KIND TARGET VALUE   no
- * parameter, but something that is spread or noisy spread NAME SIGMA relative      or absolute; of
- * a parameter or device, drawn for each replica noise NAME SIGMA relative       or absolute; drawn
- * for each measurement input SOURCE SCALE OFFSET       in the order of the features: it gets the
- * value SCALE·x + OFFSET output WORD …                   see expression.h netlist and all lines
- * behind it: the netlist, a title first
+ *   library PATH                      ngspice's shared library; else libngspice.so.0
+ *   analysis op                       or:
+ *   analysis tran STEP STOP AVERAGE   in seconds: outputs are means over the last AVERAGE; inputs
+ *                                     step at 0 from their values in the netlist; or, with a word
+ *                                     uic behind it, all begins at the initial conditions
+ *   seconds 10                        limit of an evaluation
+ *   grows 256                         MiB by which the process may grow before it ends itself
+ *   retry 1                           a failed evaluation is tried with other ways to converge
+ *   on_failure stop                   or skip: its outputs are nan
+ *   seed 7                            of the chip: what differs between replicas follows from it
+ *   option reltol=1e-6                of ngspice, besides the netlist's own
+ *   parameter NAME KIND TARGET VALUE  in the order of θ; VALUE "-": ngspice is asked
+ *   device NAME KIND TARGET VALUE     no parameter, but something that is spread or noisy
+ *   spread NAME SIGMA relative        or absolute; of either, drawn for each replica
+ *   noise NAME SIGMA relative         or absolute; drawn for each measurement
+ *   input SOURCE SCALE OFFSET         in the order of the features: its value is SCALE·x + OFFSET
+ *   output WORD …                     see expression.h
+ *   netlist                           and all lines behind it: the netlist, a title first
  */
 #ifndef MGD_SPICE_SPECIFICATION_H
 #define MGD_SPICE_SPECIFICATION_H

@@ -206,7 +206,7 @@ end
 -- ---- transients ---------------------------------------------------------------------------------
 
 local SETTLED = 0.01 -- of the outputs' range
-local LONGEST = 4 -- times the present stop
+local LONGEST = 16 -- times the present stop
 local FINEST = 16 -- a part of it
 local RATIO = math.sqrt(2)
 
@@ -214,7 +214,7 @@ local RATIO = math.sqrt(2)
 local function after(chip, theta, x, stop)
   local own = chip.circuit.analysis
   local analysis = { kind = "tran", stop = stop, step = math.min(own.step, stop),
-    average = math.min(own.average, stop) }
+    average = math.min(own.average, stop), uic = own.uic }
   return with_worker(chip, { analysis = analysis }, function(ask)
     return outputs(ask, { core.instrument.values(chip.core, theta) }, x)[1]
   end)
@@ -230,7 +230,7 @@ local function distance(a, b)
 end
 
 --- The shortest transient after which the outputs have settled: within 1 % of their range of what
--- they are after four times the present one.
+-- they are after sixteen times the present one.
 -- @tparam chip chip of a netlist with analysis = "tran"
 -- @tparam table theta list of P numbers
 -- @tparam dataset data

@@ -93,7 +93,7 @@ function M.raw(chip, theta, x, opts)
     end
     local stop = opt.stop or analysis.stop
     analysis = { kind = "tran", stop = stop, step = opt.step or math.min(analysis.step, stop),
-      average = math.min(analysis.average, stop) }
+      average = math.min(analysis.average, stop), uic = analysis.uic }
   end
   local ask = question(M.values(chip, where, theta), inputs_of(chip, where, x), opt.replica)
   local text = worker.text(circuit, { analysis = analysis })

@@ -20,6 +20,9 @@ local TRAN = {
     doc = "What ngspice's own steps begin with and are at most; a 200th of stop." },
   { "average", type = "number", above = 0, unit = "s",
     doc = "The last part, whose mean is the output; a tenth of stop." },
+  { "uic", type = "boolean", default = false,
+    doc = "Whether all begins at the initial conditions; else inputs step from their values in the "
+      .. "netlist, where the circuit is at rest." },
 }
 
 local INPUT = {
@@ -113,7 +116,7 @@ local function read_analysis(opt)
   elseif average > stop then
     options.fail(WHERE .. ": tran", "average = %g is longer than stop = %g", average, stop)
   end
-  return { kind = "tran", stop = stop, step = step, average = average }
+  return { kind = "tran", stop = stop, step = step, average = average, uic = tran.uic }
 end
 
 -- ---- ranges -------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ local function analysis_line(a)
   if a.kind == "op" then
     return "analysis op"
   end
-  return ("analysis tran %.17g %.17g %.17g"):format(a.step, a.stop, a.average)
+  return ("analysis tran %.17g %.17g %.17g%s"):format(a.step, a.stop, a.average,
+    a.uic and " uic" or "")
 end
 
 local function add_targets(lines, word, targets)

@@ -17,7 +17,7 @@ local function look_at_transient(d, chip, theta, data)
   if not stop or stop > analysis.stop then
     d:flag("transient", "at tran.stop = %s the outputs are %.0f %% of their range from where they "
       .. "settle: expected %s", text.duration(analysis.stop), 100 * off,
-      stop and text.duration(stop) or "more than four times as long")
+      stop and text.duration(stop) or "more than sixteen times as long")
   elseif stop < MUCH * analysis.stop then
     d:because("tran.stop = %s would do: the outputs have settled within 1 %% of their range by "
       .. "then, in %.2g of the time", text.duration(stop), stop / analysis.stop)
