@@ -200,6 +200,8 @@ static const struct {
     {.name = "reads", AT(reads)},
     {.name = "watchdog", AT(watchdog)},
     {.name = "halves", AT(halves)},
+    {.name = "fails", AT(fails)},
+    {.name = "noisy", AT(noisy)},
 #undef AT
 };
 
@@ -280,7 +282,8 @@ bool mgd_description_same(const mgd_description *a, const mgd_description *b) {
     bool flags = a->perturbs == b->perturbs && a->costs == b->costs &&
                  a->integrates == b->integrates && a->writes == b->writes &&
                  a->stateless == b->stateless && a->reads == b->reads &&
-                 a->watchdog == b->watchdog && a->halves == b->halves;
+                 a->watchdog == b->watchdog && a->halves == b->halves && a->fails == b->fails &&
+                 a->noisy == b->noisy;
     bool same =
         sizes && words && flags && strcmp(a->codes, b->codes) == 0 && strcmp(a->cost, b->cost) == 0;
     for (size_t i = 0; same && i < a->num_ranges; i++)

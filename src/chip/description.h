@@ -20,7 +20,7 @@ typedef struct {
     bool blocks, big_endian;
     size_t samples, message;
     bool perturbs, costs, integrates, writes;
-    bool stateless, reads, watchdog, halves;
+    bool stateless, reads, watchdog, halves, fails, noisy;
     double latency;                   /* s; 0: not said */
     char codes[MGD_DESCRIPTION_TEXT]; /* ",walsh,random,": a comma before and behind each name */
     char cost[16], unit[16];          /* "" where not said */

@@ -28,8 +28,8 @@ typedef struct {
 
     const void *set;      /* whose samples it holds, … */
     const uint32_t *held; /* … or the batch that it holds as numbers 0, 1, … */
-    uint64_t held_step;
-    size_t held_first;
+    uint64_t held_step, held_replica;
+    size_t held_first, held_count;
 
     double watchdog; /* ms after which it goes to its safe state by itself; 0: never */
     int guard;       /* the end of a pipe that holds it back; −1: none */

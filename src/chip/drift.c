@@ -11,6 +11,7 @@
 
 #define PAUSE 1.0 /* s between two looks while the run waits for the chip */
 
+/* NaN where the measurement failed. */
 static mgd_status cost_of_reference(mgd_context *ctx, mgd_wired *s, const mgd_request *r,
                                     double *cost) {
     mgd_point point = {
@@ -22,8 +23,8 @@ static mgd_status cost_of_reference(mgd_context *ctx, mgd_wired *s, const mgd_re
                            .unit = r->unit,
                            .replica = r->replica,
                            .cost = s->costs};
-    MGD_TRY(mgd_wired_try(ctx, s, mgd_wired_device(s, r->unit), &request));
-    *cost = s->costs[0];
+    MGD_TRY(mgd_wired_try(ctx, s, mgd_wired_crew(s, r->unit), &request));
+    *cost = s->bad[0] ? NAN : s->costs[0];
     return MGD_OK;
 }
 
@@ -57,6 +58,8 @@ mgd_status mgd_drift_look(mgd_context *ctx, mgd_wired *s, const mgd_request *r) 
         memcpy(s->looked_at, r->points->samples, s->batch * sizeof *s->looked_at);
     }
     MGD_TRY(cost_of_reference(ctx, s, r, &cost));
+    if (s->bad[0]) /* of which nothing follows; the next step looks again */
+        return MGD_OK;
     s->look = (step / spec->watch + 1) * spec->watch;
     if (first)
         s->cost = cost;

@@ -53,7 +53,8 @@ static void free_chip(mgd_chip *chip) {
         mgd_guard_stop(&self->devices[k]);
         mgd_device_close(&self->devices[k]);
     }
-    void *owned[] = {self->devices, self->safe, self->limits, self->ranges, self->theta, self->temporary};
+    void *owned[] = {self->devices, self->safe,  self->limits,
+                     self->ranges,  self->theta, self->temporary};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         mgd_free(owned[i]);
     mgd_free(self);
@@ -152,7 +153,9 @@ static mgd_status open_devices(mgd_context *ctx, mgd_instrument *self) {
         if (d->parameters != first->parameters || d->inputs != first->inputs ||
             d->outputs != first->outputs || d->dtype != first->dtype ||
             d->perturbs != first->perturbs || d->costs != first->costs ||
-            d->integrates != first->integrates || d->writes != first->writes)
+            d->integrates != first->integrates || d->writes != first->writes ||
+            d->stateless != first->stateless || d->fails != first->fails ||
+            d->noisy != first->noisy || d->samples != first->samples)
             return mgd_fail(
                 ctx, MGD_ERR_ARGUMENT,
                 "instrument: chip %zu (%s) is not like the first: expected chips of one "
@@ -195,6 +198,7 @@ static mgd_status find_theta(mgd_context *ctx, mgd_instrument *self) {
 
 static void describe(mgd_instrument *self) {
     const mgd_description *d = mgd_port_description(self->devices->port);
+    self->pool = self->count > 1 && d->stateless && !d->writes && !d->integrates;
     self->chip =
         (mgd_chip){.dtype = d->dtype,
                    .num_parameters = d->parameters,
@@ -270,6 +274,10 @@ void mgd_instrument_unknown(mgd_instrument *instrument) {
 
 double mgd_instrument_drifts(const mgd_instrument *instrument) {
     return instrument->drifts;
+}
+
+double mgd_instrument_failures(const mgd_instrument *instrument) {
+    return instrument->failures;
 }
 
 /* All of them, whatever becomes of one. */

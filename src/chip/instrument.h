@@ -1,5 +1,6 @@
-/* instrument: a chip at the end of a wire, or several alike, one for each replica. What is sent to
- * it, docs/guide/chip-contract.md says; who sends it, is here.
+/* instrument: a chip at the end of a wire, or several alike: one for each replica, or, where they
+ * are stateless, a pool that shares out the work of each. What is sent to it,
+ * docs/guide/chip-contract.md says; who sends it, is here.
  */
 #ifndef MGD_CHIP_INSTRUMENT_H
 #define MGD_CHIP_INSTRUMENT_H
@@ -19,6 +20,7 @@ typedef struct {
     const mgd_port_spec *ports;
     double patience; /* seconds for which a chip that was lost is looked for */
     size_t average;  /* times that a measurement is repeated, ≥ 1 */
+    bool skip;       /* a failed measurement costs a step, and not the run */
 
     size_t num_ranges, num_limits; /* 0, 1 or P; without ranges, those of the description */
     const mgd_span_of_unit *ranges;
@@ -52,7 +54,9 @@ mgd_status mgd_instrument_safe(mgd_context *ctx, mgd_instrument *instrument);
 mgd_status mgd_instrument_shut(mgd_context *ctx, mgd_instrument *instrument);
 /* All that the chips are known to hold is forgotten. */
 void mgd_instrument_unknown(mgd_instrument *instrument);
-/* How often the reference point was found to have drifted. */
+/* How often the reference point was found to have drifted; steps that were dropped, because a
+ * measurement failed. */
 double mgd_instrument_drifts(const mgd_instrument *instrument);
+double mgd_instrument_failures(const mgd_instrument *instrument);
 
 #endif

@@ -38,7 +38,7 @@ mgd_status mgd_port_forget(mgd_context *ctx, mgd_port *port) {
     port->out.failed = port->sent = false;
     if (port->refused)
         status = clear_errors(ctx, port);
-    port->refused = false;
+    port->refused = port->failed = false;
     if (status == MGD_OK && port->wire)
         status =
             late ? mgd_wire_drain(ctx, port->wire, SILENCE + latency) : drop_waiting(ctx, port);
@@ -97,7 +97,7 @@ static mgd_status find_out(mgd_context *ctx, mgd_port *port) {
         return try_guess(ctx, port, &g);
     }
     mgd_port_spec quick = *given;
-    bool program = strncasecmp(mgd_port_address(port), "EXEC", 4) == 0;
+    bool program = mgd_port_is_program(port);
     size_t count = sizeof guesses / sizeof *guesses, tried = 0;
     mgd_status status = MGD_ERR_IO;
     for (size_t i = 0; i < count && status != MGD_OK; i++) {

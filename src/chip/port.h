@@ -2,8 +2,9 @@
  *
  * Requests are put together first; then their answers are taken, one after the other and each once.
  * On wires that keep their bytes all requests go out together, before the first answer is waited
- * for, so that many of them cost one round trip. In frames each waits for its answer, and is sent
- * again when none comes: the sequence number makes a retry count once.
+ * for, so that many of them cost one round trip, and chips at several ports work at the same time.
+ * In frames each waits for its answer, and is sent again when none comes: the sequence number makes
+ * a retry count once.
  */
 #ifndef MGD_CHIP_PORT_H
 #define MGD_CHIP_PORT_H
@@ -90,6 +91,12 @@ mgd_port_times mgd_port_spent(const mgd_port *port);
 /* Whether the last failure was of the way to the chip rather than said by the chip: opening the
  * port anew may help. */
 bool mgd_port_lost(const mgd_port *port);
+/* Whether the last failure was that the chip reported one of a measurement: code 4, in SCPI −240.
+ */
+bool mgd_port_failed(const mgd_port *port);
+/* Whether the chip is a program, and, once lost, whether it had ended by itself with status 0. */
+bool mgd_port_is_program(const mgd_port *port);
+bool mgd_port_ended(const mgd_port *port);
 
 /* Requests, to be answered in their order. Arrays are of the chip's dtype. */
 void mgd_port_data(mgd_port *port, size_t first, const void *x, size_t nx, const void *y,
@@ -101,8 +108,11 @@ void mgd_port_safe(mgd_port *port, double milliseconds); /* 0: now */
 /* Any text, for queries of the user's. */
 void mgd_port_say(mgd_port *port, const char *text, size_t count);
 
-/* Bytes of the requests that have been put together and not been sent. */
+/* Bytes of the requests that have been put together, until all of them are answered. */
 size_t mgd_port_waiting(const mgd_port *port);
+/* Sends them, where they go out together; else, and if this is not called, the first answer that is
+ * taken does. */
+mgd_status mgd_port_flush(mgd_context *ctx, mgd_port *port);
 /* Drops requests that were not sent, and answers that are still to come. */
 mgd_status mgd_port_forget(mgd_context *ctx, mgd_port *port);
 

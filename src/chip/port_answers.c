@@ -200,7 +200,9 @@ static mgd_status take_answer(mgd_context *ctx, mgd_port *port) {
 /* ---- what it says ---------------------------------------------------------------------------- */
 
 static mgd_status refused(mgd_context *ctx, mgd_port *port, const char *why, size_t count) {
+    long code = strtol(why, NULL, 10);
     port->refused = true;
+    port->failed = code == (*port->dialect->tail ? -240 : 4);
     return mgd_fail(ctx, MGD_ERR_CALLBACK, "%s: the chip reports: %.*s", mgd_port_address(port),
                     count < 300 ? (int)count : 300, why);
 }
@@ -290,15 +292,23 @@ static mgd_status send_all(mgd_context *ctx, mgd_port *port) {
         mgd_port_show(port->spec->log, '>', port->out.bytes, port->out.count);
     if (port->dialect->frames)
         return MGD_OK;
-    double begin = mgd_clock();
+    port->since = mgd_clock();
     mgd_status status = mgd_wire_write(ctx, port->wire, port->out.bytes, port->out.count,
-                                       begin + port->spec->timeout);
+                                       port->since + port->spec->timeout);
     port->gone = port->num_requests;
     port->spent.sent += (double)port->out.count;
-    port->spent.seconds += mgd_clock() - begin;
-    if (status != MGD_OK)
-        return missing(port, status);
-    while (mgd_clock() < begin + port->spec->wait) {
+    port->spent.seconds += mgd_clock() - port->since;
+    return status == MGD_OK ? MGD_OK : missing(port, status);
+}
+
+mgd_status mgd_port_flush(mgd_context *ctx, mgd_port *port) {
+    bool waits = port->num_requests > 0 && !port->sent;
+    return waits && !port->spec->dry_run ? send_all(ctx, port) : MGD_OK;
+}
+
+/* What has to pass before an answer is read. */
+static mgd_status wait_first(mgd_context *ctx, const mgd_port *port) {
+    while (mgd_clock() < port->since + port->spec->wait) {
         MGD_TRY(mgd_interrupt_answer(ctx));
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
@@ -308,6 +318,9 @@ static mgd_status send_all(mgd_context *ctx, mgd_port *port) {
 static mgd_status next(mgd_context *ctx, mgd_port *port) {
     if (!port->sent)
         MGD_TRY(send_all(ctx, port));
+    if (port->answered == 0 && port->spec->wait > 0 && !port->dialect->frames)
+        MGD_TRY(wait_first(ctx, port));
+    port->failed = false;
     MGD_TRY(take_answer(ctx, port));
     bool all = port->answered >= port->num_requests;
     if (all) {

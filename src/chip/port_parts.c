@@ -97,6 +97,18 @@ bool mgd_port_lost(const mgd_port *port) {
     return port->lost;
 }
 
+bool mgd_port_failed(const mgd_port *port) {
+    return port->failed;
+}
+
+bool mgd_port_is_program(const mgd_port *port) {
+    return strncasecmp(mgd_port_address(port), "EXEC", 4) == 0;
+}
+
+bool mgd_port_ended(const mgd_port *port) {
+    return port->lost && port->wire && mgd_wire_ended(port->wire);
+}
+
 size_t mgd_port_waiting(const mgd_port *port) {
     return port->out.count;
 }

@@ -17,13 +17,15 @@ struct mgd_port {
     size_t *end;  /* … where each of them ends in it, … */
     size_t num_requests, room_requests;
     size_t answered;       /* … and how many of them have got their answer */
-    size_t gone;           /* sent, and not answered yet */
+    size_t gone;           /* sent, and not answered yet … */
+    double since;          /* … since then */
     bool sent;             /* all of them */
     mgd_text answer, rest; /* what was taken last: its value, and what stood behind a block */
     bool is_block;
     uint8_t sequence;
     bool lost;
-    bool refused; /* the chip has reported an error */
+    bool refused; /* the chip has reported an error, … */
+    bool failed;  /* … which was of a measurement */
     mgd_port_times spent;
 };
 

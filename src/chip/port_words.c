@@ -12,8 +12,8 @@ static void add(mgd_text *text, const char *string) {
 
 #define SMALL                                                                                      \
     .identify = "ID", .describe = "DESC", .data = "DATA", .write = "WRITE", .read = "WRITE",       \
-    .run = "RUN", .outputs = "RUN outputs 0 0 0 1 0", .safe = "SAFE", .separator = " ",            \
-    .array = {"", ""}, .samples = {"", ""}, .clear = "", .quote = "", .reals = "", .tail = ""
+    .run = "RUN", .outputs = "", .safe = "SAFE", .separator = " ", .array = {"", ""},              \
+    .samples = {"", ""}, .clear = "", .quote = "", .reals = "", .tail = ""
 
 static const mgd_dialect dialects[] = {
     {.name = "lines", SMALL},
@@ -166,7 +166,8 @@ void mgd_port_read(mgd_port *port) {
 
 /* θ itself is measured without the words that say when where they are 0: as short as can be. */
 void mgd_port_run(mgd_port *port, const mgd_burst *b) {
-    if (strcmp(b->code, "outputs") == 0) {
+    bool outputs = strcmp(b->code, "outputs") == 0; /* of no step */
+    if (outputs && *port->dialect->outputs) {
         begin(port, port->dialect->outputs);
         add_samples(port, b->samples, b->batch, b->batches, b->n);
         end_request(port);
@@ -174,13 +175,17 @@ void mgd_port_run(mgd_port *port, const mgd_burst *b) {
     }
     begin(port, port->dialect->run);
     add(&port->out, b->code);
-    word_count(port, b->seed);
+    word_count(port, outputs ? 0 : b->seed);
     word_count(port, b->replica);
-    word_count(port, b->slot);
+    word_count(port, outputs ? 0 : b->slot);
     word_count(port, b->n);
     mgd_text_format(&port->out, "%s%.17g%s", port->dialect->separator, b->amplitude,
                     port->dialect->separator);
     add_samples(port, b->samples, b->batch, b->batches, b->n);
+    if (outputs) {
+        end_request(port);
+        return;
+    }
     if (strcmp(b->signs, "+") != 0 || b->step != b->slot) {
         word(port, port->dialect->quote);
         add(&port->out, b->signs);

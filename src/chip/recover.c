@@ -14,13 +14,14 @@ void mgd_instrument_tell(const char *format, ...) {
     va_end(list);
 }
 
-mgd_status mgd_instrument_recover(mgd_context *ctx, mgd_device *device, double until) {
+mgd_status mgd_instrument_recover(mgd_context *ctx, mgd_device *device, double until,
+                                  const char *why) {
     bool guarded = device->guard >= 0;
-    mgd_context failure = *ctx;
     mgd_guard_stop(device); /* it holds the old connection */
     MGD_TRY(mgd_device_recover(ctx, device, until));
     if (guarded)
         MGD_TRY(mgd_guard_start(ctx, device));
-    mgd_instrument_tell("%s; the connection was opened again", failure.message);
+    if (why)
+        mgd_instrument_tell("%s; the connection was opened again", why);
     return MGD_OK;
 }

@@ -1,9 +1,11 @@
 /* Measuring with an instrument.
  *
- * A request's points become requests to the chip, put together and sent at once; their answers are
- * taken in their order. What the chip does by itself (perturb, cost) is not done here. Whatever
- * goes wrong on the way is done again as a whole: nothing of it has changed the chip but its θ,
- * which is sent again.
+ * The points of a request become requests to the chip, wave by wave: those of a wave are put
+ * together and sent at once. A pool shares a wave out: evaluations, counted point by point and
+ * sample by sample, are cut into as many ranges as there are chips, so that a point may be of two
+ * of them; what they return is put together again before its cost is taken, so that no bit depends
+ * on where it was cut. What the chip does by itself (perturb, cost) is not done here, and is not
+ * cut: a chip that perturbs gets whole steps, one with costs whole points.
  */
 
 #include "instrument_state.h"
@@ -11,98 +13,78 @@
 #include <math.h>
 #include <string.h>
 
-#define MOST_WAITING ((size_t)1 << 18) /* bytes of requests that are put together */
+#define WAVE_VALUES ((size_t)1 << 20) /* outputs of a wave, unless one point has more */
+#define RUN_BYTES 100                 /* of a request to measure, without its samples, about */
 
-/* ---- answers that are to come ---------------------------------------------------------------- */
-
-static mgd_status expect(mgd_context *ctx, mgd_wired *s, mgd_expected next) {
-    if (s->queued == s->room) {
-        size_t room = 2 * s->room + 64;
-        void *queue;
-        MGD_TRY(mgd_allocate(ctx, "requests", room, sizeof *s->queue, &queue));
-        if (s->queued)
-            memcpy(queue, s->queue, s->queued * sizeof *s->queue);
-        mgd_free(s->queue);
-        s->queue = queue;
-        s->room = room;
+mgd_crew mgd_wired_crew(mgd_wired *s, size_t unit) {
+    mgd_instrument *chip = s->chip;
+    mgd_crew crew = {chip->devices, chip->count};
+    if (!chip->pool)
+        crew = (mgd_crew){&chip->devices[unit % chip->count], 1};
+    for (size_t k = 0; k < crew.count; k++) {
+        if (crew.first[k].user != s)
+            mgd_device_unknown(&crew.first[k]);
+        crew.first[k].user = s;
     }
-    s->queue[s->queued++] = next;
-    return MGD_OK;
+    return crew;
 }
 
-static mgd_status expect_done(mgd_context *ctx, mgd_wired *s, size_t answers) {
-    return answers ? expect(ctx, s, (mgd_expected){.kind = MGD_EXPECT_DONE}) : MGD_OK;
+/* ---- costs of outputs ------------------------------------------------------------------------ */
+
+/* The first of a point's outputs that is NaN; the number of outputs where none is. */
+static size_t first_nan(const double *outputs, size_t count) {
+    size_t i = 0;
+    while (i < count && !isnan(outputs[i]))
+        i++;
+    return i;
 }
 
-static mgd_status hold_values(mgd_context *ctx, mgd_wired *s, size_t count) {
-    if (count <= s->num_values)
-        return MGD_OK;
-    mgd_free(s->values);
-    s->num_values = 0;
-    s->values = NULL;
-    MGD_TRY(mgd_allocate(ctx, "an answer", count, sizeof *s->values, (void **)&s->values));
-    s->num_values = count;
+/* A point of a chip that says it may fail has: which is an error unless steps may be dropped. */
+static mgd_status note_failure(mgd_context *ctx, mgd_wired *s, const mgd_request *r, size_t p,
+                               size_t sample) {
+    char words[sizeof s->words];
+    snprintf(words, sizeof words, "%.150s: at step %llu the measurement of sample %lu failed",
+             mgd_port_address(s->chip->devices->port), (unsigned long long)r->points[p].step,
+             (unsigned long)r->points[p].samples[sample] + 1);
+    s->bad[p] = true;
+    if (!mgd_wired_skips(s))
+        return mgd_fail(ctx, MGD_ERR_CALLBACK, "%s: expected numbers, the chip returned nan",
+                        words);
+    if (!*s->words)
+        memcpy(s->words, words, sizeof words);
     return MGD_OK;
 }
 
 /* All outputs of a point are there: its costs. */
 static mgd_status judge_outputs(mgd_context *ctx, mgd_wired *s, const mgd_request *r, size_t p) {
-    size_t outputs = mgd_port_description(s->chip->devices->port)->outputs;
-    const size_t shape[] = {s->batch, outputs};
+    const mgd_description *d = mgd_wired_described(s);
+    const size_t shape[] = {s->batch, d->outputs}, count = s->batch * d->outputs;
+    const double *outputs = s->outputs + (p - s->wave_first) * count;
+    size_t nan = d->fails || mgd_wired_skips(s) ? first_nan(outputs, count) : count;
+    if (nan < count)
+        return note_failure(ctx, s, r, p, nan / d->outputs);
     mgd_tensor *y;
     MGD_TRY(mgd_tensor_new(ctx, MGD_F64, 2, shape, &y));
-    memcpy(mgd_tensor_data(y), s->outputs, s->batch * outputs * sizeof(double));
-    memset(s->outputs, 0, s->batch * outputs * sizeof(double));
+    memcpy(mgd_tensor_data(y), outputs, count * sizeof *outputs);
     return mgd_responder_costs(ctx, s->rows, y, r->points[p].samples, r->num_points, &r->cost[p]);
 }
 
-static mgd_status take_costs(mgd_context *ctx, mgd_wired *s, mgd_device *device,
-                             const mgd_request *r, const mgd_expected *e) {
-    double average = (double)s->chip->spec.average, share = (double)e->count / (double)s->batch;
-    MGD_TRY(hold_values(ctx, s, e->points));
-    MGD_TRY(mgd_port_costs(ctx, device->port, s->values, e->points));
-    for (size_t i = 0; i < e->points; i++)
-        r->cost[e->point + i] += s->values[i] * share / average;
-    return MGD_OK;
+static bool is_barred(const mgd_wired *s, const mgd_request *r, size_t p) {
+    return r == s->asked && s->barred[p];
 }
 
-static mgd_status take_outputs(mgd_context *ctx, mgd_wired *s, mgd_device *device,
-                               const mgd_request *r, const mgd_expected *e) {
-    size_t outputs = mgd_port_description(device->port)->outputs, each = e->count * outputs;
-    MGD_TRY(hold_values(ctx, s, e->points * each));
-    MGD_TRY(mgd_port_reals(ctx, device->port, s->values, e->points * each));
-    for (size_t p = 0; p < e->points; p++) {
-        for (size_t i = 0; i < each; i++)
-            s->outputs[e->first * outputs + i] +=
-                s->values[p * each + i] / (double)s->chip->spec.average;
-        if (e->last)
-            MGD_TRY(judge_outputs(ctx, s, r, e->point + p));
+/* The points of a wave whose answers have all been taken. */
+static mgd_status judge_wave(mgd_context *ctx, mgd_wired *s, const mgd_request *r, size_t count) {
+    const mgd_description *d = mgd_wired_described(s);
+    for (size_t p = s->wave_first; p < s->wave_first + count; p++) {
+        if (is_barred(s, r, p))
+            s->bad[p] = true;
+        else if (!d->costs)
+            MGD_TRY(judge_outputs(ctx, s, r, p));
+        else if (isnan(r->cost[p]) && (d->fails || mgd_wired_skips(s)))
+            MGD_TRY(note_failure(ctx, s, r, p, 0));
     }
     return MGD_OK;
-}
-
-/* Sends what waits and takes all answers. */
-mgd_status mgd_wired_collect(mgd_context *ctx, mgd_wired *s, mgd_device *device,
-                             const mgd_request *r) {
-    size_t queued = s->queued;
-    s->queued = 0;
-    for (size_t i = 0; i < queued; i++) {
-        const mgd_expected *e = &s->queue[i];
-        if (e->kind == MGD_EXPECT_DONE)
-            MGD_TRY(mgd_port_done(ctx, device->port));
-        else if (e->kind == MGD_EXPECT_COSTS)
-            MGD_TRY(take_costs(ctx, s, device, r, e));
-        else
-            MGD_TRY(take_outputs(ctx, s, device, r, e));
-    }
-    device->state->seen = mgd_clock();
-    return MGD_OK;
-}
-
-static mgd_status collect_if_full(mgd_context *ctx, mgd_wired *s, mgd_device *device,
-                                  const mgd_request *r) {
-    bool full = !mgd_device_streams(device) || mgd_port_waiting(device->port) > MOST_WAITING;
-    return full ? mgd_wired_collect(ctx, s, device, r) : MGD_OK;
 }
 
 /* ---- samples --------------------------------------------------------------------------------- */
@@ -114,28 +96,6 @@ static void copy_rows(const mgd_wired *s, const uint32_t *samples, size_t count)
         memcpy((char *)s->x + i * x, from_x + samples[i] * x, x);
         memcpy((char *)s->y + i * y, from_y + samples[i] * y, y);
     }
-}
-
-/* Rows x and y, from number `first` on, in messages of a length that the chip takes. */
-mgd_status mgd_wired_send(mgd_context *ctx, mgd_wired *s, mgd_device *device, size_t first,
-                          const void *rows_x, const void *rows_y, size_t count) {
-    const char *x = rows_x, *y = rows_y;
-    const mgd_description *d = mgd_port_description(device->port);
-    bool answers = d->costs || d->integrates; /* it compares outputs with targets */
-    size_t features = s->samples.features, targets = y && answers ? s->samples.targets : 0;
-    size_t digits = d->blocks ? s->real : s->dtype == MGD_F32 ? 16 : 25;
-    size_t row = (features + targets) * digits, most = d->message / row;
-    if (most < 1)
-        most = 1;
-    for (size_t at = 0, n; at < count; at += n) {
-        n = count - at < most ? count - at : most;
-        mgd_port_data(device->port, first + at, x + at * features * s->real, n * features,
-                      targets ? y + at * targets * s->real : NULL, n * targets);
-        MGD_TRY(expect_done(ctx, s, 1));
-        if (mgd_port_waiting(device->port) > MOST_WAITING || !mgd_device_streams(device))
-            MGD_TRY(mgd_wired_collect(ctx, s, device, NULL));
-    }
-    return MGD_OK;
 }
 
 mgd_status mgd_wired_keep(mgd_context *ctx, mgd_wired *s, mgd_device *device) {
@@ -150,17 +110,21 @@ mgd_status mgd_wired_keep(mgd_context *ctx, mgd_wired *s, mgd_device *device) {
 
 /* Samples of a batch as numbers 0, 1, … of the chip, unless it holds just these. */
 static mgd_status send_batch(mgd_context *ctx, mgd_wired *s, mgd_device *device,
-                             const mgd_point *point, size_t first, size_t count) {
-    bool held = device->held == point->samples && device->held_step == point->step &&
-                device->held_first == first;
+                             const mgd_request *r, size_t p, size_t first, size_t count) {
+    const mgd_point *point = &r->points[p];
+    bool held = device->held == point->samples && device->held_replica == *r->replica &&
+                device->held_step == point->step && device->held_first == first &&
+                device->held_count == count;
     if (held)
         return MGD_OK;
     copy_rows(s, point->samples + first, count);
     MGD_TRY(mgd_wired_send(ctx, s, device, 0, s->x, s->y, count));
     device->set = NULL;
     device->held = point->samples;
+    device->held_replica = *r->replica;
     device->held_step = point->step;
     device->held_first = first;
+    device->held_count = count;
     return MGD_OK;
 }
 
@@ -196,15 +160,13 @@ static mgd_status check_room(mgd_context *ctx, const mgd_wired *s, const mgd_req
 
 /* As often as its mean is taken of. */
 static mgd_status run_burst(mgd_context *ctx, mgd_wired *s, mgd_device *device,
-                            const mgd_request *r, const mgd_burst *burst, mgd_expected next) {
-    bool costs = mgd_port_description(device->port)->costs, last = next.last;
-    next.kind = costs ? MGD_EXPECT_COSTS : MGD_EXPECT_OUTPUTS;
-    for (size_t k = 1; k <= s->chip->spec.average; k++) {
+                            const mgd_burst *burst, mgd_expected next) {
+    next.kind = mgd_wired_described(s)->costs ? MGD_EXPECT_COSTS : MGD_EXPECT_OUTPUTS;
+    for (size_t k = 0; k < s->chip->spec.average; k++) {
         mgd_port_run(device->port, burst);
-        next.last = last && k == s->chip->spec.average;
-        MGD_TRY(expect(ctx, s, next));
+        MGD_TRY(mgd_wired_expect(ctx, s, device, next));
     }
-    return collect_if_full(ctx, s, device, r);
+    return mgd_wired_relieve(ctx, s, device);
 }
 
 /* ---- points that are perturbed here ---------------------------------------------------------- */
@@ -212,11 +174,11 @@ static mgd_status run_burst(mgd_context *ctx, mgd_wired *s, mgd_device *device,
 /* One point, whose θ the chip holds by now, with samples first … of its batch. */
 static mgd_status run_point(mgd_context *ctx, mgd_wired *s, mgd_device *device,
                             const mgd_request *r, size_t p, size_t first, size_t count) {
-    const mgd_description *d = mgd_port_description(device->port);
+    const mgd_description *d = mgd_wired_described(s);
     const mgd_point *point = &r->points[p];
     bool half = d->halves && point->ticks < 2;
     const char *signs = !half ? "+" : point->tick == 0 ? "+." : ".+";
-    mgd_burst burst = {.code = d->costs ? "none" : "outputs",
+    mgd_burst burst = {.code = d->costs || d->noisy ? "none" : "outputs",
                        .seed = s->train->seed, /* noise may be drawn by it */
                        .replica = *r->replica,
                        .slot = point->slot,
@@ -226,30 +188,59 @@ static mgd_status run_point(mgd_context *ctx, mgd_wired *s, mgd_device *device,
                        .batch = count,
                        .batches = 1,
                        .signs = signs};
-    mgd_expected next = {
-        .point = p, .points = 1, .first = first, .count = count, .last = first + count == s->batch};
-    return run_burst(ctx, s, device, r, &burst, next);
+    mgd_expected next = {.point = p, .points = 1, .first = first, .count = count};
+    return run_burst(ctx, s, device, &burst, next);
 }
 
-static mgd_status measure_points(mgd_context *ctx, mgd_wired *s, mgd_device *device,
-                                 const mgd_request *r) {
-    size_t parameters = s->chip->chip.num_parameters, answers;
-    size_t most = s->keeps ? s->batch : mgd_port_description(device->port)->samples;
-    for (size_t p = 0; p < r->num_points; p++) {
-        const mgd_point *point = &r->points[p];
-        const void *theta = r->source.theta;
-        if (point->sign != 0) {
-            r->source.perturbed(r->source.self, r->worker, point, r->source.theta, 0, parameters,
-                                s->theta);
-            theta = s->theta;
-        }
-        MGD_TRY(mgd_device_theta(ctx, device, theta, 0, 0, &answers));
-        MGD_TRY(expect_done(ctx, s, answers));
-        for (size_t first = 0, n; first < s->batch; first += n) {
-            n = s->batch - first < most ? s->batch - first : most;
-            if (!s->keeps)
-                MGD_TRY(send_batch(ctx, s, device, point, first, n));
-            MGD_TRY(run_point(ctx, s, device, r, p, first, n));
+/* A point's θ, and samples first … of its batch, by as many as the chip takes at once. */
+static mgd_status order_point(mgd_context *ctx, mgd_wired *s, mgd_device *device,
+                              const mgd_request *r, size_t p, size_t first, size_t count) {
+    const mgd_point *point = &r->points[p];
+    size_t most = s->keeps ? s->batch : mgd_wired_described(s)->samples, answers;
+    const void *theta = r->source.theta;
+    if (point->sign != 0) {
+        r->source.perturbed(r->source.self, r->worker, point, r->source.theta, 0,
+                            s->chip->chip.num_parameters, s->theta);
+        theta = s->theta;
+    }
+    MGD_TRY(mgd_device_theta(ctx, device, theta, 0, 0, &answers));
+    MGD_TRY(mgd_wired_expect_done(ctx, s, device, answers));
+    for (size_t n; count > 0; first += n, count -= n) {
+        n = count < most ? count : most;
+        if (!s->keeps)
+            MGD_TRY(send_batch(ctx, s, device, r, p, first, n));
+        MGD_TRY(run_point(ctx, s, device, r, p, first, n));
+    }
+    return MGD_OK;
+}
+
+/* Number i of the points of the wave that are not barred. */
+static size_t open_point(const mgd_wired *s, const mgd_request *r, size_t i) {
+    size_t p = s->wave_first;
+    for (;; p++)
+        if (!is_barred(s, r, p) && i-- == 0)
+            return p;
+}
+
+/* Noise may be of a sample's number, which is its place in what is sent where it is not kept. */
+static bool may_cut(const mgd_wired *s) {
+    const mgd_description *d = mgd_wired_described(s);
+    return !d->costs && (s->keeps || !d->noisy);
+}
+
+static mgd_status order_points(mgd_context *ctx, mgd_wired *s, mgd_crew crew, const mgd_request *r,
+                               size_t count) {
+    size_t open = 0, grain = may_cut(s) ? 1 : s->batch;
+    for (size_t p = s->wave_first; p < s->wave_first + count; p++)
+        open += !is_barred(s, r, p);
+    size_t grains = open * s->batch / grain;
+    for (size_t k = 0; k < crew.count; k++) {
+        size_t at = grains * k / crew.count * grain, end = grains * (k + 1) / crew.count * grain;
+        for (size_t n; at < end; at += n) {
+            size_t first = at % s->batch;
+            n = end - at < s->batch - first ? end - at : s->batch - first;
+            MGD_TRY(
+                order_point(ctx, s, &crew.first[k], r, open_point(s, r, at / s->batch), first, n));
         }
     }
     return MGD_OK;
@@ -306,17 +297,15 @@ static void make_room(mgd_wired *s, const mgd_device *device, const mgd_request 
     *theta = s->theta;
 }
 
-static mgd_status measure_bursts(mgd_context *ctx, mgd_wired *s, mgd_device *device,
-                                 const mgd_request *r) {
-    const mgd_description *d = mgd_port_description(device->port);
+/* Points p to before `end`, whole steps. */
+static mgd_status order_bursts_of(mgd_context *ctx, mgd_wired *s, mgd_device *device,
+                                  const mgd_request *r, size_t p, size_t end) {
     size_t answers, most = s->keeps ? s->num_batches / s->batch : 1;
-    if (!d->costs && s->chip->spec.average > 1)
-        most = 1; /* outputs are summed up point by point */
     const void *theta;
     make_room(s, device, r, &theta);
     MGD_TRY(mgd_device_theta(ctx, device, theta, 0, 0, &answers));
-    MGD_TRY(expect_done(ctx, s, answers));
-    for (size_t p = 0; p < r->num_points;) {
+    MGD_TRY(mgd_wired_expect_done(ctx, s, device, answers));
+    while (p < end) {
         char signs[4];
         size_t each = step_signs(r, p, signs);
         const mgd_point *point = &r->points[p];
@@ -328,33 +317,83 @@ static mgd_status measure_bursts(mgd_context *ctx, mgd_wired *s, mgd_device *dev
                        .n = 1,
                        .amplitude = point->amplitude * mgd_reach_scale(&s->chip->reach),
                        .signs = signs};
-        while (b.n < most && p + b.n * each < r->num_points &&
+        while (b.n < most && p + b.n * each < end && !is_barred(s, r, p + b.n * each) &&
                goes_on(r, p, p + b.n * each, b.n, signs))
             b.n++;
         fill_batches(s, r, p, each, &b);
         if (!s->keeps) {
-            MGD_TRY(send_batch(ctx, s, device, point, 0, s->batch));
+            MGD_TRY(send_batch(ctx, s, device, r, p, 0, s->batch));
             b.samples = s->numbers;
         }
-        mgd_expected next = {.point = p, .points = b.n * each, .count = s->batch, .last = true};
-        MGD_TRY(run_burst(ctx, s, device, r, &b, next));
+        mgd_expected next = {.point = p, .points = b.n * each, .count = s->batch};
+        if (!is_barred(s, r, p))
+            MGD_TRY(run_burst(ctx, s, device, &b, next));
         p += b.n * each;
     }
     return MGD_OK;
 }
 
-/* ---- measuring ------------------------------------------------------------------------------- */
+/* Moved on to where a step begins. */
+static size_t step_begin(const mgd_request *r, size_t p) {
+    while (p > 0 && p < r->num_points && r->points[p].step == r->points[p - 1].step)
+        p++;
+    return p;
+}
 
-mgd_status mgd_wired_try(mgd_context *ctx, mgd_wired *s, mgd_device *device, const mgd_request *r) {
-    size_t outputs = mgd_port_description(device->port)->outputs;
+static mgd_status order_bursts(mgd_context *ctx, mgd_wired *s, mgd_crew crew, const mgd_request *r,
+                               size_t count) {
+    for (size_t k = 0; k < crew.count; k++) {
+        size_t p = step_begin(r, s->wave_first + count * k / crew.count);
+        size_t end = step_begin(r, s->wave_first + count * (k + 1) / crew.count);
+        if (p < end)
+            MGD_TRY(order_bursts_of(ctx, s, &crew.first[k], r, p, end));
+    }
+    return MGD_OK;
+}
+
+/* ---- waves ----------------------------------------------------------------------------------- */
+
+size_t mgd_wired_wave(const mgd_wired *s, size_t most) {
+    const mgd_description *d = mgd_wired_described(s);
+    size_t digits = d->blocks ? s->real : 25, batch = s->batch;
+    size_t bytes = RUN_BYTES + batch * (s->keeps ? 8 : s->samples.features * digits + 8) +
+                   (d->perturbs ? 0 : s->chip->chip.num_parameters * digits);
+    size_t wave = (s->chip->pool ? s->chip->count : 1) * (MGD_MOST_WAITING / bytes + 1);
+    size_t outputs = d->costs ? 1 : WAVE_VALUES / (batch * d->outputs) + 1;
+    if (!d->costs && outputs < wave)
+        wave = outputs;
+    return wave < most ? wave : most;
+}
+
+/* The points of a wave that begins at p: whole steps. */
+static size_t wave_at(const mgd_wired *s, const mgd_request *r, size_t p) {
+    size_t wave = r == s->asked && s->trouble.careful ? 1 : s->wave;
+    size_t end = p + wave < r->num_points ? p + wave : r->num_points;
+    return step_begin(r, end) - p;
+}
+
+mgd_status mgd_wired_try(mgd_context *ctx, mgd_wired *s, mgd_crew crew, const mgd_request *r) {
+    const mgd_description *d = mgd_wired_described(s);
+    size_t values = d->costs ? 0 : s->batch * d->outputs;
     MGD_TRY(check_room(ctx, s, r));
-    s->queued = 0;
     for (size_t i = 0; i < s->signals * r->num_points; i++)
         r->cost[i] = 0;
-    memset(s->outputs, 0, s->batch * (outputs ? outputs : 1) * sizeof *s->outputs);
-    if (s->keeps)
-        MGD_TRY(mgd_wired_keep(ctx, s, device));
-    MGD_TRY(s->chip->chip.perturbs ? measure_bursts(ctx, s, device, r)
-                                   : measure_points(ctx, s, device, r));
-    return mgd_wired_collect(ctx, s, device, r);
+    memset(s->bad, 0, r->num_points * sizeof *s->bad);
+    s->request = r;
+    *s->words = '\0';
+    for (size_t k = 0; k < crew.count; k++) {
+        mgd_wired_talk(s, &crew.first[k])->queued = 0;
+        if (s->keeps)
+            MGD_TRY(mgd_wired_keep(ctx, s, &crew.first[k]));
+    }
+    for (size_t p = 0, count; p < r->num_points; p += count) {
+        count = wave_at(s, r, p);
+        s->wave_first = p;
+        memset(s->outputs, 0, count * values * sizeof *s->outputs);
+        MGD_TRY(s->chip->chip.perturbs ? order_bursts(ctx, s, crew, r, count)
+                                       : order_points(ctx, s, crew, r, count));
+        MGD_TRY(mgd_wired_collect(ctx, s, crew));
+        MGD_TRY(judge_wave(ctx, s, r, count));
+    }
+    return MGD_OK;
 }

@@ -181,6 +181,7 @@ static int instrument_open(lua_State *L) {
                                 .ports = ports,
                                 .patience = l_number_field(L, 1, "patience", 10),
                                 .average = (size_t)l_count_field(L, 1, "average", 1, 1e9),
+                                .skip = l_flag_field(L, 1, "skip"),
                                 .theta = l_tensor_field(L, 1, "theta"),
                                 .safe = l_tensor_field(L, 1, "safe"),
                                 .ramp = l_number_field(L, 1, "ramp", 0),
@@ -311,11 +312,13 @@ static int instrument_about(lua_State *L) {
     set_flag(L, "stateless", d->stateless);
     set_flag(L, "reads", d->reads);
     set_flag(L, "watchdog", d->watchdog);
+    set_flag(L, "fails", d->fails);
+    set_flag(L, "noisy", d->noisy);
     return 1;
 }
 
 /* spent(chip, k) → {requests =, sent =, received = (bytes), seconds =, retries =, reconnections =,
- * drifts =} */
+ * drifts =, failures =}, the last two of all its chips together */
 static int instrument_spent(lua_State *L) {
     mgd_port_times spent = mgd_port_spent(check_port(L, 2));
     lua_newtable(L);
@@ -326,6 +329,7 @@ static int instrument_spent(lua_State *L) {
     set_number(L, "retries", spent.retries);
     set_number(L, "reconnections", spent.reconnections);
     set_number(L, "drifts", mgd_instrument_drifts(check(L)));
+    set_number(L, "failures", mgd_instrument_failures(check(L)));
     return 1;
 }
 

@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-#define ANSWERS ((size_t)1 << 20) /* bytes that wait to be sent before more is handled */
+#define ANSWERS ((size_t)1 << 20) /* bytes that wait to be sent before more is handled, … */
+#define LONGEST 0.1               /* … or seconds that the first of them waits */
 #define SPARE ((size_t)1 << 16)   /* bytes of `in` that are moved to its front at least */
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -280,10 +281,12 @@ static bool next_message(mgd_context *ctx, mgd_server *s, mgd_verdict *verdict) 
 
 mgd_status mgd_server_take(mgd_context *ctx, mgd_server *s, const void *bytes, size_t count) {
     mgd_verdict verdict = MGD_DONE;
+    double until = mgd_clock() + LONGEST;
     s->out.count = 0;
     mgd_bytes_put(&s->in, bytes, count);
     while (verdict == MGD_DONE && s->out.count < ANSWERS && next_message(ctx, s, &verdict))
-        continue;
+        if (s->out.count > 0 && mgd_clock() > until)
+            break;
     move_up(s);
     if (verdict == MGD_STOP)
         return MGD_ERR_INTERRUPT;

@@ -200,6 +200,7 @@ static bool write_ending(mgd_wire *w, char *text, size_t room) {
     siginfo_t how = {0};
     if (!wait_for_end(w, ENDING, false) || !has_ended(w->child, &how) || how.si_pid == 0)
         return false;
+    w->ended = how.si_code == CLD_EXITED && how.si_status == 0;
     if (how.si_code == CLD_EXITED)
         snprintf(text, room, "the program ended with status %d", how.si_status);
     else

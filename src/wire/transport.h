@@ -56,6 +56,7 @@ struct mgd_wire {
     bool shared;  /* `out` blocks */
     pid_t opener; /* the process that opened it: a fork of that only closes its copies */
     pid_t child;  /* 0: none */
+    bool ended;   /* it has, by itself and with status 0 */
 
     char *buffer; /* bytes from `begin` to `end` have come and were not taken */
     size_t begin, end, room;

@@ -55,6 +55,7 @@ static void shut(mgd_wire *w) {
 
 static mgd_status start(mgd_context *ctx, mgd_wire *w) {
     w->fault = MGD_FAULT_NONE;
+    w->ended = false;
     MGD_TRY(w->kind->open(ctx, w, mgd_clock() + w->spec.timeout));
     mgd_quieten();
     w->opener = getpid();
@@ -140,6 +141,10 @@ const char *mgd_wire_address(const mgd_wire *w) {
 
 mgd_fault mgd_wire_fault(const mgd_wire *w) {
     return w->fault;
+}
+
+bool mgd_wire_ended(const mgd_wire *w) {
+    return w->ended;
 }
 
 void mgd_wire_descriptors(const mgd_wire *w, int *in, int *out) {

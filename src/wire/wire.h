@@ -65,6 +65,8 @@ void mgd_wire_close(mgd_wire *wire);
 
 const char *mgd_wire_address(const mgd_wire *wire); /* as given; "functions" of the caller's */
 mgd_fault mgd_wire_fault(const mgd_wire *wire);
+/* Whether a child that closed it had ended by itself, with status 0. */
+bool mgd_wire_ended(const mgd_wire *wire);
 /* The descriptors that it reads from and writes to; −1 where it has none. */
 void mgd_wire_descriptors(const mgd_wire *wire, int *in, int *out);
 

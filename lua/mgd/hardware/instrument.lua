@@ -22,7 +22,8 @@ local is_plain = naming.is_plain
 M.SCHEMA = {
   { "instrument", type = { "string", "table" },
     doc = "TCPIP::host::port::SOCKET, ASRL/dev/…, EXEC::command; a list of words {\"EXEC\", …}; "
-      .. "functions {read =, write =}; or a list of these, a chip for each replica." },
+      .. "functions {read =, write =}; or a list of these: a chip for each replica, or a pool "
+      .. "where they are stateless." },
   { "dialect", type = "string", choices = { "scpi", "lines", "frames" },
     doc = "How it is spoken to; found out without." },
   { "terminator", type = "string", choices = { "\n", "\r\n", "\r", "" },
@@ -49,6 +50,9 @@ M.SCHEMA = {
   { "retries", type = "integer", min = 0, default = 5, doc = "Of a frame." },
   { "patience", type = "number", min = 0, default = 10, unit = "s",
     doc = "How long a chip that was lost in the middle of a run is looked for." },
+  { "on_failure", type = "string", default = "stop", choices = { "stop", "skip" },
+    doc = "Of a measurement that the chip reports as failed, by nan (fails=1) or ERR 4, or that "
+      .. "cost a worker twice: the end of the run, or of its step alone, which writes nothing." },
   { "average", type = "integer", min = 1, default = 1,
     doc = "How often each measurement is made; its mean counts." },
   { "watch", type = "table",
@@ -207,7 +211,7 @@ local function line_of(describe)
   local words = {}
   for key, value in pairs(describe) do
     if type(value) == "boolean" then
-      value = value and 1 or 0
+      value = value and "1" or "0"
     elseif type(value) == "number" then
       value = ("%.17g"):format(value)
     end
@@ -269,7 +273,8 @@ function M.open(opt)
     theta = opt.theta, safe = opt.safe and vector(opt.safe), temporary = opt.temporary,
     ramp = opt.ramp, guard = wants_guard(opt, places),
     timeout = opt.timeout, wait = opt.wait, retries = opt.retries, patience = opt.patience,
-    average = opt.average, dry_run = opt.dry_run, log = opt.log, limit = opt.limit,
+    average = opt.average, skip = opt.on_failure == "skip",
+    dry_run = opt.dry_run, log = opt.log, limit = opt.limit,
     baud = opt.baud, parity = opt.parity, flow = opt.flow, stop_bits = opt.stop_bits,
     watch = watch.every, tolerance = watch.tolerance, action = watch.action,
   }
@@ -321,15 +326,17 @@ end
 local about_of = record.kind("mgd.instrument", { "address", "identity", "dialect", "terminator",
   "parameters", "inputs", "outputs", "targets", "dtype", "samples", "codes", "cost", "unit",
   "latency", "blocks", "perturbs", "costs", "integrates", "writes", "stateless", "reads",
-  "watchdog", "said" })
+  "watchdog", "fails", "noisy", "failures", "said" })
 
---- Who an instrument is, how it is spoken to and what it says of itself.
+--- Who an instrument is, how it is spoken to and what it says of itself; and `failures`, how many
+-- steps were dropped because a measurement of theirs failed.
 -- @tparam[opt=1] integer k which chip of a list
 -- @treturn table prints as lines
 function methods:about(k)
   check(self, "about")
   local about = core.instrument.about(self.core, k or 1)
   about.terminator = ("%q"):format(about.terminator):gsub("\\\n", "\\n"):gsub("\\13", "\\r")
+  about.failures = core.instrument.spent(self.core, 1).failures
   about.codes = about.codes:gsub("^,", ""):gsub(",$", "")
   return about_of(about)
 end
@@ -368,6 +375,9 @@ function Timing:__tostring()
     lines[#lines + 1] = ("  %d retries, %d times connected again"):format(self.retries,
       self.reconnections)
   end
+  if self.failures > 0 then
+    lines[#lines + 1] = ("  %d steps dropped, because a measurement failed"):format(self.failures)
+  end
   return table.concat(lines, "\n")
 end
 
@@ -375,7 +385,8 @@ end
 -- @treturn table `requests`, `sent` and `received` (bytes), `seconds` in wires, `share` of the time
 --   of its runs, `per_request` (s), `round_trip` (s, measured now), `dead` (share of the time in
 --   wires that is round trips), `doubled` (s that the same would take with twice as many
---   measurements in a message), `retries`, `reconnections`; prints as lines
+--   measurements in a message), `retries`, `reconnections`, `failures` (steps that were dropped);
+--   prints as lines
 -- @usage print(chip:timing())
 function methods:timing()
   check(self, "timing")
@@ -385,6 +396,8 @@ function methods:timing()
       timing[name] = (timing[name] or 0) + value
     end
   end
+  local both = core.instrument.spent(self.core, 1) -- of all chips of the list together
+  timing.drifts, timing.failures = both.drifts, both.failures
   timing.share = self.ran and self.ran > 0 and math.min(1, timing.seconds / self.ran) or nil
   timing.round_trip = round_trip(self)
   timing.per_request = timing.seconds / math.max(1, timing.requests)

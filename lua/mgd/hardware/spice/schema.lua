@@ -19,9 +19,6 @@ M.SCHEMA = {
     .. "what replicas differ, drawn from the seed." },
   { "noise", type = "table",
     doc = "The same form: what is drawn anew for each measurement, from the run's streams." },
-  { "on_failure", type = "string", choices = { "stop", "skip" },
-    doc = "What a step does whose evaluation fails: it ends the run (the default), or is dropped "
-      .. "and counted." },
   { "retry", type = "boolean", doc = "Whether a failed evaluation is tried again with gmin and "
     .. "source stepping; true." },
   { "warm", type = "boolean", doc = "Whether an evaluation begins where the one before ended: "

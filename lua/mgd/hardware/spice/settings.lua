@@ -11,7 +11,7 @@ local M = {}
 
 local WHERE = "mgd.chip"
 
-local DEFAULTS = { analysis = "op", on_failure = "stop", retry = true, warm = false,
+local DEFAULTS = { analysis = "op", retry = true, warm = false,
   time_limit = 10, scale = 1, offset = 0 }
 
 local TRAN = {
