@@ -22,10 +22,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COMMAND 512     /* bytes of the longest command */
-#define SWEEP_EVERY 50  /* evaluations, so that the library's parser does not grow */
-#define TIMED 3         /* evaluations whose shortest says how long one takes … */
-#define LONG_ENOUGH 0.2 /* … unless one takes so many seconds */
+#define COMMAND 512    /* bytes of the longest command */
+#define SWEEP_EVERY 50 /* evaluations, so that the library's parser does not grow */
 #define SHOWN "%.100s"
 #define STEP_TEXT 80 /* bytes that the command of a step is longer than that of a value */
 
@@ -49,7 +47,6 @@ struct mgd_spice_circuit {
     char analysis[COMMAND];
     size_t evaluations;
     bool spoilt; /* the netlist has to be loaded anew before another analysis */
-    double seconds;
     char *texts;
 };
 
@@ -197,6 +194,11 @@ static void want(mgd_spice_circuit *c, const mgd_spice_point *p) {
         add_noise(c, p);
     for (size_t i = 0; i < s->num_inputs; i++)
         c->inputs[i].want = s->inputs[i].scale * p->x[i] + s->inputs[i].offset;
+}
+
+double mgd_spice_circuit_value(mgd_spice_circuit *c, const mgd_spice_point *point, size_t i) {
+    want(c, point);
+    return c->items[i].want;
 }
 
 /* ---- analysing ------------------------------------------------------------------------------- */
@@ -395,22 +397,15 @@ static mgd_status ask_values(mgd_context *ctx, mgd_spice_circuit *c) {
 /* The netlist as it is; outputs that no plot can have are found now. A failure is none yet: θ will
  * be another. */
 static mgd_status try_outputs(mgd_context *ctx, mgd_spice_circuit *c) {
-    for (int i = 0; i < TIMED && c->seconds < LONG_ENOUGH; i++) {
-        mgd_context failure = {0};
-        mgd_status found = MGD_OK;
-        double begin = mgd_clock();
-        bool good = analyse_once(c);
-        double seconds = mgd_clock() - begin;
-        size_t o = 0;
-        while (good && o < c->spec->num_outputs && found == MGD_OK)
-            found = mgd_spice_expression_find(&failure, c->outputs[o++], 1);
-        clear(c);
-        if (found != MGD_OK)
-            return mgd_fail(ctx, MGD_ERR_ARGUMENT, "spice: output %zu: %s", o, failure.message);
-        if (!good)
-            return MGD_OK;
-        c->seconds = i == 0 || seconds < c->seconds ? seconds : c->seconds;
-    }
+    mgd_context failure = {0};
+    mgd_status found = MGD_OK;
+    size_t o = 0;
+    bool good = analyse_once(c);
+    while (good && o < c->spec->num_outputs && found == MGD_OK)
+        found = mgd_spice_expression_find(&failure, c->outputs[o++], 1);
+    clear(c);
+    if (found != MGD_OK)
+        return mgd_fail(ctx, MGD_ERR_ARGUMENT, "spice: output %zu: %s", o, failure.message);
     return MGD_OK;
 }
 
@@ -480,8 +475,4 @@ void mgd_spice_circuit_close(mgd_spice_circuit *c) {
 void mgd_spice_circuit_theta(const mgd_spice_circuit *c, double *theta) {
     for (size_t i = 0; i < c->spec->parameters; i++)
         theta[i] = c->items[i].base;
-}
-
-double mgd_spice_circuit_seconds(const mgd_spice_circuit *c) {
-    return c->seconds;
 }

@@ -28,8 +28,8 @@ void mgd_spice_circuit_close(mgd_spice_circuit *c);
 
 /* θ (P) of the netlist. */
 void mgd_spice_circuit_theta(const mgd_spice_circuit *c, double *theta);
-/* Seconds that an evaluation of the netlist as it is has taken; 0: it failed. */
-double mgd_spice_circuit_seconds(const mgd_spice_circuit *c);
+/* What parameter or device number i of the specification is at a point. */
+double mgd_spice_circuit_value(mgd_spice_circuit *c, const mgd_spice_point *point, size_t i);
 
 /* Outputs (O). Fails with ngspice's own words. */
 mgd_status mgd_spice_circuit_evaluate(mgd_context *ctx, mgd_spice_circuit *c,

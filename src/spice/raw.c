@@ -79,27 +79,48 @@ static mgd_status write_vectors(mgd_context *ctx, const char *path, FILE *names)
     return status;
 }
 
+/* ---- questions ------------------------------------------------------------------------------- */
+
+/* θ, x and a replica's number, a line each; *memory holds them, and is the caller's to free. */
+static mgd_status read_point(mgd_context *ctx, const mgd_spice_specification *spec, FILE *in,
+                             mgd_spice_point *point, void **memory) {
+    double replica = 0;
+    MGD_TRY(mgd_allocate(ctx, "spice: raw", spec->parameters + spec->num_inputs, sizeof(double),
+                         memory));
+    double *theta = *memory, *x = theta + spec->parameters;
+    *point = (mgd_spice_point){.theta = theta, .x = x};
+    MGD_TRY(read_numbers(ctx, in, "theta", spec->parameters, theta));
+    MGD_TRY(read_numbers(ctx, in, "x", spec->num_inputs, x));
+    MGD_TRY(read_numbers(ctx, in, "a replica's number", 1, &replica));
+    if (!(replica >= 0 && replica < 0x1p47 && replica == floor(replica)))
+        return mgd_fail(ctx, MGD_ERR_FORMAT, "spice: raw: replica: expected a whole number");
+    point->replica = (uint64_t)replica;
+    return MGD_OK;
+}
+
 mgd_status mgd_spice_raw(mgd_context *ctx, const mgd_spice_specification *spec,
                          mgd_spice_circuit *circuit, FILE *in, const char *path, FILE *names) {
-    void *memory;
-    double replica;
-    MGD_TRY(mgd_allocate(ctx, "spice: raw", spec->parameters + spec->num_inputs, sizeof(double),
-                         &memory));
-    double *theta = memory, *x = theta + spec->parameters;
-    mgd_status status = read_numbers(ctx, in, "theta", spec->parameters, theta);
+    void *memory = NULL;
+    mgd_spice_point point;
+    mgd_status status = read_point(ctx, spec, in, &point, &memory);
     if (status == MGD_OK)
-        status = read_numbers(ctx, in, "x", spec->num_inputs, x);
-    if (status == MGD_OK)
-        status = read_numbers(ctx, in, "a replica's number", 1, &replica);
-    if (status == MGD_OK && !(replica >= 0 && replica < 0x1p47 && replica == floor(replica)))
-        status = mgd_fail(ctx, MGD_ERR_FORMAT, "spice: raw: replica: expected a whole number");
-    mgd_spice_point point = {.theta = theta, .x = x};
-    if (status == MGD_OK) {
-        point.replica = (uint64_t)replica;
         status = mgd_spice_circuit_analyse(ctx, circuit, &point);
-    }
     if (status == MGD_OK)
         status = write_vectors(ctx, path, names);
+    mgd_free(memory);
+    return status;
+}
+
+mgd_status mgd_spice_values(mgd_context *ctx, const mgd_spice_specification *spec,
+                            mgd_spice_circuit *circuit, FILE *in, FILE *values) {
+    void *memory = NULL;
+    mgd_spice_point point;
+    mgd_status status = read_point(ctx, spec, in, &point, &memory);
+    for (size_t i = 0; status == MGD_OK && i < spec->count; i++)
+        fprintf(values, "%s %.17g\n", spec->items[i].name,
+                mgd_spice_circuit_value(circuit, &point, i));
+    if (status == MGD_OK && fflush(values) != 0)
+        status = mgd_fail(ctx, MGD_ERR_IO, "spice: values: cannot write them");
     mgd_free(memory);
     return status;
 }

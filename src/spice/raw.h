@@ -1,4 +1,4 @@
-/* raw: one analysis, and all of its vectors. */
+/* raw: one analysis and all of its vectors; and the values of one copy. */
 #ifndef MGD_SPICE_RAW_H
 #define MGD_SPICE_RAW_H
 
@@ -11,5 +11,10 @@
  * the vectors are called, one a line. The first of a transient is time. */
 mgd_status mgd_spice_raw(mgd_context *ctx, const mgd_spice_specification *spec,
                          mgd_spice_circuit *circuit, FILE *in, const char *path, FILE *names);
+
+/* Reads the same, and writes what each parameter and device is there: its name and its value, one a
+ * line. */
+mgd_status mgd_spice_values(mgd_context *ctx, const mgd_spice_specification *spec,
+                            mgd_spice_circuit *circuit, FILE *in, FILE *values);
 
 #endif

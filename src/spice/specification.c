@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #define FIRST "mgd-spice 1"
 #define MOST_BYTES ((size_t)1 << 30)
@@ -368,8 +369,10 @@ mgd_status mgd_spice_specification_read(mgd_context *ctx, const char *path,
     char **lines = NULL;
     size_t count;
     mgd_status status = read_text(ctx, path, &out->text);
-    if (status == MGD_OK)
+    if (status == MGD_OK) {
+        out->crc = crc32(0, (const void *)out->text, (unsigned)strlen(out->text));
         status = cut_lines(ctx, out->text, &lines, &count);
+    }
     if (status == MGD_OK)
         status = take_lines(ctx, &r, lines, count);
     mgd_free(lines);

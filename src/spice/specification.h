@@ -72,7 +72,8 @@ typedef struct {
     size_t num_outputs;
     char **netlist; /* lines, the options among them, ".end", NULL */
 
-    char *text; /* which all texts above are part of */
+    unsigned long crc; /* of the whole text: another netlist is another chip */
+    char *text;        /* which all texts above are part of */
 } mgd_spice_specification;
 
 mgd_status mgd_spice_specification_read(mgd_context *ctx, const char *path,

@@ -4,6 +4,7 @@
  *   spice-worker SPECIFICATION               serves docs/guide/chip-contract.md on its standard
  *                                            input and output, until the input ends
  *   spice-worker SPECIFICATION raw OUT.npy   runs one analysis; see raw.h
+ *   spice-worker SPECIFICATION values        says what one copy of the netlist is; see raw.h
  *
  * SPECIFICATION is a file as specification.h has it. The standard output is taken away from
  * ngspice, whose words all come by its callbacks.
@@ -111,12 +112,10 @@ static double resident(void) {
 }
 
 static mgd_status make_server(mgd_context *ctx, netlist *n, mgd_server **out) {
-    double seconds = mgd_spice_circuit_seconds(n->circuit);
-    int length = snprintf(n->more, sizeof n->more, "%s%s", n->spec.skip ? " fails=1" : "",
-                          n->spec.num_noises > 0 ? " noisy=1" : "");
-    if (seconds > 0)
-        snprintf(n->more + length, sizeof n->more - (size_t)length, " evaluation=%.3g", seconds);
-    snprintf(n->identity, sizeof n->identity, "ngspice,netlist,0,%s", mgd_spice_version());
+    snprintf(n->more, sizeof n->more, "%s%s", n->spec.skip ? " fails=1" : "",
+             n->spec.num_noises > 0 ? " noisy=1" : "");
+    snprintf(n->identity, sizeof n->identity, "ngspice,netlist,%08lx,%s", n->spec.crc,
+             mgd_spice_version());
     mgd_server_spec spec = {.chip = &n->chip,
                             .num_parameters = n->spec.parameters,
                             .ndim_x = 1,
@@ -205,23 +204,27 @@ static mgd_status absolute(mgd_context *ctx, const char *path, char out[PATH_MAX
     return MGD_OK;
 }
 
+/* To the file `out`; NULL: the values. */
 static int raw(const char *path, const char *out) {
     mgd_context ctx = {0};
     netlist n = {.circuit = NULL};
     char target[PATH_MAX];
     int shown = fcntl(1, F_DUPFD_CLOEXEC, 3);
-    FILE *names = shown >= 0 && dup2(2, 1) >= 0 ? fdopen(shown, "w") : NULL;
-    mgd_status status = names ? absolute(&ctx, out, target)
-                              : mgd_fail(&ctx, MGD_ERR_IO, "spice: raw: no standard output");
+    FILE *words = shown >= 0 && dup2(2, 1) >= 0 ? fdopen(shown, "w") : NULL;
+    mgd_status status =
+        words ? MGD_OK : mgd_fail(&ctx, MGD_ERR_IO, "spice: raw: no standard output");
+    if (status == MGD_OK && out)
+        status = absolute(&ctx, out, target);
     mgd_spice_end_prepare(2, false);
     if (status == MGD_OK)
         status = start(&ctx, path, &n);
     if (status == MGD_OK) {
         mgd_spice_end_within(n.spec.seconds, 0);
-        status = mgd_spice_raw(&ctx, &n.spec, n.circuit, stdin, target, names);
+        status = out ? mgd_spice_raw(&ctx, &n.spec, n.circuit, stdin, target, words)
+                     : mgd_spice_values(&ctx, &n.spec, n.circuit, stdin, words);
     }
-    if (names)
-        fclose(names);
+    if (words)
+        fclose(words);
     stop(&n);
     return status == MGD_OK ? 0 : fail(&ctx);
 }
@@ -231,6 +234,8 @@ int main(int argc, char **argv) {
         return serve(argv[1]);
     if (argc == 4 && strcmp(argv[2], "raw") == 0)
         return raw(argv[1], argv[3]);
-    fprintf(stderr, "usage: spice-worker SPECIFICATION [raw OUT.npy]\n");
+    if (argc == 3 && strcmp(argv[2], "values") == 0)
+        return raw(argv[1], NULL);
+    fprintf(stderr, "usage: spice-worker SPECIFICATION [raw OUT.npy | values]\n");
     return 2;
 }

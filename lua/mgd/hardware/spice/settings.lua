@@ -180,7 +180,7 @@ local function read_changes(name, given, N, known, devices)
     local where = ("%s: %s: '%s'"):format(WHERE, name, pattern)
     local own = options.check(where, CHANGE, type(value) == "number" and { sigma = value } or value)
     local heat = pattern == "temperature"
-    if heat and value.absolute == false then
+    if heat and type(value) == "table" and value.absolute == false then
       options.fail(where, "a temperature has an absolute spread, in kelvin")
     end
     for _, target in ipairs(heat and { TEMPERATURE } or N:targets(where, { pattern })) do
