@@ -108,4 +108,19 @@ describe("a netlist", function()
       names(list))
     assert.are.equal(table.concat(theirs, " "), names(list, "spice"))
   end)
+
+  it("gives devices models of their own, in every instance of a subcircuit", function()
+    local N = read [[
+Two inverters
+.model nch nmos level=1 vto=0.5
+.subckt inverter in out
+m1 out in 0 0 nch w=1u l=1u
+.ends
+x1 a b inverter
+x2 b c inverter
+]]
+    assert.equal("x1.m1.vto x2.m1.vto", names(N:targets("spec", { "x*.m1.vto" })))
+    local _, models = N:worker_text():gsub("%.model", "")
+    assert.equal(2, models)
+  end)
 end)

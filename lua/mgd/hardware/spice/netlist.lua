@@ -202,8 +202,11 @@ end
 local function own_model(self, where, name, element)
   local definition, model = element.element, element.own_model
   local source = model.model
+  local own = ("%s__%s"):format(source.name, definition.name)
   if source.card.own then
     return false
+  elseif definition.model == own then -- by another instance of the same subcircuit
+    return true
   elseif self.moved[model.spice] then
     options.fail(where, "'%s' needs a model of %s's own, which '%s' would no longer change: name "
       .. "the devices or the model", name, element.name, self.moved[model.spice])
@@ -212,7 +215,6 @@ local function own_model(self, where, name, element)
       .. "a field of the device, or one of %s.*", name, definition.model, source.name)
   end
   local card = definition.card
-  local own = ("%s__%s"):format(source.name, definition.name)
   local list = words.split(source.card.text)
   local copy = { file = source.card.file, line = source.card.line, own = true,
     text = ".model " .. own .. source.card.text:sub(list[2].to + 1) }
