@@ -174,8 +174,8 @@ local function drowned(chip, a, signal, wrong, count)
   local share = math.sqrt(sum(wrong) / sum(signal))
   local drowns = share > DROWNED -- nan does not: nothing moves
   return drowns and ("an amplitude of %s moves the outputs by %s, and ngspice's tolerances (%s) "
-    .. "make %.0f %% of that an error: expected a larger amplitude, or '.options %s' in the "
-    .. "netlist"):format(numbers.number(a), numbers.number(math.sqrt(sum(signal) / count) / 2, 3),
+    .. "make %.0f %% of that an error: expected '.options %s' in the netlist, or a larger "
+    .. "amplitude"):format(numbers.number(a), numbers.number(math.sqrt(sum(signal) / count) / 2, 3),
     tolerance_words(chip), math.min(999, 100 * share), table.concat(tighter(chip), " ")) or nil
 end
 

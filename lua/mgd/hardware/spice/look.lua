@@ -157,8 +157,12 @@ function M.netlist(chip, theta, opts)
       sources[input.source] = input.scale * value + input.offset
     end
   end
+  local names = {}
+  for i, output in ipairs(circuit.outputs) do
+    names[i] = output.name
+  end
   return circuit.netlist:text { values = values_of_copy(chip, where, values, opt.replica),
-    inputs = sources, prints = circuit.outputs, analysis = circuit.analysis }
+    inputs = sources, outputs = names, analysis = circuit.analysis }
 end
 
 -- ---- showing ------------------------------------------------------------------------------------
