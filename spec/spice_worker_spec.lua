@@ -77,15 +77,21 @@ describe("spice-worker", function()
       numbers(said[2]))
   end)
 
-  it("averages the end of a transient", function()
-    local said = answers(worker.specification([[
-      analysis tran 1e-5 2e-3 1e-3 uic
-      parameter r1 value r1 1000
-      input v1 1 0
-      output v:y]], "a low-pass that begins at 0\nv1 a 0 0\nr1 a y 1k\nc1 y 0 1u\n"),
-      { "DATA 0 1 -", "RUN outputs 0 0 0 1 0 0" })
-    -- the mean of 1 − exp(−t/τ) from τ to 2τ; reltol is 1e-3
-    assert.near(1 - (math.exp(-1) - math.exp(-2)), numbers(said[2])[1], 1e-3)
+  it("averages the end of a transient, which begins at rest", function()
+    local function mean(uic)
+      local said = answers(worker.specification("analysis tran 1e-5 2e-3 1e-3" .. uic .. [[
+
+        parameter bias value vb 1
+        input v1 1 0.5
+        output v:y]], "a low-pass of 1 ms\nv1 a b 0\nvb b 0 1\nr1 a y 1k\nc1 y 0 1u\n"),
+        { "DATA 0 1 -", "RUN outputs 0 0 0 1 0 0" })
+      return numbers(said[2])[1]
+    end
+    -- towards 2.5 V, from 1 (v1 is 0 in the netlist) or 0: the mean of exp(−t/τ) from τ to 2τ is
+    -- left; the input takes a step of 1e-5 s, and reltol is 1e-3
+    local left = math.exp(-1) - math.exp(-2)
+    assert.near(2.5 - 1.5 * left, mean "", 5e-3)
+    assert.near(2.5 - 2.5 * left, mean " uic", 5e-3)
   end)
 
   it("takes options that count more than the netlist's", function()
@@ -118,6 +124,17 @@ describe("spice-worker", function()
     assert.equal(1e-3, t[{ -1, 1 }])
     assert.truthy(t.shape[1] > 10)
     os.remove(out)
+  end)
+
+  it("shows what a replica's parameters and devices are", function()
+    local path = worker.specification(DIVIDER .. "\nspread upper 10 absolute", NETLIST)
+    local ended = worker.run(path, "500 3000\n1\n0\n", "values")
+    assert.same({ 0, "upper 500\nlower 3000\n" }, { ended.status, ended.out })
+    ended = worker.run(path, "500 3000\n1\n2\n", "values")
+    local upper, lower = ended.out:match "^upper (%S+)\nlower (%S+)\n$"
+    assert.near(500, tonumber(upper), 50)
+    assert.not_equal("500", upper)
+    assert.equal("3000", lower)
   end)
 
   it("draws devices for each replica, and noise for each measurement", function()

@@ -58,12 +58,13 @@ static void say_number(uint32_t number) {
     say(first);
 }
 
-/* Answers first, then the beginning of a failure. */
+/* Whole answers first, for one may have been begun; then the beginning of a failure. */
 static void begin_failure(void) {
     if (state.server) {
         size_t count;
         const char *answers = mgd_server_answers(state.server, &count);
-        send(answers, count);
+        const char *last = memrchr(answers, '\n', count);
+        send(answers, last ? (size_t)(last + 1 - answers) : 0);
     }
     say(state.protocol ? "ERR 4 spice: " : "spice: ");
 }

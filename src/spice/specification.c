@@ -245,7 +245,7 @@ static mgd_status take_line(mgd_context *ctx, reader *r, char *line, int round) 
         const char *more = next_word(r);
         return more ? wrong(ctx, r, "expected no more words", more) : MGD_OK;
     }
-    return wrong(ctx, r, "expected a word that docs/architecture.md lists", line);
+    return wrong(ctx, r, "no such word", line);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
