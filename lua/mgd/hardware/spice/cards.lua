@@ -10,6 +10,7 @@ local core = require "mgd.core"
 local files = require "mgd.base.files"
 local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
+local words = require "mgd.hardware.spice.words"
 
 local M = {}
 
@@ -17,6 +18,8 @@ local M = {}
 local MOST_NESTED = 32
 local MOST_LINES = 1000000
 local MOST_BYTES = 64 * 2 ^ 20
+local MOST_CARD = 2 ^ 20 -- bytes
+local MOST_HINTED = 64 -- bytes of a name that is compared with others
 
 local function set(names)
   local all = {}
@@ -52,6 +55,15 @@ local RANDOM = { "agauss", "gauss", "aunif", "unif", "limit", "rnd", "sgauss", "
 function M.shown(text)
   text = text:gsub("%c", "?")
   return #text > 60 and text:sub(1, 57):gsub("[\128-\255]*$", "") .. "..." or text
+end
+
+--- What to say behind a name that is not there: as `naming.hint`, for names of any length.
+function M.hint(word, list, all, none)
+  local short = {}
+  for _, name in ipairs(list) do
+    short[#short + 1] = #name <= MOST_HINTED and name or nil
+  end
+  return naming.hint(word:sub(1, MOST_HINTED), short, #short <= 40 and all or nil, none)
 end
 
 --- Raise an error at the user's line: "WHERE: FILE:LINE: …".
@@ -112,14 +124,15 @@ end
 
 -- A line without its comment; nil where nothing else is on it.
 local function without_comment(text)
-  if text:find "^%s*[*$;]" then
+  text = words.trim((text:gsub("%c", " ")))
+  if text:find "^[*$;]" then
     return nil
   end
   local at = #text + 1
   for _, pattern in ipairs { "();", "()//", "[ ,\t]()%$" } do
     at = math.min(at, text:match(pattern) or at)
   end
-  text = text:sub(1, at - 1):match "^%s*(.-)%s*$"
+  text = words.trim(text:sub(1, at - 1))
   return text ~= "" and text or nil
 end
 
@@ -128,10 +141,9 @@ local function named_file(text)
   local rest = text:match "^%S+%s*(.*)$"
   local quote = rest:match "^[\"']"
   if quote then
-    local name, behind = rest:sub(2):match("^([^" .. quote .. "]*)" .. quote .. "%s*(.-)$")
-    return name, behind
+    return rest:match("^.([^" .. quote .. "]*)" .. quote .. "%s*(.*)$")
   end
-  return rest:match "^(%S*)%s*(.-)$"
+  return rest:match "^(%S*)%s*(.*)$"
 end
 
 local walk
@@ -163,21 +175,27 @@ local function include(reader, at, text, folder)
   enter(reader, at, source, source.path, 1, #source.lines)
 end
 
--- The lines of a section: between `.lib NAME` and `.endl`; and all names there are.
-local function section_of(source, name)
-  local names, first = {}, nil
+-- The sections of a file, `.lib NAME` to `.endl`: name → {first =, last =}, and the names.
+local function sections_of(source)
+  if source.sections then
+    return source.sections, source.names
+  end
+  local sections, names, open = {}, {}, nil
   for i, line in ipairs(source.lines) do
     local word, behind = line:match "^%s*(%.%a+)%s*(.*)$"
     word = word and word:lower()
-    if first and word == ".endl" then
-      return first, i - 1
+    if word == ".endl" and open then
+      open.last, open = i - 1, nil
     elseif word == ".lib" then
-      local found = (without_comment(behind) or ""):lower():gsub("[\"']", "")
-      first = first or found == name:lower() and i + 1 or nil
-      names[#names + 1] = found:find "^%S+$" and found or nil
+      local name = (without_comment(behind) or ""):lower():gsub("[\"']", "")
+      if name:find "^%S+$" and not sections[name] then
+        open, names[#names + 1] = { first = i + 1 }, name
+        sections[name] = open
+      end
     end
   end
-  return nil, first and first - 1, names
+  source.sections, source.names = sections, names
+  return sections, names
 end
 
 local function library(reader, at, text, folder)
@@ -187,14 +205,16 @@ local function library(reader, at, text, folder)
     fail(reader.where, at, "%s: expected a file and the name of a section of it; a whole file is "
       .. "read by .include", shown(text))
   end
-  local first, last, names = section_of(source, name)
-  if not first and last then
-    fail(reader.where, at, "%s:%d: section '%s' has no .endl", source.path, last, shown(name))
-  elseif not first then
+  local sections, names = sections_of(source)
+  local section = sections[name:lower()]
+  if not section then
     fail(reader.where, at, "%s has no section '%s'%s", source.path, shown(name),
-      naming.hint(name, names, "it has", "it has none"))
+      M.hint(name, names, "it has", "it has none"))
+  elseif not section.last then
+    fail(reader.where, at, "%s:%d: section '%s' has no .endl", source.path, section.first - 1,
+      shown(name))
   end
-  enter(reader, at, source, source.path .. "\0" .. name:lower(), first, last)
+  enter(reader, at, source, source.path .. "\0" .. name:lower(), section.first, section.last)
 end
 
 -- A line that begins with a dot and that is done with at once: returns true.
@@ -219,20 +239,42 @@ local function refuse(reader, at, text, why)
     .. "allow_control = true where you trust it", shown(text), why)
 end
 
+local COMMANDS = set ".codemodel codemodel .osdi osdi .shell shell .system system"
+
 -- What a program among the lines looks like, before comments are taken off: ngspice executes some.
 local function check_program(reader, at, text)
-  local word = (text:match "^%S+" or ""):lower()
+  local word = (text:match "^[%s%c]*(%S+)" or ""):lower()
   if reader.allow_control then
     return
   elseif word:find "^%.control" or word:find "^%.endc" then
     refuse(reader, at, text, "ngspice executes what stands between .control and .endc")
-  elseif text:find "^%*#" then
+  elseif word:find "^%*#" then
     refuse(reader, at, text, "ngspice executes what stands behind '*#'")
   elseif word:find "^%*ng_script" then
     refuse(reader, at, text, "ngspice executes such a file")
-  elseif word:find "^!" or word:find "^%.?pre_" or word:find "^%.?codemodel" or word:find "^%.?osdi"
-    or word:find "^%.?shell" or word:find "^%.?system" then
+  elseif word:find "^!" or word:find "^%.?pre_" or COMMANDS[word] then
     refuse(reader, at, text, "this is a command, no element")
+  end
+end
+
+-- Whether a line belongs to what stands between .control and .endc.
+local function is_control(reader, line)
+  local word = line:match "^%s*(%.%a+)"
+  word = word and word:lower()
+  local inside = reader.control or word == ".control"
+  reader.control = inside and word ~= ".endc"
+  return inside or word == ".endc"
+end
+
+-- Adds a line to a card.
+local function go_on(reader, at, card, text)
+  if not card then
+    fail(reader.where, at, "'%s': there is nothing before it to go on with", shown(text))
+  end
+  card.parts[#card.parts + 1] = text:gsub("^%+", "")
+  card.size = card.size + #text
+  if card.size > MOST_CARD then
+    fail(reader.where, at, "a card has more than %d KiB", MOST_CARD / 1024)
   end
 end
 
@@ -248,29 +290,22 @@ function walk(reader, source, first, last)
       fail(reader.where, at, "ngspice ends a file at a line that begins with '@'")
     end
     check_program(reader, at, line)
-    local control = reader.control
-    if line:lower():find "^%.control" then
-      reader.control, control = true, true
-    elseif line:lower():find "^%.endc" then
-      reader.control = false
-    end
+    local control = is_control(reader, line)
     local text = control and line or without_comment(line)
-    if text and (carry or text:find "^%+") and not control then
-      if not card then
-        fail(reader.where, at, "'%s': there is nothing before it to go on with", shown(text))
-      end
-      card.parts[#card.parts + 1] = text:gsub("^%+", "")
-    elseif text and not control and text:find "^%." and directive(reader, at, text, source.folder)
-    then
+    local open = text and not control and text:match "^(.*)\\\\$"
+    if control then
+      reader.cards[#reader.cards + 1] = { parts = { line }, file = at.file, line = i,
+        control = true }
+    elseif text and (carry or text:find "^%+") then
+      go_on(reader, at, card, open or text)
+    elseif text and text:find "^%." and directive(reader, at, text, source.folder) then
       card = nil
     elseif text then
-      card = { parts = { text }, file = at.file, line = i, control = control or nil }
+      card = { parts = {}, size = 0, file = at.file, line = i }
       reader.cards[#reader.cards + 1] = card
+      go_on(reader, at, card, open or text)
     end
-    carry = false
-    if text and card and text:find "\\\\$" and not control then
-      carry, card.parts[#card.parts] = true, card.parts[#card.parts]:sub(1, -3)
-    end
+    carry = open
   end
 end
 
@@ -294,10 +329,26 @@ local function check_options(reader, card, text)
   end
 end
 
+-- Whether a function is called. `limit` draws with two arguments; with three it is another.
+local function is_called(text, name)
+  local at = 1
+  while at do
+    local from, to = text:find("%f[%w_]" .. name .. "%s*%(", at)
+    local arguments = from and text:match("^%b()", to) or ""
+    local _, commas = arguments:sub(2):gsub("%b()", ""):gsub(",", "")
+    if from and (name ~= "limit" or commas < 2) then
+      return true
+    end
+    at = to and to + 1
+  end
+  return false
+end
+
 -- Random numbers: each process would draw its own, and each evaluation others.
 local function check_random(reader, card, text)
+  local rest = text:gsub("^%.model%s+%S+%s+[%w_]+", "") -- a code model may have such a name
   for _, name in ipairs(RANDOM) do
-    if text:find("%f[%w_]" .. name .. "%s*%(") and not reader.functions[name] then
+    if not reader.functions[name] and is_called(rest, name) then
       fail(reader.where, card, "'%s' draws random numbers, others in each process: give 'spread' "
         .. "for devices that differ, 'noise' for what changes with each evaluation", name)
     end
@@ -319,7 +370,7 @@ local function check_files(reader, card, text)
       refuse(reader, card, card.text, ("a model '%s' opens files or runs programs"):format(word))
     end
   end
-  if text:find "%f[%w_][%w_.]*file%s*=" then
+  if text:find "file%s*=" and (text:find "^%.model" or text:find "^[aiv]") then
     refuse(reader, card, card.text, "it names a file to open")
   end
 end
@@ -333,7 +384,7 @@ local function check(reader, card)
   elseif word:find "^%." and not KEPT[word] then
     if not DROPPED[word] then
       fail(reader.where, card, "ngspice knows no '%s'%s", shown(word),
-        naming.hint(word, keys(KEPT), nil))
+        M.hint(word, keys(KEPT)))
     end
     return false
   end
@@ -373,13 +424,14 @@ function M.read(where, path, allow_control)
   local title = source.lines[1] or ""
   local at = { file = path, line = 1 }
   check_program(reader, at, title)
-  if title:find "^%s*%.%a" and not title:find "^%.[Tt][Ii]" then
+  local word = title:lower():match "^%.%a+"
+  if KEPT[word] or word == ".include" or word == ".inc" or word == ".lib" then
     fail(where, at, "'%s': the first line of a netlist is its title: put one in front",
       shown(title))
   end
   enter(reader, at, source, path, 2, #source.lines)
   for _, card in ipairs(reader.cards) do
-    card.text, card.parts = table.concat(card.parts, " "), nil
+    card.text, card.parts, card.size = table.concat(card.parts, " "), nil, nil
   end
   reader.functions = functions_of(reader.cards)
   local kept, dropped = {}, {}
@@ -387,7 +439,8 @@ function M.read(where, path, allow_control)
     local list = (card.control or check(reader, card)) and kept or dropped
     list[#list + 1] = card
   end
-  return kept, reader.title or title:gsub("^%s*%*?%s*", ""):gsub("^%.%a+%s*", ""), dropped
+  title = words.trim((reader.title or title):gsub("%c", " "):gsub("^[%s*]+", ""))
+  return kept, title, dropped
 end
 
 return M

@@ -2,12 +2,13 @@
 --
 -- A card of a subcircuit is parsed once; its copies in the instances share what was parsed. Names
 -- follow ngspice: resistor r1 in instance x2 of instance x1 is `r.x1.x2.r1` there and `x1.x2.r1`
--- to people, the nodes of its subcircuit are `x1.x2.n`, a model `m` of it is `x1.x2:m`.
+-- to people, the nodes of its subcircuit are `x1.x2.n`, a model `m` of it is `x1.x2:m`. ngspice
+-- expands a subcircuit that is defined within another before that one, and then each once more:
+-- the same resistor is `r.x1.r.x2.r1` where the subcircuit of x2 is defined within that of x1.
 -- @module mgd.hardware.spice.circuit
 
 local cards = require "mgd.hardware.spice.cards"
 local elements = require "mgd.hardware.spice.elements"
-local naming = require "mgd.base.naming"
 local words = require "mgd.hardware.spice.words"
 
 local M = {}
@@ -31,7 +32,7 @@ end
 
 local function new_scope(name, parent, card)
   return { name = name, parent = parent, card = card, ports = {}, cards = {}, elements = {},
-    models = {}, inner = {} }
+    models = {}, inner = {}, depth = 0 }
 end
 
 local function open_scope(where, scope, card)
@@ -40,9 +41,13 @@ local function open_scope(where, scope, card)
     fail(where, card, "'%s': the name of the subcircuit is missing", shown(card.text))
   end
   local inner = new_scope(list[2].text, scope, card)
+  inner.depth = scope.depth + 1
+  if inner.depth > MOST_NESTED then
+    fail(where, card, "subcircuits are defined within each other deeper than %d", MOST_NESTED)
+  end
   for i = 3, #list do
     local behind = list[i + 1] and list[i + 1].text
-    if list[i].text == "params:" or behind == "=" then
+    if list[i].text:find "^%a+:$" or behind == "=" then -- params: or, of PSpice, optional:
       break
     end
     inner.ports[#inner.ports + 1] = list[i].text
@@ -163,7 +168,7 @@ local function definition_of(where, instance, element)
       scope = scope.parent
     end
     fail(where, element.card, "%s: there is no subcircuit '%s'%s", element.name,
-      shown(element.model), naming.hint(element.model, names_of(known), "there are",
+      shown(element.model), cards.hint(element.model, names_of(known), "there are",
       "there are none"))
   elseif #found.ports ~= #element.nodes then
     fail(where, element.card, "%s has %d nodes, its subcircuit '%s' has %d: %s", element.name,
@@ -186,6 +191,15 @@ local function actual_node(flat, instance, node)
   return name
 end
 
+-- ngspice's name for what is called `name` in an instance: each expansion puts a word in front.
+local function spice_name(instance, name, format)
+  while instance.outer do
+    name = format:format(instance.name:sub(#instance.outer.prefix + 1), name)
+    instance = instance.outer
+  end
+  return name
+end
+
 local function flat_model(flat, instance, name)
   local found = visible_model(instance.scope, name)
   if not found then
@@ -203,13 +217,14 @@ local function add_element(flat, instance, element)
     nodes[i] = actual_node(flat, instance, node)
   end
   local fields = {}
-  for name, word in pairs(element.assigned) do
+  for name, word in pairs(element.conditional and {} or element.assigned) do
     fields[name] = words.number(word.text)
   end
+  local value = element.value and words.number(element.value.text) or element.zero and 0
   local prefix = instance.prefix
   local added = { name = prefix .. element.name, kind = element.kind, nodes = nodes,
-    spice = prefix == "" and element.name or ("%s.%s%s"):format(element.kind, prefix, element.name),
-    value = element.value and words.number(element.value.text) or element.zero and 0 or nil,
+    spice = spice_name(instance, element.name, element.kind .. ".%s.%s"),
+    value = not element.conditional and value or nil,
     fields = fields, waveform = element.waveform, element = element, instance = instance }
   local model = element.model and flat_model(flat, instance, element.model)
   added.model, added.own_model = model and model.spice or element.model, model
@@ -244,9 +259,9 @@ end
 function expand(where, flat, instance)
   flat.instances[#flat.instances + 1] = instance
   for name, model in pairs(instance.scope.models) do
-    local prefix = instance.prefix
-    flat.models[prefix .. name] = { name = prefix .. name, kind = model.kind, model = model,
-      spice = prefix == "" and name or ("%s:%s"):format(instance.name, name), instance = instance }
+    local full = instance.prefix .. name
+    flat.models[full] = { name = full, kind = model.kind, model = model, instance = instance,
+      spice = spice_name(instance, name, "%s:%s") }
   end
   for _, element in ipairs(instance.scope.elements) do
     if element.kind == "x" then

@@ -8,6 +8,8 @@ local M = {}
 
 local fail, shown = cards.fail, cards.shown
 
+local MOST_NAME = 200
+
 local function list_of(names)
   local list = {}
   for name in names:gmatch "%S+" do
@@ -21,9 +23,9 @@ end
 -- `alter @e1[gain] = …` with `field`. `model`: there must be one. `fields`: what else of a device
 -- can be altered.
 M.KINDS = {
-  a = { what = "code model", free = true, model = true },
+  a = { what = "code model", model = true },
   b = { what = "behavioural source", nodes = 2 },
-  c = { what = "capacitor", nodes = 2, value = "capacitance", may = true,
+  c = { what = "capacitor", nodes = 2, value = "capacitance",
     fields = list_of "ic temp dtemp w l m scale tc1 tc2" },
   d = { what = "diode", nodes = 2, most = 3, model = true,
     fields = list_of "area pj w l m temp dtemp ic" },
@@ -35,23 +37,23 @@ M.KINDS = {
   i = { what = "current source", nodes = 2, value = "dc", fields = list_of "m" },
   j = { what = "JFET", nodes = 3, model = true, fields = list_of "area m temp dtemp" },
   k = { what = "coupled inductors", nodes = 0, value = "k" },
-  l = { what = "inductor", nodes = 2, value = "inductance", may = true,
+  l = { what = "inductor", nodes = 2, value = "inductance",
     fields = list_of "ic temp dtemp m scale nt tc1 tc2" },
   m = { what = "MOSFET", nodes = 3, most = 7, model = true,
     fields = list_of "w l m nf ad as pd ps nrd nrs temp dtemp delvto mulu0 sa sb sd" },
-  n = { what = "Verilog-A device", free = true, model = true },
+  n = { what = "Verilog-A device", model = true },
   o = { what = "lossy line", nodes = 4, model = true },
   p = { what = "coupled lines", nodes = 2, most = 18, model = true, fields = list_of "length" },
   q = { what = "BJT", nodes = 3, most = 5, model = true,
     fields = list_of "area areab areac m temp dtemp" },
-  r = { what = "resistor", nodes = 2, value = "resistance", may = true,
+  r = { what = "resistor", nodes = 2, value = "resistance",
     fields = list_of "ac temp dtemp w l m scale tc1 tc2" },
   s = { what = "voltage-controlled switch", nodes = 4, model = true },
   t = { what = "line", nodes = 4, fields = list_of "z0 td f nl" },
   u = { what = "RC line", nodes = 3, model = true, fields = list_of "l n" },
   v = { what = "voltage source", nodes = 2, value = "dc" },
   w = { what = "current-controlled switch", nodes = 2, model = true },
-  x = { what = "instance of a subcircuit", free = true },
+  x = { what = "instance of a subcircuit" },
   y = { what = "single lossy line", nodes = 4, model = true, fields = list_of "length" },
   z = { what = "MESFET", nodes = 3, model = true, fields = list_of "area m" },
 }
@@ -199,13 +201,13 @@ function M.parse(where, card, is_model)
   local name = list[1].text
   local element = { name = name, kind = name:sub(1, 1), card = card }
   local kind = M.KINDS[element.kind]
-  if not kind then
+  if #name > MOST_NAME then
+    fail(where, card, "'%s': a name has at most %d characters", shown(name), MOST_NAME)
+  elseif not kind then
     fail(where, card, "'%s': no element begins with '%s'", shown(card.text), shown(element.kind))
   end
   local plain = count_plain(list)
-  local names
-  element.assigned, names = words.assignments(list, 2)
-  element.given = names
+  element.assigned = words.assignments(list, 2)
   local parse = parsers[element.kind]
   local nodes = parse and parse(element, list, plain, is_model) or kind.nodes
   if type(nodes) == "number" then

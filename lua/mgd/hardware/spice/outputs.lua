@@ -4,8 +4,8 @@
 --     y    y1 - y2    v(y1, y2)    2 * (v(out) - 0.5)    i(vmeas)    max(tanh(a), b)
 -- @module mgd.hardware.spice.outputs
 
+local cards = require "mgd.hardware.spice.cards"
 local elements = require "mgd.hardware.spice.elements"
-local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
 local words = require "mgd.hardware.spice.words"
 
@@ -20,7 +20,7 @@ local FUNCTIONS = { abs = 1, sqrt = 1, exp = 1, ln = 1, tanh = 1, min = 2, max =
 local HAS_CURRENT = { v = true, e = true, h = true, l = true }
 
 local function fail(parser, format, ...)
-  options.fail(parser.where, "output '%s': %s", parser.text, format:format(...))
+  options.fail(parser.where, "output '%s': %s", cards.shown(parser.text), format:format(...))
 end
 
 local function names_of(map)
@@ -43,7 +43,7 @@ local function node(parser, name)
     local source = parser.netlist.circuit.by_name[name]
     fail(parser, "there is no node '%s'%s", name, source and HAS_CURRENT[source.kind]
       and (" (the current of %s is i(%s))"):format(name, name)
-      or naming.hint(name, nodes, #nodes <= 40 and "there are" or nil))
+      or cards.hint(name, nodes, "there are"))
   end
   return { "v:" .. name }, ("v(%s)"):format(name)
 end
@@ -55,7 +55,7 @@ local function current(parser, name)
     for _, one in ipairs(parser.netlist.elements) do
       sources[#sources + 1] = HAS_CURRENT[one.kind] and one.name or nil
     end
-    fail(parser, "there is no element '%s'%s", name, naming.hint(name, sources, "currents of"))
+    fail(parser, "there is no element '%s'%s", name, cards.hint(name, sources, "currents of"))
   elseif not HAS_CURRENT[element.kind] or element.element.behavioural then
     fail(parser, "the current of '%s', a %s, is no unknown of ngspice: put a voltage source of 0 V "
       .. "in series and name that", name, elements.KINDS[element.kind].what)
@@ -113,7 +113,7 @@ local function call(parser, name)
   if not count then
     local known = names_of(FUNCTIONS)
     known[#known + 1], known[#known + 2] = "v", "i"
-    fail(parser, "there is no function '%s'%s", name, naming.hint(name, known, "there are"))
+    fail(parser, "there is no function '%s'%s", name, cards.hint(name, known, "there are"))
   end
   local rpn, texts = {}, {}
   for i = 1, count do
@@ -199,7 +199,7 @@ end
 --   as ngspice prints it
 -- @raise on a node or a source that is not there, with what is
 function M.parse(where, netlist, given)
-  local name = given:lower():match "^%s*(.-)%s*$"
+  local name = words.trim(given:lower())
   local parser = { where = where, netlist = netlist, text = name, at = 1, depth = 0 }
   local rpn, text
   if name == "" then

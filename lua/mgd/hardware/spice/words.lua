@@ -9,12 +9,20 @@ local MIL = 25.4e-6 -- a thousandth of an inch, in m
 
 local CLOSING = { ["{"] = "}", ["'"] = "'", ['"'] = '"' }
 
+--- A text without blanks at its ends. (One pattern for both ends takes quadratic time.)
+-- @tparam string text
+-- @treturn string
+function M.trim(text)
+  local from = text:find "%S"
+  return from and text:sub(from):match "^.*%S" or ""
+end
+
 --- A number as SPICE writes it: 1k, 2.2meg, 10uF, 1mil, -3e-4; also within braces or quotes.
 -- @tparam string text
 -- @treturn number|nil nil where it is an expression, a name or no number
 function M.number(text)
-  text = text:lower():match "^%s*(.-)%s*$"
-  text = text:match "^{%s*(.-)%s*}$" or text:match "^'%s*(.-)%s*'$" or text
+  text = M.trim(text:lower())
+  text = M.trim(text:match "^{(.*)}$" or text:match "^'(.*)'$" or text)
   local digits, rest = text:match "^([+-]?%d*%.?%d*)(.*)$"
   if not digits:find "%d" then
     return nil
