@@ -310,6 +310,23 @@ x2 b c inverter
       single:text { values = { ["x1.r1"] = 2 }, comment = "by me" })
   end)
 
+  it("are written with a temperature, and with inputs that step in a transient", function()
+    local N = read "title\nv1 a 0 DC 0.5 SIN(0 1 1k)\nr1 a b 1k\nc1 b 0 1u\n.temp 50\n"
+    local text = N:text { values = { temperature = 35 }, inputs = { v1 = 2 }, outputs = { "b" },
+      analysis = { step = 1e-4, stop = 1e-3 } }
+    assert.is_nil(text:find ".temp 50")
+    errors.contains(text, "\nv1 a 0 DC 0.5 PWL(0 0.5 0.0001 2)\n", "\n.options temp=35\n")
+    local printed = ngspice(text)
+    assert.is_truthy(printed:find("TEMP = 35", 1, true), printed)
+    local last
+    for _, v in printed:gmatch "\n%d+%s+(%S+)%s+(%S+)" do
+      last = tonumber(v)
+    end
+    -- a ramp of 1.5 V in a tenth of τ = 1 ms, looked at after τ
+    local ramp = (1.5 / 0.1) * (math.exp(-0.9) - math.exp(-1))
+    assert.near(2 - ramp, last, 2e-3)
+  end)
+
   it("that are wrong are named, with what is there and a suggestion", function()
     local N = read(NESTED)
     local function fails(texts, names)

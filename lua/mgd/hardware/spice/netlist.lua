@@ -208,41 +208,88 @@ function Netlist:worker_text()
   return table.concat(lines, "\n") .. "\n"
 end
 
---- The netlist with other values, which plain `ngspice -b` runs.
--- @tparam table opts `values`: name of a parameter → number; `inputs`: name of a source → DC
---   value; `analysis`: "op", or {step =, stop =} for a transient, in s; `outputs`: what of it is
---   printed, a list as of `outputs` (`ngspice -b -r FILE` has all digits); `comment`: a line on top
+-- Sources by their names or by ngspice's, with what they are to be.
+local function input_changes(self, where, inputs, step)
+  local changes, by_name = {}, {}
+  for _, element in ipairs(self.elements) do
+    by_name[element.name], by_name[element.spice] = element.name, element.name
+  end
+  for name, value in pairs(inputs) do
+    local source = self:inputs(where, by_name[name] or name)[1]
+    local target = targets.find(self, where, source.name)[1]
+    changes[#changes + 1] = { target = target, value = value, step = step }
+  end
+  return changes
+end
+
+local function value_changes(self, where, values)
+  for name in pairs(values) do
+    local _ = name == "temperature" or targets.find(self, where, name)
+  end
+  local changes = {} -- now that devices have the models of their own, which changes cards
+  for name, value in pairs(values) do
+    if name ~= "temperature" then
+      changes[#changes + 1] = { target = targets.find(self, where, name)[1], value = value }
+    end
+  end
+  return changes
+end
+
+-- `.temp` would count more than the option.
+local function set_temperature(lines, value)
+  for i = #lines, 1, -1 do
+    if lines[i]:lower():find "^%.temp" then
+      table.remove(lines, i)
+    end
+  end
+  lines[#lines + 1] = (".options temp=%.17g"):format(value)
+end
+
+-- Cards that run an analysis and print its outputs.
+local function add_analysis(self, where, lines, tran, names)
+  if tran then
+    lines[#lines + 1] = (".tran %.17g %.17g%s"):format(tran.step, tran.stop, tran.uic and " uic"
+      or "")
+  else
+    lines[#lines + 1] = ".op"
+  end
+  local texts = {}
+  for i, output in ipairs(self:outputs(where, names or {})) do
+    texts[i] = output.text
+  end
+  if #texts > 0 then
+    lines[#lines + 1] = ".save all" -- or what .print names alone is kept
+    lines[#lines + 1] = (".print %s %s"):format(tran and "tran" or "op", table.concat(texts, " "))
+  end
+end
+
+--- The netlist with other values, which plain `ngspice -b` runs. `ngspice -b -r FILE` has more than
+-- the six digits that it prints.
+-- @tparam table opts `values`: name of a parameter → number, `temperature` in °C; `inputs`: name of
+--   a source → DC value, to which it steps from its own in a transient without `uic`; `analysis`:
+--   "op", or {step =, stop =, uic =} for a transient, in s; `outputs`: what of it is printed, as of
+--   `outputs`; `comment`: a line on top
 -- @treturn string
 function Netlist:text(opts)
   local where = "netlist:text"
-  local values = {}
-  for _, given in ipairs { opts.values or {}, opts.inputs or {} } do
-    for name, value in pairs(given) do
-      targets.find(self, where, name) -- gives devices their models: cards change
-      values[name] = value
-    end
-  end
-  local changes = {}
-  for name, value in pairs(values) do
-    changes[#changes + 1] = { targets.find(self, where, name)[1], value }
+  local values, analysis = opts.values or {}, opts.analysis
+  local tran = type(analysis) == "table" and analysis.stop and analysis or nil
+  local changes = value_changes(self, where, values)
+  for _, change in ipairs(input_changes(self, where, opts.inputs or {},
+    tran and not tran.uic and tran.step)) do
+    changes[#changes + 1] = change
   end
   local lines = writer.lines(self, changes)
   table.insert(lines, 1, "* " .. (opts.comment or "written by mgd"):gsub("%c", " "))
   table.insert(lines, 1, self.title:find "^%w" and self.title or "* " .. self.title)
-  local tran = type(opts.analysis) == "table" and opts.analysis.stop and opts.analysis
-  if opts.analysis then
-    lines[#lines + 1] = tran and (".tran %.17g %.17g"):format(tran.step, tran.stop) or ".op"
+  if values.temperature then
+    set_temperature(lines, values.temperature)
   end
-  if opts.outputs then
-    local texts = {}
-    for i, output in ipairs(self:outputs(where, opts.outputs)) do
-      texts[i] = output.text
-    end
-    lines[#lines + 1] = ".save all"
-    lines[#lines + 1] = (".print %s %s"):format(tran and "tran" or "op", table.concat(texts, " "))
+  if analysis then
+    add_analysis(self, where, lines, tran, opts.outputs)
   end
-  lines[#lines + 1] = ".end"
-  return table.concat(lines, "\n") .. "\n"
+  lines[#lines + 1] = ".end\n"
+  return table.concat(lines, "\n")
 end
 
 return M

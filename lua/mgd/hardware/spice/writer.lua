@@ -30,6 +30,14 @@ local function edit_value(element, value)
     and " DC " .. value or " " .. value)
 end
 
+-- A source that steps to a value; its own waveform goes.
+local function edit_step(element, value, step)
+  local word, list = element.value, words.split(element.card.text)
+  local rest = word and word.text or "0"
+  return { from = list[#element.nodes + 1].to + 1, to = #element.card.text,
+    text = (" DC %s PWL(0 %s %s %s)"):format(rest, rest, number_text(step), value) }
+end
+
 local function edit_field(element, field, value)
   local word = element.assigned[field]
   if word then
@@ -48,9 +56,9 @@ local function edit_model(model, field, value)
   return insertion(open and open - 1 or kind.to, (" %s=%s "):format(field, value))
 end
 
--- The card that a target changes, in which instance, and how.
-local function edit_of(target, value)
-  local text = number_text(value)
+-- The card that a change is of, in which instance, and what becomes of it.
+local function edit_of(change)
+  local target, text = change.target, number_text(change.value)
   if target.param then
     local word = target.param.word
     return target.param.card, nil, { from = word.from, to = word.to, text = text }
@@ -59,8 +67,9 @@ local function edit_of(target, value)
     return model.card, target.model.instance, edit_model(model, target.field, text)
   end
   local element = target.element.element
-  return element.card, target.element.instance, target.field
-    and edit_field(element, target.field, text) or edit_value(element, text)
+  local edit = target.field and edit_field(element, target.field, text)
+    or change.step and edit_step(element, text, change.step) or edit_value(element, text)
+  return element.card, target.element.instance, edit
 end
 
 local function applied(text, edits)
@@ -155,12 +164,13 @@ end
 
 --- The netlist with other values.
 -- @tparam table netlist
--- @tparam table changes list of {target, value}
+-- @tparam table changes list of {target =, value =}, with `step` for a source that steps there in
+--   such a time
 -- @treturn table lines, without the title
 function M.lines(netlist, changes)
   local page = new_page(netlist)
   for _, change in ipairs(changes) do
-    add_edit(page, edit_of(change[1], change[2]))
+    add_edit(page, edit_of(change))
   end
   rename_instances(page, netlist)
   render(page, netlist.circuit.root, page.root)
