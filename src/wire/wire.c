@@ -82,13 +82,14 @@ static mgd_status keep(mgd_context *ctx, const mgd_wire_spec *spec, mgd_wire *w)
         w->kind = &mgd_transport_functions;
         return copy_text(ctx, "functions", &w->address);
     }
-    if (spec->address) {
+    if (spec->address)
         MGD_TRY(copy_text(ctx, spec->address, &w->address));
-        MGD_TRY(mgd_address_read(ctx, spec->address, &w->words));
-    } else {
+    if (spec->words)
         MGD_TRY(mgd_words_copy(ctx, spec->words, &w->words));
+    else
+        MGD_TRY(mgd_address_read(ctx, spec->address, &w->words));
+    if (!spec->address)
         MGD_TRY(mgd_address_write(ctx, w->words, &w->address));
-    }
     return mgd_address_kind(ctx, w->words, &w->kind);
 }
 

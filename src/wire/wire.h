@@ -42,9 +42,10 @@ typedef struct {
 } mgd_wire_calls;
 
 typedef struct {
-    const char *address;            /* or … */
-    const char *const *words;       /* … {"EXEC", program, word, …, NULL}; or … */
-    const mgd_wire_calls *calls;    /* … these */
+    const char *address;         /* or … */
+    const char *const *words;    /* … {"EXEC", program, word, …, NULL}, beside which the address
+                                  * is no more than its name in messages; or … */
+    const mgd_wire_calls *calls; /* … these */
     const char *const *environment; /* EXEC: besides this process's, "NAME=text" …, NULL */
     double timeout;                 /* seconds to open it; 0: 5 */
     size_t limit;                   /* bytes that may wait to be read, at most; 0: 64 MiB */

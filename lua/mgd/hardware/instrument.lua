@@ -260,6 +260,9 @@ end
 -- @treturn table what it says of itself, see `chip:about`
 function M.open(opt)
   local places = places_of(opt.instrument)
+  for _, place in ipairs(opt.called and places or {}) do
+    place.address = opt.called
+  end
   local watch = opt.watch and options.check(WHERE .. ": watch", WATCH, opt.watch) or {}
   if opt.log then
     files.check_path(WHERE .. ": log", opt.log)

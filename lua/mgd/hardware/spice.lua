@@ -35,6 +35,7 @@ function M.prepare(opts, opt)
     opt.instrument[k] = { "EXEC", program, path }
   end
   opt.parameters, opt.temporary, opt.ranges = nil, path, circuit.ranges
+  opt.called = circuit.path -- in messages
   opt.dialect, opt.terminator = "lines", "\n"
   if opts.timeout == nil then
     opt.timeout = ROWS * circuit.time_limit

@@ -25,7 +25,8 @@ local function flat(where, name, value, count)
   local list = t:to("f64"):reshape{ count }:totable()
   for i, one in ipairs(list) do
     if one ~= one or one == math.huge or one == -math.huge then
-      options.fail(where, "%s: element %d is %g: expected a finite number", name, i, one)
+      options.fail(where, "%s: element %d is %s: expected a finite number", name, i,
+        numbers.number(one))
     end
   end
   return list
