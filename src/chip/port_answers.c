@@ -8,7 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#define LONGEST_LINE 80 /* of an answer, in messages */
+#define LONGEST_LINE 80 /* of an answer, in messages; … */
+#define SHOWN 400       /* … and of what the chip reports as an error */
 
 /* The way is at fault: bytes were lost, or are those of somebody else. */
 static mgd_status garbled(mgd_context *ctx, mgd_port *port, const char *expected) {
@@ -204,7 +205,7 @@ static mgd_status refused(mgd_context *ctx, mgd_port *port, const char *why, siz
     port->refused = true;
     port->failed = code == (*port->dialect->tail ? -240 : 4);
     return mgd_fail(ctx, MGD_ERR_CALLBACK, "%s: the chip reports: %.*s", mgd_port_address(port),
-                    count < 300 ? (int)count : 300, why);
+                    count < SHOWN ? (int)count : SHOWN, why);
 }
 
 /* "OK", "OK value", "ERR code text": leaves the value. */

@@ -28,6 +28,8 @@
 #define MESSAGE ((size_t)64 << 20)
 #define SLICE 0.25 /* seconds between two looks at the memory */
 #define STALL 10   /* seconds within a message, after which its beginning is forgotten */
+#define SUSPECTS 3 /* parameters that a failed evaluation names */
+#define SUSPECT_BYTES 256
 #define MIB 1048576.0
 #define START 3 /* times the limit of an evaluation: as many are made */
 
@@ -42,6 +44,32 @@ typedef struct {
 
 static void netlist_theta(const mgd_chip *chip, void *out) {
     mgd_spice_circuit_theta(((const netlist *)chip)->circuit, out);
+}
+
+/* Where a failure may come from: the parameters that are furthest from the netlist, relative to
+ * what they are there, and their values. */
+static void add_suspects(netlist *n, const double *theta, char *text, size_t room) {
+    mgd_context unused;
+    void *memory;
+    size_t parameters = n->spec.parameters, used = strlen(text);
+    if (mgd_allocate(&unused, "spice: values", 2 * parameters, sizeof(double), &memory) != MGD_OK)
+        return;
+    double *own = memory, *distance = own + parameters;
+    mgd_spice_circuit_theta(n->circuit, own);
+    for (size_t i = 0; i < parameters; i++)
+        distance[i] = fabs(theta[i] - own[i]) / (fabs(own[i]) + 1e-12);
+    for (int k = 0; k < SUSPECTS && used < room; k++) {
+        size_t far = 0;
+        for (size_t i = 1; i < parameters; i++)
+            far = distance[i] > distance[far] ? i : far;
+        if (!(distance[far] > 0))
+            break;
+        used += (size_t)snprintf(text + used, room - used, "%s%s = %.6g (%.6g)",
+                                 k == 0 ? ", with furthest from the netlist " : ", ",
+                                 n->spec.items[far].name, theta[far], own[far]);
+        distance[far] = 0;
+    }
+    mgd_free(memory);
 }
 
 /* The samples of one measurement. One that fails is named, or its outputs are nan. */
@@ -63,9 +91,12 @@ static mgd_status measure(void *user, mgd_context *ctx, const mgd_measurement *m
         mgd_spice_end_within(n->spec.seconds, m->samples[b]);
         mgd_status status = mgd_spice_circuit_evaluate(&failure, n->circuit, &point, outputs);
         mgd_spice_end_rest();
-        if (status != MGD_OK && !n->spec.skip)
-            return mgd_fail(ctx, status, "spice: sample %lu: %s", (unsigned long)m->samples[b],
-                            failure.message);
+        if (status != MGD_OK && !n->spec.skip) {
+            char suspects[SUSPECT_BYTES] = "";
+            add_suspects(n, m->theta, suspects, sizeof suspects);
+            return mgd_fail(ctx, status, "spice: sample %lu%s: %s", (unsigned long)m->samples[b],
+                            suspects, failure.message);
+        }
         for (size_t o = 0; status != MGD_OK && o < width; o++)
             outputs[o] = NAN;
     }
@@ -181,15 +212,15 @@ static int serve(const char *path) {
     if (status == MGD_OK)
         status = make_server(&ctx, &n, &server);
     mgd_spice_end_serve(server);
-    if (status == MGD_OK)
-        status = work(&ctx, server, listener, n.spec.grows);
-    else
+    if (status != MGD_OK)
         refuse(listener, ctx.message);
+    else if ((status = work(&ctx, server, listener, n.spec.grows)) != MGD_OK)
+        fail(&ctx);
     mgd_spice_end_serve(NULL);
     mgd_server_free(server);
     mgd_listener_close(listener);
     stop(&n);
-    return status == MGD_OK ? 0 : fail(&ctx);
+    return status != MGD_OK;
 }
 
 /* ---- raw ------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 local check = require "mgd.hardware.spice.check"
 local core = require "mgd.core"
+local interrupts = require "mgd.base.interrupts"
 local instrument = require "mgd.hardware.instrument"
 local look = require "mgd.hardware.spice.look"
 local options = require "mgd.base.options"
@@ -96,7 +97,8 @@ function M.finish(chip, opt)
     circuit.values = own_values(chip)
     check_values(circuit)
   end
-  circuit.rate = circuit.workers * check.rate(chip)
+  local ok, rate = interrupts.pcall(check.rate, chip) -- what fails there fails for a run
+  circuit.rate = ok and circuit.workers * rate or nil
 end
 
 return M
