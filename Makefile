@@ -206,10 +206,10 @@ bench:
 # The scalar loop twice: as one compiles it plainly, and with all that the compiler knows of this
 # machine; what the machine can do at most needs its widest vectors.
 BENCH       := $(BUILD)/bench
-BENCH_OBJ   := $(patsubst %,$(BENCH)/%.o,native child pong peak scalar_o2 scalar_native image_o2 \
-               image_native)
+BENCH_OBJ   := $(patsubst %,$(BENCH)/%.o,native child pong spice peak scalar_o2 scalar_native \
+               image_o2 image_native)
 NATIVE      := $(if $(X86),-march=native,-mcpu=native)
-$(BENCH)/native.o $(BENCH)/child.o $(BENCH)/pong.o: FLAGS := -O2 -D_GNU_SOURCE
+$(patsubst %,$(BENCH)/%.o,native child pong spice): FLAGS := -O2 -D_GNU_SOURCE
 $(BENCH)/peak.o: FLAGS := -O3 $(NATIVE) -ffp-contract=fast
 $(BENCH)/scalar_o2.o: FLAGS := -O2 -DSCALAR_NAME=scalar_o2 -DSCALAR_START
 $(BENCH)/scalar_native.o: FLAGS := -O3 $(NATIVE) -DSCALAR_NAME=scalar_native
@@ -218,6 +218,7 @@ $(BENCH)/image_native.o: FLAGS := -O3 $(NATIVE) -DIMAGE_NAME=image_native
 $(BENCH)/native.o: scripts/bench.d/native.c
 $(BENCH)/child.o: scripts/bench.d/child.c
 $(BENCH)/pong.o: scripts/bench.d/pong.c
+$(BENCH)/spice.o: scripts/bench.d/spice.c
 $(BENCH)/peak.o: scripts/bench.d/peak.c
 $(BENCH)/scalar_o2.o $(BENCH)/scalar_native.o: scripts/bench.d/scalar.c
 $(BENCH)/image_o2.o $(BENCH)/image_native.o: scripts/bench.d/scalar_image.c
@@ -228,7 +229,7 @@ $(BENCH_OBJ): $(wildcard scripts/bench.d/*.h) src/mgd.h $(BUILD)/settings
 
 # The library is resolved when the module is loaded: it is the one in mgd/core.so.
 $(BENCH)/native.so: $(BENCH_OBJ)
-	$(call run,LD,$(CC) -shared -o $@ $^ -lm -lpthread)
+	$(call run,LD,$(CC) -shared -o $@ $^ -lm -lpthread -ldl)
 
 # The sanitizers' own interpreter, so nothing is preloaded. MGD_SANITIZE: what this run asks of the
 # specs is memory, so statistical ones may shrink (MGD_SPEC_QUICK) and those that load the module

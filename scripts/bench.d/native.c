@@ -7,6 +7,7 @@
 #include "child.h"
 #include "peak.h"
 #include "pong.h"
+#include "spice.h"
 #include "scalar.h"
 
 #include <fcntl.h>
@@ -345,6 +346,8 @@ int luaopen_bench_native(lua_State *L) {
         {"spawn", native_spawn},
         {"tcp_pong", pong_tcp},
         {"pipe_pong", pong_pipe},
+        {"spice", spice_load},
+        {"spice_time", spice_time},
         {"machine", native_machine},
 
         {NULL, NULL},

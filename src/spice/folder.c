@@ -40,6 +40,7 @@ mgd_status mgd_spice_folder_open(mgd_context *ctx) {
         return MGD_ERR_IO;
     }
     setenv("HOME", folder, 1);
+    setenv("TZ", "UTC0", 1); /* each plot has its date, for which files would be looked at */
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
         unsetenv(variables[i]);
     return MGD_OK;
