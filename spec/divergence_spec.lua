@@ -1,5 +1,6 @@
 -- Runs that blow up: when a replica has diverged, what is said of it, and what ends it.
 
+local errors = require "spec.support.errors"
 local mgd = require "mgd"
 
 local function network(dtype)
@@ -31,16 +32,7 @@ local function train(name, changes)
   return mgd.train(opt)
 end
 
--- What a call writes to stderr, and what it returns.
-local function heard(f)
-  local real, lines = io.stderr, {}
-  io.stderr = { write = function(_, ...) -- luacheck: ignore 122
-    lines[#lines + 1] = table.concat { ... }
-  end }
-  local result = { pcall(f) }
-  io.stderr = real -- luacheck: ignore 122
-  return table.concat(lines), result[1], result[2]
-end
+local heard = errors.heard
 
 local STEPS = 200
 

@@ -49,4 +49,15 @@ function M.failure(f)
   return message
 end
 
+-- What a call writes to stderr, whether it returned, and what it returned or raised.
+function M.heard(f, ...)
+  local real, words = io.stderr, {}
+  io.stderr = { write = function(_, ...) -- luacheck: ignore 122
+    words[#words + 1] = table.concat { ... }
+  end }
+  local ok, result = pcall(f, ...)
+  io.stderr = real -- luacheck: ignore 122
+  return table.concat(words), ok, result
+end
+
 return M

@@ -4,6 +4,7 @@
 
 local core = require "mgd.core"
 local files = require "mgd.base.files"
+local interrupts = require "mgd.base.interrupts"
 local link = require "mgd.hardware.link"
 local numbers = require "mgd.text.numbers"
 local options = require "mgd.base.options"
@@ -170,13 +171,16 @@ local function tighter(chip)
   return list
 end
 
-local function drowned(chip, a, signal, wrong, count)
+-- What an amplitude changes, beside the tolerances; and whether these drown it.
+local function beside_tolerances(chip, a, signal, wrong, count)
   local share = math.sqrt(sum(wrong) / sum(signal))
-  local drowns = share > DROWNED -- nan does not: nothing moves
-  return drowns and ("an amplitude of %s moves the outputs by %s, and ngspice's tolerances (%s) "
-    .. "make %.0f %% of that an error: expected '.options %s' in the netlist, or a larger "
-    .. "amplitude"):format(numbers.number(a), numbers.number(math.sqrt(sum(signal) / count) / 2, 3),
-    tolerance_words(chip), math.min(999, 100 * share), table.concat(tighter(chip), " ")) or nil
+  if share ~= share then -- nothing moves
+    return nil, false
+  end
+  return ("an amplitude of %s moves the outputs by %s, and ngspice's tolerances (%s) make %.2g %% "
+    .. "of that an error"):format(numbers.number(a),
+    numbers.number(math.sqrt(sum(signal) / count) / 2, 3), tolerance_words(chip),
+    math.min(999, 100 * share)), share > DROWNED
 end
 
 --- What speaks against an amplitude: outputs that stay the same whatever θ is, and a change of the
@@ -186,21 +190,30 @@ end
 -- @tparam number a amplitude
 -- @tparam dataset data
 -- @treturn table list of texts
+-- @treturn string|nil how the change of the outputs compares with these errors
 function M.amplitude(chip, theta, a, data)
   local x, found = samples_of(data), {}
   local count = #chip.circuit.outputs
   local points = sides(chip, theta, a)
   local rows = outputs(asker(chip), points, x)
-  local fine, better = pcall(with_worker, chip, { options = tighter(chip) }, function(ask)
-    return outputs(ask, points, x)
-  end)
+  local fine, better = interrupts.pcall(with_worker, chip, { options = tighter(chip) },
+    function(ask)
+      return outputs(ask, points, x)
+    end)
   local signal, wrong = differences(rows, fine and better, count)
   for _, name in ipairs(constant_outputs(chip, theta, a, x, signal)) do
     found[#found + 1] = ("output '%s' is the same whatever θ is: no parameter reaches it")
       :format(name)
   end
-  found[#found + 1] = fine and drowned(chip, a, signal, wrong, #rows[1] * DIRECTIONS) or nil
-  return found
+  local words, drowns
+  if fine then
+    words, drowns = beside_tolerances(chip, a, signal, wrong, #rows[1] * DIRECTIONS)
+  end
+  if drowns then
+    found[#found + 1] = ("%s: expected '.options %s' in the netlist, or a larger amplitude")
+      :format(words, table.concat(tighter(chip), " "))
+  end
+  return found, words
 end
 
 -- ---- transients ---------------------------------------------------------------------------------

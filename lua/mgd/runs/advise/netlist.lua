@@ -36,8 +36,12 @@ function M.look(d, b)
   local amplitude = d.settings.perturbation.amplitude
   local run = b:open { eta = 0, perturbation = { amplitude = amplitude } }
   local theta = run:theta():totable()
-  for _, words in ipairs(spice.amplitude(chip, theta, amplitude, data)) do
+  local against, beside = spice.amplitude(chip, theta, amplitude, data)
+  for _, words in ipairs(against) do
     d:flag("netlist", "%s", words)
+  end
+  if beside then
+    d:because("%s", beside)
   end
   look_at_transient(d, chip, theta, data)
 end
