@@ -290,7 +290,8 @@ describe("a netlist as a chip", function()
           parameters = { "ra", "rb" }, inputs = "vx", outputs = "y", workers = 1,
           ranges = { 100, 1e5, scale = "log" } }
         local data = mgd.data.from { x = { { 1 }, { 3 } }, y = { { 0 }, { 1 } } }
-        mgd.train { chip = chip, data = data, eta = 0.1, perturbation = { amplitude = 1e-3 } }:run { steps = 1, probes = {} }
+        mgd.train { chip = chip, data = data, eta = 0.1, perturbation = { amplitude = 1e-3 } }
+          :run { steps = 1, probes = {} }
       end)
     end
     errors.contains(warned ".options reltol=0.05 vntol=0.01", "an amplitude of 0.001 moves",
