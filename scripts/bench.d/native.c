@@ -346,6 +346,7 @@ int luaopen_bench_native(lua_State *L) {
         {"spawn", native_spawn},
         {"tcp_pong", pong_tcp},
         {"pipe_pong", pong_pipe},
+        {"spice_here", spice_here},
         {"spice", spice_load},
         {"spice_time", spice_time},
         {"machine", native_machine},

@@ -66,6 +66,14 @@ static bool open_library(void) {
     return library && spice.init(print, NULL, end, NULL, NULL, NULL, NULL) == 0;
 }
 
+int spice_here(lua_State *L) {
+    void *library = dlopen(LIBRARY, RTLD_LAZY | RTLD_LOCAL);
+    lua_pushboolean(L, library != NULL);
+    if (library)
+        dlclose(library);
+    return 1;
+}
+
 int spice_load(lua_State *L) {
     char *lines[MAX_LINES + 2], *text = strdup(luaL_checkstring(L, 1));
     size_t count = 0;
@@ -80,13 +88,7 @@ int spice_load(lua_State *L) {
         spice.circuit(lines);
     }
     free(text);
-    if (!good) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "no " LIBRARY " here");
-        return 2;
-    }
-    lua_pushboolean(L, 1);
-    return 1;
+    return good ? 0 : luaL_error(L, "no " LIBRARY " here");
 }
 
 /* One command; false where an operating point has no such vector. */

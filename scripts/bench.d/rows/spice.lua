@@ -1,4 +1,5 @@
---- p1, p2: netlists as chips, beside a bare loop of ngspice's shared library that does the same.
+--- p1, p2: netlists as chips, beside a bare loop of ngspice's shared library that does the same;
+-- none without the library.
 
 local contenders = require "contenders"
 local mgd = require "mgd"
@@ -83,7 +84,7 @@ local function row(id, title, netlist, letter, options)
       return { contenders.engine("one worker", run, 8), {
         name = TARGET.against, per = 8,
         time = function(n)
-          assert(native.spice(table.concat(netlist, "\n"), options.vector))
+          native.spice(table.concat(netlist, "\n"), options.vector)
           return native.spice_time(n, list)
         end,
       } }
@@ -91,7 +92,7 @@ local function row(id, title, netlist, letter, options)
   }
 end
 
-return {
+return native.spice_here() and {
   row("p1", "2-2-1 of behavioural sources", BEHAVIOURAL, "(v[wbuc]%d*) ", { outputs = { "y" },
     vector = "y", scale = 1, offset = 0, unit = function(theta)
       return theta
@@ -101,4 +102,4 @@ return {
     unit = function(theta)
       return 1e5 * 10 ^ theta -- of [-1, 1] onto the range
     end }),
-}
+} or {}
