@@ -166,6 +166,20 @@ describe("a netlist as a chip", function()
     assert.is_true(chip:timing().reconnections >= 2)
   end)
 
+  it("trains copies in parallel as it trains each alone", function()
+    local function ensemble(workers, changes)
+      local chip = network { workers = workers, seed = 5, noise = { ["vw*"] = 0.01 },
+        spread = { ["vu*"] = 0.1, ["vb*"] = { sigma = 0.05, absolute = true } } }
+      return trained(chip, 20, changes):theta()
+    end
+    local all = ensemble(3, { replicas = 4 })
+    assert.is_true(all:allclose(ensemble(1, { replicas = 4 }), { rtol = 0, atol = 0 }))
+    for r = 1, 4 do
+      assert.is_true(all[r]:allclose(ensemble(2, { replica = r }), { rtol = 0, atol = 0 }))
+    end
+    assert.is_false(all[1]:allclose(all[2], { rtol = 0, atol = 1e-3 }))
+  end)
+
   it("goes on with the same bits from a checkpoint", function()
     local expected = trained(network(), 60)
     local run = trained(network(), 25)
