@@ -283,26 +283,45 @@ static mgd_status predict(mgd_context *ctx, mgd_session *session, const mgd_view
     return status;
 }
 
-/* Σ weight·C over some training samples at s->theta, sample by sample. */
+/* Rows of some numbers as a tensor. */
+static mgd_status gather_rows(mgd_context *ctx, const responder *s, const mgd_tensor *rows,
+                              const uint32_t *index, size_t n, mgd_tensor **out) {
+    size_t shape[MGD_MAX_DIMS], ndim = mgd_tensor_ndim(rows);
+    memcpy(shape, mgd_tensor_shape(rows), ndim * sizeof *shape);
+    shape[0] = n;
+    MGD_TRY(mgd_tensor_new(ctx, s->dtype, ndim, shape, out));
+    copy_rows(rows, mgd_tensor_size(*out) / n * mgd_dtype_size(s->dtype), index, n, *out);
+    return MGD_OK;
+}
+
+/* Costs (n) of training samples at s->theta, each by itself: a function takes one at a time. */
+static mgd_status each_cost(mgd_context *ctx, const responder *s, const uint32_t *index, size_t n,
+                            double *each) {
+    mgd_tensor *x = NULL, *target = NULL;
+    double mean;
+    const verdict v = {1, 1, n > 1 ? &mean : each, NULL, n > 1 ? each : NULL};
+    mgd_status status = gather_rows(ctx, s, s->samples.x, index, n, &x);
+    if (status == MGD_OK)
+        status = gather_rows(ctx, s, s->samples.y, index, n, &target);
+    if (status == MGD_OK)
+        status = answer(ctx, s, s->theta, x, target, &v);
+    mgd_tensor_free(x);
+    mgd_tensor_free(target);
+    return status == MGD_OK ? mgd_interrupt_answer(ctx) : status;
+}
+
+/* Σ weight·C over some training samples at s->theta. */
 static mgd_status weighted_cost(mgd_context *ctx, const responder *s, const mgd_weighted *set,
                                 double *sum) {
+    enum { ROWS = 256 }; /* handed over at once */
+    double each[ROWS];
+    const size_t most = s->cost.kind == MGD_COST_FUNCTION ? 1 : ROWS;
     *sum = 0;
-    for (size_t k = 0; k < set->count; k++) {
-        size_t i = set->index[k];
-        mgd_tensor *x = NULL, *target = NULL;
-        double cost;
-        const verdict v = {1, 1, &cost, NULL, NULL};
-        mgd_status status = rows_of(ctx, s->samples.x, i, 1, &x);
-        if (status == MGD_OK)
-            status = rows_of(ctx, s->samples.y, i, 1, &target);
-        if (status == MGD_OK)
-            status = answer(ctx, s, s->theta, x, target, &v);
-        mgd_tensor_free(x);
-        mgd_tensor_free(target);
-        if (status == MGD_OK)
-            status = mgd_interrupt_answer(ctx);
-        MGD_TRY(status);
-        *sum += set->weight[k] * cost;
+    for (size_t k = 0, n; k < set->count; k += n) {
+        n = set->count - k < most ? set->count - k : most;
+        MGD_TRY(each_cost(ctx, s, set->index + k, n, each));
+        for (size_t i = 0; i < n; i++)
+            *sum += set->weight[k + i] * each[i];
     }
     return MGD_OK;
 }
