@@ -1,6 +1,7 @@
 --- Measurements that fail, and cost a step or the run: on_failure.
 
 local errors = require "spec.support.errors"
+local fakes = require "spec.support.fakes"
 local mgd = require "mgd"
 local options = require "spec.support.train".options
 local workers = require "spec.support.workers"
@@ -139,6 +140,20 @@ describe("failures", function()
       function(chip)
         fails("100 steps in a row failed, the last one at step", theta_of, chip, {}, 200)
       end)
+  end)
+
+  it("are explained by the chip where it can", function()
+    local function failing(answers)
+      answers.DESC = "OK parameters=9 inputs=2 outputs=1 samples=100 stateless=1 fails=1"
+      answers.WRITE = function(line)
+        return line == "WRITE" and "OK 0,0,0,0,0,0,0,0,0" or "OK"
+      end
+      answers.RUN = "OK nan"
+      return (fakes.chip(answers, {on_failure = "skip"}))
+    end
+    fails("step 0: m1 is off", theta_of, failing{WHY = "OK m1 is off"})
+    fails("the measurement of sample", theta_of, failing{WHY = "ERR 1 no such request"})
+    fails("the measurement of sample", theta_of, failing{WHY = "OK"})
   end)
 
   it("make nan of a probe, and no error", function()

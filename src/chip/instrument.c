@@ -267,9 +267,19 @@ const mgd_reach *mgd_instrument_reach(const mgd_instrument *instrument) {
     return &instrument->reach;
 }
 
-void mgd_instrument_unknown(mgd_instrument *instrument) {
-    for (size_t k = 0; k < instrument->count; k++)
-        mgd_device_unknown(&instrument->devices[k]);
+mgd_status mgd_instrument_query(mgd_context *ctx, mgd_instrument *instrument, size_t k,
+                                const char *text, size_t count, const char **answer,
+                                size_t *answer_count) {
+    mgd_device *device = &instrument->devices[k];
+    for (bool again = false;; again = true) {
+        MGD_TRY(mgd_port_forget(ctx, device->port));
+        mgd_device_unknown(device); /* the question may change something */
+        mgd_port_say(device->port, text, count);
+        mgd_status status = mgd_port_text(ctx, device->port, answer, answer_count);
+        if (status == MGD_OK || again || !mgd_port_ended(device->port))
+            return status;
+        MGD_TRY(mgd_instrument_recover(ctx, device, mgd_clock() + instrument->spec.patience, NULL));
+    }
 }
 
 double mgd_instrument_drifts(const mgd_instrument *instrument) {

@@ -46,14 +46,17 @@ mgd_instrument *mgd_instrument_of(mgd_chip *chip);
 
 /* The port of chip k, to look at and for queries of the user's; NULL beyond the last. */
 mgd_port *mgd_instrument_port(mgd_instrument *instrument, size_t k);
+/* Asks chip k something in its own dialect; the answer is good until the next call. A worker that
+ * has ended as it planned is started again. */
+mgd_status mgd_instrument_query(mgd_context *ctx, mgd_instrument *instrument, size_t k,
+                                const char *text, size_t count, const char **answer,
+                                size_t *answer_count);
 const mgd_reach *mgd_instrument_reach(const mgd_instrument *instrument);
 /* All chips go to their safe state, by the ramp, which Ctrl-C does not cut until it comes for the
  * second time. Nothing to do where nothing has been written since the last time. */
 mgd_status mgd_instrument_safe(mgd_context *ctx, mgd_instrument *instrument);
 /* The same, and their wires are closed: what uses them from now on fails. */
 mgd_status mgd_instrument_shut(mgd_context *ctx, mgd_instrument *instrument);
-/* All that the chips are known to hold is forgotten. */
-void mgd_instrument_unknown(mgd_instrument *instrument);
 /* How often the reference point was found to have drifted; steps that were dropped, because a
  * measurement failed. */
 double mgd_instrument_drifts(const mgd_instrument *instrument);

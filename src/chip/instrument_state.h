@@ -160,7 +160,7 @@ mgd_status mgd_wired_fail(mgd_context *ctx, mgd_wired *s, mgd_crew crew, mgd_sta
 mgd_status mgd_wired_mend(mgd_context *ctx, mgd_wired *s, mgd_crew crew, mgd_status status,
                           bool *given_up);
 /* Steps whose measurement failed get costs by which they write nothing. */
-mgd_status mgd_wired_forgive(mgd_context *ctx, mgd_wired *s, const mgd_request *r);
+mgd_status mgd_wired_forgive(mgd_context *ctx, mgd_wired *s, mgd_crew crew, const mgd_request *r);
 /* A replica's states, see mgd_session. */
 mgd_status mgd_fate_open(mgd_context *ctx, mgd_wired *s, size_t units);
 

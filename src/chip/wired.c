@@ -308,6 +308,10 @@ static mgd_status order_bursts_of(mgd_context *ctx, mgd_wired *s, mgd_device *de
     while (p < end) {
         char signs[4];
         size_t each = step_signs(r, p, signs);
+        if (is_barred(s, r, p)) {
+            p += each;
+            continue;
+        }
         const mgd_point *point = &r->points[p];
         mgd_burst b = {.code = mgd_code_name(s->train->code),
                        .seed = s->train->seed,
@@ -326,8 +330,7 @@ static mgd_status order_bursts_of(mgd_context *ctx, mgd_wired *s, mgd_device *de
             b.samples = s->numbers;
         }
         mgd_expected next = {.point = p, .points = b.n * each, .count = s->batch};
-        if (!is_barred(s, r, p))
-            MGD_TRY(run_burst(ctx, s, device, &b, next));
+        MGD_TRY(run_burst(ctx, s, device, &b, next));
         p += b.n * each;
     }
     return MGD_OK;
@@ -380,7 +383,6 @@ mgd_status mgd_wired_try(mgd_context *ctx, mgd_wired *s, mgd_crew crew, const mg
         r->cost[i] = 0;
     memset(s->bad, 0, r->num_points * sizeof *s->bad);
     s->request = r;
-    *s->words = '\0';
     for (size_t k = 0; k < crew.count; k++) {
         mgd_wired_talk(s, &crew.first[k])->queued = 0;
         if (s->keeps)

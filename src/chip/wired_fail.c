@@ -82,7 +82,7 @@ static mgd_status recover(mgd_context *ctx, mgd_wired *s, mgd_crew crew, const l
     for (size_t k = 0; k < crew.count; k++) {
         mgd_device *device = &crew.first[k];
         double until =
-            is_worker(s, device) ? mgd_clock() + s->chip->spec.patience : s->trouble.until;
+            s->trouble.until > 0 ? s->trouble.until : mgd_clock() + s->chip->spec.patience;
         if (!of[k].lost)
             continue;
         *ctx = of[k].why; /* what is reported where it does not come back */
@@ -171,19 +171,36 @@ static void note(const mgd_wired *s, const mgd_request *r, size_t p) {
         s->fate[HAS_BASE] = s->fate[BASE_HOLDS] = 1;
 }
 
+/* What one of a crew says of the last evaluation that failed, where it says anything. */
+static void ask_why(mgd_wired *s, mgd_crew crew) {
+    for (size_t k = 0; k < crew.count && mgd_wired_described(s)->fails; k++) {
+        mgd_port *port = crew.first[k].port;
+        mgd_context own = {0};
+        const char *text;
+        size_t count;
+        mgd_port_say(port, "WHY", 3);
+        if (mgd_port_text(&own, port, &text, &count) != MGD_OK)
+            mgd_port_forget(&own, port);
+        else if (count > 0)
+            snprintf(s->words, sizeof s->words, "%.*s", count < 299 ? (int)count : 299, text);
+    }
+}
+
 /* The words of the last failure, as an error of the run. */
-static mgd_status give_up(mgd_context *ctx, const mgd_wired *s, const mgd_request *r, size_t p,
-                          const char *what) {
+static mgd_status give_up(mgd_context *ctx, mgd_wired *s, mgd_crew crew, const mgd_request *r,
+                          size_t p, const char *what) {
+    ask_why(s, crew);
     return mgd_fail(ctx, MGD_ERR_CALLBACK, "on_failure = \"skip\": %s at step %llu: %s", what,
                     (unsigned long long)r->points[p].step,
                     *s->words ? s->words : "its baseline could not be measured");
 }
 
 /* Points p to before `end` are of a step that is dropped. */
-static mgd_status drop(mgd_context *ctx, mgd_wired *s, const mgd_request *r, size_t p, size_t end) {
+static mgd_status drop(mgd_context *ctx, mgd_wired *s, mgd_crew crew, const mgd_request *r,
+                       size_t p, size_t end) {
     bool base = r->points[p].sign == 0;
     if (s->fate[LEARNT] == 0)
-        return give_up(ctx, s, r, p, "the first measurement failed");
+        return give_up(ctx, s, crew, r, p, "the first measurement failed");
     if (base && !s->bad[p])
         note(s, r, p);
     else if (base)
@@ -191,19 +208,19 @@ static mgd_status drop(mgd_context *ctx, mgd_wired *s, const mgd_request *r, siz
     for (size_t q = p; q < end; q++)
         lend(s, r, q, !has_base(s));
     if (++s->fate[DROPPED] >= MOST_DROPPED)
-        return give_up(ctx, s, r, p, "100 steps in a row failed, the last one");
+        return give_up(ctx, s, crew, r, p, "100 steps in a row failed, the last one");
     s->chip->failures++;
     return MGD_OK;
 }
 
 /* A step has its base first, or none of its own: then it is compared with an earlier one. */
-static mgd_status forgive_all(mgd_context *ctx, mgd_wired *s, const mgd_request *r) {
+static mgd_status forgive_all(mgd_context *ctx, mgd_wired *s, mgd_crew crew, const mgd_request *r) {
     for (size_t p = 0, end; p < r->num_points; p = end) {
         bool bad = false, base = r->points[p].sign == 0;
         for (end = p; end < r->num_points && r->points[end].step == r->points[p].step; end++)
             bad = bad || s->bad[end];
         if (bad || (!base && has_base(s) && s->fate[BASE_HOLDS] == 0)) {
-            MGD_TRY(drop(ctx, s, r, p, end));
+            MGD_TRY(drop(ctx, s, crew, r, p, end));
             continue;
         }
         s->fate[LEARNT] = 1;
@@ -214,13 +231,13 @@ static mgd_status forgive_all(mgd_context *ctx, mgd_wired *s, const mgd_request 
     return MGD_OK;
 }
 
-mgd_status mgd_wired_forgive(mgd_context *ctx, mgd_wired *s, const mgd_request *r) {
+mgd_status mgd_wired_forgive(mgd_context *ctx, mgd_wired *s, mgd_crew crew, const mgd_request *r) {
     if (!s->fates)
         return MGD_OK;
     double *own = fate_of(s, r->unit);
     size_t bytes = s->session.num_states * sizeof *own;
     memcpy(s->fate, own, bytes);
-    MGD_TRY(forgive_all(ctx, s, r));
+    MGD_TRY(forgive_all(ctx, s, crew, r));
     memcpy(own, s->fate, bytes);
     return MGD_OK;
 }

@@ -16,6 +16,7 @@ static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_requ
     bool given_up;
     s->asked = r;
     s->trouble = (mgd_trouble){0};
+    *s->words = '\0';
     memset(s->barred, 0, r->num_points * sizeof *s->barred);
     for (;;) {
         mgd_status status = mgd_drift_look(ctx, s, r);
@@ -26,7 +27,7 @@ static mgd_status measure(mgd_context *ctx, mgd_session *session, const mgd_requ
         MGD_TRY(mgd_wired_mend(ctx, s, crew, status, &given_up));
     }
     s->amplitude = fabs(r->points[r->num_points - 1].amplitude);
-    return mgd_wired_forgive(ctx, s, r);
+    return mgd_wired_forgive(ctx, s, crew, r);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

@@ -245,18 +245,15 @@ static mgd_port *check_port(lua_State *L, int index) {
 /* query(chip, k, text) → answer */
 static int instrument_query(lua_State *L) {
     mgd_context ctx = {0};
-    size_t count;
+    size_t count, k = (size_t)luaL_checkinteger(L, 2) - 1;
     l_chip *box = l_check_chip(L, 1);
-    mgd_port *port = check_port(L, 2);
     const char *text = luaL_checklstring(L, 3, &count), *answer;
+    check_port(L, 2);
     lua_settop(L, 3);
     l_get_user_value(L, 1);
     l_enter_wires(L, box->wires, 4);
-    mgd_status status = mgd_port_forget(&ctx, port);
-    mgd_port_say(port, text, count);
-    if (status == MGD_OK)
-        status = mgd_port_text(&ctx, port, &answer, &count);
-    mgd_instrument_unknown(check(L)); /* the question may have changed something */
+    mgd_status status =
+        mgd_instrument_query(&ctx, mgd_instrument_of(box->chip), k, text, count, &answer, &count);
     l_leave_wires(L, box->wires, 4);
     l_check(L, status, &ctx);
     lua_pushlstring(L, answer, count);
@@ -376,10 +373,11 @@ static int instrument_values(lua_State *L) {
 static const luaL_Reg log_methods[] = {{"__gc", log_close}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"open", instrument_open},     {"safe", instrument_safe},   {"shut", instrument_shut},
-    {"query", instrument_query},   {"about", instrument_about}, {"spent", instrument_spent},
-    {"coarse", instrument_coarse}, {"room", instrument_room},   {"values", instrument_values},
-    {NULL, NULL},
+    {"open", instrument_open},     {"safe", instrument_safe},
+    {"shut", instrument_shut},     {"query", instrument_query},
+    {"about", instrument_about},   {"spent", instrument_spent},
+    {"coarse", instrument_coarse}, {"room", instrument_room},
+    {"values", instrument_values}, {NULL, NULL},
 };
 
 void l_open_instrument(lua_State *L) {

@@ -33,6 +33,8 @@ typedef struct {
     /* NULL: sessions of the chip measure. Else this does, and the chip says no more than its dtype
      * and θ: outputs (B × O), a function of what is asked alone. */
     mgd_status (*measure)(void *user, mgd_context *ctx, const mgd_measurement *m, void *outputs);
+    const char *(*why)(
+        void *user); /* what its last failed evaluation said; NULL: it does not say */
     void *user;
     bool costs;           /* it compares outputs with targets */
     bool perturbs;        /* it forms θ̃ */

@@ -18,7 +18,7 @@ static const struct {
 } requests[] = {
     {"ID", mgd_verb_identify}, {"*IDN?", mgd_verb_identify}, {"DESC", mgd_verb_describe},
     {"DATA", mgd_verb_data},   {"WRITE", write_or_read},     {"RUN", mgd_verb_run},
-    {"SAFE", mgd_verb_safe},
+    {"SAFE", mgd_verb_safe},   {"WHY", mgd_verb_why},
 };
 
 static mgd_verb *find(const char *text, size_t count) {

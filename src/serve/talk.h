@@ -39,7 +39,7 @@ struct mgd_server {
 typedef mgd_verdict mgd_verb(mgd_context *ctx, mgd_server *server, mgd_words *words,
                              mgd_bytes *answer);
 mgd_verb mgd_verb_identify, mgd_verb_describe, mgd_verb_data, mgd_verb_write, mgd_verb_read,
-    mgd_verb_give, mgd_verb_run, mgd_verb_outputs, mgd_verb_safe;
+    mgd_verb_give, mgd_verb_run, mgd_verb_outputs, mgd_verb_safe, mgd_verb_why;
 
 /* One request of the small protocol, without its end, answered without an end. */
 mgd_verdict mgd_small_handle(mgd_context *ctx, mgd_server *server, const char *text, size_t count,

@@ -160,3 +160,12 @@ mgd_verdict mgd_verb_safe(mgd_context *ctx, mgd_server *server, mgd_words *words
     server->chip.watchdog = ms / 1e3;
     return MGD_DONE;
 }
+
+mgd_verdict mgd_verb_why(mgd_context *ctx, mgd_server *server, mgd_words *words,
+                         mgd_bytes *answer) {
+    const mgd_server_spec *spec = &server->chip.spec;
+    MGD_DO(mgd_words_end(ctx, words));
+    for (const char *c = spec->why ? spec->why(spec->user) : ""; *c; c++) /* it stays a line */
+        mgd_bytes_put(answer, (unsigned char)*c < ' ' ? " " : c, 1);
+    return MGD_DONE;
+}

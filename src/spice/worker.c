@@ -38,6 +38,7 @@ typedef struct {
     mgd_spice_specification spec;
     mgd_spice_circuit *circuit;
     char identity[64], more[128]; /* of its description */
+    char why[MGD_MESSAGE_SIZE];   /* the last evaluation failed whose outputs are nan */
 } netlist;
 
 /* ---- the chip -------------------------------------------------------------------------------- */
@@ -91,16 +92,23 @@ static mgd_status measure(void *user, mgd_context *ctx, const mgd_measurement *m
         mgd_spice_end_within(n->spec.seconds, m->samples[b]);
         mgd_status status = mgd_spice_circuit_evaluate(&failure, n->circuit, &point, outputs);
         mgd_spice_end_rest();
-        if (status != MGD_OK && !n->spec.skip) {
-            char suspects[SUSPECT_BYTES] = "";
-            add_suspects(n, m->theta, suspects, sizeof suspects);
-            return mgd_fail(ctx, status, "spice: sample %lu%s: %s", (unsigned long)m->samples[b],
-                            suspects, failure.message);
-        }
-        for (size_t o = 0; status != MGD_OK && o < width; o++)
+        if (status == MGD_OK)
+            continue;
+        char suspects[SUSPECT_BYTES] = "";
+        add_suspects(n, m->theta, suspects, sizeof suspects);
+        mgd_fail(ctx, status, "spice: sample %lu%s: %s", (unsigned long)m->samples[b], suspects,
+                 failure.message);
+        if (!n->spec.skip)
+            return status;
+        memcpy(n->why, ctx->message, sizeof n->why);
+        for (size_t o = 0; o < width; o++)
             outputs[o] = NAN;
     }
     return MGD_OK;
+}
+
+static const char *why(void *user) {
+    return ((const netlist *)user)->why;
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */
@@ -155,6 +163,7 @@ static mgd_status make_server(mgd_context *ctx, netlist *n, mgd_server **out) {
                             .shape_y = {n->spec.num_outputs},
                             .outputs = n->spec.num_outputs,
                             .measure = measure,
+                            .why = why,
                             .user = n,
                             .stateless = true,
                             .dt = 1,
