@@ -14,12 +14,14 @@ local words = require "mgd.hardware.spice.words"
 
 local M = {}
 
--- Files that include others without end, and ones that are no netlist, end in a message.
-local MOST_NESTED = 32
-local MOST_LINES = 1000000
-local MOST_BYTES = 64 * 2 ^ 20
-local MOST_CARD = 2 ^ 20 -- bytes
-local MOST_HINTED = 64 -- bytes of a name that is compared with others
+--- What a netlist has at most: files that include each other without end, subcircuits that hold two
+-- of the next, and files that are no netlist, end in a message. `files` and `subcircuits` are how
+-- deep they are nested, `bytes`, `card` and `name` are in bytes.
+M.MOST = { files = 32, lines = 1000000, bytes = 64 * 2 ^ 20, card = 2 ^ 20, name = 200,
+  subcircuits = 50, elements = 200000 }
+local MOST = M.MOST
+
+local LONGEST_HINT, MOST_HINTS = 64, 5000 -- bytes of names that are compared, and how many
 
 local function set(names)
   local all = {}
@@ -57,13 +59,15 @@ function M.shown(text)
   return #text > 60 and text:sub(1, 57):gsub("[\128-\255]*$", "") .. "..." or text
 end
 
---- What to say behind a name that is not there: as `naming.hint`, for names of any length.
+--- What to say behind a name that is not there: as `naming.hint`, for any names and any number.
 function M.hint(word, list, all, none)
   local short = {}
   for _, name in ipairs(list) do
-    short[#short + 1] = #name <= MOST_HINTED and name or nil
+    if #name <= LONGEST_HINT and #short < MOST_HINTS then
+      short[#short + 1] = name
+    end
   end
-  return naming.hint(word:sub(1, MOST_HINTED), short, #short <= 40 and all or nil, none)
+  return naming.hint(word:sub(1, LONGEST_HINT), short, #short <= 40 and all or nil, none)
 end
 
 --- Raise an error at the user's line: "WHERE: FILE:LINE: …".
@@ -105,9 +109,9 @@ local function source_of(reader, path, at)
     options.fail(where, "%s", message)
   end
   reader.bytes = reader.bytes + size
-  if reader.bytes > MOST_BYTES then
+  if reader.bytes > MOST.bytes then
     options.fail(where, "%s: the netlist with what it includes is larger than %d MiB", path,
-      MOST_BYTES / 2 ^ 20)
+      MOST.bytes / 2 ^ 20)
   end
   local lines = {}
   for line in (files.read(where, path) .. "\n"):gmatch "([^\n]*)\n" do
@@ -152,8 +156,8 @@ local walk
 local function enter(reader, at, source, key, first, last)
   if reader.open[key] then
     fail(reader.where, at, "%s includes itself", source.path)
-  elseif reader.depth >= MOST_NESTED then
-    fail(reader.where, at, "files are included within each other deeper than %d", MOST_NESTED)
+  elseif reader.depth >= MOST.files then
+    fail(reader.where, at, "files are included within each other deeper than %d", MOST.files)
   end
   reader.open[key], reader.depth = true, reader.depth + 1
   walk(reader, source, first, last)
@@ -164,7 +168,7 @@ local function file_of(reader, at, text, folder)
   local name, behind = named_file(text)
   if not name or name == "" then
     fail(reader.where, at, "%s: the name of a file is missing", shown(text))
-  elseif name:find "^|" or name:find "^%a[%w+.-]*://" then
+  elseif name:find "^|" or name:find "^%a[%w+.-]+:$" or name:find "://" then
     fail(reader.where, at, "%s: expected a file, not a program or an address", shown(text))
   end
   return source_of(reader, path_of(name, folder), at), behind
@@ -273,8 +277,8 @@ local function go_on(reader, at, card, text)
   end
   card.parts[#card.parts + 1] = text:gsub("^%+", "")
   card.size = card.size + #text
-  if card.size > MOST_CARD then
-    fail(reader.where, at, "a card has more than %d KiB", MOST_CARD / 1024)
+  if card.size > MOST.card then
+    fail(reader.where, at, "a card has more than %d KiB", MOST.card / 1024)
   end
 end
 
@@ -284,8 +288,10 @@ function walk(reader, source, first, last)
   for i = first, last do
     local line, at = source.lines[i], { file = source.path, line = i }
     reader.count = reader.count + 1
-    if reader.count > MOST_LINES then
-      fail(reader.where, at, "the netlist with what it includes has more than %d lines", MOST_LINES)
+    if reader.count > MOST.lines then
+      fail(reader.where, at, "the netlist with what it includes has more than %d lines", MOST.lines)
+    elseif #line > MOST.card then
+      fail(reader.where, at, "a line has more than %d KiB", MOST.card / 1024)
     elseif line:find "^@" then
       fail(reader.where, at, "ngspice ends a file at a line that begins with '@'")
     end
@@ -347,24 +353,31 @@ end
 -- Random numbers: each process would draw its own, and each evaluation others.
 local function check_random(reader, card, text)
   local rest = text:gsub("^%.model%s+%S+%s+[%w_]+", "") -- a code model may have such a name
-  for _, name in ipairs(RANDOM) do
+  for _, name in ipairs(rest:find("(", 1, true) and RANDOM or {}) do
     if not reader.functions[name] and is_called(rest, name) then
       fail(reader.where, card, "'%s' draws random numbers, others in each process: give 'spread' "
         .. "for devices that differ, 'noise' for what changes with each evaluation", name)
     end
   end
-  local noisy = text:find "^[vi]" and (text:match "%f[%w](trnoise)%f[%W]"
-    or text:match "%f[%w](trrandom)%f[%W]")
-  if noisy then
-    fail(reader.where, card, "'%s' draws random numbers, others in each process: give 'noise' "
-      .. "instead", noisy)
-  elseif text:find "^[vi]" and text:find "%f[%w]external%f[%W]" then
-    fail(reader.where, card, "an EXTERNAL source asks the program that calls ngspice for its "
-      .. "value: name the source in 'inputs' instead")
+  if not text:find "^[vi]" then
+    return
+  end
+  for word in text:gmatch "%a+" do
+    if word == "trnoise" or word == "trrandom" then
+      fail(reader.where, card, "'%s' draws random numbers, others in each process: give 'noise' "
+        .. "instead", word)
+    elseif word == "external" then
+      fail(reader.where, card, "an EXTERNAL source asks the program that calls ngspice for its "
+        .. "value: name the source in 'inputs' instead")
+    end
   end
 end
 
 local function check_files(reader, card, text)
+  local kind = text:match "^%.model%s+%S+%s+([^%s(]+)"
+  if kind and not kind:find "^[%w_:]+$" then -- such as {name}, which a .param gives
+    refuse(reader, card, card.text, "the kind of the model is no plain word")
+  end
   for word in text:gmatch(text:find "^%.model" and "[%w_]+" or "$.") do
     if OPENING[word] then
       refuse(reader, card, card.text, ("a model '%s' opens files or runs programs"):format(word))

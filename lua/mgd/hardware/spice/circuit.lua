@@ -15,9 +15,7 @@ local M = {}
 
 local fail, shown = cards.fail, cards.shown
 
--- So that subcircuits of subcircuits, each with some more, end in a message.
-local MOST_ELEMENTS = 200000
-local MOST_NESTED = 50
+local MOST = cards.MOST
 
 local function names_of(map)
   local list = {}
@@ -42,8 +40,8 @@ local function open_scope(where, scope, card)
   end
   local inner = new_scope(list[2].text, scope, card)
   inner.depth = scope.depth + 1
-  if inner.depth > MOST_NESTED then
-    fail(where, card, "subcircuits are defined within each other deeper than %d", MOST_NESTED)
+  if inner.depth > MOST.subcircuits then
+    fail(where, card, "subcircuits are defined within each other deeper than %d", MOST.subcircuits)
   end
   for i = 3, #list do
     local behind = list[i + 1] and list[i + 1].text
@@ -246,8 +244,8 @@ local function expand_instance(where, flat, instance, element)
     end
     around = around.parent
   end
-  if inner.depth > MOST_NESTED then
-    fail(where, element.card, "subcircuits are nested deeper than %d", MOST_NESTED)
+  if inner.depth > MOST.subcircuits then
+    fail(where, element.card, "subcircuits are nested deeper than %d", MOST.subcircuits)
   end
   for i, port in ipairs(scope.ports) do
     inner.nodes[port] = actual_node(flat, instance, element.nodes[i])
@@ -270,8 +268,8 @@ function expand(where, flat, instance)
       add_element(flat, instance, element)
     end
     flat.count = flat.count + 1
-    if flat.count > MOST_ELEMENTS then
-      fail(where, element.card, "the netlist has more than %d elements", MOST_ELEMENTS)
+    if flat.count > MOST.elements then
+      fail(where, element.card, "the netlist has more than %d elements", MOST.elements)
     end
   end
 end

@@ -8,8 +8,6 @@ local M = {}
 
 local fail, shown = cards.fail, cards.shown
 
-local MOST_NAME = 200
-
 local function list_of(names)
   local list = {}
   for name in names:gmatch "%S+" do
@@ -201,8 +199,8 @@ function M.parse(where, card, is_model)
   local name = list[1].text
   local element = { name = name, kind = name:sub(1, 1), card = card }
   local kind = M.KINDS[element.kind]
-  if #name > MOST_NAME then
-    fail(where, card, "'%s': a name has at most %d characters", shown(name), MOST_NAME)
+  if #name > cards.MOST.name then
+    fail(where, card, "'%s': a name has at most %d characters", shown(name), cards.MOST.name)
   elseif not kind then
     fail(where, card, "'%s': no element begins with '%s'", shown(card.text), shown(element.kind))
   end

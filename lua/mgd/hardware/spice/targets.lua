@@ -7,7 +7,6 @@
 
 local cards = require "mgd.hardware.spice.cards"
 local elements = require "mgd.hardware.spice.elements"
-local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
 local words = require "mgd.hardware.spice.words"
 
@@ -105,6 +104,10 @@ end
 
 -- Nothing has the name: say what is there.
 local function fail_unknown(self, where, name)
+  if self.title:lower():match "^%S*" == name then
+    options.fail(where, "'%s' stands in the first line of %s, which is its title: put one in front",
+      shown(name), self.path)
+  end
   local owner, field = name:match "^(.*)%.([^.]+)$"
   local element, model = self.circuit.by_name[owner or ""], self.models[owner or ""]
   if element then
@@ -125,9 +128,9 @@ local function fail_unknown(self, where, name)
   for _, one in ipairs(owner and sorted(self.models) or {}) do
     known[#known + 1] = not self.models[one].model.card.own and one or nil
   end
-  local near = naming.nearest(name:sub(1, 64), known) and name or owner or name
+  local hint = cards.hint(name, known)
   options.fail(where, "there is nothing called '%s'%s", shown(name),
-    cards.hint(near, known, "there are"))
+    hint ~= "" and hint or cards.hint(owner or name, known, "there are"))
 end
 
 -- ---- models of their own ------------------------------------------------------------------------

@@ -56,27 +56,26 @@ local function group_end(text, at)
   return #text
 end
 
+-- Where the word that begins at `from` ends.
+local function word_end(text, from)
+  local at = text:find("[%s,()={'\"]", from)
+  while at and CLOSING[text:sub(at, at)] do
+    at = text:find("[%s,()={'\"]", group_end(text, at) + 1)
+  end
+  return at and at - 1 or #text
+end
+
 --- The words of a card. Blanks, commas and parentheses part them; what stands in braces or quotes
 -- is one, and so is each "=".
 -- @tparam string text
 -- @treturn table list of {text =, from =, to =}, places in the text; lower case
 function M.split(text)
-  local list, at = {}, 1
-  local length = #text
-  while at <= length do
-    local from = text:find("[^%s,()]", at)
-    if not from then
-      break
-    end
-    local to = from
-    if text:sub(from, from) ~= "=" then
-      while to <= length and not text:find("^[%s,()=]", to) do
-        to = (CLOSING[text:sub(to, to)] and group_end(text, to) or to) + 1
-      end
-      to = to - 1
-    end
-    list[#list + 1] = { text = text:sub(from, to):lower(), from = from, to = to }
-    at = to + 1
+  local list, lower = {}, text:lower()
+  local from = text:find "[^%s,()]"
+  while from do
+    local to = lower:sub(from, from) == "=" and from or word_end(lower, from)
+    list[#list + 1] = { text = lower:sub(from, to), from = from, to = to }
+    from = lower:find("[^%s,()]", to + 1)
   end
   return list
 end
