@@ -59,7 +59,7 @@ local function crossbar()
       netlist[#netlist + 1] = ("r%d%d x%d n%d 1e5"):format(i, j, i, j)
     end
     netlist[#netlist + 1] = ("m%d o%d n%d s%d 0 nch w=20u l=1u\nrd%d vdd o%d 20k\nrl%d n%d 0 20k")
-      :format(j, j, j, (j + 1) // 2, j, j, j, j)
+      :format(j, j, j, math.ceil(j / 2), j, j, j, j)
   end
   for i = 1, 3 do
     lines[#lines + 1] = ("input vx%d 1 1\noutput v:o%d v:o%d -"):format(i, 2 * i - 1, 2 * i)
