@@ -79,7 +79,7 @@ describe("spice-worker", function()
   end)
 
   it("refuses values that ngspice takes and computes nonsense with", function()
-    fails("sample 1: r1 = -3: expected a value above 0", LINES, DIVIDER,
+    fails("sample 1…r1 = -3: expected a value above 0", LINES, DIVIDER,
       { "DATA 0 1,2 -", "WRITE -3", "RUN outputs 0 0 0 1 0 1" })
     fails("w = 0: expected a value above 0", "parameter w field m1[w] 0\n" .. LINES,
       DIVIDER .. "m1 a y 0 0 n w=1u l=1u\n.model n nmos\n")

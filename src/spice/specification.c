@@ -116,10 +116,6 @@ static mgd_status read_retry(mgd_context *ctx, reader *r) {
     return next_flag(ctx, r, &r->spec->retry);
 }
 
-static mgd_status read_warm(mgd_context *ctx, reader *r) {
-    return next_flag(ctx, r, &r->spec->warm);
-}
-
 static mgd_status read_on_failure(mgd_context *ctx, reader *r) {
     static const char *const choices[] = {"stop", "skip", NULL};
     size_t choice;
@@ -221,14 +217,13 @@ static const struct {
     read_line *read;
     int round;
 } words[] = {
-    {"library", read_library, 0},       {"analysis", read_analysis, 0},
-    {"seconds", read_seconds, 0},       {"grows", read_grows, 0},
-    {"retry", read_retry, 0},           {"warm", read_warm, 0},
-    {"on_failure", read_on_failure, 0}, {"seed", read_seed, 0},
-    {"option", read_option, 0},         {"input", read_input, 0},
-    {"output", read_output, 0},         {"parameter", read_parameter, 0},
-    {"device", read_item, 1},           {"spread", read_spread, 2},
-    {"noise", read_noise, 2},
+    {"library", read_library, 0},     {"analysis", read_analysis, 0},
+    {"seconds", read_seconds, 0},     {"grows", read_grows, 0},
+    {"retry", read_retry, 0},         {"on_failure", read_on_failure, 0},
+    {"seed", read_seed, 0},           {"option", read_option, 0},
+    {"input", read_input, 0},         {"output", read_output, 0},
+    {"parameter", read_parameter, 0}, {"device", read_item, 1},
+    {"spread", read_spread, 2},       {"noise", read_noise, 2},
 };
 enum { ROUNDS = 3 };
 

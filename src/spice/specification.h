@@ -60,7 +60,7 @@ typedef struct {
     bool tran, uic;
     double step, stop, average; /* s */
     double seconds, grows;
-    bool retry, warm, skip;
+    bool retry, skip;
     uint64_t seed;
     mgd_spice_item *items; /* (count) parameters, then devices */
     size_t parameters, count;

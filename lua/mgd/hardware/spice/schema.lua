@@ -21,8 +21,6 @@ M.SCHEMA = {
     doc = "The same form: what is drawn anew for each measurement, from the run's streams." },
   { "retry", type = "boolean", doc = "Whether a failed evaluation is tried again with gmin and "
     .. "source stepping; true." },
-  { "warm", type = "boolean", doc = "Whether an evaluation begins where the one before ended: "
-    .. "faster, but its bits depend on what came before; false." },
   { "time_limit", type = "number", above = 0, unit = "s", doc = "Of an evaluation; 10." },
   { "workers", type = "integer", min = 1, max = 256,
     doc = "Processes that evaluate; as many as threads train." },

@@ -11,8 +11,7 @@ local M = {}
 
 local WHERE = "mgd.chip"
 
-local DEFAULTS = { analysis = "op", retry = true, warm = false,
-  time_limit = 10, scale = 1, offset = 0 }
+local DEFAULTS = { analysis = "op", retry = true, time_limit = 10, scale = 1, offset = 0 }
 
 local TRAN = {
   { "stop", type = "number", required = true, above = 0, unit = "s", doc = "Its end." },
@@ -241,7 +240,7 @@ function M.read(opts, opt)
   return { path = own.spice, netlist = N, parameters = parameters, inputs = inputs,
     outputs = outputs, analysis = read_analysis(own), ranges = ranges, devices = devices,
     spread = spread, noise = noise, on_failure = own.on_failure, retry = own.retry,
-    warm = own.warm, time_limit = own.time_limit, seed = own.seed, library = own.library,
+    time_limit = own.time_limit, seed = own.seed, library = own.library,
     workers = own.workers or core.base.threads() }
 end
 

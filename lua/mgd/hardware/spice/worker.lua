@@ -45,7 +45,7 @@ function M.text(circuit, changes)
   local lines = { "mgd-spice 1", analysis_line(changes.analysis or circuit.analysis),
     "seconds " .. number(circuit.time_limit), ("grows %d"):format(GROWS),
     "retry " .. (circuit.retry and 1 or 0), "on_failure " .. circuit.on_failure,
-    "warm " .. (circuit.warm and 1 or 0), ("seed %.0f"):format(circuit.seed) }
+    ("seed %.0f"):format(circuit.seed) }
   if circuit.library then
     lines[#lines + 1] = "library " .. circuit.library
   end
