@@ -3,7 +3,9 @@
  * stays allocated. `make fuzz` runs it over spec/fuzz/corpus/instrument.
  *
  * An input is the dialect, L, F or S, and what the chip says, with bytes 1 between: its identity,
- * its description, then the answers to all other requests; behind the last it behaves. */
+ * its description, then the answers to all other requests; behind the last it behaves. With l, f or
+ * s there are two such chips, whose failures cost steps: a pool, where they say that they are
+ * stateless. */
 
 #include "chip/instrument.h"
 #include "mgd.h"
@@ -23,6 +25,8 @@
 
 /* What every chip here is like, whatever it says: small, and quick to be done with. */
 #define DESCRIBED "parameters=2 inputs=2 outputs=1 targets=1 message=4096 samples=4 latency=0"
+
+static const char DIALECTS[] = "LFSlfs";
 
 typedef struct {
     const char *bytes;
@@ -166,7 +170,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     mgd_context ctx = {0};
     mgd_chip *chip;
     mgd_description described;
-    speaker s = {.dialect = size > 0 && strchr("FS", data[0]) && data[0] ? (char)data[0] : 'L'};
+    const char *first = size > 0 && data[0] ? strchr(DIALECTS, data[0]) : NULL;
+    bool two = first && first >= DIALECTS + 3;
+    speaker s = {.dialect = first ? DIALECTS[(first - DIALECTS) % 3] : 'L'};
     s.rest = (words){(const char *)data + (size > 0), size - (size > 0)};
     s.identity = cut(&s.rest);
     s.description = cut(&s.rest);
@@ -176,23 +182,32 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CHECK(status == MGD_OK || ctx.message[0]);
     mgd_description_close(&described);
 
-    mgd_wire_calls calls = {.write = hear, .read = speak, .user = &s};
-    mgd_port_spec port = {.wire = {.calls = &calls, .limit = 4096},
-                          .dialect = s.dialect == 'L'   ? "lines"
-                                     : s.dialect == 'F' ? "frames"
-                                                        : "scpi",
-                          .terminator = "\n",
-                          .describe = DESCRIBED,
-                          .timeout = 0.01};
-    mgd_instrument_spec spec = {
-        .num_ports = 1, .ports = &port, .average = 1, .guard = MGD_GUARD_NEVER};
+    speaker both[2] = {s, s};
+    mgd_wire_calls calls[2];
+    mgd_port_spec ports[2];
+    for (size_t k = 0; k < 2; k++) {
+        calls[k] = (mgd_wire_calls){.write = hear, .read = speak, .user = &both[k]};
+        ports[k] = (mgd_port_spec){.wire = {.calls = &calls[k], .limit = 4096},
+                                   .dialect = s.dialect == 'L'   ? "lines"
+                                              : s.dialect == 'F' ? "frames"
+                                                                 : "scpi",
+                                   .terminator = "\n",
+                                   .describe = DESCRIBED,
+                                   .timeout = 0.01};
+    }
+    mgd_instrument_spec spec = {.num_ports = two ? 2 : 1,
+                                .ports = ports,
+                                .average = 1,
+                                .skip = two,
+                                .guard = MGD_GUARD_NEVER};
     status = mgd_chip_instrument(&ctx, &spec, &chip);
     CHECK(status == MGD_OK || ctx.message[0]);
     if (status == MGD_OK) {
         train(chip);
         mgd_chip_free(chip);
     }
-    mgd_free(s.out.bytes);
+    mgd_free(both[0].out.bytes);
+    mgd_free(both[1].out.bytes);
     CHECK(mgd_memory_stats().live_blocks == 0);
     return 0;
 }
