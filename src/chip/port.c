@@ -236,6 +236,11 @@ mgd_status mgd_port_reopen(mgd_context *ctx, mgd_port *port) {
     return status == MGD_OK ? choose_format(ctx, port) : status;
 }
 
+void mgd_port_terminate(mgd_port *port) {
+    if (port->wire)
+        mgd_wire_terminate(port->wire);
+}
+
 void mgd_port_shut(mgd_port *port) {
     mgd_wire_close(port->wire);
     port->wire = NULL;

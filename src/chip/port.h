@@ -77,6 +77,8 @@ typedef struct mgd_port mgd_port;
 mgd_status mgd_port_open(mgd_context *ctx, const mgd_port_spec *spec, mgd_port **out);
 /* Opens the wire anew and checks that the same chip answers. */
 mgd_status mgd_port_reopen(mgd_context *ctx, mgd_port *port);
+/* A program is asked to end at once, rather than once it sees its input closed. */
+void mgd_port_terminate(mgd_port *port);
 /* Closes the wire; the port stays to be looked at, and fails when it is used. */
 void mgd_port_shut(mgd_port *port);
 void mgd_port_close(mgd_port *port);

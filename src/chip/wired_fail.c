@@ -85,6 +85,8 @@ static mgd_status recover(mgd_context *ctx, mgd_wired *s, mgd_crew crew, const l
             s->trouble.until > 0 ? s->trouble.until : mgd_clock() + s->chip->spec.patience;
         if (!of[k].lost)
             continue;
+        if (is_worker(s, device)) /* it may hang, and has nothing to leave in order */
+            mgd_port_terminate(device->port);
         *ctx = of[k].why; /* what is reported where it does not come back */
         MGD_TRY(mgd_instrument_recover(ctx, device, until, of[k].planned ? NULL : ctx->message));
     }

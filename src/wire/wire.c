@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -123,6 +124,11 @@ mgd_status mgd_wire_open(mgd_context *ctx, const mgd_wire_spec *spec, mgd_wire *
 mgd_status mgd_wire_reopen(mgd_context *ctx, mgd_wire *w) {
     shut(w);
     return start(ctx, w);
+}
+
+void mgd_wire_terminate(mgd_wire *w) {
+    if (w->child > 0 && w->opener == getpid())
+        kill(-w->child, SIGTERM);
 }
 
 void mgd_wire_close(mgd_wire *w) {

@@ -60,6 +60,8 @@ mgd_status mgd_wire_open(mgd_context *ctx, const mgd_wire_spec *spec, mgd_wire *
 /* Closes what is left and opens it anew; what had come is dropped. A child is ended and started
  * again. Where that fails the wire stays closed, and can be reopened later. */
 mgd_status mgd_wire_reopen(mgd_context *ctx, mgd_wire *wire);
+/* Asks a child, and all that it started, to end whatever they are at (SIGTERM). */
+void mgd_wire_terminate(mgd_wire *wire);
 /* A child gets a moment to end by itself once its input is closed, then is killed with all that it
  * started. */
 void mgd_wire_close(mgd_wire *wire);
