@@ -59,6 +59,16 @@ describe("a netlist that", function()
       write("script.cir", "*ng_script\nshell ls\n"))
   end)
 
+  it("has names that ngspice's commands execute or take apart cannot be trained by them", function()
+    local N = reads("r`ls` a 0 1k\nv$x a 0 1\n.param p>f=1\n.model m&x d is=1f\nd1 a 0 m&x\n")
+    for _, name in ipairs { "r*", "d1.is" } do
+      fails_here("means something else in ngspice's commands: rename it", N.parameters, N, "spec",
+        name)
+    end
+    fails_here("'v$x': '$' means something else", N.inputs, N, "spec", "v*")
+    fails_here("'>' means something else", N.parameters, N, "spec", "p*")
+  end)
+
   it("would open files or load programs is refused", function()
     refuses({ 3, "a model 'filesource' opens files" }, R .. ".model m\n+ filesource(f=\"x\")\n")
     refuses("a model 'd_source' opens files", R .. ".model m d_source(input_file=\"x\")\n")

@@ -267,6 +267,22 @@ x2 b c inverter
     assert.equal(2, models)
   end)
 
+  it("of instances become .param of the top level", function()
+    local N = read(NESTED)
+    local found = N:parameters("spec", { "x?.g" })
+    assert.equal("x1.g x2.g", joined(found, "name"))
+    assert.equal("param param", joined(found, "kind"))
+    assert.equal("1.0 3.0", joined(found, "value"))
+    assert.equal("x1.g", N:parameters("spec", "x1.g")[1].name)
+    errors.contains(N:worker_text(), "\nx1 out 0 cell g={x1__g}\n", "\nx2 out a CELL  g={x2__g}\n",
+      "\n.param x1__g=1\n")
+    local printed = ngspice(N:worker_text() .. ".control\nalterparam " .. found[2].target
+      .. " = 5\nreset\nprint @r.x1.r1[resistance] @r.x2.r1[resistance]\n.endc\n")
+    errors.contains(printed, "@r.x1.r1[resistance] = 2.000000e+03",
+      "@r.x2.r1[resistance] = 1.000000e+04")
+    errors.contains(N:text { values = { ["x2.g"] = 7 } }, "\n.param x2__g=7\n")
+  end)
+
   it("that are set are what ngspice's own `alter` sets", function()
     local N = read(NESTED)
     local values = { ["x2.x3.r9"] = 1234.5, ["x1.m1.w"] = 2e-5, ["q1.bf"] = 55, r1 = 777,
@@ -337,6 +353,7 @@ x2 b c inverter
     fails("'x1.m1' is a MOSFET and has no value, but x1.m1.w, x1.m1.l", { "r1", "x1.m1" })
     fails("'r1' is named twice: by 'r1' and by 'r*'", { "r1", "r*" })
     fails("'rl.wit': rl is a resistor and has no 'wit' (did you mean 'rl.w'?)", "rl.wit")
+    fails("x1 is an instance of subcircuit 'cell'", "x1.nothing")
     fails("element 2: expected a name, got number", { "r1", 2 })
     fails("expected a list of names, got number", 2)
     N:parameters("spec", "np.bf")

@@ -39,7 +39,7 @@ local function open_scope(where, scope, card)
     fail(where, card, "'%s': the name of the subcircuit is missing", shown(card.text))
   end
   local inner = new_scope(list[2].text, scope, card)
-  inner.depth = scope.depth + 1
+  inner.depth, inner.params = scope.depth + 1, words.assignments(list, 3)
   if inner.depth > MOST.subcircuits then
     fail(where, card, "subcircuits are defined within each other deeper than %d", MOST.subcircuits)
   end

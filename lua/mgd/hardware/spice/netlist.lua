@@ -118,8 +118,9 @@ local function given_names(where, given)
 end
 
 --- What can be trained: values of elements ("r1", "x1.r1"), fields of devices ("m3.w"), parameters
--- of models ("nch.vto"), or of the model that a device then has of its own ("m3.vto"), and .param
--- names ("gain", "{gain}"). `*` and `?` stand for any characters but dots.
+-- of models ("nch.vto"), or of the model that a device then has of its own ("m3.vto"), of instances
+-- ("x1.gain", which becomes a .param), and .param names ("gain", "{gain}"). `*` and `?` stand for
+-- any characters but dots.
 -- @tparam string where opens messages
 -- @param names a name or pattern, or a list of them
 -- @treturn table list, in order, of {name =, kind = "value" | "field" | "model" | "param", target =
@@ -175,6 +176,7 @@ function Netlist:inputs(where, names)
       elseif seen[element.name] then
         options.fail(where, "'%s' is named twice", element.name)
       end
+      targets.check_plain(where, { name = element.name, target = element.spice })
       seen[element.name] = true
       list[#list + 1] = { name = element.name, source = element.spice,
         waveform = element.waveform }

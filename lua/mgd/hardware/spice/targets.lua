@@ -1,5 +1,5 @@
 --- What a name or a pattern stands for in a netlist: values of elements, fields of devices,
--- parameters of models, .param names.
+-- parameters of models and of instances, .param names.
 --
 -- A target is {name =, kind = "value" | "field" | "model" | "param", target = as ngspice knows it,
 -- value =}; besides, for the writer, `element`, `model` or `param`, and `field`.
@@ -24,7 +24,7 @@ end
 -- The value of an element as a target; nil where it has none.
 local function value_target(element)
   local kind = elements.KINDS[element.kind]
-  if not kind.value or element.element.behavioural then
+  if not kind.value or element.element.behavioural or element.kind == "k" and not element.value then
     return nil
   elseif kind.field then
     return { name = element.name, kind = "field", value = element.value, element = element,
@@ -94,12 +94,41 @@ local function fail_valueless(where, element)
     #fields > 0 and ", but " .. table.concat(fields, ", ") or "")
 end
 
-local function element_names(self)
+-- All that can be named, models and parameters of instances among them where there is a dot.
+local function known_names(self, dotted)
   local list = {}
-  for i, element in ipairs(self.elements) do
-    list[i] = element.name
+  for _, element in ipairs(self.elements) do
+    list[#list + 1] = element.name
+  end
+  for _, name in ipairs(self.param_names) do
+    list[#list + 1] = name
+  end
+  for _, name in ipairs(dotted and sorted(self.models) or {}) do
+    list[#list + 1] = not self.models[name].model.card.own and name or nil
+  end
+  for _, instance in ipairs(dotted and self.circuit.instances or {}) do
+    for _, field in ipairs(instance.element and sorted(instance.scope.params) or {}) do
+      list[#list + 1] = instance.name .. "." .. field
+    end
   end
   return list
+end
+
+local function fail_field(where, name, element, field)
+  local kind, known = elements.KINDS[element.kind], {}
+  for i, one in ipairs(kind.fields or {}) do
+    known[i] = element.name .. "." .. one
+  end
+  options.fail(where, "'%s': %s is %s and has no '%s'%s", shown(name), element.name,
+    M.article(kind.what), shown(field), cards.hint(name, known, "it has",
+      "it has nothing but its value"))
+end
+
+local function fail_instance(where, name, instance)
+  local inside = instance.scope.elements[1]
+  options.fail(where, "'%s': %s is an instance of subcircuit '%s': expected one of its parameters, "
+    .. "or an element within, such as %s.%s", shown(name), instance.name, instance.scope.name,
+    instance.name, inside and inside.name or "r1")
 end
 
 -- Nothing has the name: say what is there.
@@ -109,26 +138,18 @@ local function fail_unknown(self, where, name)
       shown(name), self.path)
   end
   local owner, field = name:match "^(.*)%.([^.]+)$"
-  local element, model = self.circuit.by_name[owner or ""], self.models[owner or ""]
+  local element, known = self.circuit.by_name[owner or ""], known_names(self, owner)
+  local hint = cards.hint(name, known)
   if element then
-    local known = {}
-    for _, one in ipairs(elements.KINDS[element.kind].fields or {}) do
-      known[#known + 1] = owner .. "." .. one
-    end
-    options.fail(where, "'%s': %s is %s and has no '%s'%s", shown(name), owner,
-      M.article(elements.KINDS[element.kind].what), shown(field),
-      cards.hint(name, known, "it has", "it has nothing but its value"))
-  elseif model then
+    fail_field(where, name, element, field)
+  elseif self.models[owner or ""] then
     options.fail(where, "'%s': no element uses model '%s'", shown(name), owner)
   end
-  local known = element_names(self)
-  for _, param in ipairs(self.param_names) do
-    known[#known + 1] = param
+  for _, instance in ipairs(hint == "" and self.circuit.instances or {}) do
+    if instance.name == (owner or name) then
+      fail_instance(where, name, instance)
+    end
   end
-  for _, one in ipairs(owner and sorted(self.models) or {}) do
-    known[#known + 1] = not self.models[one].model.card.own and one or nil
-  end
-  local hint = cards.hint(name, known)
   options.fail(where, "there is nothing called '%s'%s", shown(name),
     hint ~= "" and hint or cards.hint(owner or name, known, "there are"))
 end
@@ -177,6 +198,35 @@ local function own_models(self, where, targets)
     self.lines = lines
     self:analyse(where)
   end
+end
+
+-- ---- parameters of instances --------------------------------------------------------------------
+
+-- The word of an instance's card that gives a parameter, or of its subcircuit's, where it has none.
+local function instance_word(instance, field)
+  local own = instance.element.assigned[field]
+  return own, own or instance.scope.params[field]
+end
+
+-- What ngspice can alter of an instance is a .param: "x1.w" becomes one, and the card names it.
+local function move_to_param(self, instance, field, own, given)
+  local card = instance.element.card
+  local moved = given.text:match "^{([%w_]+)}$"
+  if own and card.moved and card.moved[field] == moved then
+    return moved, false
+  end
+  local name = ("%s__%s"):format(instance.name:gsub("[^%w_]", "_"), field)
+  while self.params[name] do
+    name = name .. "_"
+  end
+  local from, to = own and own.from or #card.text + 1, own and own.to or #card.text
+  card.text = ("%s%s{%s}%s"):format(card.text:sub(1, from - 1), own and "" or " " .. field .. "=",
+    name, card.text:sub(to + 1))
+  card.moved = card.moved or {}
+  card.moved[field] = name
+  self.lines[#self.lines + 1] = { file = card.file, line = card.line,
+    text = (".param %s=%s"):format(name, given.text) }
+  return name, true
 end
 
 -- ---- patterns -----------------------------------------------------------------------------------
@@ -256,6 +306,32 @@ local function models_of(self, where, glob, field)
   return list
 end
 
+-- Parameters of instances of the top level; within subcircuits, a .param would be of several.
+local function instances_of(self, where, glob, field)
+  local list, pattern = {}, lua_pattern(glob)
+  for _, instance in ipairs(self.circuit.instances) do
+    local own, given = nil, nil
+    if instance.element and instance.name:find(pattern) then
+      own, given = instance_word(instance, field)
+    end
+    if given and instance.parent.element then
+      options.fail(where, "'%s.%s': only instances of the top level have parameters that ngspice "
+        .. "can alter: name elements within, or a .param", instance.name, field)
+    elseif given then
+      local name, moved = move_to_param(self, instance, field, own, given)
+      list[#list + 1] = { name = instance.name .. "." .. field, param = name }
+      if moved then
+        self:analyse(where)
+      end
+    end
+  end
+  for i, one in ipairs(list) do
+    list[i] = param_target(self, one.param)
+    list[i].name = one.name
+  end
+  return list
+end
+
 local function params_named(self, glob)
   local list = {}
   for i, name in ipairs(matching_names(self.param_names, glob)) do
@@ -264,7 +340,20 @@ local function params_named(self, glob)
   return list
 end
 
---- All that a name or a pattern stands for: elements, or else fields, models, .param.
+--- Check that ngspice's commands take the name of a target as one: in backquotes they execute.
+-- @tparam string where opens messages
+-- @tparam table target
+function M.check_plain(where, target)
+  local name = target.target:gsub("%[[%w_]+%]$", "")
+  local odd = name:match "[^%w_.:#+/\128-\255-]"
+  if odd then
+    options.fail(where, "'%s': '%s' means something else in ngspice's commands: rename it",
+      shown(target.name), odd)
+  end
+end
+
+--- All that a name or a pattern stands for: elements, or else fields, models, parameters of
+-- instances, .param.
 -- @tparam table self a netlist
 -- @tparam string where opens messages
 -- @tparam string given
@@ -275,13 +364,17 @@ function M.find(self, where, given)
   local braced = name:match "^{%s*(.-)%s*}$"
   local found = braced and params_named(self, braced) or values_of(self, where, name)
   local owner, field = name:match "^(.+)%.([^.]+)$"
-  if #found == 0 and owner and not field:find "[*?]" then
-    found = fields_of(self, where, owner, field)
-    found = #found > 0 and found or models_of(self, where, owner, field)
+  if owner and not field:find "[*?]" then
+    for _, kind in ipairs { fields_of, models_of, instances_of } do
+      found = #found > 0 and found or kind(self, where, owner, field)
+    end
   end
   found = #found > 0 and found or params_named(self, name)
   if #found == 0 then
     fail_unknown(self, where, name)
+  end
+  for _, target in ipairs(found) do
+    M.check_plain(where, target)
   end
   return found
 end
