@@ -11,13 +11,29 @@
 #define WORD_BYTES 256 /* of the longest word, with its end */
 #define SHOWN "%.120s"
 
-typedef struct step step;
-struct step {
-    void (*act)(const step *s, size_t point, double **top); /* *top: behind the last number */
+typedef enum {
+    NUMBER,
+    VECTOR,
+    ADD,
+    SUBTRACT,
+    MULTIPLY,
+    DIVIDE,
+    MINIMUM,
+    MAXIMUM,
+    NEGATE,
+    ABSOLUTE,
+    ROOT,
+    EXPONENTIAL,
+    LOGARITHM,
+    TANGENT
+} operation;
+
+typedef struct {
+    operation operation;
     double number;
     char *vector; /* its name in the plot; NULL: none */
     const double *values;
-};
+} step;
 
 struct mgd_spice_expression {
     size_t count;
@@ -25,53 +41,15 @@ struct mgd_spice_expression {
     char *names;
 };
 
-/* ---- what steps do --------------------------------------------------------------------------- */
-
-static void push_number(const step *s, size_t point, double **top) {
-    (void)point;
-    *(*top)++ = s->number;
-}
-
-static void push_vector(const step *s, size_t point, double **top) {
-    *(*top)++ = s->values[point];
-}
-
-#define BINARY(name, value)                                                                        \
-    static void name(const step *s, size_t point, double **top) {                                  \
-        (void)s;                                                                                   \
-        (void)point;                                                                               \
-        const double b = *--*top, a = (*top)[-1];                                                  \
-        (*top)[-1] = (value);                                                                      \
-    }
-#define UNARY(name, value)                                                                         \
-    static void name(const step *s, size_t point, double **top) {                                  \
-        (void)s;                                                                                   \
-        (void)point;                                                                               \
-        const double a = (*top)[-1];                                                               \
-        (*top)[-1] = (value);                                                                      \
-    }
-
-BINARY(add, a + b)
-BINARY(subtract, a - b)
-BINARY(multiply, a *b)
-BINARY(divide, a / b)
-BINARY(minimum, a < b || isnan(a) ? a : b)
-BINARY(maximum, a > b || isnan(a) ? a : b)
-UNARY(negate, -a)
-UNARY(absolute, fabs(a))
-UNARY(root, sqrt(a))
-UNARY(exponential, exp(a))
-UNARY(logarithm, log(a))
-UNARY(hyperbolic, tanh(a))
-
+/* How many of the numbers before an operator takes. */
 static const struct {
     const char *word;
-    void (*act)(const step *s, size_t point, double **top);
+    operation operation;
     size_t takes;
 } operators[] = {
-    {"+", add, 2},       {"-", subtract, 2},      {"*", multiply, 2},   {"/", divide, 2},
-    {"min", minimum, 2}, {"max", maximum, 2},     {"neg", negate, 1},   {"abs", absolute, 1},
-    {"sqrt", root, 1},   {"exp", exponential, 1}, {"ln", logarithm, 1}, {"tanh", hyperbolic, 1},
+    {"+", ADD, 2},       {"-", SUBTRACT, 2},      {"*", MULTIPLY, 2},   {"/", DIVIDE, 2},
+    {"min", MINIMUM, 2}, {"max", MAXIMUM, 2},     {"neg", NEGATE, 1},   {"abs", ABSOLUTE, 1},
+    {"sqrt", ROOT, 1},   {"exp", EXPONENTIAL, 1}, {"ln", LOGARITHM, 1}, {"tanh", TANGENT, 1},
 };
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -82,11 +60,11 @@ static bool read_vector(const char *word, char *name, step *out) {
     if ((*word != 'v' && *word != 'i') || word[1] != ':' || *rest == '\0')
         return false;
     if (*word == 'v' && (strcmp(rest, "0") == 0 || strcmp(rest, "gnd") == 0)) {
-        *out = (step){.act = push_number};
+        *out = (step){.operation = NUMBER};
         return true;
     }
     sprintf(name, *word == 'v' ? "%s" : "%s#branch", rest);
-    *out = (step){.act = push_vector, .vector = name};
+    *out = (step){.operation = VECTOR, .vector = name};
     return true;
 }
 
@@ -100,7 +78,7 @@ static mgd_status read_step(mgd_context *ctx, const char *word, char *name, size
                                 "spice: output: '%s' needs %zu values before it", word,
                                 operators[i].takes);
             *depth -= operators[i].takes - 1;
-            *out = (step){.act = operators[i].act};
+            *out = (step){.operation = operators[i].operation};
             return MGD_OK;
         }
     if (++*depth > DEEPEST)
@@ -109,7 +87,7 @@ static mgd_status read_step(mgd_context *ctx, const char *word, char *name, size
     if (read_vector(word, name, out))
         return MGD_OK;
     char *end;
-    *out = (step){.act = push_number, .number = strtod(word, &end)};
+    *out = (step){.operation = NUMBER, .number = strtod(word, &end)};
     if (end == word || *end || !isfinite(out->number))
         return mgd_fail(ctx, MGD_ERR_FORMAT,
                         "spice: output: expected v:NODE, i:SOURCE, a number or an operator, got "
@@ -180,9 +158,50 @@ mgd_status mgd_spice_expression_find(mgd_context *ctx, mgd_spice_expression *e, 
     return MGD_OK;
 }
 
+/* Of one number or two; nan wins in all of them. */
+static double apply(operation what, double a, double b) {
+    switch (what) {
+    case ADD:
+        return a + b;
+    case SUBTRACT:
+        return a - b;
+    case MULTIPLY:
+        return a * b;
+    case DIVIDE:
+        return a / b;
+    case MINIMUM:
+        return a < b || isnan(a) ? a : b;
+    case MAXIMUM:
+        return a > b || isnan(a) ? a : b;
+    case NEGATE:
+        return -a;
+    case ABSOLUTE:
+        return fabs(a);
+    case ROOT:
+        return sqrt(a);
+    case EXPONENTIAL:
+        return exp(a);
+    case LOGARITHM:
+        return log(a);
+    case TANGENT:
+        return tanh(a);
+    default:
+        return NAN;
+    }
+}
+
 double mgd_spice_expression_at(const mgd_spice_expression *e, size_t point) {
-    double stack[DEEPEST], *top = stack;
-    for (size_t i = 0; i < e->count; i++)
-        e->steps[i].act(&e->steps[i], point, &top);
+    double stack[DEEPEST], *top = stack; /* behind the last number */
+    for (const step *s = e->steps; s < e->steps + e->count; s++) {
+        if (s->operation == NUMBER) {
+            *top++ = s->number;
+        } else if (s->operation == VECTOR) {
+            *top++ = s->values[point];
+        } else if (s->operation < NEGATE) {
+            top--;
+            top[-1] = apply(s->operation, top[-1], top[0]);
+        } else
+            top[-1] = apply(s->operation, top[-1], 0);
+    }
     return stack[0];
 }

@@ -36,6 +36,13 @@ static mgd_status read_numbers(mgd_context *ctx, FILE *in, const char *what, siz
 
 /* ---- vectors --------------------------------------------------------------------------------- */
 
+/* ngspice's vector of a node whose name begins with a digit is V(1). */
+static void show_name(FILE *out, const char *name) {
+    size_t count = strlen(name);
+    bool inner = count > 3 && strncmp(name, "V(", 2) == 0 && name[count - 1] == ')';
+    fprintf(out, "%.*s\n", (int)(inner ? count - 3 : count), inner ? name + 2 : name);
+}
+
 /* The number of vectors of the plot, and of the points of its longest; others are no part of the
  * analysis, and left out. */
 static size_t count_vectors(char **all, size_t *points) {
@@ -69,7 +76,7 @@ static mgd_status write_vectors(mgd_context *ctx, const char *path, FILE *names)
                 continue;
             for (size_t p = 0; p < points; p++)
                 column[p * width] = vector.values[p];
-            fprintf(names, "%s\n", all[i]);
+            show_name(names, all[i]);
             column++;
         }
     mgd_status status = mgd_tensor_save(ctx, out, path);
