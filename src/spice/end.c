@@ -16,8 +16,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define LIMIT 64   /* bytes of the seconds as a text */
-#define TICKS 4    /* of the timer in that time: so the limit is kept within a quarter */
+#define LIMIT 64 /* bytes of the seconds as a text */
+#define TICKS 4  /* of the timer in that time: so the limit is kept within a quarter */
+#define STACK 65536
 #define REASON 400 /* of what ngspice said */
 
 static struct {
@@ -73,6 +74,13 @@ static void begin_failure(void) {
     say(state.protocol ? "ERR 4 spice: " : "spice: ");
 }
 
+static void name_work(void) {
+    say(state.sample == MGD_SPICE_LOADING ? "the netlist as it stands" : "sample ");
+    if (state.sample != MGD_SPICE_LOADING)
+        say_number(state.sample);
+    say(": ");
+}
+
 static void __attribute__((noreturn)) leave(int status) {
     mgd_spice_folder_close();
     _exit(status);
@@ -90,16 +98,20 @@ static void on_tick(int number) {
     if (!state.works || state.ticks++ < TICKS)
         return;
     begin_failure();
-    if (state.sample == MGD_SPICE_LOADING)
-        say("the netlist as it stands");
-    else {
-        say("sample ");
-        say_number(state.sample);
-        say(":");
-    }
-    say(" an evaluation took longer than ");
+    name_work();
+    say("an evaluation took longer than ");
     say(state.limit);
     say(" s and was ended, with its process\n");
+    leave(1);
+}
+
+/* ngspice handles some of these itself, and gives up; not while it loads a netlist. */
+static void on_crash(int number) {
+    begin_failure();
+    name_work();
+    say("ngspice crashed, with signal ");
+    say_number((uint32_t)number);
+    say(", and its process ends\n");
     leave(1);
 }
 
@@ -114,11 +126,7 @@ void mgd_spice_end_wanted(const char *why) {
     for (char *c = reason; *c; c++)
         *c = (unsigned char)*c < ' ' ? ' ' : *c;
     begin_failure();
-    if (state.sample != MGD_SPICE_LOADING) {
-        say("sample ");
-        say_number(state.sample);
-        say(": ");
-    }
+    name_work();
     say("ngspice gave up, and its process ends: ");
     say(reason);
     say("\n");
@@ -129,12 +137,21 @@ void mgd_spice_end_wanted(const char *why) {
 
 void mgd_spice_end_prepare(int out, bool protocol) {
     static const int ends[] = {SIGTERM, SIGHUP, SIGINT};
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    static char stack[STACK]; /* for where the other one is used up */
+    const stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
     struct sigaction action = {.sa_handler = on_signal};
     state.out = out;
     state.protocol = protocol;
     state.sample = MGD_SPICE_LOADING;
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         sigaction(ends[i], &action, NULL);
+    action.sa_handler = on_crash;
+    action.sa_flags = (int)SA_RESETHAND | SA_ONSTACK;
+    sigaltstack(&other, NULL);
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+        sigaction(crashes[i], &action, NULL);
+    action.sa_flags = 0;
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
     action.sa_handler = on_tick;
