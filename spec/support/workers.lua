@@ -33,7 +33,7 @@ end
 
 -- `before` is run before each evaluation,
 -- with theta (P), x (B, 2) and count, the number of evaluations of this process; where it returns
--- a value, that is the output.
+-- a value, that is the output. arg[1] says which of a pool it is.
 local WORKER = [[
   local mgd = require "mgd"
   local core = require "mgd.core"
@@ -66,7 +66,7 @@ function M.with(count, own, f)
   local path = M.script(own.before, own.more)
   local places = {}
   for k = 1, count do
-    places[k] = { "EXEC", tables.mgd_lua, path }
+    places[k] = { "EXEC", tables.mgd_lua, path, tostring(k) }
   end
   local chip = mgd.chip(options({ instrument = places, dialect = "lines", terminator = "\n",
     ramp = 0 }, own.chip))
