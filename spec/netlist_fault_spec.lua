@@ -168,9 +168,11 @@ describe("a netlist that", function()
       "x1 a cel\n.subckt cell a\n.ends\n" .. R)
     refuses({ 2, "x1 has 3 nodes, its subcircuit 'cell' has 1: a" },
       "x1 a b c cell\n.subckt cell a\n.ends\n" .. R)
+    refuses({ 3, "q1: there is no model 'npm' (there are: npn1)" },
+      R .. "q1 a b 0 npm\n.model npn1 npn\n")
     refuses({ 2, "'# what': a card begins with a letter" },
       "# what\n" .. R)
-    refuses({ 2, "a resistor has 2 nodes" }, "r1 a\n")
+    refuses({ 2, "expected 2 nodes, as of any resistor" }, "r1 a\n")
     refuses({ 2, "the name of its model is missing" }, "d1 a b\n")
     refuses({ 3, "expected .model NAME KIND" }, R .. ".model m\n")
   end)

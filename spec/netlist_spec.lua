@@ -172,6 +172,13 @@ s1 a b s 0 smod
 w1 a b vs wmod
 k1 la lb 0.9
 b1 z 0 v=v(a)
+m1 a b s 0 mbin w=1u
+.model rmod r rsh=10
+.model qmod npn
+.model dmod d
+.model smod sw
+.model wmod csw
+.model mbin.2 nmos
 .options reltol=1e-5 savecurrents
 ]]
     local seen = {}
@@ -191,6 +198,10 @@ b1 z 0 v=v(a)
     assert.equal("nil nil e,0", seen.e3)
     assert.equal("nil nil b,0", seen.g1)
     assert.equal("0.5 nil b,0", seen.f1)
+    assert.equal("nil rmod a,b", seen.r2)
+    assert.equal("nil qmod a,b,0,sub", seen.q1)
+    assert.equal("nil dmod a,b", seen.d1)
+    assert.equal("nil mbin.2 a,b,s,0", seen.m1) -- of models for several sizes
     assert.equal("nil smod a,b,s,0", seen.s1)
     assert.equal("nil wmod a,b", seen.w1)
     assert.is_truthy(seen.k1:find "^0.9")

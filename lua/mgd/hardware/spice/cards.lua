@@ -378,12 +378,12 @@ local function check_files(reader, card, text)
   if kind and not kind:find "^[%w_:]+$" then -- such as {name}, which a .param gives
     refuse(reader, card, card.text, "the kind of the model is no plain word")
   end
-  for word in text:gmatch(text:find "^%.model" and "[%w_]+" or "$.") do
+  for word in (kind and text or ""):gmatch "[%w_]+" do
     if OPENING[word] then
       refuse(reader, card, card.text, ("a model '%s' opens files or runs programs"):format(word))
     end
   end
-  if text:find "file%s*=" and (text:find "^%.model" or text:find "^[aiv]") then
+  if text:find "file%s*=" and (kind or text:find "^[aiv]") then
     refuse(reader, card, card.text, "it names a file to open")
   end
 end

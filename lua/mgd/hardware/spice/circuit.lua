@@ -17,20 +17,11 @@ local fail, shown = cards.fail, cards.shown
 
 local MOST = cards.MOST
 
-local function names_of(map)
-  local list = {}
-  for name in pairs(map) do
-    list[#list + 1] = name
-  end
-  table.sort(list)
-  return list
-end
-
 -- ---- subcircuits --------------------------------------------------------------------------------
 
 local function new_scope(name, parent, card)
   return { name = name, parent = parent, card = card, ports = {}, cards = {}, elements = {},
-    models = {}, inner = {}, depth = 0 }
+    models = {}, sizes = {}, inner = {}, depth = 0 }
 end
 
 local function open_scope(where, scope, card)
@@ -68,6 +59,10 @@ local function add_model(where, scope, card)
   local kind = list[3].text
   scope.models[name] = scope.models[name] or { name = name, kind = kind, card = card, scope = scope,
     assigned = words.assignments(list, 4) }
+  local base = name:match "^(.+)%.%d+$"
+  if base then
+    scope.sizes[base] = scope.sizes[base] or scope.models[name]
+  end
 end
 
 -- Words of the names that `.global` gives.
@@ -128,7 +123,7 @@ end
 
 -- Transistors of many sizes have models NAME.1, NAME.2, … of which ngspice chooses one.
 local function visible_model(scope, name)
-  return visible(scope, "models", name) or visible(scope, "models", name .. ".1")
+  return visible(scope, "models", name) or visible(scope, "sizes", name)
 end
 
 local function parse_elements(where, scope)
@@ -154,20 +149,26 @@ end
 
 -- ---- flattening ---------------------------------------------------------------------------------
 
+-- The names in the map `which` of a scope and of those around it.
+local function visible_names(scope, which)
+  local list = {}
+  while scope do
+    for name in pairs(scope[which]) do
+      list[#list + 1] = name
+    end
+    scope = scope.parent
+  end
+  table.sort(list)
+  return list
+end
+
 -- The subcircuit that an instance is of.
 local function definition_of(where, instance, element)
   local found = visible(instance.scope, "inner", element.model)
   if not found then
-    local known, scope = {}, instance.scope
-    while scope do
-      for name in pairs(scope.inner) do
-        known[name] = true
-      end
-      scope = scope.parent
-    end
     fail(where, element.card, "%s: there is no subcircuit '%s'%s", element.name,
-      shown(element.model), cards.hint(element.model, names_of(known), "there are",
-      "there are none"))
+      shown(element.model), cards.hint(element.model, visible_names(instance.scope, "inner"),
+        "there are", "there are none"))
   elseif #found.ports ~= #element.nodes then
     fail(where, element.card, "%s has %d nodes, its subcircuit '%s' has %d: %s", element.name,
       #element.nodes, found.name, #found.ports, table.concat(found.ports, " "))
@@ -209,7 +210,13 @@ local function flat_model(flat, instance, name)
   return model
 end
 
-local function add_element(flat, instance, element)
+local function add_element(where, flat, instance, element)
+  local model = element.model and flat_model(flat, instance, element.model)
+  if element.model and not model then
+    fail(where, element.card, "%s: there is no model '%s'%s", element.name, shown(element.model),
+      cards.hint(element.model, visible_names(instance.scope, "models"), "there are",
+        "there are none"))
+  end
   local nodes = {}
   for i, node in ipairs(element.nodes) do
     nodes[i] = actual_node(flat, instance, node)
@@ -224,8 +231,7 @@ local function add_element(flat, instance, element)
     spice = spice_name(instance, element.name, element.kind .. ".%s.%s"),
     value = not element.conditional and value or nil,
     fields = fields, waveform = element.waveform, element = element, instance = instance }
-  local model = element.model and flat_model(flat, instance, element.model)
-  added.model, added.own_model = model and model.spice or element.model, model
+  added.model, added.own_model = model and model.spice, model
   flat.elements[#flat.elements + 1] = added
   flat.by_name[added.name] = added
 end
@@ -265,7 +271,7 @@ function expand(where, flat, instance)
     if element.kind == "x" then
       expand_instance(where, flat, instance, element)
     else
-      add_element(flat, instance, element)
+      add_element(where, flat, instance, element)
     end
     flat.count = flat.count + 1
     if flat.count > MOST.elements then

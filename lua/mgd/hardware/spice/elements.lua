@@ -119,15 +119,13 @@ end
 
 parsers.v, parsers.i = parse_source, parse_source
 
+local NONLINEAR = { poly = true, table = true, laplace = true }
+
 -- Linear controlled sources have a gain; POLY, TABLE, LAPLACE and expressions have none.
 local function parse_controlled(element, list, plain)
-  for i = 4, #list do
-    local name = list[i].text
-    if name == "poly" or name == "table" or name == "laplace" or name:find "^value" or name == "vol"
-      or name == "cur" then
-      element.behavioural = true
-    end
-  end
+  local first, behind = list[4] and list[4].text or "", list[5] and list[5].text or ""
+  element.behavioural = NONLINEAR[first] or first:find "^value{" ~= nil
+    or (first == "value" or first == "vol" or first == "cur") and behind:find "^[={']" ~= nil
   local named = { vcvs = true, vccs = true, cccs = true, ccvs = true }
   local at = list[4] and named[list[4].text] and 5 or 4
   local control = M.KINDS[element.kind].nodes == 4 and 2 or 1
@@ -210,7 +208,8 @@ function M.parse(where, card, is_model)
   local nodes = parse and parse(element, list, plain, is_model) or kind.nodes
   if type(nodes) == "number" then
     if #list < nodes + 1 then
-      fail(where, card, "'%s': a %s has %d nodes", shown(card.text), kind.what, nodes)
+      fail(where, card, "'%s': expected %d nodes, as of any %s", shown(card.text), nodes,
+        kind.what)
     end
     local all = {}
     for i = 1, nodes do
