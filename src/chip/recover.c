@@ -22,6 +22,8 @@ mgd_status mgd_instrument_recover(mgd_context *ctx, mgd_device *device, double u
     if (guarded)
         MGD_TRY(mgd_guard_start(ctx, device));
     if (why)
-        mgd_instrument_tell("%s; the connection was opened again", why);
+        mgd_instrument_tell("%s; %s again", why,
+                            mgd_port_is_program(device->port) ? "it was started"
+                                                              : "the connection was opened");
     return MGD_OK;
 }
