@@ -198,7 +198,6 @@ static mgd_status find_theta(mgd_context *ctx, mgd_instrument *self) {
 
 static void describe(mgd_instrument *self) {
     const mgd_description *d = mgd_port_description(self->devices->port);
-    self->pool = self->count > 1 && d->stateless && !d->writes && !d->integrates;
     self->chip =
         (mgd_chip){.dtype = d->dtype,
                    .num_parameters = d->parameters,
@@ -216,10 +215,20 @@ static void describe(mgd_instrument *self) {
                    .free = free_chip};
 }
 
+/* Where θ gets by ways of its own depends on what a chip was sent before. */
+static bool has_ways(const mgd_instrument *self) {
+    for (size_t i = 0; i < self->spec.num_limits; i++)
+        if (isfinite(self->limits[i].slew) || !isnan(self->limits[i].avoid_low))
+            return true;
+    return false;
+}
+
 static mgd_status open(mgd_context *ctx, mgd_instrument *self) {
     MGD_TRY(open_devices(ctx, self));
     describe(self);
     MGD_TRY(make_reach(ctx, self));
+    const mgd_description *d = mgd_port_description(self->devices->port);
+    self->pool = self->count > 1 && d->stateless && !d->writes && !d->integrates && !has_ways(self);
     MGD_TRY(make_safe_values(ctx, self));
     MGD_TRY(prepare_devices(ctx, self));
     MGD_TRY(find_theta(ctx, self));
