@@ -112,7 +112,7 @@ describe("a netlist that", function()
     write("c.lib", ".lib one\n.lib c.lib one\n.endl\n.lib two\n")
     refuses({ folder .. "/c.lib:2: ", "c.lib includes itself" }, ".lib c.lib one\n")
     refuses("c.lib:4: section 'two' has no .endl", ".lib c.lib two\n")
-    refuses({ 2, "c.lib has no section 'on' (did you mean 'one'?)" }, ".lib c.lib on\n")
+    refuses({ 2, "c.lib has no section 'on' (did you mean 'one'?" }, ".lib c.lib on\n")
     refuses({ 2, "expected a file and the name of a section of it" }, ".lib c.lib\n")
   end)
 
@@ -164,7 +164,7 @@ describe("a netlist that", function()
     refuses({ 3, "there are two elements 'r1': the other one is at " }, R .. "R1 b 0 1k\n")
     refuses({ 5, "there are two subcircuits 's'" },
       R .. ".subckt s a\n.ends\n.subckt S a\n.ends\n")
-    refuses({ 2, "x1: there is no subcircuit 'cel' (did you mean 'cell'?)" },
+    refuses({ 2, "x1: there is no subcircuit 'cel' (did you mean 'cell'?" },
       "x1 a cel\n.subckt cell a\n.ends\n" .. R)
     refuses({ 2, "x1 has 3 nodes, its subcircuit 'cell' has 1: a" },
       "x1 a b c cell\n.subckt cell a\n.ends\n" .. R)

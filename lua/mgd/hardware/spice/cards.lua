@@ -22,6 +22,7 @@ M.MOST = { files = 32, lines = 1000000, bytes = 64 * 2 ^ 20, card = 2 ^ 20, name
 local MOST = M.MOST
 
 local LONGEST_HINT, MOST_HINTS = 64, 5000 -- bytes of names that are compared, and how many
+local FEW = 16 -- names that are listed beside the nearest
 
 local function set(names)
   local all = {}
@@ -59,7 +60,8 @@ function M.shown(text)
   return #text > 60 and text:sub(1, 57):gsub("[\128-\255]*$", "") .. "..." or text
 end
 
---- What to say behind a name that is not there: as `naming.hint`, for any names and any number.
+--- What to say behind a name that is not there: as `naming.hint`, for any names and any number, and
+-- of a few with all that there are.
 function M.hint(word, list, all, none)
   local short = {}
   for _, name in ipairs(list) do
@@ -67,7 +69,11 @@ function M.hint(word, list, all, none)
       short[#short + 1] = name
     end
   end
-  return naming.hint(word:sub(1, LONGEST_HINT), short, #short <= 40 and all or nil, none)
+  local hint = naming.hint(word:sub(1, LONGEST_HINT), short, #short <= 40 and all or nil, none)
+  if all and #list == #short and #short <= FEW and hint:find "%?%)$" then
+    return ("%s %s: %s)"):format(hint:sub(1, -2), all, table.concat(short, ", "))
+  end
+  return hint
 end
 
 --- Raise an error at the user's line: "WHERE: FILE:LINE: …".

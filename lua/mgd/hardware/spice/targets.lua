@@ -151,7 +151,7 @@ local function fail_unknown(self, where, name)
     end
   end
   options.fail(where, "there is nothing called '%s'%s", shown(name),
-    hint ~= "" and hint or cards.hint(owner or name, known, "there are"))
+    cards.hint(hint ~= "" and name or owner or name, known, "there are"))
 end
 
 -- ---- models of their own ------------------------------------------------------------------------
