@@ -1,49 +1,15 @@
 -- The quick examples run as their headers say, and show what they should.
 
-local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
-
 local mgd = require "mgd"
 local cifar = require "spec.support.cifar_files"
+local example = require "spec.support.example"
 local files = require "spec.support.idx_files"
 
-local scratch -- a folder that looks like the repository's root, but what they leave stays in it
-
--- `example` may carry arguments; `environment` is put before the command.
-local function run(example, environment)
-  local command = ("cd '%s' && %s '%s' examples/%s 2>&1"):format(scratch, environment or "",
-    mgd_lua, example)
-  local pipe = assert(io.popen(command))
-  local text = pipe:read "*a"
-  local _, _, code = pipe:close()
-  return text, code
-end
-
--- Runs an example and expects these patterns in its output, in this order.
-local function shows(example, patterns, environment)
-  local text, code = run(example, environment)
-  assert.equal(0, code, text)
-  local from = 1
-  for _, pattern in ipairs(patterns) do
-    local _, last = text:find(pattern, from)
-    assert(last, ("%s: no %q in\n%s"):format(example, pattern, text:sub(from)))
-    from = last + 1
-  end
-end
+local shows = example.shows
 
 describe("example", function()
-  setup(function()
-    local pipe = assert(io.popen "pwd")
-    local root = pipe:read "*l"
-    pipe:close()
-    scratch, mgd_lua = os.tmpname(), mgd_lua:gsub("^[^/]", root .. "/%0")
-    assert(os.execute(("rm '%s' && mkdir '%s' && ln -s '%s'/* '%s'"):format(scratch, scratch, root,
-      scratch)))
-    os.execute(("rm -f '%s/out'"):format(scratch))
-  end)
-
-  teardown(function()
-    os.execute(("rm -rf '%s'"):format(scratch))
-  end)
+  setup(example.setup)
+  teardown(example.teardown)
 
   it("01_tensors fits its line", function()
     shows("01_tensors.lua", {

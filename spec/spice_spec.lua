@@ -326,5 +326,6 @@ describe("a netlist as a chip", function()
     -- 1 % of the way is left after 4.6 τ, at the latest a step of √2 later
     local stop = tonumber(found:match "expected ([%d.]+) µs")
     assert.is_true(stop > 4 and stop < 4.6 * 1.5, found)
+    assert.near(stop * 1e-6, advice.stop, 0.01e-6)
   end)
 end)

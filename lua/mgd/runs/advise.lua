@@ -233,7 +233,7 @@ local function finish(d, m, b)
     task = { chip = opt.chip, data = opt.data, cost = opt.cost,
       label_smoothing = opt.label_smoothing, threads = opt.threads },
     train = setmetatable(d.settings, TRAIN), steps = d.steps, eta = d.eta,
-    measured = measured_of(m),
+    stop = d.stop, measured = measured_of(m),
     reasons = d.reasons, flags = listing(d.flags, { "name", "text" }, "mgd.flag"),
     trials = listing(d.trials, { "baseline", "tau_p", "amplitude", "eta", "seed", "steps", "before",
       "after" }, "mgd.trial"),
@@ -307,12 +307,12 @@ end
 --   batch): budget in evaluations of a sample; `optimizer` ("adam"); `nodes` (false): the hardware
 --   can perturb its neurons
 -- @treturn advice `train`: options for mgd.train, and as `advice:train{changes}` the run made with
---   them; `steps`; `measured`: {value =, low =, high =} of noise, gradient, curvature, eta,
---   amplitude, and effect, response, settling, resolution, gain, signal, noise_to_signal, constant;
---   `reasons`; `flags`: {name =, text =} of dead, constant, diverges, resolution, bandwidth,
---   highpass, slope, budget, nodes, netlist, transient; `works`; `trials`; `unmeasured`: a list of
---   what the budget was too small for; `evaluations`: how many were spent, and `training`: how many
---   the training will take
+--   them; `steps`; `stop`: how long a transient of a netlist must be, in s; `measured`: {value =,
+--   low =, high =} of noise, gradient, curvature, eta, amplitude, and effect, response, settling,
+--   resolution, gain, signal, noise_to_signal, constant; `reasons`; `flags`: {name =, text =} of
+--   dead, constant, diverges, resolution, bandwidth, highpass, slope, budget, nodes, netlist,
+--   transient; `works`; `trials`; `unmeasured`: a list of what the budget was too small for;
+--   `evaluations`: how many were spent, and `training`: how many the training will take
 -- @usage
 -- local advice = mgd.advise{net = net, data = data, init = {scheme = "glorot_normal"}}
 -- print(advice)

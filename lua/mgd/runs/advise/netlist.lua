@@ -14,6 +14,7 @@ local function look_at_transient(d, chip, theta, data)
     return
   end
   local stop, off = spice.settling(chip, theta, data)
+  d.stop = stop
   if not stop or stop > analysis.stop then
     d:flag("transient", "at tran.stop = %s the outputs are %.0f %% of their range from where they "
       .. "settle: expected %s", text.duration(analysis.stop), 100 * off,
