@@ -82,7 +82,7 @@ static void name_work(void) {
 }
 
 static void __attribute__((noreturn)) leave(int status) {
-    mgd_spice_folder_close();
+    mgd_spice_folder_remove(); /* it may not have started */
     _exit(status);
 }
 

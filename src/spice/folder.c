@@ -13,9 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define INIT ".spiceinit"
-
-static char folder[PATH_MAX];
+static char folder[PATH_MAX - 16], init[PATH_MAX];
 
 /* Variables by which ngspice finds files. */
 static const char *const variables[] = {"SPICE_LIB_DIR",      "SPICE_SCRIPTS",     "SPICE_EXEC_DIR",
@@ -27,16 +25,20 @@ mgd_status mgd_spice_folder_open(mgd_context *ctx) {
     const char *temporary = getenv("TMPDIR");
     snprintf(folder, sizeof folder, "%s/mgd-spice-XXXXXX",
              temporary && *temporary == '/' ? temporary : "/tmp");
-    FILE *init = NULL;
-    bool good = mkdtemp(folder) && chdir(folder) == 0 && (init = fopen(INIT, "w")) != NULL &&
-                fputs("* nothing\n", init) >= 0;
+    FILE *file = NULL;
+    bool good = mkdtemp(folder) && chdir(folder) == 0;
+    if (good) {
+        snprintf(init, sizeof init, "%s/.spiceinit", folder);
+        file = fopen(init, "w");
+    }
+    good = file && fputs("* nothing\n", file) >= 0;
     int reason = errno;
-    if (init && fclose(init) != 0)
+    if (file && fclose(file) != 0)
         good = false;
     if (!good) {
         mgd_fail(ctx, MGD_ERR_IO, "spice: cannot make a folder at %.200s: %s", folder,
                  strerror(reason));
-        mgd_spice_folder_close();
+        mgd_spice_folder_remove();
         return MGD_ERR_IO;
     }
     setenv("HOME", folder, 1);
@@ -46,10 +48,9 @@ mgd_status mgd_spice_folder_open(mgd_context *ctx) {
     return MGD_OK;
 }
 
-void mgd_spice_folder_close(void) {
-    if (chdir(folder) != 0) /* it was never made */
+void mgd_spice_folder_remove(void) {
+    if (folder[0] == '\0')
         return;
-    unlink(INIT);
-    if (chdir("/") == 0)
-        rmdir(folder);
+    unlink(init);
+    rmdir(folder);
 }

@@ -8,7 +8,9 @@
 /* Makes one under TMPDIR, goes there, and leaves no variable that names another place to ngspice.
  */
 mgd_status mgd_spice_folder_open(mgd_context *ctx);
-/* Removes it. May be called from a signal handler. */
-void mgd_spice_folder_close(void);
+/* Removes it, and the process stays in what is then no place at all. For as soon as ngspice has
+ * started: so nothing is left behind however the process ends. May be called from a signal handler.
+ */
+void mgd_spice_folder_remove(void);
 
 #endif

@@ -122,7 +122,9 @@ static mgd_status start(mgd_context *ctx, const char *path, netlist *n) {
     MGD_TRY(mgd_spice_specification_read(ctx, path, &n->spec));
     MGD_TRY(mgd_spice_folder_open(ctx));
     mgd_spice_end_within(START * n->spec.seconds, MGD_SPICE_LOADING);
-    MGD_TRY(mgd_spice_library_open(ctx, n->spec.library, mgd_spice_end_wanted));
+    mgd_status status = mgd_spice_library_open(ctx, n->spec.library, mgd_spice_end_wanted);
+    mgd_spice_folder_remove();
+    MGD_TRY(status);
     MGD_TRY(mgd_spice_circuit_open(ctx, &n->spec, &n->circuit));
     mgd_spice_end_rest();
     n->chip =
@@ -133,7 +135,6 @@ static mgd_status start(mgd_context *ctx, const char *path, netlist *n) {
 static void stop(netlist *n) {
     mgd_spice_circuit_close(n->circuit);
     mgd_spice_specification_free(&n->spec);
-    mgd_spice_folder_close();
 }
 
 /* ---- serving --------------------------------------------------------------------------------- */
