@@ -225,14 +225,16 @@ local function input_changes(self, where, inputs, step)
 end
 
 local function value_changes(self, where, values)
+  local names, changes = {}, {}
   for name in pairs(values) do
-    local _ = name == "temperature" or targets.find(self, where, name)
+    names[#names + 1] = name ~= "temperature" and name or nil
   end
-  local changes = {} -- now that devices have the models of their own, which changes cards
-  for name, value in pairs(values) do
-    if name ~= "temperature" then
-      changes[#changes + 1] = { target = targets.find(self, where, name)[1], value = value }
-    end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    targets.find(self, where, name) -- may change cards: gives devices models of their own
+  end
+  for i, name in ipairs(names) do
+    changes[i] = { target = targets.find(self, where, name)[1], value = values[name] }
   end
   return changes
 end
