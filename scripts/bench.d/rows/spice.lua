@@ -1,5 +1,5 @@
 --- p1, p2: netlists as chips, beside a bare loop of ngspice's shared library that does the same;
--- none without the library.
+-- p3, p4: two workers beside one. None without the library.
 
 local contenders = require "contenders"
 local mgd = require "mgd"
@@ -27,7 +27,8 @@ for j = 1, 6 do
   for i = 1, 3 do
     table.insert(CROSSBAR, ("r%d%d x%d g%d 1e5"):format(i, j, i, j))
   end
-  table.insert(CROSSBAR, ("m%d o%d g%d s%d 0 n w=20u l=1u"):format(j, j, j, (j + 1) // 2))
+  table.insert(CROSSBAR, ("m%d o%d g%d s%d 0 n w=20u l=1u"):format(j, j, j,
+    math.floor((j + 1) / 2)))
   table.insert(CROSSBAR, ("ro%d vdd o%d 20k"):format(j, j))
 end
 for i = 1, 3 do
@@ -60,31 +61,46 @@ local function commands(names, theta, unit, inputs)
   return list
 end
 
-local function row(id, title, netlist, letter, options)
+local SIGMOIDS = { netlist = BEHAVIOURAL, letter = "(v[wbuc]%d*) ", outputs = { "y" }, vector = "y",
+  title = "2-2-1 of behavioural sources", scale = 1, offset = 0, unit = function(theta)
+    return theta
+  end }
+
+local TRANSISTORS = { netlist = CROSSBAR, letter = "(r%d%d) ", outputs = { "o1 - o2" },
+  vector = "o1", title = "18 resistors and 10 transistors", scale = 0.5, offset = 1,
+  ranges = { 1e4, 1e6, scale = "log" }, unit = function(theta)
+    return 1e5 * 10 ^ theta -- of [-1, 1] onto the range
+  end }
+
+-- A run on XOR, and the names of its parameters.
+local function training(circuit, workers)
+  local names, path = parameters_of(circuit.netlist, circuit.letter), os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(table.concat(circuit.netlist, "\n"), "\n")
+  file:close()
+  local chip = mgd.chip { spice = path, parameters = names, inputs = { "vx1", "vx2" },
+    outputs = circuit.outputs, offset = circuit.offset, scale = circuit.scale,
+    ranges = circuit.ranges, workers = workers }
+  os.remove(path)
+  return mgd.train { chip = chip, data = mgd.data.xor(), batch = 4, eta = 1e-6, tau_theta = 1,
+    baseline = "two-sided", perturbation = { code = "random", amplitude = AMPLITUDE },
+    init = { scheme = "uniform", low = -0.5, high = 0.5 } }, names
+end
+
+local function beside_library(id, circuit)
   return {
     id = id, unit = "µs", targets = { TARGET },
-    title = title .. ": an operating point in training on XOR, one worker; at most 1.3 × one in a "
-      .. "bare loop of ngspice's shared library that sets as many values",
+    title = circuit.title .. ": an operating point in training on XOR, one worker; at most 1.3 × "
+      .. "one in a bare loop of ngspice's shared library that sets as many values",
     make = function()
-      local names, path = parameters_of(netlist, letter), os.tmpname()
-      local file = assert(io.open(path, "w"))
-      file:write(table.concat(netlist, "\n"), "\n")
-      file:close()
-      local chip = mgd.chip { spice = path, parameters = names, inputs = { "vx1", "vx2" },
-        outputs = options.outputs, offset = options.offset, scale = options.scale,
-        ranges = options.ranges, workers = 1 }
-      os.remove(path)
-      local run = mgd.train { chip = chip, data = mgd.data.xor(), batch = 4, eta = 1e-6,
-        tau_theta = 1, baseline = "two-sided",
-        perturbation = { code = "random", amplitude = AMPLITUDE },
-        init = { scheme = "uniform", low = -0.5, high = 0.5 } }
-      local list = commands(names, run:theta():totable(), options.unit, function(x)
-        return options.scale * x + options.offset
+      local run, names = training(circuit, 1)
+      local list = commands(names, run:theta():totable(), circuit.unit, function(x)
+        return circuit.scale * x + circuit.offset
       end)
       return { contenders.engine("one worker", run, 8), {
         name = TARGET.against, per = 8,
         time = function(n)
-          native.spice(table.concat(netlist, "\n"), options.vector)
+          native.spice(table.concat(circuit.netlist, "\n"), circuit.vector)
           return native.spice_time(n, list)
         end,
       } }
@@ -92,14 +108,18 @@ local function row(id, title, netlist, letter, options)
   }
 end
 
+local function two_workers(id, circuit)
+  return {
+    id = id, unit = "µs", targets = { { against = "one worker", at_least = 1.8 } },
+    title = circuit.title .. ": two workers beside one, 8 operating points a step",
+    make = function()
+      return { contenders.engine("two workers", training(circuit, 2), 8),
+        contenders.engine("one worker", training(circuit, 1), 8) }
+    end,
+  }
+end
+
 return native.spice_here() and {
-  row("p1", "2-2-1 of behavioural sources", BEHAVIOURAL, "(v[wbuc]%d*) ", { outputs = { "y" },
-    vector = "y", scale = 1, offset = 0, unit = function(theta)
-      return theta
-    end }),
-  row("p2", "18 resistors and 10 transistors", CROSSBAR, "(r%d%d) ", { outputs = { "o1 - o2" },
-    vector = "o1", scale = 0.5, offset = 1, ranges = { 1e4, 1e6, scale = "log" },
-    unit = function(theta)
-      return 1e5 * 10 ^ theta -- of [-1, 1] onto the range
-    end }),
+  beside_library("p1", SIGMOIDS), beside_library("p2", TRANSISTORS),
+  two_workers("p3", SIGMOIDS), two_workers("p4", TRANSISTORS),
 } or {}
