@@ -75,6 +75,7 @@ local function inputs_of(chip, where, x)
 end
 
 --- The voltages of all nodes and the currents of all sources, of one evaluation.
+-- @tparam chip chip of a netlist
 -- @tparam[opt] tensor|table theta parameters (P); those of the netlist without
 -- @tparam tensor|table x inputs (I)
 -- @tparam[opt] table opts `replica` (0: none of the copies), and of a transient `stop`, `step`
@@ -140,6 +141,7 @@ local NETLIST = {
 
 --- The netlist with these parameters, which plain ngspice runs: `ngspice -b file.cir` prints the
 -- outputs.
+-- @tparam chip chip of a netlist
 -- @tparam[opt] tensor|table theta parameters (P); those of the netlist without
 -- @tparam[opt] table opts `x`: inputs (I); `replica`: which copy, with what it differs in by
 --   `spread` (0: the netlist as it is)
