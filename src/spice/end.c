@@ -68,8 +68,9 @@ static void begin_failure(void) {
     if (state.server) {
         size_t count;
         const char *answers = mgd_server_answers(state.server, &count);
-        const char *last = memrchr(answers, '\n', count);
-        send(answers, last ? (size_t)(last + 1 - answers) : 0);
+        while (count > 0 && answers[count - 1] != '\n')
+            count--;
+        send(answers, count);
     }
     say(state.protocol ? "ERR 4 spice: " : "spice: ");
 }

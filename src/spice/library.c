@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OLDEST 34 /* the first whose `alter` takes all parameters that are altered here */
-#define DEFAULT "libngspice.so.0"
+#define OLDEST 34 /* of 2021; 39 is what this was written with */
+
+/* Where the loader finds it. */
+static const char *const names[] = {"libngspice.so.0", "libngspice.so", "libngspice.dylib"};
 
 typedef struct {
     double real, imaginary;
@@ -214,14 +216,27 @@ static mgd_status find_functions(mgd_context *ctx, const char *path, void *handl
     return MGD_OK;
 }
 
+/* By its path, or the first of the names that is there; the failure is that of the first. */
+static mgd_status load(mgd_context *ctx, const char **path, void **handle) {
+    const char *name = *path ? *path : names[0];
+    *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (!*handle)
+        mgd_fail(ctx, MGD_ERR_IO,
+                 "spice: ngspice's shared library is not here (%.250s): install it, on Debian and "
+                 "Ubuntu: apt install libngspice0",
+                 dlerror());
+    for (size_t i = 1; !*path && !*handle && i < sizeof names / sizeof *names; i++) {
+        name = names[i];
+        *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    }
+    *path = name;
+    return *handle ? MGD_OK : MGD_ERR_IO;
+}
+
 mgd_status mgd_spice_library_open(mgd_context *ctx, const char *path, mgd_spice_end *end) {
-    const char *name = path ? path : DEFAULT;
-    void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-    if (!handle)
-        return mgd_fail(ctx, MGD_ERR_IO,
-                        "spice: ngspice's shared library is not here (%.250s): install it, on "
-                        "Debian and Ubuntu: apt install libngspice0",
-                        dlerror());
+    const char *name = path;
+    void *handle;
+    MGD_TRY(load(ctx, &name, &handle));
     MGD_TRY(find_functions(ctx, name, handle));
     said.end = end;
     if (library.init(on_print, on_status, on_exit_wanted, NULL, NULL, on_thread, NULL) != 0)
