@@ -14,8 +14,8 @@
 local mgd = require "mgd"
 
 local CHIPS = tonumber(os.getenv "CHIPS") or 20
-local NOMINAL, TOUCH = 300, 50 -- steps
-local STEPS = tonumber(os.getenv "STEPS") or NOMINAL
+local NOMINAL, TOUCH = 600, 50 -- steps
+local STEPS = tonumber(os.getenv "STEPS") or 300
 local RESISTORS = 0.1
 local THRESHOLDS = { 0.01, 0.02, 0.04 } -- V
 
