@@ -124,6 +124,30 @@ local SINGULAR = {
     ]],
 }
 
+-- The first, third and fourth need retries, as spice_worker_fault_spec.lua has them.
+local LADDER = {
+  theta = { "0.000253,8.43e10,387", "1,2,3", "1.74,4.45e12,1.35e4", "3.25e6,3.85e-5,7.26e-7",
+    "1e6,1e3,1e9" }, inputs = 1, lines = [[
+    parameter r1 value r1 1
+    parameter r2 value r2 1
+    parameter r3 value r3 1
+    input v1 1 0
+    output v:b
+    output v:d]],
+  netlist = [[
+    a ladder that is hard to climb
+    v1 a 0 1
+    r1 a b 1
+    r2 b c 1
+    r3 c d 1
+    g1 d 0 b c 1e-9
+    g2 b 0 d c -1e-3
+    d1 d 0 dm
+    c1 d 0 1p
+    .model dm d is=1e-18
+    ]],
+}
+
 describe("an evaluation of a netlist", function()
   teardown(worker.clean)
 
@@ -180,6 +204,10 @@ describe("an evaluation of a netlist", function()
 
   it("has no history: singular matrices and source stepping", function()
     assert.equal(1, has_no_history(SINGULAR))
+  end)
+
+  it("has no history: retries, one of them a transient", function()
+    has_no_history(LADDER)
   end)
 
   it("has no history: transients", function()

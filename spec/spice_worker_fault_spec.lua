@@ -72,6 +72,41 @@ describe("spice-worker", function()
     end
   end)
 
+  it("tries again, in other ways", function()
+    local requests, failed = {}, 0
+    for theta, x in pairs { ["0.000253,8.43e10,387"] = 1.18, ["6.34e-9,2.07e11,0.00838"] = 1.96,
+      ["1.74,4.45e12,1.35e4"] = 1.79, ["3.25e6,3.85e-5,7.26e-7"] = 0.51 } do
+      requests[#requests + 1] = "WRITE " .. theta
+      requests[#requests + 1] = ("DATA 0 %g -"):format(x)
+      requests[#requests + 1] = "RUN outputs 0 0 0 1 0 0"
+    end
+    local function run(retry)
+      return answers(worker.specification(retry .. [[
+        parameter r1 value r1 1
+        parameter r2 value r2 1
+        parameter r3 value r3 1
+        input v1 1 0
+        output v:b]], [[
+        a ladder that is hard to climb
+        v1 a 0 1
+        r1 a b 1
+        r2 b c 1
+        r3 c d 1
+        g1 d 0 b c 1e-9
+        g2 b 0 d c -1e-3
+        d1 d 0 dm
+        c1 d 0 1p
+        .model dm d is=1e-18
+        ]]), requests)
+    end
+    local once, again = run "retry 0\n", run "retry 1\n"
+    for i = 3, #requests, 3 do
+      failed = failed + (once[i]:find "^ERR" and 1 or 0)
+      assert.truthy(again[i]:find "^OK", again[i])
+    end
+    assert.truthy(failed > 0) -- all four of them here
+  end)
+
   it("reports a transient that gets stuck", function()
     fails("Timestep too small; time = 5e-07…trouble with node \"y\"",
       "analysis tran 1e-9 1e-6 1e-7\n" .. LINES,

@@ -29,6 +29,7 @@
 #define COMMAND 512    /* bytes of the longest command */
 #define SWEEP_EVERY 50 /* evaluations, so that the library's parser does not grow */
 #define SHOWN "%.100s"
+#define NO_TRANSIENT "optran 1 1 1 0 0 0" /* ends the search for an operating point */
 #define STEP_TEXT 80 /* bytes that the command of a step is longer than that of a value */
 
 typedef struct {
@@ -119,6 +120,7 @@ static mgd_status set(mgd_context *ctx, item *i) {
 
 /* The netlist as it was loaded; ngspice keeps .param as they were set. */
 static void reload(mgd_spice_circuit *c) {
+    mgd_spice_command(NO_TRANSIENT); /* if there was one; it is kept by a reset */
     mgd_spice_command("reset");
     c->spoilt = false;
     for (size_t i = 0; i < c->spec->count; i++)
@@ -207,10 +209,16 @@ double mgd_spice_circuit_value(mgd_spice_circuit *c, const mgd_spice_point *poin
 
 /* ---- analysing ------------------------------------------------------------------------------- */
 
-/* Other ways to converge: many small steps of gmin, or of the sources. */
-static const char *const retries[][2] = {
-    {"option gminsteps = 10", "option srcsteps = 0"},
-    {"option gminsteps = 0", "option srcsteps = 10"},
+/* Other ways to converge: many small steps of gmin, or of the sources; and a transient of 10 µs,
+ * which takes 0.1 s and is what ngspice by itself ends with. That finds voltages for nodes as well
+ * that nothing holds: it is not for singular matrices. */
+static const struct {
+    const char *commands[2];
+    bool of_singular;
+} retries[] = {
+    {{"option gminsteps = 10", "option srcsteps = 0"}, true},
+    {{"option gminsteps = 0", "option srcsteps = 10"}, true},
+    {{"optran 1 1 1 100n 10u 0", ""}, false},
 };
 
 static bool analyse_once(mgd_spice_circuit *c) {
@@ -235,11 +243,14 @@ static mgd_status analyse(mgd_context *ctx, mgd_spice_circuit *c) {
     if (analyse_once(c))
         return MGD_OK;
     mgd_fail(ctx, MGD_ERR_ARGUMENT, "ngspice: %.400s", mgd_spice_words());
+    bool singular = strstr(mgd_spice_words(), "singular matrix") != NULL;
     for (size_t i = 0; c->spec->retry && i < sizeof retries / sizeof *retries; i++) {
         mgd_context unused;
+        if (singular && !retries[i].of_singular)
+            continue;
         clear(c);
-        mgd_spice_command(retries[i][0]);
-        mgd_spice_command(retries[i][1]);
+        mgd_spice_command(retries[i].commands[0]);
+        mgd_spice_command(retries[i].commands[1]);
         c->spoilt = true;
         if (set_all(&unused, c) == MGD_OK && analyse_once(c))
             return MGD_OK;
@@ -415,9 +426,9 @@ static mgd_status try_outputs(mgd_context *ctx, mgd_spice_circuit *c) {
 
 static mgd_status load(mgd_context *ctx, mgd_spice_circuit *c) {
     const mgd_spice_specification *s = c->spec;
-    /* a transient as the last resort of an operating point takes 0.1 s; before a netlist is there,
-     * this is of all that are loaded, and their own options count more */
-    mgd_spice_command("optran 1 1 1 0 0 0");
+    /* before a netlist is there, this is of all that are loaded, and their own options count more
+     */
+    mgd_spice_command(NO_TRANSIENT);
     mgd_spice_command("set num_threads = 1");
     mgd_spice_forget();
     mgd_spice_load(s->netlist);
