@@ -19,8 +19,8 @@ M.SCHEMA = {
     .. "what replicas differ, drawn from the seed." },
   { "noise", type = "table",
     doc = "The same form: what is drawn anew for each measurement, from the run's streams." },
-  { "retry", type = "boolean", doc = "Whether a failed evaluation is tried again with gmin and "
-    .. "source stepping; true." },
+  { "retry", type = "boolean", doc = "Whether a failed evaluation is tried again, with gmin and "
+    .. "source stepping, then by a transient; true." },
   { "time_limit", type = "number", above = 0, unit = "s", doc = "Of an evaluation; 10." },
   { "workers", type = "integer", min = 1, max = 256,
     doc = "Processes that evaluate; as many as threads train." },
