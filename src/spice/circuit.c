@@ -237,16 +237,22 @@ static void clear(mgd_spice_circuit *c) {
         mgd_spice_sweep();
 }
 
+/* Whether another way to an operating point may help where this was said; a transient that gets
+ * stuck has had one. */
+static bool may_help(size_t retry, const char *said) {
+    return !strstr(said, "Timestep too small") &&
+           (retries[retry].of_singular || !strstr(said, "singular matrix"));
+}
+
 /* Of all that is wanted; fails with what was said at first. */
 static mgd_status analyse(mgd_context *ctx, mgd_spice_circuit *c) {
     MGD_TRY(set_all(ctx, c));
     if (analyse_once(c))
         return MGD_OK;
     mgd_fail(ctx, MGD_ERR_ARGUMENT, "ngspice: %.400s", mgd_spice_words());
-    bool singular = strstr(mgd_spice_words(), "singular matrix") != NULL;
     for (size_t i = 0; c->spec->retry && i < sizeof retries / sizeof *retries; i++) {
         mgd_context unused;
-        if (singular && !retries[i].of_singular)
+        if (!may_help(i, ctx->message))
             continue;
         clear(c);
         mgd_spice_command(retries[i].commands[0]);
