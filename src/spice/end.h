@@ -12,8 +12,8 @@ void mgd_spice_end_prepare(int out, bool protocol);
 /* Whose answers are sent before. */
 void mgd_spice_end_serve(mgd_server *server);
 
-/* What is under way must end within so many seconds, or the process says what took too long and
- * ends: the loading of the netlist, or the evaluation of a sample. */
+/* What is under way must end within so many seconds, or a quarter more, or the process says what
+ * took too long and ends: the loading of the netlist, or the evaluation of a sample. */
 #define MGD_SPICE_LOADING UINT32_MAX
 void mgd_spice_end_within(double seconds, uint32_t sample);
 void mgd_spice_end_rest(void); /* nothing is under way */
