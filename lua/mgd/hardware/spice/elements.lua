@@ -17,9 +17,9 @@ local function list_of(names)
 end
 
 -- What each letter stands for. `nodes`: how many there are; `most`: at most, up to the name of a
--- model. `value`: ngspice's name for the value, where there is one, set by `alter r1 = …`, or by
--- `alter @e1[gain] = …` with `field`. `model`: there must be one. `fields`: what else of a device
--- can be altered.
+-- model; `usual`: where there is no such model. `value`: ngspice's name for the value, where there
+-- is one, set by `alter r1 = …`, or by `alter @e1[gain] = …` with `field`. `model`: there must be
+-- one. `fields`: what else of a device can be altered.
 M.KINDS = {
   a = { what = "code model", model = true },
   b = { what = "behavioural source", nodes = 2 },
@@ -37,7 +37,7 @@ M.KINDS = {
   k = { what = "coupled inductors", nodes = 0, value = "k" },
   l = { what = "inductor", nodes = 2, value = "inductance",
     fields = list_of "ic temp dtemp m scale nt tc1 tc2" },
-  m = { what = "MOSFET", nodes = 3, most = 7, model = true,
+  m = { what = "MOSFET", nodes = 3, usual = 4, most = 7, model = true,
     fields = list_of "w l m nf ad as pd ps nrd nrs temp dtemp delvto mulu0 sa sb sd" },
   n = { what = "Verilog-A device", model = true },
   o = { what = "lossy line", nodes = 4, model = true },
@@ -161,7 +161,8 @@ local function parse_device(element, list, _, is_model)
       return i - 2
     end
   end
-  element.model = list[kind.nodes + 2] and list[kind.nodes + 2].text
+  local unknown = list[(kind.usual or kind.nodes) + 2]
+  element.model = unknown and unknown.text
 end
 
 for letter, kind in pairs(M.KINDS) do
