@@ -396,6 +396,26 @@ typedef struct {
 MGD_API size_t mgd_net_num_parts(const mgd_net *net);
 MGD_API mgd_part_entry mgd_net_part(const mgd_net *net, size_t i);
 
+/* Where the parameters of a matrix stand in an array of synapses: what row i multiplies input j
+ * with is parameter first + i·columns + j. */
+typedef enum {
+    MGD_MATRIX_FIRST,  /* weights: an array of their own */
+    MGD_MATRIX_BESIDE, /* of a state: more columns of the array before, with the same rows */
+    MGD_MATRIX_BIASES  /* its last column, whose input is constant */
+} mgd_matrix_place;
+
+typedef struct {
+    size_t first, rows, columns;
+    mgd_matrix_place place;
+} mgd_matrix;
+
+#define MGD_LAYER_MATRICES 3 /* that a layer has at most */
+
+/* The matrices among the parameters, in the order of θ, into `out` unless it is NULL: rows are
+ * outputs or filters, columns what they read. Returns how many there are. Parameters of affine
+ * layers and of meshes are in none. */
+MGD_API size_t mgd_net_matrices(const mgd_net *net, mgd_matrix *out);
+
 /* Times each call of the plan: seconds[i] of the i-th for `tiles` tiles of lanes side by side, with
  * parameters shared by the lanes or private to each; the median of `rounds` passes. *lanes: how
  * many samples that were. */

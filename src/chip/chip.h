@@ -255,6 +255,8 @@ struct mgd_session {
 struct mgd_chip {
     mgd_dtype dtype; /* of θ: f32 or f64 */
     size_t num_parameters;
+    size_t num_matrices; /* of synapses in rows and columns, in the order of θ; 0: it shows none */
+    const mgd_matrix *matrices;
     size_t num_groups; /* of nodes that can be perturbed, in the order of θ; 0: none, … */
     const mgd_node_group *groups;
     const char *no_nodes; /* … because … */

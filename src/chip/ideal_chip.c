@@ -13,6 +13,7 @@ typedef struct {
     mgd_chip chip;
     mgd_net *net;
     mgd_node_group *groups;
+    mgd_matrix *matrices;
 } ideal_chip;
 
 /* ---- sessions -------------------------------------------------------------------------------- */
@@ -199,8 +200,10 @@ static mgd_status ideal_draw(mgd_context *ctx, const mgd_chip *chip, const mgd_i
 }
 
 static void ideal_free(mgd_chip *chip) {
-    mgd_free(((ideal_chip *)chip)->groups);
-    mgd_free(chip);
+    ideal_chip *ideal = (ideal_chip *)chip;
+    mgd_free(ideal->groups);
+    mgd_free(ideal->matrices);
+    mgd_free(ideal);
 }
 
 mgd_status mgd_chip_ideal(mgd_context *ctx, mgd_net *net, mgd_chip **out) {
@@ -208,8 +211,9 @@ mgd_status mgd_chip_ideal(mgd_context *ctx, mgd_net *net, mgd_chip **out) {
     MGD_TRY(mgd_allocate(ctx, "chip", 1, sizeof(ideal_chip), &memory));
     ideal_chip *ideal = memory;
     ideal->net = net;
-    if (!mgd_take(&ideal->groups, net->num_vertices, sizeof(mgd_node_group))) {
-        mgd_free(ideal);
+    if (!mgd_take(&ideal->groups, net->num_vertices, sizeof(mgd_node_group)) ||
+        !mgd_take(&ideal->matrices, mgd_net_matrices(net, NULL) + 1, sizeof(mgd_matrix))) {
+        ideal_free(&ideal->chip);
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: a chip");
     }
     ideal->chip = (mgd_chip){
@@ -217,6 +221,8 @@ mgd_status mgd_chip_ideal(mgd_context *ctx, mgd_net *net, mgd_chip **out) {
         .num_parameters = net->num_parameters,
         .num_groups = mgd_nodes_groups(net, ideal->groups),
         .groups = ideal->groups,
+        .num_matrices = mgd_net_matrices(net, ideal->matrices),
+        .matrices = ideal->matrices,
         .no_nodes = "this one has parameters in layers other than dense and conv2d, or "
                     "along the steps of a sequence",
         .lanes = net->kernels->lanes,

@@ -438,6 +438,8 @@ mgd_status mgd_chip_replay(mgd_context *ctx, const mgd_recording *recording, mgd
         .dtype = head->dtype,
         .num_parameters = head->parameters,
         .no_nodes = "this one is a recording, which holds costs alone",
+        .num_matrices = model ? model->num_matrices : 0,
+        .matrices = model ? model->matrices : NULL,
         .lanes = model ? model->lanes : 0,
         .resolution = head->resolution,
         .open = open_session,

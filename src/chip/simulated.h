@@ -48,6 +48,7 @@ typedef struct {
     mgd_chip_spec spec; /* owns its models and update */
     mgd_plan bare; /* where sums or neurons have models; else empty, and the network's own serves */
     mgd_node_group *groups;
+    mgd_matrix *matrices;
     uint8_t *joined;      /* (P) see mgd_hw_geometry */
     mgd_hw_array *arrays; /* (vertices), of layers that have one */
     size_t num_arrays;

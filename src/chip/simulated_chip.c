@@ -34,6 +34,7 @@ static void chip_free(mgd_chip *chip) {
     mgd_free((void *)c->spec.models);
     mgd_free(c->joined);
     mgd_free(c->groups);
+    mgd_free(c->matrices);
     mgd_free(c->arrays);
     mgd_plan_close(&c->bare);
     mgd_free(c);
@@ -207,11 +208,14 @@ static mgd_status chip_prepare(mgd_context *ctx, simulated_chip *c, const mgd_ch
         MGD_TRY(mgd_plan_open(ctx, c->net, MGD_PLAN_BARE, &c->bare));
     if (!mgd_take(&c->joined, parameters + 1, 1) ||
         !mgd_take(&c->groups, c->net->num_vertices, sizeof(mgd_node_group)) ||
+        !mgd_take(&c->matrices, mgd_net_matrices(c->net, NULL) + 1, sizeof(mgd_matrix)) ||
         !mgd_take(&c->arrays, c->net->num_vertices + 1, sizeof(mgd_hw_array)))
         return mgd_fail(ctx, MGD_ERR_MEMORY, "out of memory: places of %zu parameters", parameters);
     lay_out(c);
     c->chip.num_groups = mgd_nodes_groups(c->net, c->groups);
     c->chip.groups = c->groups;
+    c->chip.num_matrices = mgd_net_matrices(c->net, c->matrices);
+    c->chip.matrices = c->matrices;
     return check_circuits(ctx, c);
 }
 

@@ -47,6 +47,17 @@ mgd_status mgd_layer_count_parameters(const mgd_layer_place *place, mgd_vertex *
     return MGD_OK;
 }
 
+size_t mgd_layer_matrices(const mgd_vertex *vertex, size_t rows, size_t columns, size_t states,
+                          mgd_matrix *out) {
+    size_t count = 0, weights = rows * (columns + states);
+    out[count++] = (mgd_matrix){0, rows, columns, MGD_MATRIX_FIRST};
+    if (states > 0)
+        out[count++] = (mgd_matrix){rows * columns, rows, states, MGD_MATRIX_BESIDE};
+    if (vertex->count > weights)
+        out[count++] = (mgd_matrix){weights, rows, 1, MGD_MATRIX_BIASES};
+    return count;
+}
+
 void mgd_init_draw(const mgd_init *init, uint64_t part, bool normal, double centre, double half,
                    size_t count, double *out) {
     double pair[2] = {0};

@@ -52,6 +52,9 @@ struct mgd_layer_type {
     size_t (*traffic)(const mgd_op *op);
     /* Nodes, the sums that node perturbation moves; NULL: none. */
     size_t (*nodes)(const mgd_op *op);
+    /* Matrices of its parameters, `first` counted within the layer, into out (MGD_LAYER_MATRICES);
+     * NULL: none. */
+    size_t (*matrices)(const mgd_vertex *vertex, mgd_matrix *out);
     /* An activation passes on next to no gradient where its output is not between these; 0, 0: it
      * always does. */
     double low, high;
@@ -73,6 +76,11 @@ const char *mgd_extent_text(const mgd_extent *extent, char *buffer);
 /* vertex->count: `each` weights, and `biases` (0 or 1), for every one of `outputs`. */
 mgd_status mgd_layer_count_parameters(const mgd_layer_place *place, mgd_vertex *vertex,
                                       size_t outputs, size_t each, size_t biases);
+
+/* Matrices of a layer: weights (rows × columns), behind them those of a state (rows × states)
+ * unless that is 0, and then the biases (rows), where it has some. */
+size_t mgd_layer_matrices(const mgd_vertex *vertex, size_t rows, size_t columns, size_t states,
+                          mgd_matrix *out);
 
 #define MGD_POLL_DRAWS ((size_t)1 << 17) /* between two looks for an interrupt */
 

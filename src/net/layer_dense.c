@@ -22,5 +22,14 @@ static size_t nodes(const mgd_op *op) {
     return op->out.features;
 }
 
-const mgd_layer_type mgd_layer_dense = {
-    .name = "dense", .linear = true, .shape = shape, .draw = draw, .flop = flop, .nodes = nodes};
+static size_t matrices(const mgd_vertex *vertex, mgd_matrix *out) {
+    return mgd_layer_matrices(vertex, vertex->out.features, vertex->in.features, 0, out);
+}
+
+const mgd_layer_type mgd_layer_dense = {.name = "dense",
+                                        .linear = true,
+                                        .shape = shape,
+                                        .draw = draw,
+                                        .flop = flop,
+                                        .nodes = nodes,
+                                        .matrices = matrices};

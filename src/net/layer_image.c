@@ -114,6 +114,13 @@ static size_t conv_nodes(const mgd_op *op) {
     return op->out.size[0] * mgd_op_node_side(op, 0) * mgd_op_node_side(op, 1);
 }
 
+/* Pixels of a window, channel by channel, are columns: what a filter multiplies at once. */
+static size_t conv_matrices(const mgd_vertex *vertex, mgd_matrix *out) {
+    size_t filters = vertex->out.size[0];
+    size_t window = vertex->in.size[0] * vertex->kernel[0] * vertex->kernel[1];
+    return mgd_layer_matrices(vertex, filters, window, 0, out);
+}
+
 const mgd_layer_type mgd_layer_conv2d = {.name = "conv2d",
                                          .linear = true,
                                          .shape = conv_shape,
@@ -121,6 +128,7 @@ const mgd_layer_type mgd_layer_conv2d = {.name = "conv2d",
                                          .draw = conv_draw,
                                          .flop = conv_flop,
                                          .nodes = conv_nodes,
+                                         .matrices = conv_matrices,
                                          .detail = detail};
 
 /* ---- pools ----------------------------------------------------------------------------------- */

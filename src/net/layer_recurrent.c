@@ -53,6 +53,11 @@ static size_t traffic(const mgd_op *op) {
     return op->vertex.in.features + mgd_vertex_states(&op->vertex) * (2 * op->vertex.length - 1);
 }
 
+static size_t matrices(const mgd_vertex *vertex, mgd_matrix *out) {
+    size_t states = mgd_vertex_states(vertex), inputs = vertex->in.features / vertex->length;
+    return mgd_layer_matrices(vertex, states, inputs, states, out);
+}
+
 /* ---- elman ----------------------------------------------------------------------------------- */
 
 static mgd_status elman_shape(const mgd_layer_place *place, mgd_vertex *vertex) {
@@ -78,7 +83,8 @@ const mgd_layer_type mgd_layer_elman = {.name = "elman",
                                         .shape = elman_shape,
                                         .draw = elman_draw,
                                         .flop = elman_flop,
-                                        .traffic = traffic};
+                                        .traffic = traffic,
+                                        .matrices = matrices};
 
 /* ---- ssm ------------------------------------------------------------------------------------- */
 
@@ -117,4 +123,5 @@ const mgd_layer_type mgd_layer_ssm = {.name = "ssm",
                                       .draw = ssm_draw,
                                       .start = ssm_start,
                                       .flop = ssm_flop,
-                                      .traffic = traffic};
+                                      .traffic = traffic,
+                                      .matrices = matrices};

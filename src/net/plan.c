@@ -351,6 +351,22 @@ mgd_part_entry mgd_net_part(const mgd_net *net, size_t i) {
                             .dead = nodes > 0 ? op->vertex.whole - nodes : 0};
 }
 
+size_t mgd_net_matrices(const mgd_net *net, mgd_matrix *out) {
+    size_t count = 0;
+    for (size_t i = 0; i < net->num_vertices; i++) {
+        const mgd_vertex *vertex = &net->vertices[i];
+        const mgd_layer_type *type = mgd_layer_of(vertex->kind);
+        mgd_matrix own[MGD_LAYER_MATRICES];
+        size_t n = type->matrices ? type->matrices(vertex, own) : 0;
+        for (size_t k = 0; k < n && out; k++) {
+            out[count + k] = own[k];
+            out[count + k].first += vertex->first;
+        }
+        count += n;
+    }
+    return count;
+}
+
 /* ---- timing it ------------------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b) {
