@@ -32,6 +32,7 @@ local CODES = {
   { "lfsr", { code = "lfsr" } },
   { "lfsr of 4 bits", { code = "lfsr", bits = 4 } },
   { "lfsr, balanced", { code = "lfsr", balanced = true } },
+  { "outer", { code = "outer" } },
   { "random, spread of a", { code = "random", amplitude_spread = 0.3 } },
   { "a Lua function", { code = quadrature, period = 16 } },
 }
@@ -69,7 +70,7 @@ print(("%-29s%9s%9s%8s%7s │%7d%7d%7d%7d%7d"):format("", "of rms", "rms", "", "
   WINDOWS)))
 for _, entry in ipairs(CODES) do
   local name, code = entry[1], entry[2]
-  local report = mgd.codes.check(with(code, { norm = DELTA }), P, 64)
+  local report = mgd.codes.check(with(code, { norm = DELTA }), P, 64, { net = network() })
   local angles = {}
   for i, window in ipairs(WINDOWS) do
     angles[i] = ("%6.1f°"):format(measured_angle(code, window))

@@ -55,7 +55,7 @@ local function assert_same(changes, etas)
 end
 
 local ANALOG = { engine = "analog", tau_hp = 4, tau_x = 40 }
-local CODES = { "sequential", "walsh", "random", "sine", "gaussian", "brownian", "lfsr" }
+local CODES = { "sequential", "walsh", "random", "sine", "gaussian", "brownian", "lfsr", "outer" }
 
 describe("η of each replica", function()
   for _, code in ipairs(CODES) do

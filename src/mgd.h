@@ -824,6 +824,7 @@ typedef enum {
     MGD_CODE_BROWNIAN,
     MGD_CODE_LFSR,
     MGD_CODE_FUNCTION,
+    MGD_CODE_OUTER,
 } mgd_code_kind;
 
 /* "sequential", "walsh", …; NULL beyond the last. And the options that a code reads and not all do,
@@ -965,6 +966,10 @@ typedef struct {
     mgd_code_function *code_function; /* MGD_CODE_FUNCTION: gives the patterns, … */
     void *code_user;
     const mgd_tensor *energy; /* … whose mean squares are these (P) */
+    /* outer: of the parameters, where a code is looked at by itself; a run takes those of its chip
+     */
+    size_t num_matrices;
+    const mgd_matrix *matrices;
 
     mgd_engine engine;
     /* time constants, in steps, each asked at the first step of what it lasts; rounded to integers

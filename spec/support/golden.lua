@@ -71,7 +71,7 @@ local function trainings()
     alternating = { code = "walsh", alternate = true }, random = {},
     sparse = { code = "random", sparsity = 0.4 }, sine = {}, gaussian = {}, brownian = {},
     lfsr = {}, balanced = { code = "lfsr", balanced = true },
-    spread = { code = "random", amplitude_spread = 0.2 } } do
+    outer = {}, spread = { code = "random", amplitude_spread = 0.2 } } do
     runs["code " .. name] = { tau_theta = 64, tau_p = 1,
       perturbation = join({ code = name, amplitude = 0.02 }, code) }
   end

@@ -67,6 +67,7 @@ typedef enum {
     MGD_STREAM_BOOTSTRAP = 10, /* resamples of statistics */
     MGD_STREAM_SWEEP = 11,     /* random points of sweeps */
     MGD_STREAM_SPLIT = 12,     /* which samples become the test set */
+    MGD_STREAM_OUTER = 13,     /* generators of rows and columns */
 } mgd_stream;
 
 /* Philox4x32-10 (Salmon et al., SC 2011; Random123). The seed is the key; the counter is

@@ -261,10 +261,23 @@ static int train_codes(lua_State *L) {
     return 1;
 }
 
+/* Those of the network in field `net`, for a code that asks for them; they stay on the stack. */
+static void set_matrices(lua_State *L, int index, mgd_train *train) {
+    lua_getfield(L, index, "net");
+    if (lua_isnil(L, -1))
+        return;
+    const mgd_net *net = l_check_net(L, -1);
+    size_t count = mgd_net_matrices(net, NULL);
+    mgd_matrix *matrices = lua_newuserdatauv(L, (count + 1) * sizeof *matrices, 0);
+    train->num_matrices = mgd_net_matrices(net, matrices);
+    train->matrices = matrices;
+}
+
 /* (P, options, …) of a code */
 static size_t check_code(lua_State *L, mgd_train *train) {
     *train = mgd_train_defaults();
     l_train_options(L, 2, train);
+    set_matrices(L, 2, train);
     return (size_t)l_integer(L, 1, "codes: parameters", 1, UINT32_MAX - 1);
 }
 

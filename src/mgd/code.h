@@ -1,8 +1,9 @@
 /* Perturbation codes. A code gives the unit pattern s of a slot; the perturbation is θ̃ = a·s with
  * the amplitude a. A pattern is computed where it is needed, from (code, replica, slot), as often
  * as it is needed. What a worker keeps of it is at most one bit per parameter, and lane, and slot:
- * the signs of the dense random code. Patterns that a function of the user's gives are asked for
- * before a segment begins, once for all replicas, and kept for as many slots as that may take.
+ * the signs that the dense random code and `outer` draw. Patterns that a function of the user's
+ * gives are asked for before a segment begins, once for all replicas, and kept for as many slots as
+ * that may take.
  *
  * What is demodulated with is not s where amplitudes or energies differ between parameters:
  * e_i = C̃·θ̃_i/⟨θ̃_i²⟩ is then C̃·(s_i/⟨s_i²⟩)/a. So a pattern is formed for one of two uses.
@@ -30,6 +31,7 @@ typedef struct {
     const char *const *reads; /* options that not all codes have, NULL behind the last */
     bool own;                 /* replicas have patterns of their own */
     bool drawn;               /* patterns are formed of random words, piece by piece */
+    bool signs;               /* of its bits each is the sign of a parameter */
     bool zeroing; /* the words that decide on its signs decide on the zeros of a sparse one, too */
     /* Checks what the code reads beside the range of each option, and sets what differs from
      * {.mean_square = 1}; `state` is freed with the code. NULL: nothing does. */
@@ -55,6 +57,9 @@ struct mgd_code {
     uint64_t cycle;  /* slots in which parameters are orthogonal: the period, or others; 0: none */
     uint64_t stride; /* slots from step to step of τ_p: 1, or with nodes one for each sample */
     void *state;     /* the code's own */
+
+    size_t bits;       /* random ones that a slot of a dense code takes, 0: none; … */
+    mgd_stream stream; /* … and out of which stream */
 
     /* patterns that are fetched */
     char *rows;    /* (kept × P) of the slots before `next`, a tile more; NULL: none are */
@@ -89,12 +94,14 @@ static inline const void *mgd_code_row(const mgd_code *code, uint64_t slot, size
     return code->rows + ((size_t)(slot % code->kept) * code->parameters + first) * code->real;
 }
 
-/* Random words of a worker's replicas in some slots: their patterns' signs, one bit each. */
+/* Random words of a worker's replicas in some slots: what the code draws for these, bit by bit. */
 typedef struct {
-    size_t kept;     /* Philox blocks in the order of slots, a power of two; 0: another code */
-    size_t indices;  /* Philox blocks side by side that make up a pattern */
-    uint64_t *block; /* (kept) which one each entry holds; UINT64_MAX: none */
-    uint32_t *words; /* (kept × 4·indices × W); in rows W = 1 */
+    unsigned log_bits;  /* a slot takes 2^log_bits bits of a block, at most 128, … */
+    unsigned log_slots; /* … so that one block serves 2^log_slots slots */
+    size_t kept;        /* Philox blocks in the order of slots, a power of two; 0: another code */
+    size_t indices;     /* Philox blocks side by side that make up a pattern */
+    uint64_t *block;    /* (kept) which one each entry holds; UINT64_MAX: none */
+    uint32_t *words;    /* (kept × 4·indices × W); in rows W = 1 */
 } mgd_code_cache;
 
 /* Whether a pattern is nothing but signs, drawn as random bits: the dense random code's with even
@@ -127,8 +134,8 @@ mgd_pattern mgd_code_signs(const mgd_code *code, mgd_code_cache *cache,
                            const mgd_random_kernels *kernels, const uint64_t *replica,
                            uint64_t slot, size_t width);
 
-/* Kernels that form patterns. `signs` are those of the whole pattern, of the dense random code,
- * from bit `bit` on; others do without. */
+/* Kernels that form patterns. `signs` are the bits of a slot, of the codes that draw some, from bit
+ * `bit` on: of the dense random code one for each parameter, of `outer` one for each source. */
 typedef struct {
     /* out (count): of one replica, parameters first …; there is room for a tile more */
     void (*row)(const mgd_code *code, const mgd_pattern *signs, mgd_use use, uint64_t replica,

@@ -10,6 +10,7 @@ extern const mgd_code_type mgd_code_gaussian;
 extern const mgd_code_type mgd_code_brownian;
 extern const mgd_code_type mgd_code_lfsr;
 extern const mgd_code_type mgd_code_of_function;
+extern const mgd_code_type mgd_code_outer;
 
 static const mgd_code_type *const rows[] = {
     [MGD_CODE_SEQUENTIAL] = &mgd_code_sequential,
@@ -20,6 +21,7 @@ static const mgd_code_type *const rows[] = {
     [MGD_CODE_BROWNIAN] = &mgd_code_brownian,
     [MGD_CODE_LFSR] = &mgd_code_lfsr,
     [MGD_CODE_FUNCTION] = &mgd_code_of_function,
+    [MGD_CODE_OUTER] = &mgd_code_outer,
 };
 
 const mgd_code_type *mgd_code_of(unsigned kind) {

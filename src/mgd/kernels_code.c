@@ -15,6 +15,7 @@ extern const mgd_pattern_kernels CODE_KERNEL(gaussian);
 extern const mgd_pattern_kernels CODE_KERNEL(brownian);
 extern const mgd_pattern_kernels CODE_KERNEL(lfsr);
 extern const mgd_pattern_kernels CODE_KERNEL(function);
+extern const mgd_pattern_kernels CODE_KERNEL(outer);
 
 static const mgd_pattern_kernels *const kinds[] = {
     [MGD_CODE_SEQUENTIAL] = &CODE_KERNEL(sequential),
@@ -25,6 +26,7 @@ static const mgd_pattern_kernels *const kinds[] = {
     [MGD_CODE_BROWNIAN] = &CODE_KERNEL(brownian),
     [MGD_CODE_LFSR] = &CODE_KERNEL(lfsr),
     [MGD_CODE_FUNCTION] = &CODE_KERNEL(function),
+    [MGD_CODE_OUTER] = &CODE_KERNEL(outer),
 };
 
 /* The exponent of a parameter's amplitude, σ·z − σ², whose mean square is 1; upside down where the

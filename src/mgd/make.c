@@ -219,6 +219,8 @@ static void start_schedules(mgd_run *run) {
  * and the parameters beside them, which the chip and the engine move by their factors. */
 static mgd_status open_code(mgd_context *ctx, mgd_run *run) {
     mgd_train t = run->train;
+    t.num_matrices = run->chip->num_matrices;
+    t.matrices = run->chip->matrices;
     if (!run->engine->nodes)
         return mgd_code_open(ctx, &t, run->parameters, run->chip->dtype, &run->code);
     t.num_rules = 0;

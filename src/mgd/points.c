@@ -19,8 +19,9 @@ struct mgd_points {
 /* ---- opening --------------------------------------------------------------------------------- */
 
 bool mgd_points_knows(mgd_code_kind code) {
-    /* sines depend on the window, and a function's patterns are not here */
-    return code != MGD_CODE_SINE && code != MGD_CODE_FUNCTION;
+    /* sines depend on the window, rows and columns on arrays that whoever asks does not see, and a
+     * function's patterns are not here */
+    return code != MGD_CODE_SINE && code != MGD_CODE_OUTER && code != MGD_CODE_FUNCTION;
 }
 
 mgd_status mgd_points_open(mgd_context *ctx, mgd_chip *chip, const mgd_points_spec *spec,

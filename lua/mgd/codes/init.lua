@@ -3,8 +3,12 @@
 -- `sequential` (TDMA): parameter k mod P alone in slot k. `walsh` (CDMA): rows 2 … P + 1 of a
 -- Hadamard matrix. `random` (CDMA, SPSA): fair signs, Philox bits. `sine` (FDMA): one frequency per
 -- parameter. `gaussian`: standard normals. `brownian`: a walk that takes each of its steps back L
--- slots later. `lfsr`: one maximal-length register, a phase for each parameter. Or a function, or a
--- coroutine. Source: McCaughan et al., APL Machine Learning 1, 026118 (2023).
+-- slots later. `lfsr`: one maximal-length register, a phase for each parameter. `outer`: a fair
+-- sign for each row and each column of a layer's weights, and r_i·c_j for the weight between them:
+-- m + n sources for m × n weights. Pairs of weights are independent, so each component of G has the
+-- variance |g|² − g_i² of independent signs; rectangles of them are not, see the guide's page on
+-- codes. Or a function, or a coroutine. Source: McCaughan et al., APL Machine Learning 1, 026118
+-- (2023).
 -- @module mgd.codes
 
 local core = require "mgd.core"
@@ -296,6 +300,7 @@ local TIMING = {
   stated("dt", { doc = "Time of a step." }),
   stated("seed", { doc = "Seed of the run." }),
   stated("replica", { doc = "Which replica's random numbers." }),
+  { "net", type = "network", doc = "outer: whose weights stand in rows and columns." },
 }
 
 local PATTERN = {
@@ -309,10 +314,15 @@ end
 
 -- A code of the core's with the options of TIMING, as the core takes them.
 local function timed(where, code, parameters, opt)
+  if opt.net and opt.net.num_parameters ~= parameters then
+    options.fail(where, "option 'net' is a network of %d parameters, and %d were given: expected "
+      .. "its own", opt.net.num_parameters, parameters)
+  end
   local flat = codes.compile(where, code, parameters, opt.tau_p * opt.dt)
   for _, name in ipairs { "tau_p", "tau_theta", "seed", "replica" } do
     flat[name] = opt[name]
   end
+  flat.net = opt.net and opt.net.core
   return flat
 end
 
@@ -338,7 +348,7 @@ end
 --- The unit patterns of a code, as the engine will use them: times the amplitude they are θ̃.
 -- @tparam table|string|function|thread perturbation as in mgd.train
 -- @tparam table opts `parameters`, `slots`, `first` (0), `tau_p` (1), `tau_theta` (1), `dt` (1),
---   `seed` (1), `replica` (1)
+--   `seed` (1), `replica` (1); for the code `outer` the network `net`
 -- @treturn tensor (slots, P), f64
 -- @usage mgd.codes.pattern({code = "lfsr", bits = 5}, {parameters = 9, slots = 31})
 function codes.pattern(perturbation, opts)
@@ -367,7 +377,8 @@ end
 -- @tparam integer parameters P
 -- @tparam[opt] integer window slots; without it the period where it is known, or else 4096 or as
 --   many as have 2²² values
--- @tparam[opt] table opts `tau_p` (1), `tau_theta` (1), `dt` (1), `seed` (1), `replica` (1)
+-- @tparam[opt] table opts `tau_p` (1), `tau_theta` (1), `dt` (1), `seed` (1), `replica` (1); for
+--   the code `outer` the network `net`
 -- @treturn table
 -- @raise when a function fails, or returns no tensor (P) of finite numbers
 -- @usage print(mgd.codes.check("walsh", 9))

@@ -52,7 +52,7 @@ local function code_angle(run)
   local share
   if not p then
     return nil
-  elseif o.perturbation.code == "random" then
+  elseif o.perturbation.code == "random" or o.perturbation.code == "outer" then
     share = k / (k + p - 1 + 1 / (1 - (o.perturbation.sparsity or 0)) - 1)
   elseif period then
     share = math.min(1, k / p)

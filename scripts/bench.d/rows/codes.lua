@@ -39,6 +39,7 @@ local function codes(parameters, dtype)
     { "walsh", { code = "walsh", amplitude = 0.001 } },
     { "a Lua function", in_lua(parameters, dtype) },
     { "lfsr", { code = "lfsr", amplitude = 0.001 } },
+    { "outer", { code = "outer", amplitude = 0.001 } },
     { "gaussian", { code = "gaussian", amplitude = 0.001 } },
     { "brownian", { code = "brownian", amplitude = 0.001 } },
     { "random, sparse", { code = "random", sparsity = 0.5, amplitude = 0.001 } },
