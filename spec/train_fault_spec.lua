@@ -200,11 +200,11 @@ describe("bad options of mgd.chip", function()
     return x
   end
   local cases = {
-    {"nothing", "either net = …, instrument = … or parameters = … with evaluate = …", {}},
+    {"nothing", "either net = …, instrument = …, spice = … or parameters = … with evaluate = …", {}},
     {"both", "either net = …", {net = net, parameters = 2, evaluate = id}},
     {"no parameters", "option 'parameters' is missing", {evaluate = id}},
     {"no function", "either net = …", {parameters = 2}},
-    {"0 parameters", "option 'parameters' must be an integer ≥ 1, got 0",
+    {"0 parameters", "option 'parameters' must be an integer ≥ 1, a string or a list, got 0",
       {parameters = 0, evaluate = id}},
     {"a number for a function", "option 'evaluate' must be a function, got number",
       {parameters = 2, evaluate = 3}},
