@@ -60,6 +60,16 @@ function M.shown(text)
   return #text > 60 and text:sub(1, 57):gsub("[\128-\255]*$", "") .. "..." or text
 end
 
+--- The names in a table, sorted.
+function M.keys(map)
+  local list = {}
+  for name in pairs(map) do
+    list[#list + 1] = name
+  end
+  table.sort(list)
+  return list
+end
+
 --- What to say behind a name that is not there: as `naming.hint`, for any names and any number, and
 -- of a few with all that there are.
 function M.hint(word, list, all, none)
@@ -323,15 +333,6 @@ end
 
 -- ---- cards --------------------------------------------------------------------------------------
 
-local function keys(of)
-  local list = {}
-  for name in pairs(of) do
-    list[#list + 1] = name
-  end
-  table.sort(list)
-  return list
-end
-
 local function check_options(reader, card, text)
   for name in text:gmatch "[%w_]+" do
     if CHANGING[name] then
@@ -403,7 +404,7 @@ local function check(reader, card)
   elseif word:find "^%." and not KEPT[word] then
     if not DROPPED[word] then
       fail(reader.where, card, "ngspice knows no '%s'%s", shown(word),
-        M.hint(word, keys(KEPT)))
+        M.hint(word, M.keys(KEPT)))
     end
     return false
   end

@@ -23,15 +23,6 @@ local function fail(parser, format, ...)
   options.fail(parser.where, "output '%s': %s", cards.shown(parser.text), format:format(...))
 end
 
-local function names_of(map)
-  local list = {}
-  for name in pairs(map) do
-    list[#list + 1] = name
-  end
-  table.sort(list)
-  return list
-end
-
 -- ---- leaves -------------------------------------------------------------------------------------
 
 local function node(parser, name)
@@ -39,7 +30,7 @@ local function node(parser, name)
   if name == "0" then
     return { "0" }, "0"
   elseif not parser.netlist.nodes[name] then
-    local nodes = names_of(parser.netlist.nodes)
+    local nodes = cards.keys(parser.netlist.nodes)
     local source = parser.netlist.circuit.by_name[name]
     fail(parser, "there is no node '%s'%s", name, source and HAS_CURRENT[source.kind]
       and (" (the current of %s is i(%s))"):format(name, name)
@@ -111,7 +102,7 @@ local function call(parser, name)
   end
   local count = FUNCTIONS[name]
   if not count then
-    local known = names_of(FUNCTIONS)
+    local known = cards.keys(FUNCTIONS)
     known[#known + 1], known[#known + 2] = "v", "i"
     fail(parser, "there is no function '%s'%s", name, cards.hint(name, known, "there are"))
   end

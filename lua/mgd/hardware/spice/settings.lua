@@ -2,6 +2,7 @@
 -- differ: the options of `mgd.chip{spice = …}`.
 -- @module mgd.hardware.spice.settings
 
+local cards = require "mgd.hardware.spice.cards"
 local core = require "mgd.core"
 local naming = require "mgd.base.naming"
 local netlist = require "mgd.hardware.spice.netlist"
@@ -59,6 +60,18 @@ local function names_of(name, value, what)
     end
   end
   return list
+end
+
+-- The names and patterns of a table by these, sorted, so that the order of everything is the same
+-- each time.
+local function patterns_of(name, given)
+  for pattern in pairs(given) do
+    if type(pattern) ~= "string" then
+      options.fail(WHERE, "option '%s': expected names or patterns, got %s", name,
+        tostring(pattern))
+    end
+  end
+  return cards.keys(given)
 end
 
 local function read_inputs(opt, N)
@@ -131,12 +144,8 @@ local function read_ranges(opt, N, parameters)
   if not opt.ranges or not by_name(opt.ranges) then
     return opt.ranges
   end
-  local list, patterns = {}, {}
-  for pattern in pairs(opt.ranges) do
-    patterns[#patterns + 1] = pattern
-  end
-  table.sort(patterns)
-  for _, pattern in ipairs(patterns) do
+  local list = {}
+  for _, pattern in ipairs(patterns_of("ranges", opt.ranges)) do
     for _, target in ipairs(N:parameters(WHERE .. ": ranges", { pattern })) do
       for i, parameter in ipairs(parameters) do
         if parameter.kind == target.kind and parameter.target == target.target then
@@ -164,17 +173,8 @@ local TEMPERATURE = { name = "temperature", kind = "option", target = "temp", va
 
 -- Rows {name =, sigma =, absolute =}; what is moved and is no parameter is added to `devices`.
 local function read_changes(name, given, N, known, devices)
-  local rows, patterns = {}, {}
-  for pattern in pairs(given or {}) do
-    if type(pattern) ~= "string" then
-      options.fail(WHERE, "option '%s': expected names or patterns, got %s", name,
-        tostring(pattern))
-    end
-    patterns[#patterns + 1] = pattern
-  end
-  table.sort(patterns)
-  local seen = {}
-  for _, pattern in ipairs(patterns) do
+  local rows, seen = {}, {}
+  for _, pattern in ipairs(patterns_of(name, given or {})) do
     local value = given[pattern]
     local where = ("%s: %s: '%s'"):format(WHERE, name, pattern)
     local own = options.check(where, CHANGE, type(value) == "number" and { sigma = value } or value)

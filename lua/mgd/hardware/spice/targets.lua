@@ -67,15 +67,6 @@ local function param_target(self, name)
     param = param }
 end
 
-local function sorted(map)
-  local list = {}
-  for name in pairs(map) do
-    list[#list + 1] = name
-  end
-  table.sort(list)
-  return list
-end
-
 -- What there is to say of an element without a value.
 local function fail_valueless(where, element)
   local kind = elements.KINDS[element.kind]
@@ -87,7 +78,8 @@ local function fail_valueless(where, element)
   for _, field in ipairs(kind.fields or {}) do
     fields[#fields + 1] = element.name .. "." .. field
   end
-  for _, field in ipairs(sorted(element.own_model and element.own_model.model.assigned or {})) do
+  local own = element.own_model
+  for _, field in ipairs(cards.keys(own and own.model.assigned or {})) do
     fields[#fields + 1] = element.name .. "." .. field
   end
   options.fail(where, "%s and has no value%s", what,
@@ -103,11 +95,11 @@ local function known_names(self, dotted)
   for _, name in ipairs(self.param_names) do
     list[#list + 1] = name
   end
-  for _, name in ipairs(dotted and sorted(self.models) or {}) do
+  for _, name in ipairs(dotted and cards.keys(self.models) or {}) do
     list[#list + 1] = not self.models[name].model.card.own and name or nil
   end
   for _, instance in ipairs(dotted and self.circuit.instances or {}) do
-    for _, field in ipairs(instance.element and sorted(instance.scope.params) or {}) do
+    for _, field in ipairs(instance.element and cards.keys(instance.scope.params) or {}) do
       list[#list + 1] = instance.name .. "." .. field
     end
   end
