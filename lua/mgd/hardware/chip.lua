@@ -324,9 +324,8 @@ end
 -- drawn once for a tick whatever n is, and what the hardware evaluates is counted as without it.
 --
 -- With `spice` the chip is a netlist, which processes of ngspice evaluate: `parameters`, `inputs`
--- and `outputs` name what is in it, `analysis`, `tran`, `ranges`, `spread`, `noise` and the rest are
--- in mgd.hardware.spice.schema, and docs/guide/25-spice.md goes through all of it. With `instrument`
--- it is at the end of a wire.
+-- and `outputs` name what is in it; mgd.hardware.spice.schema has its other options, and
+-- docs/guide/25-spice.md goes through all of it. With `instrument` it is at the end of a wire.
 -- @tparam table opts `net`, `seed` (1), stages, `clock`, `substeps` (1); or `parameters` P and
 --   `evaluate = function(theta, x) return y end`, with θ (P), x (B, …) and y (B, O) in f64, and
 --   optionally `theta`, its present parameters. `evaluate` gets copies, is called in the order of
@@ -340,6 +339,8 @@ end
 -- @usage
 -- mgd.chip{net = net, seed = 7, weights = hw.levels{bits = 6}, cost = hw.noise{sigma = 1e-4}}
 -- mgd.chip{parameters = 2, evaluate = function(theta, x) return x * theta[1] + theta[2] end}
+-- mgd.chip{spice = "net.cir", parameters = "rw*", inputs = {"vx1", "vx2"}, outputs = "y",
+--   ranges = {1e4, 1e6, scale = "log"}}
 -- mgd.chip{spice = "net.cir", parameters = "rw*", inputs = {"vx1", "vx2"}, outputs = "y",
 --   ranges = {1e4, 1e6, scale = "log"}}
 local function new(opts)
