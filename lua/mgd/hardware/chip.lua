@@ -341,8 +341,6 @@ end
 -- mgd.chip{parameters = 2, evaluate = function(theta, x) return x * theta[1] + theta[2] end}
 -- mgd.chip{spice = "net.cir", parameters = "rw*", inputs = {"vx1", "vx2"}, outputs = "y",
 --   ranges = {1e4, 1e6, scale = "log"}}
--- mgd.chip{spice = "net.cir", parameters = "rw*", inputs = {"vx1", "vx2"}, outputs = "y",
---   ranges = {1e4, 1e6, scale = "log"}}
 local function new(opts)
   local opt = options.check("mgd.chip", SCHEMA, opts)
   local circuit = check_kind(opts, opt)
