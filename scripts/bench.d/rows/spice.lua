@@ -1,5 +1,6 @@
 --- p1, p2: netlists as chips, beside a bare loop of ngspice's shared library that does the same;
--- p3, p4: two workers beside one. None without the library.
+-- p3, p4: two workers beside one, where a message holds one step; p5: where it holds eight. None
+-- without the library.
 
 local contenders = require "contenders"
 local mgd = require "mgd"
@@ -73,7 +74,7 @@ local TRANSISTORS = { netlist = CROSSBAR, letter = "(r%d%d) ", outputs = { "o1 -
   end }
 
 -- A run on XOR, and the names of its parameters.
-local function training(circuit, workers)
+local function training(circuit, workers, tau_theta)
   local names, path = parameters_of(circuit.netlist, circuit.letter), os.tmpname()
   local file = assert(io.open(path, "w"))
   file:write(table.concat(circuit.netlist, "\n"), "\n")
@@ -82,8 +83,9 @@ local function training(circuit, workers)
     outputs = circuit.outputs, offset = circuit.offset, scale = circuit.scale,
     ranges = circuit.ranges, workers = workers }
   os.remove(path)
-  return mgd.train { chip = chip, data = mgd.data.xor(), batch = 4, eta = 1e-6, tau_theta = 1,
-    baseline = "two-sided", perturbation = { code = "random", amplitude = AMPLITUDE },
+  return mgd.train { chip = chip, data = mgd.data.xor(), batch = 4, eta = 1e-6,
+    tau_theta = tau_theta or 1, baseline = "two-sided",
+    perturbation = { code = "random", amplitude = AMPLITUDE },
     init = { scheme = "uniform", low = -0.5, high = 0.5 } }, names
 end
 
@@ -108,18 +110,19 @@ local function beside_library(id, circuit)
   }
 end
 
-local function two_workers(id, circuit)
+local function two_workers(id, circuit, tau_theta)
   return {
     id = id, unit = "µs", targets = { { against = "one worker", at_least = 1.8 } },
-    title = circuit.title .. ": two workers beside one, 8 operating points a step",
+    title = ("%s: two workers beside one, 8 operating points a step, τ_θ = %d"):format(
+      circuit.title, tau_theta),
     make = function()
-      return { contenders.engine("two workers", training(circuit, 2), 8),
-        contenders.engine("one worker", training(circuit, 1), 8) }
+      return { contenders.engine("two workers", training(circuit, 2, tau_theta), 8),
+        contenders.engine("one worker", training(circuit, 1, tau_theta), 8) }
     end,
   }
 end
 
 return native.spice_here() and {
   beside_library("p1", SIGMOIDS), beside_library("p2", TRANSISTORS),
-  two_workers("p3", SIGMOIDS), two_workers("p4", TRANSISTORS),
+  two_workers("p3", SIGMOIDS, 1), two_workers("p4", TRANSISTORS, 1), two_workers("p5", SIGMOIDS, 8),
 } or {}
