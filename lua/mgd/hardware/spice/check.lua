@@ -62,7 +62,7 @@ local function samples_of(data)
   return { count = count, values = x:reshape{ x.size }:totable() }
 end
 
--- Calls `body` with `ask` of a worker that was told something else than those of the chip.
+-- Calls `body` with `ask` of a worker that has another specification than those of the chip.
 local function with_worker(chip, changes, body)
   return files.in_folder(function(folder)
     local path = folder .. "/circuit"

@@ -1,4 +1,4 @@
---- The processes that evaluate netlists: what they are told, and where their program is.
+--- The processes that evaluate netlists: their specification, and where their program is.
 -- @module mgd.hardware.spice.worker
 
 local core = require "mgd.core"
@@ -36,7 +36,7 @@ local function add_changes(lines, word, rows)
   end
 end
 
---- What a worker is told, as src/spice/specification.h says.
+--- The specification of a worker, as src/spice/specification.h has it.
 -- @tparam table circuit see mgd.hardware.spice.settings
 -- @tparam[opt] table changes `analysis`; `options`: a list of options of ngspice, "reltol=1e-6"
 -- @treturn string
@@ -81,7 +81,7 @@ end
 
 --- Run a worker once, to its end.
 -- @tparam string where opens messages
--- @tparam string text what it is told
+-- @tparam string text its specification
 -- @tparam table words further words: what it is to do
 -- @tparam string input
 -- @treturn string what it prints
