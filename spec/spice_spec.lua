@@ -4,7 +4,9 @@
 local core = require "mgd.core"
 local errors = require "spec.support.errors"
 local mgd = require "mgd"
-local options = require "spec.support.train".options
+local train = require "spec.support.train"
+
+local options = train.options
 
 -- y = x·b/(a + b), and an output that is twice as much.
 local DIVIDER = [[
@@ -164,6 +166,20 @@ describe("a netlist as a chip", function()
     run:run { steps = 40, probes = { "C" } }
     assert.is_true(expected:theta():allclose(run:theta(), { rtol = 0, atol = 0 }))
     assert.is_true(chip:timing().reconnections >= 2)
+  end)
+
+  it("has workers that are programs, started again by the netlist's name", function()
+    local said = train.subprocess(([[
+      local mgd = require "mgd"
+      local chip = mgd.chip { spice = "%s", parameters = "ra", inputs = "vx", outputs = "y",
+        workers = 1 }
+      local data = mgd.data.from { x = { { 1 } }, y = { { 1 } } }
+      local run = mgd.train { chip = chip, data = data, eta = 1 }
+      run:run { steps = 2, probes = {} }
+      os.execute("pkill -KILL -f 'spice-worker " .. chip.circuit.temporary .. "'")
+      run:run { steps = 2, probes = {} }
+    ]]):format(path("a.cir", DIVIDER)))
+    errors.contains(said, "a.cir: the program was ended by signal 9", "; it was started again")
   end)
 
   it("trains copies in parallel as it trains each alone", function()

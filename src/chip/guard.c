@@ -28,7 +28,7 @@ static bool let_go(int line) {
  * of it; a serial line is told that the line is over. */
 static mgd_status take_over(mgd_context *ctx, mgd_device *device) {
     enum { PATIENCE = 10 }; /* s */
-    if (strncasecmp(mgd_port_address(device->port), "ASRL", 4) == 0)
+    if (mgd_port_is(device->port, "ASRL"))
         MGD_TRY(mgd_port_tell(ctx, device->port, "\n", 1));
     MGD_TRY(mgd_device_recover(ctx, device, mgd_clock() + PATIENCE));
     return mgd_device_safe(ctx, device);

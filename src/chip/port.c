@@ -84,9 +84,7 @@ static bool may_be(const mgd_port *port, const guess *g) {
 
 /* Instruments on a network speak SCPI as a rule, programs and serial ports the small protocol. */
 static size_t guess_at(const mgd_port *port, size_t i) {
-    const char *address = mgd_port_address(port);
-    bool network = strncasecmp(address, "TCPIP", 5) == 0;
-    return network || i > 3 ? i : i ^ 1;
+    return mgd_port_is(port, "TCPIP") || i > 3 ? i : i ^ 1;
 }
 
 static mgd_status find_out(mgd_context *ctx, mgd_port *port) {
@@ -97,7 +95,7 @@ static mgd_status find_out(mgd_context *ctx, mgd_port *port) {
         return try_guess(ctx, port, &g);
     }
     mgd_port_spec quick = *given;
-    bool program = mgd_port_is_program(port);
+    bool program = mgd_port_is(port, "EXEC");
     size_t count = sizeof guesses / sizeof *guesses, tried = 0;
     mgd_status status = MGD_ERR_IO;
     for (size_t i = 0; i < count && status != MGD_OK; i++) {

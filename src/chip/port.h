@@ -96,8 +96,9 @@ bool mgd_port_lost(const mgd_port *port);
 /* Whether the last failure was that the chip reported one of a measurement: code 4, in SCPI −240.
  */
 bool mgd_port_failed(const mgd_port *port);
-/* Whether the chip is a program, and, once lost, whether it had ended by itself with status 0. */
-bool mgd_port_is_program(const mgd_port *port);
+/* Whether its wire is of a kind (mgd_wire_kind), and, once it is lost, whether a program had ended
+ * by itself with status 0. */
+bool mgd_port_is(const mgd_port *port, const char *kind);
 bool mgd_port_ended(const mgd_port *port);
 
 /* Requests, to be answered in their order. Arrays are of the chip's dtype. */

@@ -101,8 +101,8 @@ bool mgd_port_failed(const mgd_port *port) {
     return port->failed;
 }
 
-bool mgd_port_is_program(const mgd_port *port) {
-    return strncasecmp(mgd_port_address(port), "EXEC", 4) == 0;
+bool mgd_port_is(const mgd_port *port, const char *kind) {
+    return port->wire && strcmp(mgd_wire_kind(port->wire), kind) == 0;
 }
 
 bool mgd_port_ended(const mgd_port *port) {

@@ -23,7 +23,7 @@ mgd_status mgd_instrument_recover(mgd_context *ctx, mgd_device *device, double u
         MGD_TRY(mgd_guard_start(ctx, device));
     if (why)
         mgd_instrument_tell("%s; %s again", why,
-                            mgd_port_is_program(device->port) ? "it was started"
+                            mgd_port_is(device->port, "EXEC") ? "it was started"
                                                               : "the connection was opened");
     return MGD_OK;
 }

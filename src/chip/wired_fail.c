@@ -44,7 +44,7 @@ mgd_status mgd_wired_fail(mgd_context *ctx, mgd_wired *s, mgd_crew crew, mgd_sta
 }
 
 static bool is_worker(const mgd_wired *s, const mgd_device *device) {
-    return mgd_wired_described(s)->stateless && mgd_port_is_program(device->port);
+    return mgd_wired_described(s)->stateless && mgd_port_is(device->port, "EXEC");
 }
 
 /* A worker was lost in the step that begins at point `at`. Whether that is too often. */

@@ -146,6 +146,10 @@ const char *mgd_wire_address(const mgd_wire *w) {
     return w->address;
 }
 
+const char *mgd_wire_kind(const mgd_wire *w) {
+    return w->kind->name ? w->kind->name : "";
+}
+
 mgd_fault mgd_wire_fault(const mgd_wire *w) {
     return w->fault;
 }

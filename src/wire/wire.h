@@ -67,6 +67,7 @@ void mgd_wire_terminate(mgd_wire *wire);
 void mgd_wire_close(mgd_wire *wire);
 
 const char *mgd_wire_address(const mgd_wire *wire); /* as given; "functions" of the caller's */
+const char *mgd_wire_kind(const mgd_wire *wire);    /* "TCPIP", "ASRL" or "EXEC"; else "" */
 mgd_fault mgd_wire_fault(const mgd_wire *wire);
 /* Whether a child that closed it had ended by itself, with status 0. */
 bool mgd_wire_ended(const mgd_wire *wire);
