@@ -262,7 +262,9 @@ describe("mgd.sweep", function()
   end)
 
   describe("stopped by", function()
-    local script = (XOR:gsub("STEPS", "150000")) .. [[
+    -- long enough to be stopped in the middle, also where sanitizers make it ten times as long
+    local steps = os.getenv "MGD_SANITIZE" and "20000" or "150000"
+    local script = (XOR:gsub("STEPS", steps)) .. [[
       local s = mgd.sweep { name = "s", base = exp, seeds = 48, store = arg[1],
         grid = { eta = { 1, 2 }, ["cost.noise"] = { 0, 1e-3 } } }
       s:run { workers = 2, checkpoint_every = 0.05 }
