@@ -1,8 +1,8 @@
 --- Netlists that cannot be chips, evaluations that fail, and what a netlist must not do: each is an
 -- error at the user's line, or is dropped and counted where that is asked for.
 
-local core = require "mgd.core"
 local errors = require "spec.support.errors"
+local folder = require "spec.support.folder"
 local mgd = require "mgd"
 local options = require "spec.support.train".options
 
@@ -38,25 +38,11 @@ b1 y 0 v=exp(v(y))+v(a)
 ]]
 
 describe("mgd.chip refuses", function()
-  local folder
-
-  local function path(name, text)
-    local file = assert(io.open(folder .. "/" .. name, "w"))
-    file:write(text)
-    file:close()
-    return folder .. "/" .. name
-  end
-
-  setup(function()
-    folder = assert(core.files.make_folder())
-  end)
-
-  teardown(function()
-    os.execute("rm -rf '" .. folder .. "'")
-  end)
+  setup(folder.make)
+  teardown(folder.remove)
 
   local function opts(changes, text)
-    return options({ spice = path("a.cir", text or DIVIDER), parameters = { "ra", "rb" },
+    return options({ spice = folder.write("a.cir", text or DIVIDER), parameters = { "ra", "rb" },
       inputs = "vx", outputs = "y", workers = 1 }, changes)
   end
 
@@ -114,6 +100,15 @@ describe("mgd.chip refuses", function()
     fails_here("expected a value above 0", chip.raw, chip, { -5, 1 }, { 1 })
   end)
 
+  it("nothing where θ begins at the end of a range that leads to 0", function()
+    local chip = mgd.chip(opts { ranges = { 10, 5000 } })
+    local run = mgd.train { chip = chip, eta = 0.1, batch = 1, init = { scheme = "uniform",
+      low = -1, high = -0.999 }, perturbation = { amplitude = 0.1 },
+      data = mgd.data.from { x = { { 1 } }, y = { { 0 } } } }
+    run:run { steps = 2, probes = {} }
+    assert.equal(2, run.steps_done)
+  end)
+
   -- ---- evaluations that fail ----------------------------------------------------------------
 
   local SET = mgd.data.from { x = { { 0 }, { 1 } }, y = { { 0 }, { 1 } } }
@@ -168,19 +163,20 @@ describe("mgd.chip refuses", function()
   -- ---- what a netlist must not do -----------------------------------------------------------
 
   it("commands, unless they are allowed", function()
-    local text = DIVIDER:gsub("%.end", ".control\nshell touch " .. folder .. "/done\n.endc\n.end")
+    local text = DIVIDER:gsub("%.end", (".control\nshell touch %s/done\n.endc\n.end"):format(
+      folder.name))
     fails_here(".control", mgd.chip, opts(nil, text))
-    assert.is_nil(io.open(folder .. "/done"))
+    assert.is_nil(io.open(folder.name .. "/done"))
   end)
 
   it("to run what lies in the present folder, or at home", function()
-    path(".spiceinit", "shell touch " .. folder .. "/done\n")
+    folder.write(".spiceinit", "shell touch " .. folder.name .. "/done\n")
     local out = io.popen(("cd '%s' && HOME='%s' '%s' -e 'print(require([[mgd]]).chip{spice = "
       .. "[[a.cir]], parameters = [[ra]], inputs = [[vx]], outputs = [[y]]}.num_parameters)' 2>&1")
-      :format(folder, folder, os.getenv "MGD_LUA"))
-    path("a.cir", DIVIDER)
+      :format(folder.name, folder.name, os.getenv "MGD_LUA"))
+    folder.write("a.cir", DIVIDER)
     assert.equal("1\n", out:read "*a")
     out:close()
-    assert.is_nil(io.open(folder .. "/done"))
+    assert.is_nil(io.open(folder.name .. "/done"))
   end)
 end)

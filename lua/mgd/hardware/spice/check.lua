@@ -87,14 +87,16 @@ local function asker(chip)
   end
 end
 
--- θ ± a·(±1), as values: points 2k − 1 and 2k are the two sides of direction k.
+-- θ ± a·(±1), within the ranges, as values: points 2k − 1 and 2k are the two sides of direction k.
 local function sides(chip, theta, a)
   local points = {}
+  local most = chip.circuit.range(1) and 1 or math.huge
   for k = 1, DIRECTIONS do
     for side = 1, -1, -2 do
       local moved = {}
       for i, value in ipairs(theta) do
-        moved[i] = value + (core.base.random_words(0, 0, 1, k, i) % 2 == 0 and a or -a) * side
+        local step = (core.base.random_words(0, 0, 1, k, i) % 2 == 0 and a or -a) * side
+        moved[i] = math.max(-most, math.min(most, value + step))
       end
       points[#points + 1] = core.instrument.values(chip.core, moved)
     end
