@@ -2,8 +2,8 @@
 --
 -- The chip is a file, examples/spice/xor_behavioural.cir: two hidden units and an output, made of
 -- behavioural sources, and nine voltage sources for the weights. Nothing here knows what is in it.
--- MGD is told the names of the sources that it may turn, of the two that are the inputs, and of
--- the node that is the output; ngspice finds an operating point for each evaluation. At the end
+-- The script names the sources that MGD trains, the two that are the inputs, and the node that is
+-- the output; ngspice finds an operating point for each evaluation. At the end
 -- the netlist is written with the values that it has learnt, and `ngspice -b` computes XOR by
 -- itself. Takes about two seconds.
 --

@@ -2,19 +2,13 @@
 
 local cards = require "mgd.hardware.spice.cards"
 local errors = require "spec.support.errors"
+local folder = require "spec.support.folder"
 local netlist = require "mgd.hardware.spice.netlist"
 
 local fails_here = errors.fails_here
 
-local folder
 
-local function write(name, text)
-  local path = folder .. "/" .. name
-  local file = assert(io.open(path, "wb")) -- bytes that are no text, too
-  file:write(text)
-  file:close()
-  return path
-end
+local write = folder.write
 
 -- Expects a netlist, below a line of a title, to be refused with these words; a number at their
 -- front is the line that is named.
@@ -34,15 +28,8 @@ end
 local R = "r1 a 0 1k\n"
 
 describe("a netlist that", function()
-  setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    assert(os.execute("mkdir " .. folder))
-  end)
-
-  teardown(function()
-    os.execute("rm -r " .. folder)
-  end)
+  setup(folder.make)
+  teardown(folder.remove)
 
   it("would be executed is refused with file and line", function()
     refuses({ 3, "'.control': ngspice executes what stands between" }, R .. ".control\nshell ls\n")
@@ -54,7 +41,7 @@ describe("a netlist that", function()
     refuses({ 2, "ngspice knows no '.exec'" }, ".exec ls\n" .. R)
     refuses({ 2, "ngspice knows no '.includes'" }, ".includes x\n" .. R)
     write("inc.cir", "* comment\n .CONTROL\n")
-    refuses({ folder .. "/inc.cir:2: ' .CONTROL'" }, ".include inc.cir\n")
+    refuses({ folder.name .. "/inc.cir:2: ' .CONTROL'" }, ".include inc.cir\n")
     fails_here({ "/script.cir:1: '*ng_script'", "allow_control = true" }, netlist.read, "spec",
       write("script.cir", "*ng_script\nshell ls\n"))
   end)
@@ -103,14 +90,15 @@ describe("a netlist that", function()
     write("b.inc", "* x\n.include ./a.inc\n")
     refuses("files are included within each other deeper than 32", ".include a.inc\n")
     refuses({ 2, "/none.inc: No such file or directory" }, ".include none.inc\n")
-    refuses({ 2, "it is a folder" }, (".inc '%s'\n"):format(folder))
+    refuses({ 2, "it is a folder" }, (".inc '%s'\n"):format(folder.name))
     refuses({ 2, "/dev/zero: it is not a regular file" }, ".include /dev/zero\n")
     refuses({ 2, "expected a file, not a program or an address" }, ".include |ls\n")
     refuses({ 2, "expected a file, not a program or an address" }, ".include http://x/y\n")
     refuses({ 2, "the name of a file is missing" }, ".include\n")
-    fails_here("/none.cir: No such file or directory", netlist.read, "spec", folder .. "/none.cir")
+    fails_here("/none.cir: No such file or directory", netlist.read, "spec",
+      folder.name .. "/none.cir")
     write("c.lib", ".lib one\n.lib c.lib one\n.endl\n.lib two\n")
-    refuses({ folder .. "/c.lib:2: ", "c.lib includes itself" }, ".lib c.lib one\n")
+    refuses({ folder.name .. "/c.lib:2: ", "c.lib includes itself" }, ".lib c.lib one\n")
     refuses("c.lib:4: section 'two' has no .endl", ".lib c.lib two\n")
     refuses({ 2, "c.lib has no section 'on' (did you mean 'one'?" }, ".lib c.lib on\n")
     refuses({ 2, "expected a file and the name of a section of it" }, ".lib c.lib\n")
@@ -146,7 +134,7 @@ describe("a netlist that", function()
     assert.equal(1000, reads("r1 a 0\r\n+ 1k\r").elements[1].value)
   end)
 
-  it("lacks a title, or begins with a card that counts, is told so", function()
+  it("lacks a title, or begins with a card that counts, is refused with that reason", function()
     local path = write("net.cir", ".include x\n" .. R)
     fails_here("net.cir:1: '.include x': the first line of a netlist is its title", netlist.read,
       "spec", path)

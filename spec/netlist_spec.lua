@@ -1,20 +1,15 @@
 -- Netlists of SPICE as mgd.chip{spice = …} reads and writes them, against ngspice itself.
 
 local errors = require "spec.support.errors"
-local files = require "mgd.base.files"
+local folder = require "spec.support.folder"
 local netlist = require "mgd.hardware.spice.netlist"
 local words = require "mgd.hardware.spice.words"
 
 local fails_here = errors.fails_here
 
-local folder
 local count = 0
 
-local function write(name, text)
-  local path = folder .. "/" .. name
-  files.write("spec", path, text)
-  return path
-end
+local write = folder.write
 
 local function read(text, opts)
   count = count + 1
@@ -24,8 +19,8 @@ end
 -- What plain `ngspice -b` prints for a netlist.
 local function ngspice(text)
   local path = write("run.cir", text)
-  local pipe = assert(io.popen(("cd %s && HOME=%s ngspice -n -b %s 2>&1"):format(folder, folder,
-    path)))
+  local pipe = assert(io.popen(("cd %s && HOME=%s ngspice -n -b %s 2>&1"):format(folder.name,
+    folder.name, path)))
   local printed = pipe:read "*a"
   pipe:close()
   return printed
@@ -102,15 +97,8 @@ r2 n b 1k
 ]]
 
 describe("a netlist", function()
-  setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    assert(os.execute("mkdir " .. folder))
-  end)
-
-  teardown(function()
-    os.execute("rm -r " .. folder)
-  end)
+  setup(folder.make)
+  teardown(folder.remove)
 
   it("has numbers with SPICE's suffixes, and units behind them", function()
     local wanted = { ["1k"] = 1e3, ["2.2meg"] = 2.2e6, ["10uF"] = 1e-5, ["1mil"] = 25.4e-6,
@@ -210,14 +198,14 @@ m1 a b s 0 mbin w=1u
   end)
 
   it("expands includes and sections of libraries beside the file that names them", function()
-    assert(os.execute("mkdir " .. folder .. "/deep"))
+    assert(os.execute("mkdir " .. folder.name .. "/deep"))
     write("deep/lib.txt", ".lib fast\n.include 'part.inc'\n.lib lib.txt slow\n.endl\n"
       .. ".LIB slow\nr3 b 0 3k\n.endl fast\nr4 not 0 1k\n")
     write("deep/part.inc", "r2 a b 2k\n")
     local N = read("title\nv1 a 0 1 ; .include nothing\n.lib \"deep/lib.txt\" FAST\n"
       .. ".end\nr5 b 0 1k\n")
     assert.equal("v1 r2 r3 r5", joined(N.elements, "name")) -- ngspice reads on behind .end
-    assert.equal(folder .. "/deep/part.inc", N.lines[2].file)
+    assert.equal(folder.name .. "/deep/part.inc", N.lines[2].file)
     assert.equal(1, N.lines[2].line)
   end)
 
@@ -230,15 +218,8 @@ m1 a b s 0 mbin w=1u
 end)
 
 describe("parameters of a netlist", function()
-  setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    assert(os.execute("mkdir " .. folder))
-  end)
-
-  teardown(function()
-    os.execute("rm -r " .. folder)
-  end)
+  setup(folder.make)
+  teardown(folder.remove)
 
   it("are values, fields, models and .param, in the order given", function()
     local found = read(NESTED):parameters("spec", { "x?.x3.*", "v1", "X1.m1.w", "np.bf", "{rr}",
@@ -377,15 +358,13 @@ describe("inputs and outputs of a netlist", function()
   local N
 
   setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    assert(os.execute("mkdir " .. folder))
+    folder.make()
     N = read(NESTED .. "i5 0 3 sin(0 1 1)\nr5 3 out+ 1k\nr6 out+ 0 1k\n"
       .. "b1 z 0 v=v(a)\ne1 y 0 a 0 2\n")
   end)
 
   teardown(function()
-    os.execute("rm -r " .. folder)
+    folder.remove()
   end)
 
   it("are sources, and expressions of nodes and currents", function()

@@ -1,12 +1,12 @@
 --- Netlists as chips: their outputs are the circuit's, their bits those of θ, x and seed, and what
 -- comes out runs in plain ngspice.
 
-local core = require "mgd.core"
 local errors = require "spec.support.errors"
+local folder = require "spec.support.folder"
 local mgd = require "mgd"
 local train = require "spec.support.train"
 
-local options = train.options
+local options, write = train.options, folder.write
 
 -- y = x·b/(a + b), and an output that is twice as much.
 local DIVIDER = [[
@@ -60,36 +60,22 @@ rb z 0 10k
 local X = { { 1, 0 }, { -2, 0 } }
 
 describe("a netlist as a chip", function()
-  local folder
-
-  local function path(name, text)
-    local file = assert(io.open(folder .. "/" .. name, "w"))
-    file:write(text)
-    file:close()
-    return folder .. "/" .. name
-  end
-
-  setup(function()
-    folder = assert(core.files.make_folder())
-  end)
-
-  teardown(function()
-    os.execute("rm -rf '" .. folder .. "'")
-  end)
+  setup(folder.make)
+  teardown(folder.remove)
 
   local function divider(changes)
-    return mgd.chip(options({ spice = path("divider.cir", DIVIDER), parameters = { "ra", "rb" },
+    return mgd.chip(options({ spice = write("divider.cir", DIVIDER), parameters = { "ra", "rb" },
       inputs = "vx", outputs = { "y", "v(x) - y" }, workers = 1 }, changes))
   end
 
   local function network(changes)
-    return mgd.chip(options({ spice = path("network.cir", NETWORK), workers = 1,
+    return mgd.chip(options({ spice = write("network.cir", NETWORK), workers = 1,
       parameters = { "vw*", "vb*", "vu*", "vc" }, inputs = { "vx1", "vx2" }, outputs = "y" },
       changes))
   end
 
   local function line(changes)
-    return mgd.chip(options({ spice = path("line.cir", RC), parameters = "r1", inputs = "vx",
+    return mgd.chip(options({ spice = write("line.cir", RC), parameters = "r1", inputs = "vx",
       outputs = "y", workers = 1, analysis = "tran", tran = { stop = 1e-6, step = 1e-8 } },
       changes))
   end
@@ -178,7 +164,7 @@ describe("a netlist as a chip", function()
       run:run { steps = 2, probes = {} }
       os.execute("pkill -KILL -f 'spice-worker " .. chip.circuit.temporary .. "'")
       run:run { steps = 2, probes = {} }
-    ]]):format(path("a.cir", DIVIDER)))
+    ]]):format(write("a.cir", DIVIDER)))
     errors.contains(said, "a.cir: the program was ended by signal 9", "; it was started again")
   end)
 
@@ -199,9 +185,9 @@ describe("a netlist as a chip", function()
   it("goes on with the same bits from a checkpoint", function()
     local expected = trained(network(), 60)
     local run = trained(network(), 25)
-    run:save(folder .. "/run.mgd")
+    run:save(folder.name .. "/run.mgd")
     local said = heard(function()
-      run = mgd.resume(folder .. "/run.mgd", { chip = network() })
+      run = mgd.resume(folder.name .. "/run.mgd", { chip = network() })
       run:run { steps = 35, probes = { "C" } }
     end)
     assert.equal("", said)
@@ -265,7 +251,7 @@ describe("a netlist as a chip", function()
     local theta = mgd.tensor { -0.25, 0.5 }
     local text = chip:netlist(theta, { x = { -2 } })
     local raw = chip:raw(theta, { -2 })
-    local pipe = io.popen("ngspice -b " .. path("trained.cir", text) .. " 2>&1")
+    local pipe = io.popen("ngspice -b " .. write("trained.cir", text) .. " 2>&1")
     local said = pipe:read "*a"
     pipe:close()
     local printed = tonumber(said:match "\n%s*y%s+=?%s*([-%d.e+]+)")
@@ -316,7 +302,7 @@ describe("a netlist as a chip", function()
   it("says before the first step that tolerances drown an amplitude", function()
     local function warned(tolerances)
       return heard(function()
-        local chip = mgd.chip { spice = path("diodes.cir", DIODES .. tolerances .. "\n.end\n"),
+        local chip = mgd.chip { spice = write("diodes.cir", DIODES .. tolerances .. "\n.end\n"),
           parameters = { "ra", "rb" }, inputs = "vx", outputs = "y", workers = 1,
           ranges = { 100, 1e5, scale = "log" } }
         local data = mgd.data.from { x = { { 1 }, { 3 } }, y = { { 0 }, { 1 } } }

@@ -219,7 +219,7 @@ describe("spice-worker", function()
     end
   end)
 
-  it("answers with a message to specifications that are damaged", function()
+  it("returns a message for specifications that are damaged", function()
     local whole = files.read(worker.specification("seed 3\nanalysis tran 1e-6 1e-5 1e-6\n" .. LINES
       .. "device r2 value r2 -\nspread r2 0.1 relative\nnoise r1 1 absolute\noption reltol=1e-4",
       DIVIDER))

@@ -6,6 +6,7 @@
 
 local check = require "mgd.hardware.spice.check"
 local core = require "mgd.core"
+local files = require "mgd.base.files"
 local interrupts = require "mgd.base.interrupts"
 local instrument = require "mgd.hardware.instrument"
 local look = require "mgd.hardware.spice.look"
@@ -13,8 +14,8 @@ local options = require "mgd.base.options"
 local settings = require "mgd.hardware.spice.settings"
 local worker = require "mgd.hardware.spice.worker"
 
-local M = { text = look.text, raw = look.raw, netlist = look.netlist,
-  amplitude = check.amplitude, settling = check.settling }
+local M = { raw = look.raw, netlist = look.netlist, amplitude = check.amplitude,
+  settling = check.settling }
 
 local WHERE = "mgd.chip"
 local ROWS = 1000 -- samples whose outputs one answer may hold
@@ -28,9 +29,7 @@ function M.prepare(opts, opt)
   local circuit = settings.read(opts, opt)
   local path = os.tmpname()
   circuit.temporary = path
-  local file = assert(io.open(path, "w"))
-  file:write(worker.text(circuit))
-  file:close()
+  files.write(WHERE, path, worker.text(circuit))
   opt.instrument = {}
   for k = 1, circuit.workers do
     opt.instrument[k] = { "EXEC", program, path }
@@ -97,8 +96,18 @@ function M.finish(chip, opt)
     circuit.values = own_values(chip)
     check_values(circuit)
   end
-  local ok, rate = interrupts.pcall(check.rate, chip) -- what fails there fails for a run
-  circuit.rate = ok and circuit.workers * rate or nil
+end
+
+--- The circuit in lines, with the evaluations a second that are measured for the first of them.
+-- @tparam chip chip
+-- @treturn string
+function M.text(chip)
+  local circuit = chip.circuit
+  if not circuit.rate and not chip.closed then
+    local ok, rate = interrupts.pcall(check.rate, chip) -- what fails there fails for a run
+    circuit.rate = ok and circuit.workers * rate or nil
+  end
+  return look.text(chip)
 end
 
 return M
