@@ -142,16 +142,17 @@ local function sum(list)
   return total
 end
 
--- Outputs that stay what they are, at this amplitude and at a larger one.
+-- Outputs that stay what they are, at this amplitude and at a larger one, where that can be
+-- evaluated.
 local function constant_outputs(chip, theta, a, x, signal)
-  local still = {}
-  local rows
+  local still, more = {}, nil
   for j, output in ipairs(chip.circuit.outputs) do
-    if signal[j] == 0 then
-      rows = rows or outputs(asker(chip), sides(chip, theta, 10 * a), x)
-      if differences(rows, nil, #chip.circuit.outputs)[j] == 0 then
-        still[#still + 1] = output.name
-      end
+    if signal[j] == 0 and not more then
+      local ok, rows = interrupts.pcall(outputs, asker(chip), sides(chip, theta, 10 * a), x)
+      more = ok and differences(rows, nil, #chip.circuit.outputs) or {}
+    end
+    if signal[j] == 0 and more[j] == 0 then
+      still[#still + 1] = output.name
     end
   end
   return still
