@@ -62,11 +62,13 @@ local function samples_of(data)
   return { count = count, values = x:reshape{ x.size }:totable() }
 end
 
--- Calls `body` with `ask` of a worker that has another specification than those of the chip.
+-- Calls `body` with `ask` of a worker of its own, with another specification than those of the chip
+-- where there are `changes`. The chip's workers would not do: each of their messages stands alone,
+-- for they may be started anew between two of them.
 local function with_worker(chip, changes, body)
   return files.in_folder(function(folder)
     local path = folder .. "/circuit"
-    files.write("mgd.chip", path, worker.text(chip.circuit, changes))
+    files.write("mgd.chip", path, worker.text(chip.circuit, changes, math.huge))
     local wire = link.open({ "EXEC", worker.program(), path },
       { timeout = SAMPLES * chip.circuit.time_limit })
     local ok, result = pcall(body, function(words)
@@ -80,11 +82,11 @@ local function with_worker(chip, changes, body)
   end)
 end
 
--- Evaluates by the chip's own first worker.
-local function asker(chip)
-  return function(words)
-    return core.instrument.query(chip.core, 1, words)
-  end
+-- Outputs at these points, by such a worker.
+local function outputs_of(chip, changes, points, x)
+  return with_worker(chip, changes, function(ask)
+    return outputs(ask, points, x)
+  end)
 end
 
 -- θ ± a·(±1), within the ranges, as values: points 2k − 1 and 2k are the two sides of direction k.
@@ -116,14 +118,14 @@ end
 
 -- Sums over directions and samples, output by output: what the two sides of a direction differ by,
 -- squared, and how far that is from the same of better solutions, squared.
-local function differences(rows, better, outputs_of)
+local function differences(rows, better, count)
   local signal, wrong = {}, {}
-  for j = 1, outputs_of do
+  for j = 1, count do
     signal[j], wrong[j] = 0, 0
   end
   for p = 1, #rows, 2 do
     for i, value in ipairs(rows[p]) do
-      local j = (i - 1) % outputs_of + 1
+      local j = (i - 1) % count + 1
       local change = value - rows[p + 1][i]
       signal[j] = signal[j] + change ^ 2
       if better then
@@ -148,7 +150,7 @@ local function constant_outputs(chip, theta, a, x, signal)
   local still, more = {}, nil
   for j, output in ipairs(chip.circuit.outputs) do
     if signal[j] == 0 and not more then
-      local ok, rows = interrupts.pcall(outputs, asker(chip), sides(chip, theta, 10 * a), x)
+      local ok, rows = interrupts.pcall(outputs_of, chip, {}, sides(chip, theta, 10 * a), x)
       more = ok and differences(rows, nil, #chip.circuit.outputs) or {}
     end
     if signal[j] == 0 and more[j] == 0 then
@@ -198,11 +200,8 @@ function M.amplitude(chip, theta, a, data)
   local x, found = samples_of(data), {}
   local count = #chip.circuit.outputs
   local points = sides(chip, theta, a)
-  local rows = outputs(asker(chip), points, x)
-  local fine, better = interrupts.pcall(with_worker, chip, { options = tighter(chip) },
-    function(ask)
-      return outputs(ask, points, x)
-    end)
+  local rows = outputs_of(chip, {}, points, x)
+  local fine, better = interrupts.pcall(outputs_of, chip, { options = tighter(chip) }, points, x)
   local signal, wrong = differences(rows, fine and better, count)
   for _, name in ipairs(constant_outputs(chip, theta, a, x, signal)) do
     found[#found + 1] = ("output '%s' is the same whatever θ is: no parameter reaches it")
@@ -231,9 +230,8 @@ local function after(chip, theta, x, stop)
   local own = chip.circuit.analysis
   local analysis = { kind = "tran", stop = stop, step = math.min(own.step, stop),
     average = math.min(own.average, stop), uic = own.uic }
-  return with_worker(chip, { analysis = analysis }, function(ask)
-    return outputs(ask, { core.instrument.values(chip.core, theta) }, x)[1]
-  end)
+  local point = core.instrument.values(chip.core, theta)
+  return outputs_of(chip, { analysis = analysis }, { point }, x)[1]
 end
 
 local function distance(a, b)
@@ -274,9 +272,11 @@ function M.rate(chip)
   for i = 1, zeros do
     x.values[i] = 0
   end
-  local ask, begin = asker(chip), core.base.clock()
-  outputs(ask, { chip.circuit.values }, x)
-  return SAMPLES / (core.base.clock() - begin)
+  return with_worker(chip, {}, function(ask)
+    local begin = core.base.clock()
+    outputs(ask, { chip.circuit.values }, x)
+    return SAMPLES / (core.base.clock() - begin)
+  end)
 end
 
 return M

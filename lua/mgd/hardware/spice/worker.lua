@@ -9,6 +9,7 @@ local program = require "mgd.base.program"
 local M = {}
 
 local GROWS = 256 -- MiB by which a process may grow until it is started anew
+local MOST = 2 ^ 40 -- that is no limit
 
 local function number(value)
   return value and ("%.17g"):format(value) or "-"
@@ -39,11 +40,12 @@ end
 --- The specification of a worker, as src/spice/specification.h has it.
 -- @tparam table circuit see mgd.hardware.spice.settings
 -- @tparam[opt] table changes `analysis`; `options`: a list of options of ngspice, "reltol=1e-6"
+-- @tparam[opt=256] number grows MiB by which it may grow until it ends; math.huge for any
 -- @treturn string
-function M.text(circuit, changes)
+function M.text(circuit, changes, grows)
   changes = changes or {}
   local lines = { "mgd-spice 1", analysis_line(changes.analysis or circuit.analysis),
-    "seconds " .. number(circuit.time_limit), ("grows %d"):format(GROWS),
+    "seconds " .. number(circuit.time_limit), "grows " .. number(math.min(grows or GROWS, MOST)),
     "retry " .. (circuit.retry and 1 or 0), "on_failure " .. circuit.on_failure,
     ("seed %.0f"):format(circuit.seed) }
   if circuit.library then
