@@ -59,7 +59,7 @@ FLAGS_avx2     := -DMGD_KERNEL_AVX2=1 -mavx2 -mfma
 # Portable kernels too fuse their multiply-adds: on x86-64 in hardware, with vectors of 16 bytes.
 FLAGS_portable := -DMGD_KERNEL_PORTABLE=1 $(if $(X86),-mfma)
 
-LIB_SRC     := $(sort $(wildcard $(patsubst %,src/%/*.c,base tensor net hw wire chip mgd serve data)))
+LIB_SRC     := $(sort $(wildcard $(patsubst %,src/%/*.c,base tensor net hw wire chip circuit mgd serve data)))
 KERNEL_SRC  := $(foreach source,$(LIB_SRC),$(if $(filter kernels%,$(notdir $(source))),$(source)))
 PLAIN_SRC   := $(filter-out $(KERNEL_SRC),$(LIB_SRC))
 LUA_SRC     := $(sort $(wildcard src/lua/*.c))

@@ -845,8 +845,26 @@ typedef enum {
     MGD_ENGINE_DISCRETE,
     MGD_ENGINE_ANALOG,   /* first-order filters in continuous time; see src/mgd/analog.c */
     MGD_ENGINE_BACKPROP, /* G is the true gradient of the batch: the baseline to compare with */
-    MGD_ENGINE_CHIP      /* the chip trains by itself */
+    MGD_ENGINE_CHIP,     /* the chip trains by itself */
+    MGD_ENGINE_CIRCUIT   /* as a digital learning circuit does, in integers */
 } mgd_engine;
+
+/* The digital learning circuit at each parameter and the cost unit that they share: what they
+ * compute stands in src/circuit/circuit.h, and their Verilog in lua/mgd/circuits. */
+typedef enum { MGD_CIRCUIT_NONE, MGD_CIRCUIT_SIGN_SIGN, MGD_CIRCUIT_ACCUMULATOR } mgd_circuit_set;
+
+typedef struct {
+    mgd_circuit_set set;
+    unsigned weight_bits; /* of the weight register w, two's complement; θ = w·lsb, … */
+    double lsb;           /* … a power of 2 */
+    unsigned cost_bits;   /* of the converter; a cost of cost_range is 2^cost_bits */
+    double cost_range;
+    unsigned counter_bits;     /* sign-sign: of the up/down counter of votes, … */
+    unsigned step;             /* … whose overflow moves w by so much */
+    unsigned magnitude_bits;   /* accumulator: of |C̃|, … */
+    unsigned accumulator_bits; /* … of the sum over τ_θ, … */
+    unsigned shift;            /* … of which w gets 2^−shift */
+} mgd_circuit;
 
 /* How the analog engine's equations are solved: by its filters, one step at a time; or in
  * continuous time by a solver of GSL, which chooses its steps: explicit ones up to MSADAMS,
@@ -992,6 +1010,7 @@ typedef struct {
     double threshold;             /* sign: what |G_i| has to exceed */
     double weight_decay;          /* λ ≥ 0: θ ← θ − η·(step + λ·θ) */
     mgd_average average;          /* not with the engine chip */
+    mgd_circuit circuit;          /* with the engine circuit, with the baseline two-sided */
 
     /* Several cost signals, each demodulated by itself: in the order of parameters, none twice;
      * with the cost mse, which is a sum over outputs. Copied. */

@@ -39,6 +39,7 @@ end
 -- Loaded when it is asked for: a chip that trains has no use for reports.
 local LATER = {
   advise = { "mgd.runs.advise", "advise" },
+  circuit = { "mgd.circuits.circuit", "new" },
   experiment = { "mgd.studies.experiment" },
   halton = { "mgd.stats", "halton" },
   json = { "mgd.text.json" },
@@ -65,5 +66,5 @@ return naming.module("mgd", mgd, {
     local module = require(place[1])
     return place[2] and module[place[2]] or module
   end,
-  later = { "circuit", "ffi", "gsl", "mpi", "repl", "save" },
+  later = { "ffi", "gsl", "mpi", "repl", "save" },
 })

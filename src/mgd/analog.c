@@ -51,6 +51,7 @@ static void integrate_part(const mgd_run *run, const mgd_worker *w, const mgd_pa
 const mgd_engine_type mgd_engine_analog = {
     .name = "analog",
     .filters = true,
+    .lasts = true,
     .signals = true,
     .check = mgd_analog_check,
     .measure = mgd_step_measure,

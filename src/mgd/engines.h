@@ -24,6 +24,7 @@ struct mgd_engine_type {
                    * every step, and … */
     bool filters; /* … C̃ is a high-pass of C, and G a low-pass of time constant τ_θ, any number
                    * above 0 */
+    bool lasts;   /* what G holds lasts beyond the write at the end of a window */
     bool by_step; /* replicas in rows, one step in a request; … */
     bool alone;   /* … of one replica after the other, which all threads share */
     bool teaches; /* the chip trains: blocks of steps end nowhere of themselves */
@@ -36,6 +37,8 @@ struct mgd_engine_type {
 
     /* May be NULL. Refuses options and chips that it cannot work with. */
     mgd_status (*check)(mgd_context *ctx, const mgd_train *train, const mgd_chip *chip);
+    /* May be NULL. θ has been set: it becomes what the engine can hold. */
+    mgd_status (*begin)(mgd_context *ctx, mgd_run *run);
     /* May be NULL. What a worker has besides (`own`); `close` gets NULL where there is none. */
     mgd_status (*open)(mgd_context *ctx, const mgd_run *run, void **own);
     void (*close)(void *own);
@@ -54,7 +57,7 @@ struct mgd_engine_type {
 };
 
 extern const mgd_engine_type mgd_engine_discrete, mgd_engine_analog, mgd_engine_nodes,
-    mgd_engine_backprop, mgd_engine_chip, mgd_engine_ode;
+    mgd_engine_backprop, mgd_engine_chip, mgd_engine_ode, mgd_engine_circuit, mgd_engine_counters;
 
 /* θ as chips that train by themselves have it; nothing to do for others. */
 mgd_status mgd_engine_read_back(mgd_context *ctx, mgd_run *run);

@@ -110,8 +110,7 @@ void mgd_run_row_set(const mgd_run *run, char *array, size_t r, const void *row)
 bool mgd_run_in_window(const mgd_run *run, size_t r) {
     double stopped = run->state.stopped[run->state.seat[r]];
     uint64_t stands = isnan(stopped) ? run->clock.step : (uint64_t)stopped;
-    return run->engine->filters || /* its G never begins anew */
-           stands > mgd_timer_start(&run->clock.windows, run->clock.step);
+    return run->engine->lasts || stands > mgd_timer_start(&run->clock.windows, run->clock.step);
 }
 
 /* ---- compaction ------------------------------------------------------------------------------ */

@@ -158,6 +158,8 @@ static mgd_status fill_theta(mgd_context *ctx, mgd_run *run) {
             status = mgd_run_seat_set(ctx, run, run->state.theta, seat, row);
     }
     mgd_free(row);
+    if (status == MGD_OK && run->engine->begin)
+        status = run->engine->begin(ctx, run);
     return status;
 }
 
@@ -255,6 +257,8 @@ static mgd_status prepare(mgd_context *ctx, mgd_run *run) {
     mgd_isa isa;
     MGD_TRY(mgd_isa_select(ctx, &isa));
     run->kernels = mgd_engine_kernels_get(isa, run->chip->dtype);
+    if (t->engine == MGD_ENGINE_CIRCUIT)
+        run->circuit = mgd_circuit_kernels_get(isa, run->chip->dtype);
     run->real = mgd_dtype_size(run->chip->dtype);
     run->parameters = run->chip->num_parameters;
     size_t threads = t->threads;

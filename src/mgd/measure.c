@@ -141,6 +141,8 @@ static void demodulate_signal(mgd_run *run, mgd_worker *w, const mgd_demodulatio
         stop_lanes(run, unit, n, plus, against);
         w->rates.held = NAN;
     }
+    if (run->circuit)
+        run->circuit->compare(&run->train.circuit, plus, against, state.alive, lanes, width, out);
     if (alarm.huge)
         run->state.careful[unit] = 1;
     if (signal > 0 || !(alarm.beyond || (double)n < run->watch.first_window))

@@ -334,6 +334,7 @@ static void close_own(void *memory) {
 
 const mgd_engine_type mgd_engine_ode = {
     .filters = true,
+    .lasts = true,
     .by_step = true,
     .counts = true,
     .check = check,

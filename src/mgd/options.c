@@ -4,6 +4,7 @@
 
 #include "options.h"
 #include "../base/number.h"
+#include "../circuit/circuit.h"
 #include "engines.h"
 
 #include <float.h>
@@ -50,6 +51,7 @@ static const char *average_name(unsigned kind) {
 #define AT(member) .offset = offsetof(mgd_train, member), .size = sizeof(((mgd_train *)0)->member)
 #define OF_CODE(member) AT(member), .part = "perturbation"
 #define OF_AVERAGE(member) AT(average.member), .part = "average"
+#define OF_CIRCUIT(member) AT(circuit.member), .part = "circuit"
 
 /* Ranges: [low, ∞), (low, ∞), [low, high], [low, high), (low, high); numbers are finite. */
 #define FROM(least) .low = (least), .high = INFINITY
@@ -144,6 +146,33 @@ static const mgd_option table[] = {
             "(1 − decay)·decay^(n − k)/(1 − decay^n), so that the first counts all there is."},
     {"since", MGD_OPTION_INTEGER, OF_AVERAGE(since), FROM(0), .unit = "steps",
      .doc = "Writes after so many steps count."},
+
+    /* circuit = mgd.circuit{…} */
+    {"set", MGD_OPTION_CHOICE, OF_CIRCUIT(set), .choice = mgd_circuit_set_name,
+     .doc = "Which circuit stands at each parameter."},
+    {"weight_bits", MGD_OPTION_INTEGER, OF_CIRCUIT(weight_bits), WITHIN(2, 52), .otherwise = 12,
+     .doc = "W, of the weight register, in two's complement; it saturates. A network of f32 shows "
+            "up to 23, one of f64 up to 52."},
+    {"lsb", MGD_OPTION_NUMBER, OF_CIRCUIT(lsb), ABOVE(0), .otherwise = 0x1p-8, .unit = "units of θ",
+     .doc = "What one step of the weight register is worth, a power of 2."},
+    {"cost_bits", MGD_OPTION_INTEGER, OF_CIRCUIT(cost_bits), WITHIN(1, 32), .otherwise = 16,
+     .doc = "B, of the converter of the cost, which the mean over a batch passes."},
+    {"cost_range", MGD_OPTION_NUMBER, OF_CIRCUIT(cost_range), ABOVE(0), .otherwise = 1,
+     .unit = "units of the cost",
+     .doc = "The cost at the end of the converter's range: Q(C) = ⌊C/cost_range·2^B⌉ within "
+            "0 … 2^B − 1."},
+    {"counter_bits", MGD_OPTION_INTEGER, OF_CIRCUIT(counter_bits), WITHIN(1, 53), .otherwise = 5,
+     .doc = "sign-sign: n, of the up/down counter of votes, which writes once they outweigh each "
+            "other by 2^(n − 1); 1: every vote writes."},
+    {"step", MGD_OPTION_INTEGER, OF_CIRCUIT(step), WITHIN(1, 0x1p20), .otherwise = 8, .unit = "LSB",
+     .doc = "sign-sign: what an overflow moves the weight register by."},
+    {"magnitude_bits", MGD_OPTION_INTEGER, OF_CIRCUIT(magnitude_bits), WITHIN(1, 31),
+     .otherwise = 8, .doc = "accumulator: M, of |Q(C₊) − Q(C₋)|, which saturates at 2^M − 1."},
+    {"accumulator_bits", MGD_OPTION_INTEGER, OF_CIRCUIT(accumulator_bits), WITHIN(2, 53),
+     .otherwise = 13,
+     .doc = "accumulator: of the sum over τ_θ, in two's complement; it saturates."},
+    {"shift", MGD_OPTION_INTEGER, OF_CIRCUIT(shift), WITHIN(0, 52), .otherwise = 6,
+     .doc = "accumulator: the weight register gets the sum divided by 2^shift, half up."},
 
     /* perturbation = {…} */
     {"code", MGD_OPTION_CHOICE, OF_CODE(code), .otherwise = MGD_CODE_RANDOM,

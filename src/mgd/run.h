@@ -14,6 +14,7 @@
 #define MGD_MGD_RUN_H
 
 #include "../chip/recording.h"
+#include "../circuit/circuit.h"
 #include "kernels.h"
 #include "order.h"
 #include "schedule.h"
@@ -173,6 +174,7 @@ struct mgd_run {
     mgd_session *session;
     const mgd_engine_type *engine;
     const mgd_engine_kernels *kernels;
+    const mgd_circuit_kernels *circuit; /* of the engine circuit, else NULL */
     mgd_pool *pool;
     mgd_code code;
     mgd_order order;

@@ -15,10 +15,10 @@
 -- Fields of an entry: the name at [1]; `type`, one of "number", "integer", "string", "boolean",
 -- "table", "list" (a table of elements 1, 2, … alone), "function" (anything callable),
 -- "coroutine", "schedule" (a function of the step or a table, which mgd.codes.schedules checks),
--- "tensor" (or a list of numbers, of which it is made), "network", "chip", "dataset", "any", or a
--- list of these; `default`; `required`; `min`, `max` (inclusive) and `above`, `below` (exclusive)
--- for numbers; `infinite = true` where an infinity makes sense; `choices` for strings, and `hints`
--- for some that are none, as in "got 'sgf', which …";
+-- "tensor" (or a list of numbers, of which it is made), "network", "chip", "circuit", "dataset",
+-- "any", or a list of these; `default`; `required`; `min`, `max` (inclusive) and `above`, `below`
+-- (exclusive) for numbers; `infinite = true` where an infinity makes sense; `choices` for strings,
+-- and `hints` for some that are none, as in "got 'sgf', which …";
 -- `only = { "optimizer", "adam" }` where it has an effect only beside that value of an entry above
 -- it, or beside one of several, or of that type; `unit` and `doc` for people. NaN is never a number
 -- here.
@@ -41,6 +41,7 @@ local PHRASES = {
   any = "a value",
   boolean = "true or false",
   chip = "a chip",
+  circuit = "a circuit",
   coroutine = "a coroutine",
   dataset = "a data set",
   ["function"] = "a function",
@@ -292,7 +293,7 @@ function checks.tensor(_, value)
   return tensor ~= nil, tensor
 end
 
-for _, kind in ipairs { "chip", "dataset", "network" } do
+for _, kind in ipairs { "chip", "circuit", "dataset", "network" } do
   checks[kind] = function(_, value)
     return naming.kind(value) == kind, value
   end

@@ -111,8 +111,11 @@ function M.training(opt, tensors)
   for _, entry in ipairs(settings.SCHEMA) do
     local name = entry[1]
     local value = opt[name]
-    if name == "chip" or name == "data" or name == "record" then
+    local fixed = opt.circuit and not settings.beside_circuit(name) -- what the circuit fixes
+    if name == "chip" or name == "data" or name == "record" or fixed then
       value = nil
+    elseif name == "circuit" and value then
+      value = value:describe()
     elseif name == "perturbation" and value and type(value.code) ~= "string" then
       functions[#functions + 1], value = name, nil
     elseif name == "perturbation" and value then

@@ -57,6 +57,9 @@ local function method_text(o)
       schedules.text(o.tau_x))
   elseif o.engine == "backprop" then
     return ("  back-propagation, τ_x = %s steps"):format(schedules.text(o.tau_x))
+  elseif o.engine == "circuit" then
+    return ("  circuit %s, %s code, amplitude %s, τ_θ = %s, τ_x = %s steps"):format(o.circuit.set,
+      p.code, schedules.text(p.amplitude), schedules.text(o.tau_theta), schedules.text(o.tau_x))
   end
   local lines = {
     ("  %s engine, %s code over %s, %s %s, %sconvention %s"):format(o.engine, codes.name(p),
@@ -88,7 +91,7 @@ end
 -- How θ is written; nothing of a chip that does it by itself.
 local function update_text(o)
   if not o.optimizer then
-    return "  on the chip"
+    return o.circuit and "  registers of " .. o.circuit.weight_bits .. " bits" or "  on the chip"
   end
   return ("  optimizer %s, %s%s"):format(o.optimizer,
     o.pulse and "pulses of " .. text.number(o.pulse)
@@ -136,7 +139,8 @@ local function core_options(opt, step)
     opt.perturbation, values, type(opt.tau_p) == "number" and opt.tau_p * opt.dt / slots or nil,
     chip.net) or {}
   local flat = {}
-  for _, source in ipairs { perturbation, opt.average or {}, opt, stage } do
+  local registers = opt.circuit and opt.circuit:registers() or {}
+  for _, source in ipairs { perturbation, registers, opt.average or {}, opt, stage } do
     for key, value in pairs(source) do
       flat[key] = value
     end

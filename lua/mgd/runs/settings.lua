@@ -9,6 +9,7 @@ local data = require "mgd.data"
 local each = require "mgd.runs.each"
 local signals = require "mgd.codes.signals"
 local learning = require "mgd.runs.learning"
+local naming = require "mgd.base.naming"
 local nn = require "mgd.networks.nn"
 local options = require "mgd.base.options"
 local schedules = require "mgd.codes.schedules"
@@ -16,8 +17,8 @@ local schedules = require "mgd.codes.schedules"
 local M = {}
 
 local stated = options.stated
-local PERTURBS = { "engine", "discrete", "analog" }
-local MEASURES = { "engine", "discrete" }
+local PERTURBS = { "engine", "discrete", "analog", "circuit" }
+local MEASURES = { "engine", "discrete", "circuit" }
 local WRITES_G = { "engine", "discrete", "backprop" } -- as it is summed up
 local UPDATES = { "engine", "discrete", "analog", "backprop" } -- θ, instead of the chip
 
@@ -61,6 +62,9 @@ end
 M.SCHEMA = {
   { "net", type = "network", doc = "Trained as an ideal chip. Either this or chip." },
   { "chip", type = "chip", doc = "What is trained." },
+  { "circuit", type = { "circuit", "table" },
+    doc = "The learning circuit that trains it, see mgd.circuit; it says what else there is to "
+      .. "say of training, and may bring the network. Or a table of its options." },
   { "data", type = { "dataset", "table" }, required = true,
     doc = "A data set, or {x =, y =, test =}." },
   { "cost", type = { "string", "function" }, default = "mse",
@@ -130,12 +134,78 @@ local function own_engine(given)
 end
 
 for i, entry in ipairs(learning.SCHEMA) do -- behind perturb
-  table.insert(M.SCHEMA, 9 + i, entry)
+  table.insert(M.SCHEMA, 10 + i, entry)
+end
+
+-- What is said beside a circuit; it fixes all else.
+local BESIDE_CIRCUIT = {}
+for _, name in ipairs { "net", "chip", "circuit", "data", "cost", "label_smoothing", "batch",
+  "shuffle", "tau_x", "average", "init", "replicas", "replica", "seed", "threads", "record" } do
+  BESIDE_CIRCUIT[name] = true
+end
+
+--- Whether a circuit leaves an option of mgd.train to the script.
+function M.beside_circuit(name)
+  return BESIDE_CIRCUIT[name] == true
+end
+
+-- A circuit, of plain options if need be, for what is trained.
+local function circuit_of(given)
+  if naming.kind(given.circuit) or type(given.circuit) ~= "table" then
+    return given.circuit
+  end
+  local own, chip = { net = given.net }, given.chip
+  for name, value in pairs(given.circuit) do
+    own[name] = value
+  end
+  if own.net == nil and chips.is_chip(chip) then
+    own.net = chip.net
+    own.synapses = chip.net == nil and chip.num_parameters or nil
+  end
+  return require("mgd.circuits.circuit").new(own)
+end
+
+-- Options of a run that a circuit trains: those that it fixes besides those that are given.
+local function with_circuit(given)
+  local circuit = type(given) == "table" and circuit_of(given)
+  if naming.kind(circuit) ~= "circuit" then
+    return given
+  end
+  local fixed, own = circuit:training(), { circuit = circuit }
+  for _, entry in ipairs(M.SCHEMA) do
+    local name = entry[1]
+    if given[name] ~= nil and not BESIDE_CIRCUIT[name] or given[name] ~= nil and fixed[name] then
+      local value = fixed[name]
+      options.fail("mgd.train", "option '%s' is given beside circuit = …, which %s: expected "
+        .. "none", name, value == nil and "has no such thing" or type(value) == "table"
+        and "fixes it" or ("fixes it to %s"):format(tostring(value)))
+    end
+  end
+  for _, source in ipairs { given, fixed } do
+    for name, value in pairs(source) do
+      own[name] = value
+    end
+  end
+  own.circuit = circuit
+  if own.net == nil and own.chip == nil then
+    own.net = circuit.net
+  end
+  return own
+end
+
+-- As many synapses as parameters.
+local function check_circuit(opt)
+  local count = opt.circuit and opt.chip.num_parameters
+  if count and opt.circuit.synapses ~= count then
+    options.fail("mgd.train", "option 'circuit' has %d synapses, and what is trained has %d "
+      .. "parameters", opt.circuit.synapses, count)
+  end
 end
 
 local function check_chip(opt)
   if (opt.net == nil) == (opt.chip == nil) then
-    options.fail("mgd.train", "expected either net = … or chip = …")
+    options.fail("mgd.train", "expected either net = … or chip = …%s", opt.circuit
+      and ", or a circuit that has a network" or "")
   end
   return opt.chip or chips { net = opt.net }
 end
@@ -190,8 +260,9 @@ end
 --- Check an option table of mgd.train and fill in every default.
 -- @treturn table resolved options, with `chip` and `data` as objects
 function M.resolve(given)
-  local opt = options.check("mgd.train", M.SCHEMA, own_engine(given))
+  local opt = options.check("mgd.train", M.SCHEMA, own_engine(with_circuit(given)))
   opt.chip, opt.net = check_chip(opt), nil
+  check_circuit(opt)
   opt.dt, opt.dt_known = check_dt(opt)
   if type(opt.cost) == "string" then
     options.check("mgd.train", { { "cost", type = "string", choices = core.net.costs } },
