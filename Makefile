@@ -326,6 +326,7 @@ INCLUDE_DIR := $(DESTDIR)$(PREFIX)/include
 C_MODULES   := $(LIB_DIR)/lua/5.4/mgd
 LUA_MODULES := $(DESTDIR)$(PREFIX)/share/lua/5.4
 PYTHON_DIR  := $(DESTDIR)$(PREFIX)/share/mgd-lua/python
+VERILOG_DIR := $(DESTDIR)$(PREFIX)/share/mgd-lua/verilog
 DOC_DIR     := $(DESTDIR)$(PREFIX)/share/doc/mgd-lua
 
 # What README.md and the documents link to, so that links work where these are installed.
@@ -339,7 +340,8 @@ install_tree = find $(1) | while read -r file; do install -d "$(abspath $(2))/$$
 # Modules of an older version go first: where one has moved, its file would be found in the old place.
 ## install: install under PREFIX (/usr/local), staged in DESTDIR where that is given
 install: all
-	install -d $(BIN_DIR) $(LIB_DIR) $(INCLUDE_DIR) $(C_MODULES) $(PYTHON_DIR) $(DOC_DIR)
+	install -d $(BIN_DIR) $(LIB_DIR) $(INCLUDE_DIR) $(C_MODULES) $(PYTHON_DIR) $(VERILOG_DIR) \
+	    $(DOC_DIR)
 	install -m 755 $(BUILD)/mgd-lua $(BIN_DIR)/mgd-lua
 	install -m 644 $(BUILD)/libmgd.a $(LIB_DIR)/libmgd.a
 	install -m 644 $(BUILD)/mgd/core.so $(C_MODULES)/core.so
@@ -348,13 +350,14 @@ install: all
 	$(STRIP) -S $(BIN_DIR)/mgd-lua $(LIB_DIR)/libmgd.a $(C_MODULES)/core.so $(C_MODULES)/spice-worker
 	install -m 644 src/mgd.h $(INCLUDE_DIR)/mgd.h
 	install -m 644 src/python/mgd_chip.py $(PYTHON_DIR)/mgd_chip.py
+	install -m 644 src/verilog/worker.cpp src/verilog/worker.v $(VERILOG_DIR)
 	rm -rf $(LUA_MODULES)/mgd
 	cd lua && $(call install_tree,mgd -name '*.lua',$(LUA_MODULES))
 	$(call install_tree,$(DOCUMENTS) -type f,$(DOC_DIR))
 
 ## uninstall: remove what `make install` put under the same PREFIX and DESTDIR
 uninstall:
-	rm -rf $(C_MODULES) $(LUA_MODULES)/mgd $(PYTHON_DIR) $(DOC_DIR)
+	rm -rf $(C_MODULES) $(LUA_MODULES)/mgd $(PYTHON_DIR) $(VERILOG_DIR) $(DOC_DIR)
 	rm -f $(BIN_DIR)/mgd-lua $(C_MODULES).so $(LIB_DIR)/libmgd.a $(INCLUDE_DIR)/mgd.h
 
 ## clean: remove the build

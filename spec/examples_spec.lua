@@ -71,6 +71,14 @@ describe("example", function()
     }, "STEPS=40")
   end)
 
+  it("34_rtl_chip has Verilog learn XOR", function()
+    shows("34_rtl_chip.lua 2", {
+      "chip in examples/rtl, by Verilator",
+      "seed 1: cost 0%.00",
+      "2 of 2 seeds solved XOR",
+    })
+  end)
+
   it("12_sequences trains on rows of images, beside back-propagation through time", function()
     if not pcall(mgd.data.fashion_mnist) then
       pending "no Fashion-MNIST here: scripts/deps installs it (package dataset-fashion-mnist)"

@@ -42,6 +42,13 @@ describe("an installation", function()
       read(folder .. "/usr/share/mgd-lua/python/mgd_chip.py"))
   end)
 
+  it("has what Verilator is given where the installed library finds it", function()
+    for _, name in ipairs { "worker.cpp", "worker.v" } do
+      assert.equal(read("src/verilog/" .. name),
+        read(folder .. "/usr/share/lua/5.4/mgd/../../../mgd-lua/verilog/" .. name))
+    end
+  end)
+
   it("has documents whose links lead to files", function()
     local list, count = run(("find '%s/usr/share/doc' -name '*.md'"):format(folder)), 0
     for path in list:gmatch "[^\n]+" do

@@ -1,5 +1,5 @@
 /* l_files.c: core.files, what Lua's own io cannot do: files that are replaced whole or not at all,
- * private folders for temporary files, the names in a folder, and the size of a file.
+ * folders, private ones for temporary files, the names in a folder, and the size of a file.
  */
 
 #include "../base/file.h" /* internal: the writer of every file */
@@ -34,17 +34,35 @@ static int files_write(lua_State *L) {
     return 1;
 }
 
-/* make_folder() → the path of a new folder for temporary files that nobody else can enter; or nil
- * and why there is none */
+/* make_folder([place]) → the path of a new folder that nobody else can enter, within `place` or
+ * where temporary files are; or nil and why there is none */
 static int files_make_folder(lua_State *L) {
-    const char *place = getenv("TMPDIR");
-    const char *pattern =
-        lua_pushfstring(L, "%s/mgd-XXXXXX", place && place[0] == '/' ? place : "/tmp");
+    const char *temporary = getenv("TMPDIR");
+    const char *place = luaL_optstring(L, 1, temporary && temporary[0] == '/' ? temporary : "/tmp");
+    const char *pattern = lua_pushfstring(L, "%s/mgd-XXXXXX", place);
     size_t size = strlen(pattern) + 1;
     char *name = memcpy(lua_newuserdata(L, size), pattern, size);
     if (!mkdtemp(name))
         return push_failure(L, lua_pushfstring(L, "%s: %s", pattern, strerror(errno)));
     lua_pushstring(L, name);
+    return 1;
+}
+
+/* make_path(path) → true once there is such a folder, with those that it lies in; or nil and why
+ * there is none */
+static int files_make_path(lua_State *L) {
+    size_t size;
+    const char *path = luaL_checklstring(L, 1, &size);
+    char *part = memcpy(lua_newuserdata(L, size + 1), path, size + 1);
+    for (size_t i = 1; i <= size; i++) {
+        if (part[i] != '/' && part[i] != '\0')
+            continue;
+        part[i] = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return push_failure(L, lua_pushfstring(L, "%s: %s", part, strerror(errno)));
+        part[i] = path[i];
+    }
+    lua_pushboolean(L, 1);
     return 1;
 }
 
@@ -95,9 +113,9 @@ static int files_size(lua_State *L) {
 static const luaL_Reg folder_methods[] = {{"__gc", folder_close}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"list", files_list}, {"make_folder", files_make_folder},
-    {"size", files_size}, {"write", files_write},
-    {NULL, NULL},
+    {"list", files_list},           {"make_folder", files_make_folder},
+    {"make_path", files_make_path}, {"size", files_size},
+    {"write", files_write},         {NULL, NULL},
 };
 
 void l_open_files(lua_State *L) {

@@ -82,6 +82,7 @@ void l_open_data(lua_State *L);
 void l_open_hw(lua_State *L);
 void l_open_chip(lua_State *L);
 void l_open_instrument(lua_State *L);
+void l_open_rtl(lua_State *L);
 void l_open_run(lua_State *L);
 void l_open_train(lua_State *L);
 void l_open_recording(lua_State *L);

@@ -7,6 +7,7 @@ static void (*const modules[])(lua_State *) = {
     l_open_hw,        l_open_fit,        l_open_chip,     l_open_train, l_open_run,
     l_open_recording, l_open_checkpoint, l_open_sqlite,   l_open_files, l_open_process,
     l_open_serve,     l_open_stats,      l_open_terminal, l_open_wire,  l_open_instrument,
+    l_open_rtl,
 };
 
 MGD_API int luaopen_mgd_core(lua_State *L);

@@ -129,10 +129,11 @@ end
 --- Call a function with the path of a folder that nobody else can enter, and remove that folder
 -- with all files in it, whatever happens.
 -- @tparam function body of the path
+-- @tparam[opt] string place the folder to make it in, instead of that of temporary files
 -- @return what the function returns, one value
 -- @raise what the function raises, and where no folder can be made
-function M.in_folder(body)
-  local folder = assert(core.files.make_folder())
+function M.in_folder(body, place)
+  local folder = assert(core.files.make_folder(place))
   local ok, result = pcall(body, folder)
   for _, name in ipairs(core.files.list(folder)) do
     os.remove(folder .. "/" .. name)

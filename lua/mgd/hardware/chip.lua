@@ -9,9 +9,10 @@ local naming = require "mgd.base.naming"
 local options = require "mgd.base.options"
 local record = require "mgd.text.record"
 local spice_schema = require "mgd.hardware.spice.schema"
+local verilog_schema = require "mgd.hardware.verilog.schema"
 
 local Chip = naming.class("mgd.chip",
-  { "circuit", "closed", "instrument", "net", "ran", "replays", "used_by" })
+  { "circuit", "closed", "instrument", "net", "ran", "replays", "rtl", "used_by" })
 
 local ENERGY = {
   { "evaluation", type = "number", default = 0, min = 0, unit = "J",
@@ -63,7 +64,7 @@ local SCHEMA = {
       .. "be asked for them." },
 }
 
-for _, schema in ipairs { spice_schema.SCHEMA, instrument.SCHEMA } do
+for _, schema in ipairs { spice_schema.SCHEMA, verilog_schema.SCHEMA, instrument.SCHEMA } do
   for _, entry in ipairs(schema) do
     SCHEMA[#SCHEMA + 1] = entry
   end
@@ -72,6 +73,11 @@ end
 -- Loaded with the first netlist.
 local function spice()
   return require "mgd.hardware.spice"
+end
+
+-- The same with the first circuit in Verilog.
+local function verilog()
+  return require "mgd.hardware.verilog"
 end
 
 local description_of = record.kind("mgd.chip.description", (function()
@@ -117,7 +123,7 @@ end
 
 local function check_parts(opt)
   if opt.net == nil == (opt.evaluate == nil) then
-    options.fail("mgd.chip", "expected either net = …, instrument = …, spice = … or "
+    options.fail("mgd.chip", "expected either net = …, instrument = …, spice = …, verilog = … or "
       .. "parameters = … with evaluate = …")
   end
   if opt.net and (opt.parameters or opt.theta) then
@@ -171,6 +177,8 @@ end
 function Chip:__tostring()
   if self.circuit then
     return spice().text(self)
+  elseif self.rtl then
+    return verilog().text(self)
   elseif self.instrument then
     return ("chip: %s, %s, %d parameters"):format(self.instrument.address,
       self.instrument.identity, self.num_parameters)
@@ -248,7 +256,7 @@ end
 
 -- ---- making -------------------------------------------------------------------------------------
 
--- Chips whose stages hold a function cannot be saved.
+-- Chips whose stages hold a function cannot be saved, nor can those outside of this process.
 local function has_function(compiled)
   for _, model in ipairs(compiled.models) do
     if model.kind == "function" then
@@ -280,6 +288,11 @@ local function open_instrument(chip, opt)
 end
 
 local function make_core(chip, opt)
+  if opt.verilog then
+    local made
+    made, chip.rtl = verilog().open(opt)
+    return made
+  end
   if opt.instrument then
     local made, about, count = open_instrument(chip, opt)
     chip.instrument, chip.num_instruments = about, count
@@ -303,9 +316,14 @@ local function check_kind(opts, opt)
       options.fail("mgd.chip", "option '%s' has no effect on a netlist: its imperfections are "
         .. "its own, and those of 'spread' and 'noise'", stage)
     end
+    verilog_schema.check_absent(opts)
     return spice().prepare(opts, opt)
   end
   spice_schema.check_absent(opts)
+  if opt.verilog then
+    return verilog().check(opts, opt)
+  end
+  verilog_schema.check_absent(opts)
   check_instrument(opts, opt)
   if not opt.instrument then
     check_parts(opt)
@@ -325,7 +343,9 @@ end
 --
 -- With `spice` the chip is a netlist, which processes of ngspice evaluate: `parameters`, `inputs`
 -- and `outputs` name what is in it; mgd.hardware.spice.schema has its other options, and
--- docs/guide/25-spice.md goes through all of it. With `instrument` it is at the end of a wire.
+-- docs/guide/25-spice.md goes through all of it. With `instrument` it is at the end of a wire. With
+-- `verilog` it is a learning circuit, which Verilator compiles and which learns by itself; `net` is
+-- evaluated on the weights that it shows, see docs/guide/26-rtl.md.
 -- @tparam table opts `net`, `seed` (1), stages, `clock`, `substeps` (1); or `parameters` P and
 --   `evaluate = function(theta, x) return y end`, with θ (P), x (B, …) and y (B, O) in f64, and
 --   optionally `theta`, its present parameters. `evaluate` gets copies, is called in the order of
@@ -341,6 +361,7 @@ end
 -- mgd.chip{parameters = 2, evaluate = function(theta, x) return x * theta[1] + theta[2] end}
 -- mgd.chip{spice = "net.cir", parameters = "rw*", inputs = {"vx1", "vx2"}, outputs = "y",
 --   ranges = {1e4, 1e6, scale = "log"}}
+-- mgd.chip{verilog = "rtl", top = "chip", net = net, lsb = 2 ^ -8, cost_range = 1}
 local function new(opts)
   local opt = options.check("mgd.chip", SCHEMA, opts)
   local circuit = check_kind(opts, opt)
@@ -350,8 +371,9 @@ local function new(opts)
   check_substeps(opt, chip.compiled)
   chip.substeps, chip.compiled.substeps = opt.substeps, opt.substeps
   chip.stages = chip.compiled.stages
-  chip.ideal = opt.net ~= nil and #chip.compiled.models == 0 and not chip.compiled.update
-  chip.has_function = not opt.net or has_function(chip.compiled)
+  chip.ideal = opt.net ~= nil and not opt.verilog and #chip.compiled.models == 0
+    and not chip.compiled.update
+  chip.has_function = not opt.net or opt.verilog ~= nil or has_function(chip.compiled)
   chip.num_parameters = opt.net and opt.net.num_parameters or opt.parameters
   chip.core = make_core(chip, opt)
   chip.num_nodes = chip.core:num_nodes()

@@ -60,7 +60,7 @@ local function check(given)
   if (opt.net == nil) == (opt.chip == nil) then
     options.fail("mgd.advise", "expected either net = … or chip = …")
   end
-  if opt.chip and opt.chip.instrument and opt.chip.instrument.integrates then
+  if opt.chip and hardware.integrates(opt.chip) then
     options.fail("mgd.advise", "the chip trains by itself: amplitude, time constants and η are its "
       .. "own")
   end

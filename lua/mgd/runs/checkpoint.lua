@@ -56,10 +56,11 @@ local EXAMPLES = {
 -- Fails, naming everything at once, when something that a file cannot hold has not been given.
 local function check_given(saved, opt, path)
   local names, examples = {}, {}
-  local wired = saved.chip.instrument
+  local wired, rtl = saved.chip.instrument, saved.chip.rtl
   if not saved.chip.layers and not opt.chip and not opt.net then
     names[1] = "chip"
     examples[1] = wired and ('chip = mgd.chip{instrument = "%s"}'):format(tostring(wired.address))
+      or rtl and ('chip = mgd.chip{verilog = "%s", …}'):format(tostring(rtl.dir))
       or ("chip = mgd.chip{parameters = %d, evaluate = …}"):format(saved.chip.parameters)
   end
   for _, name in ipairs(saved.functions) do
@@ -70,7 +71,8 @@ local function check_given(saved, opt, path)
   end
   if #names > 0 then
     options.fail("mgd.resume", "%s: the run had %s, which a file cannot hold: give %s "
-      .. 'again: mgd.resume("%s", {%s})', path, wired and "an instrument" or "functions",
+      .. 'again: mgd.resume("%s", {%s})', path, wired and "an instrument"
+      or rtl and "a circuit in Verilog" or "functions",
       table.concat(names, " and "), path, table.concat(examples, ", "))
   end
 end
@@ -156,6 +158,7 @@ local PARTS = {
   { "chip", {
     { "parameters", type = "integer", required = true, min = 1 },
     { "instrument", type = "table" },
+    { "rtl", type = "table" },
     { "seed", type = "integer" },
     { "dtype", type = "string" },
     { "input", type = "table" },
@@ -242,7 +245,10 @@ end
 -- Another instrument than before, or one that has lost its state, is a break in the history.
 local function check_instrument(run, saved)
   local before, now = saved.instrument, run.options.chip.instrument
-  if not now then
+  local rtl = run.options.chip.rtl
+  if rtl and saved.rtl and saved.rtl.key ~= rtl.key then
+    hardware.note_break(run, "the circuit is not made of the same sources, by the same Verilator")
+  elseif not now then
     return
   elseif before and before.identity ~= now.identity then
     hardware.note_break(run, ("the chip is '%s', and was '%s'"):format(now.identity,

@@ -8,6 +8,13 @@ local text = require "mgd.text.numbers"
 
 local M = {}
 
+--- Whether a chip integrates and writes by itself.
+-- @tparam chip chip
+-- @treturn boolean
+function M.integrates(chip)
+  return chip.rtl ~= nil or chip.instrument ~= nil and chip.instrument.integrates
+end
+
 --- Probes that cost nothing: what the run has measured anyway.
 M.PROBES = { "C", "C_tilde" }
 
@@ -135,21 +142,40 @@ local function check_netlist(run)
   end
 end
 
---- One run at a time uses an instrument, unless it is stateless.
+-- The last run on a circuit in Verilog, whose state is as that has left it.
+local last_runs = setmetatable({}, { __mode = "kv" })
+
+-- A circuit goes on from where the same run has left it; else it gets θ and begins anew.
+local function begin_rtl(run)
+  local chip = run.options.chip
+  if run.steps_done and run.steps_done > 0
+      and not (last_runs[chip] == run and core.rtl.goes_on(chip.core)) then
+    M.note_break(run, "the circuit begins anew at θ: what it had integrated is lost, and its "
+      .. "source is at its first slot again")
+  end
+  last_runs[chip] = run
+end
+
+--- One run at a time uses an instrument, unless it is stateless, or a circuit in Verilog.
 -- @tparam run run or what else uses `options.chip`
 -- @tparam[opt="run:run"] string where
 function M.begin(run, where)
   where = where or "run:run"
   local chip = run.options.chip
-  if not chip.instrument then
+  local about = chip.instrument or chip.rtl
+  if not about then
     return
   elseif chip.closed then
     options.fail(where, "the chip was closed")
-  elseif chip.used_by and not chip.instrument.stateless then
-    options.fail(where, "another run uses the chip at this moment: an instrument is one chip; "
-      .. "expected to wait until that has ended")
+  elseif chip.used_by and not about.stateless then
+    options.fail(where, "another run uses the chip at this moment: %s is one chip; expected to "
+      .. "wait until that has ended", chip.rtl and "a circuit" or "an instrument")
   end
-  chip.used_by, chip.reconnected = run, reconnections(chip)
+  chip.used_by = run
+  if chip.rtl then
+    return begin_rtl(run)
+  end
+  chip.reconnected = reconnections(chip)
   chip.began = core.base.clock()
   if run.theta then
     check_netlist(run)
@@ -161,10 +187,10 @@ end
 -- @tparam boolean failed
 function M.finish(run, failed)
   local chip = run.options.chip
+  chip.used_by = nil
   if not chip.instrument then
     return
   end
-  chip.used_by = nil
   chip.ran = (chip.ran or 0) + core.base.clock() - chip.began
   if (chip.instrument.integrates or chip.instrument.writes)
       and reconnections(chip) > chip.reconnected then

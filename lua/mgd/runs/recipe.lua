@@ -48,8 +48,11 @@ end
 
 --- A chip, but for its network; stages without a model are left out.
 function M.chip(chip)
-  local about = chip.instrument
-  if not chip.net then
+  local about, rtl = chip.instrument, chip.rtl
+  if rtl then
+    return { parameters = chip.num_parameters, rtl = { dir = rtl.dir, top = rtl.top,
+      key = rtl.key } }
+  elseif not chip.net then
     return { parameters = chip.num_parameters, instrument = about and { address = about.address,
       identity = about.identity, description = about.said } }
   end

@@ -25,7 +25,8 @@ end
 -- The recipe of the chip, as the format has it.
 local function saved_chip(chip)
   if chip.has_function then
-    return chip.net and { parameters = chip.num_parameters, versions = versions_of(chip) }
+    return chip.net and not chip.rtl
+      and { parameters = chip.num_parameters, versions = versions_of(chip) }
       or recipe.chip(chip)
   end
   local plain, stages = recipe.network(chip.net), recipe.chip(chip)

@@ -7,6 +7,7 @@ local codes = require "mgd.codes"
 local core = require "mgd.core"
 local data = require "mgd.data"
 local each = require "mgd.runs.each"
+local hardware = require "mgd.runs.hardware"
 local signals = require "mgd.codes.signals"
 local learning = require "mgd.runs.learning"
 local naming = require "mgd.base.naming"
@@ -122,7 +123,7 @@ M.SCHEMA = {
 -- A chip that integrates and writes by itself is an engine of its own.
 local function own_engine(given)
   if type(given) == "table" and chips.is_chip(given.chip) and given.engine == nil
-      and given.chip.instrument and given.chip.instrument.integrates then
+      and hardware.integrates(given.chip) then
     local own = {}
     for name, value in pairs(given) do
       own[name] = value
