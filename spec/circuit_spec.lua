@@ -51,6 +51,7 @@ local function compare(fields, steps)
   end
   local circuit = mgd.circuit(given)
   local plain = circuit:describe()
+  plain.register_bits = rawget(circuit, "register_bits")
   plain.synapses, plain.layers = 9, { { 2, 2 }, { 1, 2 } }
   local run = train(circuit)
   local chip = reference.new(plain, weights(run, circuit.lsb))
@@ -244,6 +245,18 @@ describe("mgd.circuit", function()
       fails(case[2], mgd.circuit, case[1])
     end
     fails("expected either net = … or synapses = …", mgd.circuit, {})
+  end)
+
+  it("describes itself for the same network", function()
+    local plain = mgd.circuit({ synapses = 9, step = 4 }):describe()
+    assert.equal(4, plain.step)
+    assert.is_nil(plain.synapses)
+    assert.is_nil(plain.register_bits)
+    assert.equal(10, mgd.circuit({ synapses = 9 }).register_bits)
+    local exp = mgd.experiment { name = "x", data = "xor", network = { 2, 2, 1 }, steps = 20,
+      training = { circuit = plain, batch = 4 } }
+    local other = exp:with { ["training.circuit.source"] = "walsh" }
+    assert.equal("walsh", other:run().run.options.circuit.source)
   end)
 
   it("prints its parts and what follows from them", function()

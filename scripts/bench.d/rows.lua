@@ -9,7 +9,7 @@ local rows = {}
 for _, group in ipairs {
   "machine", "small", "large", "overhead", "memory", "convolution", "growth",
   "hardware", "nodes", "codes", "analog", "store", "sweep", "recording", "served", "wire",
-  "spice",
+  "spice", "circuits",
 } do
   local list = require("rows." .. group)
   table.move(list, 1, #list, #rows + 1, rows)

@@ -76,6 +76,22 @@ static void integrate_part(const mgd_run *run, const mgd_worker *w, const mgd_pa
                             p->signal, p->rows, run->layout.width);
 }
 
+/* The window's G for probes. That of the accumulator in units of the gradient, as any other engine
+ * has it: Σ D·s is 2·a·τ_θ·2^B/range times the mean of C̃·s/a. Votes have no size. */
+static void keep_window(mgd_run *run, size_t unit, uint64_t step) {
+    const mgd_layout *l = &run->layout;
+    const mgd_circuit *c = &run->train.circuit;
+    double scale = ldexp(c->cost_range, -(int)c->cost_bits - 1) /
+                   (run->now.amplitude * (double)run->clock.windows.tau);
+    mgd_step_keep_window(run, unit, step);
+    for (size_t seat = unit * l->lanes; seat < (unit + 1) * l->lanes; seat++)
+        for (size_t i = 0; i < run->parameters && run->state.alive[seat] != 0; i++) {
+            void *g = run->state.window_gradient + mgd_run_place(run, seat, i);
+            if (c->set == MGD_CIRCUIT_ACCUMULATOR)
+                mgd_run_real_set(run, g, 0, mgd_run_real(run, g, 0) * scale);
+        }
+}
+
 static mgd_status write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit, uint64_t first,
                         size_t steps) {
     (void)ctx;
@@ -86,7 +102,7 @@ static mgd_status write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t un
         return MGD_OK;
     mgd_step_hold_rates(run, w, unit, last);
     if (run->keeps_windows)
-        mgd_step_keep_window(run, unit, last);
+        keep_window(run, unit, last);
     run->circuit->write(&run->train.circuit, run->state.theta + at, run->state.gradient + at,
                         w->rates.lives, run->layout.count, run->layout.width);
     mgd_step_average(run, w, unit, last);

@@ -65,20 +65,25 @@ function M.new(given)
   local row = ROWS[type(given) == "table" and given.set or NAMES[1]] or sets[1]
   local opt = options.check("mgd.circuit", SCHEMAS[row.kind], given)
   opt.synapses = count_synapses(opt)
-  opt.digital = ROWS[opt.set].kind == "digital"
+  opt.digital = row.kind == "digital"
+  opt.follows = {} -- options that nobody gave, and that follow from the number of synapses
   local circuit = setmetatable(opt, Circuit)
   kind_of(circuit).check(circuit)
   return circuit
 end
 
---- The options as plain data, of which the same circuit can be made: without the network.
+--- The options as plain data, of which the same circuit can be made for the same network: without
+-- it, and without what follows from the number of synapses.
 -- @treturn table
 function Circuit:describe()
   local plain = {}
   for _, entry in ipairs(SCHEMAS[ROWS[self.set].kind]) do
     plain[entry[1]] = rawget(self, entry[1])
   end
-  plain.net = nil
+  plain.net, plain.synapses = nil, nil
+  for name in pairs(self.follows) do
+    plain[name] = nil
+  end
   return plain
 end
 

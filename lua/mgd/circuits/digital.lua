@@ -54,7 +54,10 @@ end
 local function check_register(circuit)
   local n = circuit.synapses
   local least = bits_for(n + 1)
-  circuit.register_bits = circuit.register_bits or math.max(least, math.min(24, bits_for(64 * n)))
+  if not circuit.register_bits then
+    circuit.register_bits = math.max(least, math.min(24, bits_for(64 * n)))
+    circuit.follows.register_bits = true
+  end
   local phases = 2 ^ circuit.register_bits - 1
   if circuit.register_bits < least then
     options.fail("mgd.circuit", "option 'register_bits': a register of %d bits repeats after %s "

@@ -111,8 +111,11 @@ local function measure_window(run, f)
   f.not_worked_out = no_gradient(o)
   if not f.not_worked_out and select(2, median(f.norm_update)) > 0 then
     f.angle, f.snr, errors = run.core:angle(false, true)
-    f.norm_error = {}
-    for r = 1, o.replicas do
+    if probes.of_votes(o) then
+      f.snr, errors = nil, nil
+    end
+    f.norm_error = errors and {}
+    for r = 1, errors and o.replicas or 0 do
       f.norm_error[r] = errors[r]:norm()
     end
   end
@@ -202,6 +205,13 @@ end
 local function how_line(o)
   local code = o.perturbation.code
   local k = patterns_of(o)
+  if o.engine == "circuit" then
+    return ("circuit %s: %s code, %s; %s; a batch of %d shown for τ_x = %s"):format(o.circuit.set,
+      code, size_of(o.perturbation), o.circuit.set == "sign-sign"
+        and ("counters of %d bits write %d LSB"):format(o.circuit.counter_bits, o.circuit.step)
+        or ("the accumulator writes after τ_θ = %s"):format(plural(o.tau_theta, "step")), o.batch,
+      plural(o.tau_x, "step"))
+  end
   return ("%s code, %s; G is integrated over τ_θ = %s (%s), a batch of %d shown for "
     .. "τ_x = %s; %s, %s"):format(type(code) == "string" and code or "a user's",
     size_of(o.perturbation), plural(o.tau_theta, "step"), plural(k, "pattern"), o.batch,
@@ -248,8 +258,10 @@ local function gradient_line(o, f)
     return known(f.norm_update) and "G or the true gradient is exactly zero"
       or "no window has been kept yet; windows are kept from now on: run on and ask again"
   end
-  local text = ("angle %.1f° to the true gradient, signal-to-noise %s"):format(f.angle,
-    decibel(f.snr))
+  local text = ("angle %.1f° to the true gradient"):format(f.angle)
+  if f.snr then
+    text = text .. (", signal-to-noise %s"):format(decibel(f.snr))
+  end
   if f.typical_angle then
     text = text .. ("; angle %.1f° in the later half of the history"):format(f.typical_angle)
   end
@@ -419,7 +431,9 @@ HINTS[#HINTS + 1] = function(run, f)
   local share = f.norm_update / f.norm_theta
   local net = run.options.chip.net
   local resolution = net and net.dtype == "f32" and 2 ^ -23 or 2 ^ -52
-  if f.norm_update == 0 then
+  if f.norm_update == 0 and run.options.engine == "circuit" then -- registers hold on
+    return
+  elseif f.norm_update == 0 then
     return "the last write did not move θ at all: G or η is zero, or the change is below what "
       .. "the devices take"
   elseif share > LARGE_STEP then

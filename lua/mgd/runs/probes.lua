@@ -261,6 +261,13 @@ local function check_recorded(run, wanted)
   end
 end
 
+--- Whether G counts votes, whose sum has a direction but no size.
+-- @tparam table opt resolved options of mgd.train
+-- @treturn boolean
+function M.of_votes(opt)
+  return opt.circuit ~= nil and opt.circuit.set == "sign-sign"
+end
+
 --- Check names and stop conditions, and make ready.
 -- @tparam run run
 -- @tparam table names
@@ -276,6 +283,10 @@ function M.prepare(run, names, stop)
   end
   for _, name in ipairs(by_layer.PROBES) do
     wanted.layers = wanted.layers or wanted[name]
+  end
+  if (wanted.layers or wanted.snr or wanted.error_correlation) and M.of_votes(run.options) then
+    options.fail("run:run", "G of the circuit sign-sign counts votes, which have no size to "
+      .. "compare with the gradient's: expected the probe angle")
   end
   if wanted.layers and not by_layer.parts(run) then
     options.fail("run:run", "probes by layer need a network, whose layers are known: this chip is "
