@@ -125,6 +125,7 @@ mgd_status mgd_rtl_exchange(mgd_context *ctx, mgd_rtl *rtl) {
     if (status != MGD_OK) {
         rtl->user = NULL;
         rtl->lost = true;
+        mgd_wire_terminate(rtl->wire);
     }
     return status;
 }
@@ -135,7 +136,10 @@ static mgd_status greet(mgd_context *ctx, mgd_rtl *rtl) {
     static const char greeting[] = MGD_RTL_GREETING;
     const char *bytes;
     double until = mgd_clock() + rtl->spec.timeout;
-    MGD_TRY(mgd_wire_take(ctx, rtl->wire, sizeof greeting - 1, until, &bytes));
+    mgd_status status = mgd_wire_take(ctx, rtl->wire, sizeof greeting - 1, until, &bytes);
+    if (status != MGD_OK)
+        mgd_wire_terminate(rtl->wire);
+    MGD_TRY(status);
     if (memcmp(bytes, greeting, sizeof greeting - 1) != 0)
         return mgd_fail(ctx, MGD_ERR_FORMAT,
                         "%s: its program does not begin with \"%s\": expected one that mgd.chip "

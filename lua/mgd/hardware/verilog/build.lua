@@ -163,7 +163,7 @@ local function compile(dir, top, with_top, folder)
   end
   local said = run(dir, VERILATOR, { "-DMGD_TOP=" .. top, "-Mdir", folder, "-y", plain(dir),
     folder .. "/worker.cpp", folder .. "/worker.v", plain(dir) .. "/" .. with_top })
-  local port = said:match "%%Warning%-[^\n]-/worker%.v:[%d:]+ ([^\n]+)"
+  local port = said:match "%%Warning%-[WP][^\n]-/worker%.v:[%d:]+ ([^\n]+)" -- WIDTH…, PIN…
   if port then
     options.fail(WHERE, "%s: module '%s' has not the ports of a circuit: %s", dir, top, port)
   end
