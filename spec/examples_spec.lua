@@ -281,4 +281,16 @@ describe("example", function()
       "MGD, pulses",
     }, "EVALUATIONS=1e5")
   end)
+
+  it("32_learning_circuit learns XOR by both digital sets", function()
+    shows("32_learning_circuit.lua", {
+      "circuit sign%-sign: 9 synapses",
+      "τ_θ +16 steps +at least",
+      "circuit accumulator",
+      "η +16 ",
+      "sign%-sign +lfsr +%d of 16",
+      "accumulator +lfsr +1[1-6] of 16 +%d+ steps", -- 92 % of 64 did; 11 of 16 is three σ below
+      "1 bits +1?%d of 16",
+    }, "SEEDS=16 STEPS=8000")
+  end)
 end)
