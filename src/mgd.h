@@ -979,8 +979,10 @@ typedef struct {
     double sparsity;  /* random, gaussian, brownian, lfsr: fraction of zeros, in [0, 1) */
     double low, high; /* sine: band in cycles per step; 0, 0: the bins of τ_θ */
     unsigned length;  /* brownian: slots in which it forgets, 2 … 32 */
-    unsigned bits; /* lfsr: of the register, 2 … 30; 0: so many that correlations hardly count */
-    bool balanced; /* lfsr: one slot of +1 more in a period, which makes it orthogonal */
+    bool registered;  /* outer: sources are phases of a shift register instead of random signs */
+    unsigned bits;    /* lfsr, outer: of the register, 2 … 30; 0: so many that correlations hardly
+                       * count */
+    bool balanced;    /* lfsr: one slot of +1 more in a period, which makes it orthogonal */
     mgd_code_function *code_function; /* MGD_CODE_FUNCTION: gives the patterns, … */
     void *code_user;
     const mgd_tensor *energy; /* … whose mean squares are these (P) */

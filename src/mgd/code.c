@@ -141,7 +141,7 @@ static mgd_status prepare(mgd_context *ctx, const mgd_train *train, mgd_code *co
     MGD_TRY(open_gains(ctx, train, code));
     code->cycle = code->cycle > 0 ? code->cycle : code->period;
     code->stride = stride_of(train, code->cycle);
-    code->own = type->own || code->zero_below || code->spread > 0;
+    code->own = (type->own && !code->shared) || code->zero_below || code->spread > 0;
     code->drawn = type->drawn || code->zero_below || code->uneven;
     code->masked = code->zero_below && !type->zeroing;
     return MGD_OK;

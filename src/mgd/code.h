@@ -72,6 +72,7 @@ struct mgd_code {
     double spread;       /* σ of the logarithm of a further factor, drawn by replica … */
     bool divide[2];      /* … that s_i is multiplied with, or divided by */
     bool uneven;         /* there are such gains or factors */
+    bool shared;         /* none of what its kind draws for each replica is in it */
     bool own;            /* replicas have patterns of their own */
     bool drawn;          /* rows are formed piece by piece, from random words or with gains */
     bool masked;         /* zeros are drawn for themselves */

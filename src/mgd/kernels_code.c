@@ -123,7 +123,7 @@ static void lanes(const mgd_code *code, const mgd_pattern *signs, mgd_use use,
     real s[MGD_PATTERN_ROWS * LANES];
     for (size_t lane = 0; lane < width; lane += LANES) {
         const mgd_code_place at = {signs, replica + lane, slot, lane, width};
-        (kind->tile ? kind->tile : share)(code, &at, first, count, s);
+        (kind->tile && !code->shared ? kind->tile : share)(code, &at, first, count, s);
         if (code->masked)
             mask_tile(code, &at, first, count, s);
         if (code->uneven)

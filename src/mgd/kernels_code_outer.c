@@ -29,9 +29,15 @@ static size_t signs_of(const mgd_outer_block *b, const mgd_pattern *bits, size_t
 }
 
 static void row(const mgd_code *code, const mgd_code_place *at, size_t first, size_t n, void *out) {
+    const mgd_outer *o = code->state;
+    mgd_pattern bits = {.words = o->sequence};
+    if (o->sequence)
+        bits.bit = (size_t)(at->slot % code->period);
+    else
+        bits = *at->signs;
     for (size_t i = 0; i < n;) {
-        const mgd_outer_block *b = block_of(code->state, first + i);
-        i += signs_of(b, at->signs, first + i - b->first, n - i, (real *)out + i);
+        const mgd_outer_block *b = block_of(o, first + i);
+        i += signs_of(b, &bits, first + i - b->first, n - i, (real *)out + i);
     }
 }
 

@@ -21,6 +21,10 @@ static const char *order_name(unsigned shuffled) {
     return shuffled == 0 ? "natural" : shuffled == 1 ? "shuffled" : NULL;
 }
 
+static const char *source_name(unsigned registered) {
+    return registered == 0 ? "random" : registered == 1 ? "register" : NULL;
+}
+
 static const char *perturb_name(unsigned what) {
     static const char *const names[] = {
         [MGD_PERTURB_PARAMETERS] = "parameters", [MGD_PERTURB_NODES] = "nodes"};
@@ -203,9 +207,13 @@ static const mgd_option table[] = {
     {"length", MGD_OPTION_INTEGER, OF_CODE(length), WITHIN(2, 32), .otherwise = 16, .unit = "slots",
      .doc = "brownian: L, slots in which it forgets; it moves by 0 or ±2a/√L and stays in "
             "±a·√L."},
+    {"source", MGD_OPTION_CHOICE, OF_CODE(registered), .choice = source_name,
+     .doc = "outer: signs of rows and columns are drawn, or source k shows the sign that a "
+            "maximal-length register shows k slots later, the same in all replicas."},
     {"bits", MGD_OPTION_INTEGER, OF_CODE(bits), WITHIN(2, 30), .may_lack = true,
      .doc = "lfsr: m, of the register, 2^m − 1 ≥ P + 1. Without, the fewest with 64·P slots, but "
-            "no more than 24 unless P asks for them; the fewest of all when balanced."},
+            "no more than 24 unless P asks for them; the fewest of all when balanced. outer: of "
+            "the source register; the fewest with which the signs of all parameters differ, too."},
     {"balanced", MGD_OPTION_FLAG, OF_CODE(balanced),
      .doc = "lfsr: one slot of +a for all at the end of each period, which makes it orthogonal and "
             "its mean 0."},

@@ -54,6 +54,7 @@ codes.SCHEMA = {
   read "low",
   read "high",
   read "length",
+  read "source",
   read "bits",
   read "balanced",
   { "period", type = "integer", min = 1, unit = "slots", only = OF_SOURCES,
