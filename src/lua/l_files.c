@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int push_failure(lua_State *L, const char *message) {
     lua_pushnil(L);
@@ -44,6 +45,20 @@ static int files_make_folder(lua_State *L) {
     char *name = memcpy(lua_newuserdata(L, size), pattern, size);
     if (!mkdtemp(name))
         return push_failure(L, lua_pushfstring(L, "%s: %s", pattern, strerror(errno)));
+    lua_pushstring(L, name);
+    return 1;
+}
+
+/* make_beside(path) → the path of a new folder beside another, whose place it is to take; or nil
+ * and why there is none */
+static int files_make_beside(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    const char *pattern = lua_pushfstring(L, "%s.XXXXXX", path);
+    size_t size = strlen(pattern) + 1;
+    char *name = memcpy(lua_newuserdata(L, size), pattern, size);
+    /* others may enter it as they may what mkdir makes: the name is free again for a moment */
+    if (!mkdtemp(name) || rmdir(name) != 0 || mkdir(name, 0777) != 0)
+        return push_failure(L, lua_pushfstring(L, "%s: %s", path, strerror(errno)));
     lua_pushstring(L, name);
     return 1;
 }
@@ -113,9 +128,13 @@ static int files_size(lua_State *L) {
 static const luaL_Reg folder_methods[] = {{"__gc", folder_close}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"list", files_list},           {"make_folder", files_make_folder},
-    {"make_path", files_make_path}, {"size", files_size},
-    {"write", files_write},         {NULL, NULL},
+    {"list", files_list},
+    {"make_beside", files_make_beside},
+    {"make_folder", files_make_folder},
+    {"make_path", files_make_path},
+    {"size", files_size},
+    {"write", files_write},
+    {NULL, NULL},
 };
 
 void l_open_files(lua_State *L) {

@@ -188,6 +188,32 @@ static int net_parts(lua_State *L) {
     return 1;
 }
 
+/* matrices() → {{first =, rows =, columns =, place = "first" | "beside" | "biases"}, …}, in the
+ * order of θ */
+static int net_matrices(lua_State *L) {
+    static const char *const places[] = {[MGD_MATRIX_FIRST] = "first",
+                                         [MGD_MATRIX_BESIDE] = "beside",
+                                         [MGD_MATRIX_BIASES] = "biases"};
+    const mgd_net *net = l_check_net(L, 1);
+    size_t count = mgd_net_matrices(net, NULL);
+    mgd_matrix *matrices = lua_newuserdatauv(L, (count + 1) * sizeof *matrices, 0);
+    mgd_net_matrices(net, matrices);
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_createtable(L, 0, 4);
+        lua_pushinteger(L, (lua_Integer)matrices[i].first + 1);
+        lua_setfield(L, -2, "first");
+        lua_pushinteger(L, (lua_Integer)matrices[i].rows);
+        lua_setfield(L, -2, "rows");
+        lua_pushinteger(L, (lua_Integer)matrices[i].columns);
+        lua_setfield(L, -2, "columns");
+        lua_pushstring(L, places[matrices[i].place]);
+        lua_setfield(L, -2, "place");
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
 /* plan_time({tiles =, private =, rounds =}) → {seconds of each call}, samples */
 static int net_plan_time(lua_State *L) {
     mgd_context ctx = {0};
@@ -297,6 +323,7 @@ static const luaL_Reg methods[] = {
     {"gradient", net_gradient},
     {"plan", net_plan},
     {"parts", net_parts},
+    {"matrices", net_matrices},
     {"plan_time", net_plan_time},
 
     {NULL, NULL},

@@ -156,6 +156,27 @@ static int recording_row_of(lua_State *L) {
     return 2;
 }
 
+/* costs(step, replica) → list of those that it measured at that step, in order; nil where there is
+ * no such step of this replica */
+static int recording_costs(lua_State *L) {
+    const mgd_recording *r = check_recording(L, 1);
+    const mgd_recording_head *h = mgd_recording_head_of(r);
+    uint64_t step = (uint64_t)l_integer(L, 2, "recording: step", 0, INT64_MAX - 1);
+    size_t replica = (size_t)l_integer(L, 3, "recording: replica", 1, (int64_t)h->replicas) - 1;
+    mgd_recorded_steps steps;
+    if (mgd_recording_steps(r, replica, step, &steps) != MGD_RECORDED)
+        return 0;
+    uint64_t place = mgd_recording_place(r, step);
+    const double *cost = steps.cost + (place - mgd_recording_place(r, steps.first)) * h->signals;
+    uint64_t count = (mgd_recording_place(r, step + 1) - place) * h->signals;
+    lua_createtable(L, (int)count, 0);
+    for (uint64_t i = 0; i < count; i++) {
+        lua_pushnumber(L, cost[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
 /* chip([model]) → a chip that answers as recorded; both live as long as it does */
 static int recording_chip(lua_State *L) {
     mgd_context ctx = {0};
@@ -174,13 +195,10 @@ static int recording_chip(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"__gc", recording_gc},
-    {"head", recording_head},
-    {"theta", recording_theta},
-    {"num_rows", recording_num_rows},
-    {"row_of", recording_row_of},
-    {"chip", recording_chip},
-    {NULL, NULL},
+    {"__gc", recording_gc},       {"head", recording_head},
+    {"theta", recording_theta},   {"num_rows", recording_num_rows},
+    {"row_of", recording_row_of}, {"costs", recording_costs},
+    {"chip", recording_chip},     {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {

@@ -126,6 +126,83 @@ function M.write(where, path, text, opts)
   end
 end
 
+-- Whether there is a folder, which may be empty.
+local function is_folder(path)
+  local _, why = core.files.size(path)
+  return why ~= nil and why:find ": it is a folder$" ~= nil
+end
+
+local function remove_folder(folder)
+  for _, name in ipairs(core.files.list(folder)) do
+    os.remove(folder .. "/" .. name)
+  end
+  os.remove(folder)
+end
+
+-- Moves all files of a folder into another.
+local function move_files(from, into)
+  for _, name in ipairs(core.files.list(from)) do
+    local ok, message = os.rename(from .. "/" .. name, into .. "/" .. name)
+    if not ok then
+      return nil, message
+    end
+  end
+  return os.remove(from)
+end
+
+--- Write a folder of files at once or not at all: they are written beside it, and take its place.
+-- @tparam string where opens messages
+-- @tparam string path of the folder, which is made with those around it
+-- @tparam table texts name → text
+-- @tparam[opt] table opts `overwrite`: where there is a folder with files, replace those that are
+--   written, and take away those of the list `stale`; what else is there stays
+-- @raise where it is there and holds anything, unless it may be overwritten, and with the system's
+--   words; nothing has changed then
+function M.write_folder(where, path, texts, opts)
+  M.check_path(where, path)
+  path = path:gsub("(.)/+$", "%1")
+  local there = is_folder(path)
+  if there and #core.files.list(path) > 0 and not (opts and opts.overwrite) then
+    options.fail(where, "%s: the folder holds files: expected another, or overwrite = true", path)
+  elseif not there and core.files.size(path) then
+    options.fail(where, "%s: it is a file, not a folder", path)
+  end
+  local around = path:match "^(.*[^/])/+[^/]+$"
+  local made, temporary, message = true, nil, nil
+  if around then
+    made, message = core.files.make_path(around)
+  end
+  if made then
+    temporary, message = core.files.make_beside(there and path .. "/" or path)
+  end
+  if not temporary then
+    options.fail(where, "%s", message)
+  end
+  local ok, failure = pcall(function()
+    for name, text in pairs(texts) do
+      M.write(where, temporary .. "/" .. name, text)
+    end
+  end)
+  if not ok then
+    remove_folder(temporary)
+    error(failure, 0)
+  end
+  for _, name in ipairs(there and opts and opts.stale or {}) do
+    if not texts[name] then
+      os.remove(path .. "/" .. name)
+    end
+  end
+  if there then
+    ok, message = move_files(temporary, path)
+  else
+    ok, message = os.rename(temporary, path)
+  end
+  if not ok then
+    remove_folder(temporary)
+    options.fail(where, "%s", message)
+  end
+end
+
 --- Call a function with the path of a folder that nobody else can enter, and remove that folder
 -- with all files in it, whatever happens.
 -- @tparam function body of the path
@@ -135,10 +212,7 @@ end
 function M.in_folder(body, place)
   local folder = assert(core.files.make_folder(place))
   local ok, result = pcall(body, folder)
-  for _, name in ipairs(core.files.list(folder)) do
-    os.remove(folder .. "/" .. name)
-  end
-  os.remove(folder)
+  remove_folder(folder)
   if not ok then
     error(result, 0)
   end

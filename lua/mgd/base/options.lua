@@ -16,9 +16,9 @@
 -- "table", "list" (a table of elements 1, 2, … alone), "function" (anything callable),
 -- "coroutine", "schedule" (a function of the step or a table, which mgd.codes.schedules checks),
 -- "tensor" (or a list of numbers, of which it is made), "network", "chip", "circuit", "dataset",
--- "any", or a list of these; `default`; `required`; `min`, `max` (inclusive) and `above`, `below`
--- (exclusive) for numbers; `infinite = true` where an infinity makes sense; `choices` for strings,
--- and `hints` for some that are none, as in "got 'sgf', which …";
+-- "run", "any", or a list of these; `default`; `required`; `min`, `max` (inclusive) and `above`,
+-- `below` (exclusive) for numbers; `infinite = true` where an infinity makes sense; `choices` for
+-- strings, and `hints` for some that are none, as in "got 'sgf', which …";
 -- `only = { "optimizer", "adam" }` where it has an effect only beside that value of an entry above
 -- it, or beside one of several, or of that type; `unit` and `doc` for people. NaN is never a number
 -- here.
@@ -49,6 +49,7 @@ local PHRASES = {
   list = "a list",
   network = "a network",
   number = "a number",
+  run = "a run",
   schedule = "a schedule",
   string = "a string",
   table = "a table",
@@ -293,7 +294,7 @@ function checks.tensor(_, value)
   return tensor ~= nil, tensor
 end
 
-for _, kind in ipairs { "chip", "circuit", "dataset", "network" } do
+for _, kind in ipairs { "chip", "circuit", "dataset", "network", "run" } do
   checks[kind] = function(_, value)
     return naming.kind(value) == kind, value
   end

@@ -327,6 +327,15 @@ function Run:budget(opts)
   return require("mgd.runs.budget").budget(self, opts)
 end
 
+--- Advance the run, and keep what was measured and what became of θ in every step; see
+-- `mgd.runs.trace`.
+-- @tparam table opts `steps`; `replica` (1)
+-- @treturn trace `theta`, `costs`, `first`
+-- @usage print(run:trace{steps = 10}.costs[1][1])
+function Run:trace(opts)
+  return require("mgd.runs.trace").trace(self, opts)
+end
+
 --- Save everything that is needed to continue bit for bit; see `mgd.resume`.
 -- @tparam string path
 function Run:save(path)
