@@ -73,6 +73,10 @@ describe("example", function()
 
   it("34_rtl_chip has Verilog learn XOR", function()
     shows("34_rtl_chip.lua 2", {
+      "chip in out/rtl, by Verilator",
+      "seed 1: cost 0%.00%d+, all bits as the engine's",
+      "seed 2: cost 0%.00%d+, all bits as the engine's",
+      "2 of 2 seeds solved XOR",
       "chip in examples/rtl, by Verilator",
       "seed 1: cost 0%.00",
       "2 of 2 seeds solved XOR",

@@ -15,7 +15,7 @@ local VERILATOR = [[
 #!/bin/sh
 if [ "$1" = --version ]; then echo "${VERSION:-Verilator 5.006 2023-01-22}"; exit; fi
 while [ "$1" != -Mdir ]; do shift; done
-echo "all:" > "$2/Vmgd_rtl.mk"
+echo "all: ; $BUILDS" > "$2/Vmgd_rtl.mk"
 echo "#!/bin/sh" > "$2/worker"
 echo "exec '$MGD_LUA' ']] .. root .. [[/spec/support/rtl_worker.lua'" >> "$2/worker"
 chmod +x "$2/worker"
@@ -211,6 +211,13 @@ describe("a circuit in Verilog that", function()
       "XDG_CACHE_HOME=/dev/null/x")
     fails("expected XDG_CACHE_HOME or HOME to be an absolute folder", "chip()",
       "XDG_CACHE_HOME=here HOME=there")
+    fails("/my cache/mgd-lua/verilog: expected XDG_CACHE_HOME to be a folder without blanks",
+      "chip()", "XDG_CACHE_HOME='/my cache'")
+  end)
+
+  it("finds no C++ compiler is refused with the words of make", function()
+    fails({ "rtl: make failed: make: no-such-compiler: No such file" }, "chip()",
+      "VERSION='Verilator 5.002' BUILDS='no-such-compiler -c worker.cpp'")
   end)
 end)
 

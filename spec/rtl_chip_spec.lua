@@ -275,6 +275,27 @@ describe("a circuit in Verilog", function()
       data = mgd.data.xor() })
   end)
 
+  it("written by circuit:verilog does bit for bit what mgd.train{circuit = …} does", function()
+    local net, dir = network(), folder.name .. "/accumulator"
+    local circuit = mgd.circuit { set = "accumulator", net = net }
+    circuit:verilog { dir = dir }
+    local made = mgd.chip { verilog = dir, net = net } -- whose scales are in chip.txt
+    assert.same({ circuit.lsb, circuit.cost_range }, { made.rtl.lsb, made.rtl.cost_range })
+    for seed = 1, 2 do
+      local own = { data = mgd.data.xor(), batch = 4, seed = seed,
+        init = { scheme = "uniform", low = -1, high = 1 } }
+      local rtl = mgd.train(options(own, { chip = made }))
+      local engine = mgd.train(options(own, { circuit = circuit }))
+      for _ = 1, 4 do
+        rtl:run { steps = 1000, probes = {} }
+        engine:run { steps = 1000, probes = {} }
+        assert.same(engine:theta():totable(), rtl:theta():totable())
+      end
+      assert.same(engine:evaluate().cost, rtl:evaluate().cost)
+      assert.is_true(rtl:evaluate().cost < 0.01)
+    end
+  end)
+
   it("has a synapse for each parameter of the network", function()
     errors.fails_here("examples/rtl: chip: it has 9 synapses (register 0x0001): expected 13",
       mgd.chip, { verilog = DIR, lsb = LSB, net = mgd.nn.mlp { 2, 3, 1 } })

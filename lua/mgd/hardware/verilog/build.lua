@@ -23,6 +23,9 @@ local VERILATOR = { "verilator", "--cc", "--exe", "--top-module", "mgd_rtl", "--
 -- OPT_GLOBAL is of Verilator's own library, which takes longest to compile and little time to run.
 local MAKE = { "make", "-j", "4", "-f", "Vmgd_rtl.mk", "OPT_FAST=-O2", "OPT_GLOBAL=-O0" }
 
+-- What a make that this process may run in tells those below it.
+local OWN_MAKE = { MAKEFLAGS = false, MFLAGS = false, MAKELEVEL = false }
+
 -- ---- what there is ------------------------------------------------------------------------------
 
 local LIBRARY = debug.getinfo(1, "S").source:match "^@(.*)hardware/verilog/build%.lua$"
@@ -110,22 +113,26 @@ local function cache_folder()
       .. "HOME to be an absolute folder")
   end
   local folder = cache .. "/mgd-lua/verilog"
+  if folder:find "[^%w/._+@~-]" then -- which make would take apart
+    options.fail(WHERE, "what Verilator makes cannot lie in %s: expected XDG_CACHE_HOME to be a "
+      .. "folder without blanks and the like in its name", folder)
+  end
   local ok, reason = core.files.make_path(folder)
   return ok and folder or options.fail(WHERE, "there is no place for what Verilator makes: %s",
     reason)
 end
 
--- The first errors among what Verilator, make and the compiler had to say; else their last words.
+-- The first errors among what Verilator, make and the compiler had to say; else its first lines.
 local function errors_of(text)
-  local list, last = {}, ""
+  local errors, lines = {}, {}
   for line in text:gmatch "[^\r\n]+" do
-    if #list < SHOWN and (line:find "^%%Error" and not line:find "Exiting due to"
-        or line:find ":%s+%a*%s?error:") then
-      list[#list + 1] = line
+    lines[#lines + 1] = line
+    if line:find "^%%Error" and not line:find "Exiting due to" or line:find ":%s+%a*%s?error:" then
+      errors[#errors + 1] = line
     end
-    last = line:find "%S" and line or last
   end
-  return #list > 0 and table.concat(list, "; ") or last
+  local list = #errors > 0 and errors or lines
+  return table.concat(list, "; ", 1, math.min(SHOWN, #list))
 end
 
 local function ending_of(result)
@@ -146,7 +153,7 @@ local function run(dir, words, own)
       all[#all + 1] = word
     end
   end
-  local result, reason = program.run(all, { seconds = SECONDS })
+  local result, reason = program.run(all, { seconds = SECONDS, env = OWN_MAKE })
   if not result then
     options.fail(WHERE, "%s cannot be started: %s", words[1], reason)
   end
