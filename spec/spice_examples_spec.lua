@@ -59,4 +59,13 @@ describe("example", function()
       "60 ns +0%.%d+",
     }, "STEPS=4")
   end)
+
+  it("35_self_learning_spice learns XOR in ngspice as in the engine", function()
+    local text = shows("35_self_learning_spice.lua", {
+      "τ_leak +100 ms",
+      "\n +1 +0%.00[45]%d+ +4%d%d%d +0%.00[45]%d+ +4%d%d%d +0%.0[012]%d +0%.0%d%d\n",
+      "learnt: 1 of 1 by ngspice, 1 of 1 by the engine",
+    }, "SEEDS=1 CLOCKS=4800")
+    assert.is_truthy(text:find("written: out/self_learning.svg", 1, true))
+  end)
 end)

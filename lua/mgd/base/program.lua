@@ -66,6 +66,7 @@ end
 -- @tparam table words as for run
 -- @tparam[opt] table opts as for run; `package`: what brings the program
 -- @treturn string
+-- @treturn string its words on standard error
 -- @raise where it is not installed, and with its last words and how it ended where it failed
 function M.need(where, words, opts)
   local result, reason = M.run(words, opts)
@@ -74,7 +75,7 @@ function M.need(where, words, opts)
     options.fail(where, package and "%s is not installed (apt install %s)"
       or "%s cannot be started: %s", words[1], package or reason)
   elseif result.out ~= "" and (result.status or 0) == 0 and not (result.late or result.signal) then
-    return result.out
+    return result.out, result.words
   end
   local said = last_words(result.words)
   options.fail(where, "%s failed: %s%s", words[1], said ~= "" and said .. ": " or "",

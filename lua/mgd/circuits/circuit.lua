@@ -15,6 +15,7 @@ local sets = require "mgd.circuits.sets"
 local M = {}
 
 local KINDS = {
+  analog = require "mgd.circuits.analog",
   digital = require "mgd.circuits.digital",
 }
 
@@ -120,20 +121,21 @@ function Circuit:spice(opts)
   return require("mgd.circuits.spice").write(self, opts)
 end
 
+local NAME_WIDTH = 16 -- of a part or a figure
 local PARTS = { "source", "multiplier", "integrator", "write", "storage", "shared" }
 
 function Circuit:__tostring()
   local row, lines = ROWS[self.set], {}
   lines[1] = ("circuit %s: %d synapses"):format(self.set, self.synapses)
   for _, part in ipairs(PARTS) do
-    lines[#lines + 1] = ("  %s %s"):format(numbers.left(part, 12), row[part])
+    lines[#lines + 1] = ("  %s %s"):format(numbers.left(part, NAME_WIDTH), row[part])
   end
   for _, figure in ipairs(self:figures()) do
     local value = type(figure.value) == "number"
-      and (figure.unit and figure.unit:find "^[sVAΩFHJW]" and numbers.si(figure.value, figure.unit)
+      and (figure.unit and figure.unit:find "^[sVAΩFHJWC]" and numbers.si(figure.value, figure.unit)
         or numbers.number(figure.value) .. (figure.unit and " " .. figure.unit or ""))
       or tostring(figure.value)
-    lines[#lines + 1] = ("  %s %s%s"):format(numbers.left(figure.name, 12),
+    lines[#lines + 1] = ("  %s %s%s"):format(numbers.left(figure.name, NAME_WIDTH),
       figure.note and numbers.left(value, 16) or value, figure.note and " " .. figure.note or "")
   end
   return table.concat(lines, "\n")

@@ -114,7 +114,7 @@ function M.training(opt, tensors)
   for _, entry in ipairs(settings.SCHEMA) do
     local name = entry[1]
     local value = opt[name]
-    local fixed = opt.circuit and not settings.beside_circuit(name) -- what the circuit fixes
+    local fixed = opt.circuit and not settings.beside_circuit(opt.circuit, name)
     if name == "chip" or name == "data" or name == "record" or fixed then
       value = nil
     elseif name == "circuit" and value then

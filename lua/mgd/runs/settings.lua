@@ -141,13 +141,14 @@ end
 -- What is said beside a circuit; it fixes all else.
 local BESIDE_CIRCUIT = {}
 for _, name in ipairs { "net", "chip", "circuit", "data", "cost", "label_smoothing", "batch",
-  "shuffle", "tau_x", "average", "init", "replicas", "replica", "seed", "threads", "record" } do
+  "shuffle", "tau_x", "integrator", "tolerance", "average", "init", "replicas", "replica", "seed",
+  "threads", "record" } do
   BESIDE_CIRCUIT[name] = true
 end
 
 --- Whether a circuit leaves an option of mgd.train to the script.
-function M.beside_circuit(name)
-  return BESIDE_CIRCUIT[name] == true
+function M.beside_circuit(circuit, name)
+  return BESIDE_CIRCUIT[name] == true and circuit:training()[name] == nil
 end
 
 -- A circuit, of plain options if need be, for what is trained.
@@ -175,7 +176,7 @@ local function with_circuit(given)
   local fixed, own = circuit:training(), { circuit = circuit }
   for _, entry in ipairs(M.SCHEMA) do
     local name = entry[1]
-    if given[name] ~= nil and not BESIDE_CIRCUIT[name] or given[name] ~= nil and fixed[name] then
+    if given[name] ~= nil and not M.beside_circuit(circuit, name) then
       local value = fixed[name]
       options.fail("mgd.train", "option '%s' is given beside circuit = …, which %s: expected "
         .. "none", name, value == nil and "has no such thing" or type(value) == "table"
