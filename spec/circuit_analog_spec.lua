@@ -194,6 +194,12 @@ describe("an analog circuit refuses", function()
 
   it("samples that change with each pattern", function()
     refuses("rc", { sample_clocks = 1 }, "sample_clocks = 1", "expected at least 2")
+    for _, clocks in ipairs { 2, 4, 8 } do -- the eighth function changes after 8 clocks
+      refuses("rc", { source = "walsh", sample_clocks = clocks }, "sample_clocks = " .. clocks,
+        "the slowest of 9 Walsh functions", "expected their period, 16")
+    end
+    circuit("rc", { source = "walsh", sample_clocks = 6 })
+    circuit("rc", { source = "walsh", sample_clocks = 16 })
   end)
 
   it("a register that repeats a phase before all synapses are served", function()
@@ -206,6 +212,7 @@ describe("an analog circuit refuses", function()
     refuses("rc", { current = 1e-9 }, "option 'current' has no effect with set = 'rc'")
     refuses("charge-pump", { c_hp = 1e-9 }, "option 'c_hp' has no effect with set = 'charge-pump'")
     refuses("rc", { weight_bits = 8 }, "unknown option 'weight_bits'")
-    refuses("rc", { source = "walsh", register_bits = 8 }, "option 'register_bits' has no effect")
+    refuses("rc", { source = "walsh", register_bits = 8, sample_clocks = 16 },
+      "option 'register_bits' has no effect")
   end)
 end)
