@@ -71,6 +71,16 @@ describe("example", function()
     }, "STEPS=40")
   end)
 
+  it("33_verilog has hardware do what the engine does, and counts it", function()
+    shows("33_verilog.lua", {
+      "circuit sign%-sign: 9 synapses",
+      "[4-6]%d of 64 seeds solved XOR",
+      "Icarus: PASS: 2000 steps of 9 synapses",
+      "a synapse +17 +%d%d ",
+      "a synapse with its tap: 18 flip%-flops and %d%d LUT4",
+    }, "STEPS=2000")
+  end)
+
   it("34_rtl_chip has Verilog learn XOR", function()
     shows("34_rtl_chip.lua 2", {
       "chip in out/rtl, by Verilator",

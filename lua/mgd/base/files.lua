@@ -150,6 +150,36 @@ local function move_files(from, into)
   return os.remove(from)
 end
 
+-- Fails where these files cannot take their places.
+local function check_places(where, path, texts, overwrite)
+  if not is_folder(path) then
+    if core.files.size(path) then
+      options.fail(where, "%s: it is a file, not a folder", path)
+    end
+    return
+  elseif #core.files.list(path) > 0 and not overwrite then
+    options.fail(where, "%s: the folder holds files: expected another, or overwrite = true", path)
+  end
+  for name in pairs(texts) do
+    if is_folder(path .. "/" .. name) then
+      options.fail(where, "%s/%s: it is a folder, not a file", path, name)
+    end
+  end
+end
+
+-- A new folder beside a path, or within it where that is a folder, with those around it.
+local function make_beside(where, path)
+  local around, made, message = path:match "^(.*[^/])/+[^/]+$", true, nil
+  if around then
+    made, message = core.files.make_path(around)
+  end
+  local folder = nil
+  if made then
+    folder, message = core.files.make_beside(is_folder(path) and path .. "/" or path)
+  end
+  return folder or options.fail(where, "%s", message)
+end
+
 --- Write a folder of files at once or not at all: they are written beside it, and take its place.
 -- @tparam string where opens messages
 -- @tparam string path of the folder, which is made with those around it
@@ -161,45 +191,29 @@ end
 function M.write_folder(where, path, texts, opts)
   M.check_path(where, path)
   path = path:gsub("(.)/+$", "%1")
-  local there = is_folder(path)
-  if there and #core.files.list(path) > 0 and not (opts and opts.overwrite) then
-    options.fail(where, "%s: the folder holds files: expected another, or overwrite = true", path)
-  elseif not there and core.files.size(path) then
-    options.fail(where, "%s: it is a file, not a folder", path)
-  end
-  local around = path:match "^(.*[^/])/+[^/]+$"
-  local made, temporary, message = true, nil, nil
-  if around then
-    made, message = core.files.make_path(around)
-  end
-  if made then
-    temporary, message = core.files.make_beside(there and path .. "/" or path)
-  end
-  if not temporary then
-    options.fail(where, "%s", message)
-  end
-  local ok, failure = pcall(function()
+  check_places(where, path, texts, opts and opts.overwrite)
+  local there, temporary = is_folder(path), make_beside(where, path)
+  local ok, message = pcall(function()
     for name, text in pairs(texts) do
       M.write(where, temporary .. "/" .. name, text)
     end
   end)
   if not ok then
     remove_folder(temporary)
-    error(failure, 0)
-  end
-  for _, name in ipairs(there and opts and opts.stale or {}) do
-    if not texts[name] then
-      os.remove(path .. "/" .. name)
-    end
-  end
-  if there then
+    error(message, 0)
+  elseif there then
     ok, message = move_files(temporary, path)
   else
     ok, message = os.rename(temporary, path)
   end
   if not ok then
     remove_folder(temporary)
-    options.fail(where, "%s", message)
+    options.fail(where, "%s: %s", path, message)
+  end
+  for _, name in ipairs(opts and opts.stale or {}) do
+    if not texts[name] then
+      os.remove(path .. "/" .. name)
+    end
   end
 end
 
