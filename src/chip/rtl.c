@@ -403,6 +403,14 @@ mgd_rtl_about mgd_rtl_about_of(const mgd_chip *chip) {
     return ((const mgd_rtl *)chip)->about;
 }
 
+void mgd_rtl_close(mgd_chip *chip) {
+    mgd_rtl *rtl = (mgd_rtl *)chip;
+    mgd_wire_close(rtl->wire);
+    rtl->wire = NULL;
+    rtl->user = NULL;
+    rtl->lost = true;
+}
+
 bool mgd_rtl_goes_on(const mgd_chip *chip) {
     return ((const mgd_rtl *)chip)->user != NULL;
 }

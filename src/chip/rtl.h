@@ -47,5 +47,7 @@ mgd_status mgd_chip_rtl(mgd_context *ctx, mgd_net *net, const mgd_rtl_spec *spec
 mgd_rtl_about mgd_rtl_about_of(const mgd_chip *chip);
 /* Whether the circuit is as a run has left it, and can go on with that. */
 bool mgd_rtl_goes_on(const mgd_chip *chip);
+/* Ends the program for good: lessons fail from now on. */
+void mgd_rtl_close(mgd_chip *chip);
 
 #endif

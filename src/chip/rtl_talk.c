@@ -158,6 +158,8 @@ mgd_status mgd_rtl_open(mgd_context *ctx, mgd_rtl *rtl) {
 }
 
 mgd_status mgd_rtl_reopen(mgd_context *ctx, mgd_rtl *rtl) {
+    if (!rtl->wire)
+        return mgd_fail(ctx, MGD_ERR_IO, "%s: it was closed", rtl->name);
     MGD_TRY(mgd_wire_reopen(ctx, rtl->wire));
     return greet(ctx, rtl);
 }

@@ -40,13 +40,20 @@ static int rtl_open(lua_State *L) {
     return 2;
 }
 
+/* close(chip): its program ends */
+static int rtl_close(lua_State *L) {
+    mgd_rtl_close(l_check_chip(L, 1)->chip);
+    return 0;
+}
+
 /* goes_on(chip) → whether the circuit is as a run has left it */
 static int rtl_goes_on(lua_State *L) {
     lua_pushboolean(L, mgd_rtl_goes_on(l_check_chip(L, 1)->chip));
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"open", rtl_open}, {"goes_on", rtl_goes_on}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"open", rtl_open}, {"goes_on", rtl_goes_on}, {"close", rtl_close}, {NULL, NULL}};
 
 void l_open_rtl(lua_State *L) {
     luaL_newlib(L, functions);

@@ -243,6 +243,16 @@ for name, method in pairs(instrument.methods) do
   Chip[name] = method
 end
 
+--- Close a chip for good: an instrument, in its safe state, or the program of a circuit in Verilog.
+function Chip:close()
+  if self.rtl then
+    core.rtl.close(self.core)
+    self.closed = true
+  else
+    instrument.methods.close(self)
+  end
+end
+
 -- Of netlists: mgd.hardware.spice.look documents them.
 for _, name in ipairs { "raw", "netlist" } do
   Chip[name] = function(self, ...)
