@@ -1,6 +1,7 @@
 --- The text of a chip that learns by itself, part by part, for ngspice.
 -- @module mgd.circuits.netlist
 
+local analog = require "mgd.circuits.analog"
 local registers = require "mgd.circuits.registers"
 
 local M = {}
@@ -56,35 +57,53 @@ end
 -- ---- parts --------------------------------------------------------------------------------------
 
 local FIGURES = { "volts_per_weight", "volts_per_cost", "amplitude", "multiplier", "r_theta",
-  "c_theta", "gm", "c_weight", "r_hp", "c_hp" }
+  "c_theta", "gm", "c_weight", "r_leak", "r_hp", "c_hp" }
 
-local function figures(circuit)
-  local lines = {}
+local ASCII = { ["Ω"] = "Ohm", ["A/V²"] = "A/V^2" } -- units of which other readers may know nothing
+
+local function unit_of(name)
+  for _, entry in ipairs(analog.SCHEMA) do
+    if entry[1] == name then
+      return ASCII[entry.unit] or entry.unit
+    end
+  end
+end
+
+-- What was given, and what follows for training.
+local function figures(circuit, at)
+  local t = circuit:training()
+  local lines = { ("* a = %s, tau_hp = %s s, tau_theta = %s s, eta = %s in a clock of %s s"):format(
+    number(t.perturbation.amplitude), number(t.tau_hp * t.dt), number(t.tau_theta * t.dt),
+    number(t.eta * circuit.steps), number(at.clock)) }
   for _, name in ipairs(FIGURES) do
-    lines[#lines + 1] = (".param %s=%s"):format(name, number(circuit[name]))
+    if circuit[name] < math.huge then
+      lines[#lines + 1] = (".param %s=%s ; %s"):format(name, number(circuit[name]), unit_of(name))
+    end
   end
-  if circuit.r_leak < math.huge then
-    lines[#lines + 1] = ".param r_leak=" .. number(circuit.r_leak)
-  end
-  return table.concat(lines, "\n")
+  lines[#lines + 1] = (".param r_on=%s ; Ohm, of switches"):format(
+    number(at.edge / (20 * circuit.c_hp)))
+  return lines
 end
 
 local SYNAPSE = [[
 * A synapse. It sees its own perturbation and one wire that is broadcast to all, nothing else.
-*   s  its perturbation, ±amplitude     c  the high-passed cost of the chip
-*   w  the weight that neurons see      v  the same without the perturbation
+*   s  its perturbation, + or - amplitude   c  the high-passed cost of the chip
+*   w  the weight that neurons see          v  the same without the perturbation
+*   start  where v begins, in V
 .subckt synapse s c w v params: start=0
-bmultiply 0 g   i = multiplier*v(c)*v(s)
-rintegrate g 0  {r_theta}
+bmultiply 0 g   i = multiplier*v(c)*v(s) ; four-quadrant multiplier
+rintegrate g 0  {r_theta}                ; leaky integrator
 cintegrate g 0  {c_theta} ic=0
-gwrite v 0 g 0  {gm}
-cweight v 0     {c_weight} ic={start}
+gwrite v 0 g 0  {gm}                     ; transconductor
+cweight v 0     {c_weight} ic={start}    ; the weight
 @LEAK@
 bsum w 0        v = v(v) + v(s)
 .ends]]
 
+local LEAK = "rleak v 0       {r_leak}                 ; where it goes\n"
+
 local function synapse(circuit)
-  local leak = circuit.r_leak < math.huge and "rleak v 0       {r_leak}\n" or ""
+  local leak = circuit.r_leak < math.huge and LEAK or ""
   return (SYNAPSE:gsub("@LEAK@\n", leak))
 end
 
@@ -95,7 +114,7 @@ local function neuron(layer)
   for i = 1, layer.inputs do
     sum[i] = ("v(w%d)*v(x%d)"):format(i, i)
   end
-  local u = ("(%s + v(b))/volts_per_weight"):format(table.concat(sum, "\n+ + "))
+  local u = ("(%s + v(b))/volts_per_weight"):format(table.concat(sum, " +\n+ "))
   return table.concat({
     card(joined(".subckt", M.neuron_name(layer), inputs, weights, "b", "y")),
     ("by y 0 v = %s"):format(M.ACTIVATIONS[layer.activation]:format(u)),
@@ -113,13 +132,13 @@ local COST = [[
 * of the new sample.
 @HEAD@
 bcost cost 0    v = volts_per_cost/@OUTPUTS@*(@SQUARES@)
-chp cost c      {c_hp}
+chp cost c      {c_hp}                   ; high-pass
 rhp c 0         {r_hp}
-ebuffer b 0     c 0 1
+ebuffer b 0     c 0 1                    ; a copy of c follows it, but while blank is 1,
 strack b held   0 blank tracks
 chold held 0    {c_hp/10} ic=0
 eheld h 0       held 0 1
-shold h c       blank 0 holds
+shold h c       blank 0 holds            ; when c follows the copy
 .model tracks sw(vt=-0.5 vh=0 ron={r_on} roff={1e6*r_hp})
 .model holds sw(vt=0.5 vh=0 ron={r_on} roff={1e6*r_hp})
 .ends]]
@@ -132,7 +151,7 @@ local function cost(outputs)
   local fields = {
     HEAD = card(joined(".subckt cost", names("y", outputs), names("t", outputs), "blank", "c",
       "cost")),
-    OUTPUTS = tostring(outputs), SQUARES = table.concat(squares, "\n+ + "),
+    OUTPUTS = tostring(outputs), SQUARES = table.concat(squares, " +\n+ "),
   }
   return (COST:gsub("@(%u+)@", fields))
 end
@@ -233,7 +252,7 @@ local function shown(name, rows, column)
   for k, row in ipairs(rows) do
     sum[#sum + 1] = row[column] ~= 0 and ("%s*v(select%d)"):format(number(row[column]), k) or nil
   end
-  return ("b%s %s 0 v = %s"):format(name, name, #sum > 0 and table.concat(sum, "\n+ + ") or "0")
+  return ("b%s %s 0 v = %s"):format(name, name, #sum > 0 and table.concat(sum, " +\n+ ") or "0")
 end
 
 local function samples(set, net, at)
@@ -325,7 +344,7 @@ function M.text(circuit, opt)
   local at, net = times(circuit, opt.edge), circuit.net
   local parts = {
     { ("A chip of %d synapses that learns %s by itself"):format(circuit.synapses, opt.data.name) },
-    { figures(circuit), (".param r_on=%s"):format(number(at.edge / (20 * circuit.c_hp))) },
+    figures(circuit, at),
     { synapse(circuit) },
     kinds_of_neurons(opt.layers),
     { cost(net.outputs) },
