@@ -243,7 +243,8 @@ derived["charge-pump"] = function(circuit, add)
   add("a", f.amplitude, nil, "amplitude/volts_per_weight")
   add("charge", circuit.current * circuit.pulse, "C", "current·pulse")
   add("write", f.volts, "V", "current·pulse/c_weight")
-  add("Δ", f.step, nil, "a write, of θ: η of the optimizer sign")
+  add("Δ", f.amplitude * math.sqrt(circuit.synapses), nil, "a·√P, the length of all perturbations")
+  add("η", f.step, nil, "of the optimizer sign: a write, of θ")
   add("τ_leak", f.tau_leak, "s", "r_leak·c_weight")
 end
 

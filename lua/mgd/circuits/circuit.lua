@@ -124,6 +124,11 @@ end
 local NAME_WIDTH = 16 -- of a part or a figure
 local PARTS = { "source", "multiplier", "integrator", "write", "storage", "shared" }
 
+local SI = {} -- units that take prefixes
+for _, unit in ipairs { "s", "Hz", "V", "A", "Ω", "F", "C", "A/V", "A/V²" } do
+  SI[unit] = true
+end
+
 function Circuit:__tostring()
   local row, lines = ROWS[self.set], {}
   lines[1] = ("circuit %s: %d synapses"):format(self.set, self.synapses)
@@ -132,7 +137,7 @@ function Circuit:__tostring()
   end
   for _, figure in ipairs(self:figures()) do
     local value = type(figure.value) == "number"
-      and (figure.unit and figure.unit:find "^[sVAΩFHJWC]" and numbers.si(figure.value, figure.unit)
+      and (SI[figure.unit] and numbers.si(figure.value, figure.unit)
         or numbers.number(figure.value) .. (figure.unit and " " .. figure.unit or ""))
       or tostring(figure.value)
     lines[#lines + 1] = ("  %s %s%s"):format(numbers.left(figure.name, NAME_WIDTH),

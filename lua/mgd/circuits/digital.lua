@@ -144,17 +144,18 @@ function M.figures(c)
   add("θ", ("%s … %s"):format(numbers.number(-half * c.lsb), numbers.number((half - 1) * c.lsb)),
     nil, ("%d bits of %s"):format(c.weight_bits, numbers.number(c.lsb)))
   add("a", c.amplitude * c.lsb, nil, ("w̃ = ±%d LSB"):format(c.amplitude))
+  add("Δ", c.amplitude * c.lsb * math.sqrt(c.synapses), nil,
+    "a·√P, the length of all perturbations")
   add("period", period(c), "steps", "of the source, " .. c.source)
   add("cost", c.cost_range / 2 ^ c.cost_bits, nil,
     ("a step of the converter, %d bits to %s"):format(c.cost_bits, numbers.number(c.cost_range)))
   if c.set == "sign-sign" then
     add("τ_θ", 2 ^ (c.counter_bits - 1), "steps", "at least, until votes that agree write")
-    add("Δ", c.step * c.lsb, nil, ("a write, %d LSB"):format(c.step))
+    add("η", c.step * c.lsb, nil, ("of votes: a write, %d LSB"):format(c.step))
   else
     add("τ_θ", c.tau_theta, "steps", numbers.si(c.tau_theta * seconds(c), "s"))
     add("η", eta(c), nil, ("where nothing saturates; |C̃| does at %s"):format(
       numbers.number((2 ^ c.magnitude_bits - 1) * c.cost_range / 2 ^ (c.cost_bits + 1))))
-    add("Δ", c.lsb, nil, "the smallest write")
   end
   add("step", seconds(c), "s", ("%d clocks of %s"):format(CLOCKS, numbers.si(c.clock, "Hz")))
   return list
