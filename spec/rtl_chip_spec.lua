@@ -245,6 +245,19 @@ describe("a circuit in Verilog", function()
     end))
   end)
 
+  it("is the chip of an experiment, too", function()
+    local run = train()
+    run:run { steps = 60, probes = {} }
+    local expected = weights(run)
+    for _, made in ipairs { chip, { verilog = DIR, net = network(), lsb = LSB } } do
+      local result = mgd.experiment { name = "rtl", chip = made, data = mgd.data.xor(), steps = 60,
+        every = 60, training = { batch = 4, seed = 2,
+          init = { scheme = "uniform", low = -1, high = 1 } } }:run()
+      assert.equal("chip", result.run.options.engine)
+      assert.same(expected, weights(result.run))
+    end
+  end)
+
   it("is built once, and again where its sources are others", function()
     local text = assert(io.open(DIR .. "/chip.v")):read "*a"
     folder.write("chip.v", text)

@@ -205,14 +205,14 @@ function M.chip(given)
   if given == nil then
     return {}
   elseif chips.is_chip(given) then
-    if not given.net then
+    if not given.net or given.rtl then
       return given
     end
     given, net = given:describe(), given.net
   elseif not is_plain(given) then
     options.fail(WHERE, "option 'chip' must be a chip or options of mgd.chip, got %s",
       options.type_name(given))
-  elseif given.evaluate then
+  elseif given.evaluate or given.verilog then
     return chips(given)
   end
   if given.net ~= nil and not nn.is_network(given.net) then
