@@ -78,6 +78,16 @@ describe("Verilog of a circuit", function()
     end)
   end)
 
+  it("does what the engine does with rows and columns, replica by replica", function()
+    local dir = folder.name .. "/rows"
+    local circuit = mgd.circuit { set = "accumulator", net = xor_net(), source = "outer",
+      shift = 6 }
+    local run = mgd.train { circuit = circuit, data = mgd.data.xor(), batch = 4, replicas = 3,
+      init = { scheme = "uniform", low = -1, high = 1 } }
+    circuit:verilog { dir = dir, run = run, steps = 400, replica = 2 }
+    assert.matches("PASS: 400 steps", rtl.icarus(dir))
+  end)
+
   for name in pairs(EDGES) do
     it("does what the reference does: " .. name, function()
       local dir = folder.name .. "/" .. name:gsub(" ", "-")
@@ -141,6 +151,14 @@ describe("Verilog of a circuit", function()
     refused("option 'run'", 1)
     refused("the run has 1", xor_run(circuit), 2)
     assert.is_false(files.exists(dir .. "/chip.v"))
+  end)
+
+  it("needs a register that shows no phase twice", function()
+    errors.fails_here({ "with 4 bits rows and columns show synapses 1 and 7", "expected 5" },
+      mgd.circuit, { net = xor_net(), source = "outer", register_bits = 4 })
+    errors.fails_here("expected net", mgd.circuit, { synapses = 9, source = "outer" })
+    errors.fails_here("expected at least 4 bits", mgd.circuit,
+      { synapses = 8, register_bits = 3 })
   end)
 
   it("refuses what registers cannot hold", function()

@@ -6,6 +6,7 @@
 
 local numbers = require "mgd.text.numbers"
 local options = require "mgd.base.options"
+local products = require "mgd.circuits.products"
 
 local M = {}
 
@@ -51,6 +52,34 @@ local function bits_for(steps)
   return bits
 end
 
+local MOST_BITS = 30 -- of registers whose taps are known
+
+-- Rows and columns must keep all synapses apart; where nobody gave the bits, as many as that takes.
+local function check_products(circuit)
+  if not circuit.net then
+    options.fail("mgd.circuit", "option 'source' is 'outer', rows and columns of a network's "
+      .. "weights: expected net = …")
+  end
+  local list, taps = products.of(circuit.net, circuit.synapses)
+  local bits = circuit.register_bits
+  local first, second = products.clash(list, taps, bits)
+  local a, b = first, second
+  while a and bits < MOST_BITS do
+    bits = bits + 1
+    a, b = products.clash(list, taps, bits)
+  end
+  if a then
+    options.fail("mgd.circuit", "option 'source': rows and columns show synapses %d and %d the "
+      .. "same phase with any register of up to %d bits: expected 'lfsr' or 'walsh'", a, b,
+      MOST_BITS)
+  elseif first and not circuit.follows.register_bits then
+    options.fail("mgd.circuit", "option 'register_bits': with %d bits rows and columns show "
+      .. "synapses %d and %d the same phase: expected %d", circuit.register_bits, first, second,
+      bits)
+  end
+  circuit.register_bits = bits
+end
+
 local function check_register(circuit)
   local n = circuit.synapses
   local least = bits_for(n + 1)
@@ -63,6 +92,8 @@ local function check_register(circuit)
     options.fail("mgd.circuit", "option 'register_bits': a register of %d bits repeats after %s "
       .. "steps, and would show %d synapses phases twice: expected at least %d bits",
       circuit.register_bits, numbers.count(phases), n, least)
+  elseif circuit.source == "outer" then
+    check_products(circuit)
   end
 end
 
@@ -114,7 +145,8 @@ function M.training(circuit)
     engine = "circuit",
     baseline = "two-sided",
     perturbation = { code = circuit.source, amplitude = circuit.amplitude * circuit.lsb,
-      bits = circuit.source == "lfsr" and circuit.register_bits or nil },
+      source = circuit.source == "outer" and "register" or nil,
+      bits = circuit.source ~= "walsh" and circuit.register_bits or nil },
     tau_theta = rawget(circuit, "tau_theta") or 1,
     dt = seconds(circuit),
   }

@@ -8,7 +8,7 @@ local cost_unit = require "mgd.circuits.verilog.cost_unit"
 local encoding = require "mgd.base.encoding"
 local files = require "mgd.base.files"
 local options = require "mgd.base.options"
-local products = require "mgd.circuits.verilog.products"
+local products = require "mgd.circuits.products"
 local registers = require "mgd.circuits.registers"
 local source = require "mgd.circuits.verilog.source"
 local synapse = require "mgd.circuits.verilog.synapse"
@@ -95,7 +95,7 @@ function SOURCE.walsh(c)
 end
 
 function SOURCE.outer(c)
-  local list, taps = products.of(c)
+  local list, taps = products.of(c.net, c.synapses)
   local values = register(c, taps)
   values.PRODUCTS = products.text(list)
   return values

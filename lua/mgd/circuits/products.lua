@@ -1,13 +1,16 @@
 --- The source `outer`: which taps of a register make the sign of which synapse.
--- @module mgd.circuits.verilog.products
+-- @module mgd.circuits.products
+
+local registers = require "mgd.circuits.registers"
 
 local M = {}
 
 --- The taps of each synapse, as src/mgd/code_outer.c numbers them.
--- @tparam circuit circuit with `net`
+-- @tparam network net
+-- @tparam integer synapses its parameters
 -- @treturn table list of {row} or {row, column}, from 0, with `note` where a layer's array begins
 -- @treturn integer how many taps there are
-function M.of(circuit)
+function M.of(net, synapses)
   local list, taps, row = {}, 0, 0
   local function take_rest(last) -- in no array: a tap each
     while #list < last do
@@ -15,7 +18,7 @@ function M.of(circuit)
       taps = taps + 1
     end
   end
-  for _, matrix in ipairs(circuit.net.core:matrices()) do
+  for _, matrix in ipairs(net.core:matrices()) do
     take_rest(matrix.first - 1)
     if matrix.place == "first" then
       row, taps = taps, taps + matrix.rows
@@ -29,8 +32,31 @@ function M.of(circuit)
     end
     taps = taps + (biases and 0 or matrix.columns)
   end
-  take_rest(circuit.synapses)
+  take_rest(synapses)
   return list, taps
+end
+
+--- Two synapses that a register of so many bits shows the same phase: all bits of a sequence follow
+-- from its first m.
+-- @tparam table list
+-- @tparam integer taps
+-- @tparam integer bits m
+-- @treturn integer|nil the first of them, from 1; nil where all phases differ
+-- @treturn integer|nil the other
+function M.clash(list, taps, bits)
+  local sequence, seen = registers.sequence(bits, taps + bits), {}
+  for i, product in ipairs(list) do
+    local digits = {}
+    for k = 1, bits do
+      local row, column = sequence[product[1] + k], product[2] and sequence[product[2] + k] or 0
+      digits[k] = (row + column) % 2
+    end
+    local phase = table.concat(digits)
+    if seen[phase] then
+      return seen[phase], i
+    end
+    seen[phase] = i
+  end
 end
 
 --- Their assignments in Verilog.
