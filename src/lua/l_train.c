@@ -2,6 +2,7 @@
  * give. The options are those of the core's table, which lua/mgd extends to schemas. */
 
 #include "l_train.h"
+#include "../mgd/register.h" /* internal: what circuits need to know of shift registers */
 
 #include <math.h>
 
@@ -307,8 +308,33 @@ static int code_pattern(lua_State *L) {
     return 1;
 }
 
+/* ---- shift registers ------------------------------------------------------------------------- */
+
+/* register_taps(bits) → list of the taps t, the longest first */
+static int register_taps(lua_State *L) {
+    unsigned bits = (unsigned)l_integer(L, 1, "register: bits", 2, MGD_REGISTER_MAX);
+    uint32_t taps = mgd_register_taps(bits);
+    lua_newtable(L);
+    for (unsigned t = bits, count = 0; t >= 1; t--)
+        if (taps >> (t - 1) & 1) {
+            lua_pushinteger(L, t);
+            lua_rawseti(L, -2, (int)++count);
+        }
+    return 1;
+}
+
+/* register_bits(phases) → the fewest bits with so many phases; the bits that are ample for them */
+static int register_bits(lua_State *L) {
+    double phases = (double)l_integer(L, 1, "register: phases", 1, UINT32_MAX);
+    lua_pushinteger(L, mgd_register_bits(phases));
+    lua_pushinteger(L, mgd_register_ample(phases));
+    return 2;
+}
+
 static const luaL_Reg functions[] = {
     {"options", train_options},
+    {"register_taps", register_taps},
+    {"register_bits", register_bits},
     {"codes", train_codes},
     {"figures", code_figures},
     {"pattern", code_pattern},
