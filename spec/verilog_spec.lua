@@ -154,7 +154,7 @@ describe("Verilog of a circuit", function()
   end)
 
   it("needs a register that shows no phase twice", function()
-    errors.fails_here({ "with 4 bits rows and columns show synapses 1 and 7", "expected 5" },
+    errors.fails_here({ "a register of bits = 4 shows parameters 1 and 7", "expected 5" },
       mgd.circuit, { net = xor_net(), source = "outer", register_bits = 4 })
     errors.fails_here("expected net", mgd.circuit, { synapses = 9, source = "outer" })
     errors.fails_here("expected at least 4 bits", mgd.circuit,

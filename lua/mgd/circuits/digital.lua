@@ -4,9 +4,10 @@
 -- same as hardware.
 -- @module mgd.circuits.digital
 
+local core = require "mgd.core"
 local numbers = require "mgd.text.numbers"
 local options = require "mgd.base.options"
-local products = require "mgd.circuits.products"
+local registers = require "mgd.circuits.registers"
 
 local M = {}
 
@@ -43,57 +44,28 @@ M.SCHEMA = {
     doc = "τ_θ: steps between two writes." },
 }
 
--- The fewest bits of a register with so many steps.
-local function bits_for(steps)
-  local bits = 2
-  while 2 ^ bits - 1 < steps do
-    bits = bits + 1
-  end
-  return bits
-end
-
-local MOST_BITS = 30 -- of registers whose taps are known
-
--- Rows and columns must keep all synapses apart; where nobody gave the bits, as many as that takes.
-local function check_products(circuit)
-  if not circuit.net then
-    options.fail("mgd.circuit", "option 'source' is 'outer', rows and columns of a network's "
-      .. "weights: expected net = …")
-  end
-  local list, taps = products.of(circuit.net, circuit.synapses)
-  local bits = circuit.register_bits
-  local first, second = products.clash(list, taps, bits)
-  local a, b = first, second
-  while a and bits < MOST_BITS do
-    bits = bits + 1
-    a, b = products.clash(list, taps, bits)
-  end
-  if a then
-    options.fail("mgd.circuit", "option 'source': rows and columns show synapses %d and %d the "
-      .. "same phase with any register of up to %d bits: expected 'lfsr' or 'walsh'", a, b,
-      MOST_BITS)
-  elseif first and not circuit.follows.register_bits then
-    options.fail("mgd.circuit", "option 'register_bits': with %d bits rows and columns show "
-      .. "synapses %d and %d the same phase: expected %d", circuit.register_bits, first, second,
-      bits)
-  end
-  circuit.register_bits = bits
-end
-
+-- Bits of the register; of the source `outer` so many that products of rows and columns differ,
+-- which the core finds out for its code.
 local function check_register(circuit)
-  local n = circuit.synapses
-  local least = bits_for(n + 1)
-  if not circuit.register_bits then
-    circuit.register_bits = math.max(least, math.min(24, bits_for(64 * n)))
-    circuit.follows.register_bits = true
-  end
-  local phases = 2 ^ circuit.register_bits - 1
+  local n, net = circuit.synapses, circuit.net
+  local least, ample = registers.bits(n + 1), select(2, registers.bits(n))
+  local given = circuit.register_bits
+  circuit.follows.register_bits = given == nil or nil
+  circuit.register_bits = given or math.max(least, ample)
   if circuit.register_bits < least then
     options.fail("mgd.circuit", "option 'register_bits': a register of %d bits repeats after %s "
-      .. "steps, and would show %d synapses phases twice: expected at least %d bits",
-      circuit.register_bits, numbers.count(phases), n, least)
+      .. "steps, and would show %d synapses phases twice: expected at least %d bits", given,
+      numbers.count(2 ^ given - 1), n, least)
+  elseif circuit.source == "outer" and not net then
+    options.fail("mgd.circuit", "option 'source' is 'outer', rows and columns of a network's "
+      .. "weights: expected net = …")
   elseif circuit.source == "outer" then
-    check_products(circuit)
+    local ok, period = pcall(core.train.figures, n, { code = "outer", source = "register",
+      bits = given, net = net.core })
+    if not ok then
+      options.fail("mgd.circuit", "%s", (tostring(period):gsub("^.-perturbation: ", "")))
+    end
+    circuit.register_bits = registers.bits(period)
   end
 end
 
@@ -162,7 +134,7 @@ end
 
 local function period(circuit)
   if circuit.source == "walsh" then
-    return 2 ^ bits_for(circuit.synapses)
+    return 2 ^ registers.bits(circuit.synapses)
   end
   return 2 ^ circuit.register_bits - 1
 end

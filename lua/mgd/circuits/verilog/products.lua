@@ -1,7 +1,5 @@
 --- The source `outer`: which taps of a register make the sign of which synapse.
--- @module mgd.circuits.products
-
-local registers = require "mgd.circuits.registers"
+-- @module mgd.circuits.verilog.products
 
 local M = {}
 
@@ -34,29 +32,6 @@ function M.of(net, synapses)
   end
   take_rest(synapses)
   return list, taps
-end
-
---- Two synapses that a register of so many bits shows the same phase: all bits of a sequence follow
--- from its first m.
--- @tparam table list
--- @tparam integer taps
--- @tparam integer bits m
--- @treturn integer|nil the first of them, from 1; nil where all phases differ
--- @treturn integer|nil the other
-function M.clash(list, taps, bits)
-  local sequence, seen = registers.sequence(bits, taps + bits), {}
-  for i, product in ipairs(list) do
-    local digits = {}
-    for k = 1, bits do
-      local row, column = sequence[product[1] + k], product[2] and sequence[product[2] + k] or 0
-      digits[k] = (row + column) % 2
-    end
-    local phase = table.concat(digits)
-    if seen[phase] then
-      return seen[phase], i
-    end
-    seen[phase] = i
-  end
 end
 
 --- Their assignments in Verilog.
