@@ -7,6 +7,7 @@ local chip = require "mgd.hardware.chip"
 local codes = require "mgd.codes"
 local experiment = require "mgd.studies.experiment"
 local fit = require "mgd.hardware.fit"
+local gates = require "mgd.circuits.gates"
 local layers = require "mgd.networks.layers"
 local link = require "mgd.hardware.link"
 local serve = require "mgd.hardware.serve"
@@ -21,7 +22,9 @@ local store = require "mgd.studies.store"
 local sweep = require "mgd.studies.sweep"
 local time_constants = require "mgd.studies.time_constants"
 local tolerance = require "mgd.studies.tolerance"
+local trace = require "mgd.runs.trace"
 local train = require "mgd.runs.train"
+local verilog = require "mgd.circuits.verilog"
 
 local function cell(text)
   return (tostring(text):gsub("|", "\\|"))
@@ -75,7 +78,10 @@ print "\n`net:init` also takes `seed` (1) and `replica` (1)."
 section("`nn.elman{H, …}`", layers.ELMAN)
 section("`nn.ssm{…}`", layers.SSM)
 section("`run:run{…}`", train.RUN_SCHEMA)
+section("`run:trace{…}`", trace.SCHEMA)
 section("`run:budget{…}`", budget.SCHEMA)
+section("`circuit:verilog{…}`", verilog.SCHEMA)
+section("`circuit:gates{…}`", gates.SCHEMA)
 section("`hw.fit_update(path, {…})`", fit.SCHEMA)
 section("`mgd.experiment{…}`", experiment.SCHEMA)
 section("`seeds = {…}`", parts.SEEDS)

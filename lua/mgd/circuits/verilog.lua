@@ -103,23 +103,43 @@ end
 
 -- ---- texts --------------------------------------------------------------------------------------
 
--- A text whose names in @…@ stand for values.
-local function filled(text, values)
-  return (text:gsub("@([A-Z_]+)@", function(name)
-    return tostring(values[name])
+-- The comments of parameters, one below the other whatever the values are.
+local function with_aligned_comments(text)
+  local width = 0
+  for code in text:gmatch "\n( +parameter [^\n]-) *//" do
+    width = math.max(width, #code)
+  end
+  return (text:gsub("(\n)( +parameter [^\n]-) *//", function(start, code)
+    return start .. code .. (" "):rep(width - #code + 2) .. "//"
   end))
 end
 
-local WIDTH = { magnitude = "[MAGNITUDE_BITS-1:0] " } -- of lines; others are single wires
+-- A text whose names in @…@ stand for values.
+local function filled(text, values)
+  return with_aligned_comments((text:gsub("@([A-Z_]+)@", function(name)
+    return tostring(values[name])
+  end)))
+end
 
--- One text for each name: $ is the name, # its width, and % its value.
+local WIDTH = { magnitude = "[MAGNITUDE_BITS-1:0]" } -- of lines; others are single wires
+
+-- One text for each name: $ is the name, $$ so padded that values align, # the width, % the value.
 local function each(names, values, format, separator)
-  local parts = {}
+  local parts, longest = {}, 0
+  for _, name in ipairs(names) do
+    longest = math.max(longest, #name)
+  end
   for i, name in ipairs(names) do
-    parts[i] = format:gsub("[$#%%]", { ["$"] = name, ["#"] = WIDTH[name] or "",
-      ["%"] = tostring(values[name]) })
+    local padded = name .. (" "):rep(longest - #name)
+    parts[i] = format:gsub("%$%$", padded):gsub("[$#%%]", { ["$"] = name,
+      ["#"] = ("%-20s"):format(WIDTH[name] or ""), ["%"] = tostring(values[name]) })
   end
   return table.concat(parts, separator)
+end
+
+-- Parameters of a module, SYNAPSES first.
+local function declared(names, values)
+  return each(names, values, "    parameter $$ = %", ",\n")
 end
 
 local function without_doubles(...)
@@ -134,17 +154,17 @@ local function without_doubles(...)
 end
 
 local function core_text(set, values)
-  values.PARAMETERS = each(set.parameters, values, "    parameter $ = %", ",\n")
-  values.LINES = each(set.lines, values, "    input  wire #$,", "\n")
+  values.PARAMETERS = declared(without_doubles({ "SYNAPSES" }, set.parameters), values)
+  values.LINES = each(set.lines, values, "    input  wire # $,", "\n")
   values.PASSED = each(set.parameters, values, "                .$($)", ",\n")
   values.CONNECTED = each(set.lines, values, ".$($)", ", ")
   return filled(core.text, values)
 end
 
 local function chip_text(set, costs, values)
-  values.PARAMETERS = each(without_doubles(set.parameters, costs.parameters), values,
-    "    parameter $ = %", ",\n")
-  values.LINES = each(costs.lines, values, "    wire #$;", "\n")
+  values.PARAMETERS = declared(without_doubles({ "SYNAPSES" }, set.parameters,
+    costs.parameters), values)
+  values.LINES = each(costs.lines, values, "    wire # $;", "\n")
   values.COST_PASSED = each(costs.parameters, values, "        .$($)", ",\n")
   values.COST_CONNECTED = each(costs.lines, values, ".$($)", ", ")
   values.CORE_PASSED = each(without_doubles({ "SYNAPSES" }, set.parameters), values,

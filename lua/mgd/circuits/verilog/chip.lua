@@ -6,7 +6,7 @@ return { text = [==[
 //
 // The host evaluates the network on the weights that the chip shows, and sends the costs:
 //
-//     PHASE 1, read SHOWN (w + A·s), write COST; PHASE 2, read SHOWN (w - A·s), write COST; STEP
+//     PHASE 1, read SHOWN (w + A*s), write COST; PHASE 2, read SHOWN (w - A*s), write COST; STEP
 //
 //     address     name
 //     0x0000      ID           R   0x4d474431
@@ -15,7 +15,7 @@ return { text = [==[
 //     0x0003      COST_BITS    R
 //     0x0004      AMPLITUDE    R   A, in steps of w
 //     0x0005      STEPS        R   that were done, modulo 2^32
-//     0x0008      PHASE        RW  0: shows w; 1: w + A·s; 2: w - A·s
+//     0x0008      PHASE        RW  0: shows w; 1: w + A*s; 2: w - A*s
 //     0x0009      COST         W   the cost of the present phase, unsigned
 //     0x000a      STEP         W   any value: learn, go on to the next slot, PHASE <- 0
 //     0x000b      BUSY         R   1: in the cycle of a step, which follows the write of STEP
@@ -29,7 +29,6 @@ return { text = [==[
 `timescale 1ns / 1ns
 
 module chip #(
-    parameter SYNAPSES = @SYNAPSES@,
 @PARAMETERS@
 ) (
     input  wire        clk,
@@ -48,25 +47,24 @@ module chip #(
 
     // ---- what is written ----
 
-    reg [1:0] phase;
+    reg [1:0]  phase;
+    reg        step; // this cycle is a step: the one behind that in which STEP is written
+    reg [31:0] steps;
 
-    reg       step; // this cycle is a step: the one behind that in which STEP is written
-
-    wire        take_plus  = write & (addr == AT_COST) & (phase == 2'd1);
-    wire        take_minus = write & (addr == AT_COST) & (phase == 2'd2);
-    wire        load       = write & (phase == 2'd0) & ~step;
+    wire        put        = write & ~step;
+    wire        take_plus  = put & (addr == AT_COST) & (phase == 2'd1);
+    wire        take_minus = put & (addr == AT_COST) & (phase == 2'd2);
+    wire        load       = put & (phase == 2'd0);
     wire [15:0] place      = addr - AT_WEIGHTS; // of a synapse, or beyond them all
 
     always @(posedge clk)
-        step <= write & (addr == AT_STEP) & ~rst;
+        step <= put & (addr == AT_STEP) & ~rst;
 
     always @(posedge clk)
         if (rst | step)
             phase <= 2'd0;
-        else if (write & (addr == AT_PHASE))
+        else if (put & (addr == AT_PHASE))
             phase <= wdata[1:0];
-
-    reg [31:0] steps;
 
     always @(posedge clk)
         if (rst)
@@ -82,18 +80,19 @@ module chip #(
         .clk(clk), .rst(rst), .advance(step), .sign(sign)
     );
 
-    wire worse;
 @LINES@
+
     cost_unit #(
 @COST_PASSED@
     ) cost_unit (
         .clk(clk), .rst(rst), .take_plus(take_plus), .take_minus(take_minus),
-        .cost(wdata[COST_BITS-1:0]), .step(step), .worse(worse), @COST_CONNECTED@
+        .cost(wdata[COST_BITS-1:0]), .step(step),
+        @COST_CONNECTED@
     );
 
     // In a step the synapses are told which phase was better, else which phase they show.
     wire                 negative = step ? worse : phase[1];
-    wire                 show     = |phase & ~step;
+    wire                 show     = (|phase) & ~step;
     wire [WEIGHT_BITS:0] shown;
 
     // Reset loads zeros. The bus has the largest weight where nothing is loaded.
@@ -105,7 +104,8 @@ module chip #(
 @CORE_PASSED@
     ) core (
         .clk(clk), .clear(rst), .load(load), .place(place), .data(data), .sign(sign),
-        .negative(negative), .show(show), @CORE_CONNECTED@, .shown(shown)
+        .negative(negative), .show(show), .shown(shown),
+        @CORE_CONNECTED@
     );
 
     // ---- what is read ----

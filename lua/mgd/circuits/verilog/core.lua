@@ -10,19 +10,18 @@ return { text = [==[
 `timescale 1ns / 1ns
 
 module core #(
-    parameter SYNAPSES = @SYNAPSES@,
 @PARAMETERS@
 ) (
-    input  wire                   clk,
-    input  wire                   clear,     // loads all synapses
-    input  wire                   load,      // loads the synapse at this place
-    input  wire [15:0]            place,
-    input  wire [WEIGHT_BITS-1:0] data,
-    input  wire [SYNAPSES-1:0]    sign,      // one line each
-    input  wire                   negative,
-    input  wire                   show,
+    input  wire                      clk,
+    input  wire                      clear,     // loads all synapses
+    input  wire                      load,      // loads the synapse at this place
+    input  wire [15:0]               place,
+    input  wire [WEIGHT_BITS-1:0]    data,
+    input  wire [SYNAPSES-1:0]       sign,      // one line each
+    input  wire                      negative,
+    input  wire                      show,
 @LINES@
-    output wire [WEIGHT_BITS:0]   shown      // 0 where no synapse has this place
+    output wire [WEIGHT_BITS:0]      shown      // 0 where no synapse has this place
 );
     genvar i;
     generate
@@ -35,7 +34,8 @@ module core #(
 @PASSED@
             ) synapse (
                 .clk(clk), .load(clear | (load & here)), .data(data), .sign(sign[i]),
-                .negative(negative), .show(show), @CONNECTED@, .shown(own)
+                .negative(negative), .show(show), .shown(own),
+                @CONNECTED@
             );
 
             if (i == 0) begin : first

@@ -1,17 +1,17 @@
 --- Verilog of the cost unit, a row for each digital set: what a chip makes of the two costs of a
--- step, once for all synapses. `lines` are those that it drives, besides `worse`.
+-- step, once for all synapses. `lines` are those that it drives.
 -- @module mgd.circuits.verilog.cost_unit
 
 local M = {}
 
 local PORTS = [==[
-    input  wire                 clk,
-    input  wire                 rst,
-    input  wire                 take_plus,   // plus <- cost
-    input  wire                 take_minus,  // minus <- cost
-    input  wire [COST_BITS-1:0] cost,
-    input  wire                 step,
-    output wire                 worse,       // phase plus had the higher cost
+    input  wire                      clk,
+    input  wire                      rst,
+    input  wire                      take_plus,   // plus <- cost
+    input  wire                      take_minus,  // minus <- cost
+    input  wire [COST_BITS-1:0]      cost,
+    input  wire                      step,
+    output wire                      worse,       // phase plus had the higher cost
 ]==]
 
 local LATCHES = [==[
@@ -31,7 +31,7 @@ local LATCHES = [==[
 
 M["sign-sign"] = {
   parameters = { "COST_BITS" },
-  lines = { "vote" },
+  lines = { "worse", "vote" },
 }
 
 M["sign-sign"].text = [==[
@@ -45,7 +45,7 @@ module cost_unit #(
     parameter COST_BITS = @COST_BITS@
 ) (
 ]==] .. PORTS .. [==[
-    output wire                 vote
+    output wire                      vote
 );
 ]==] .. LATCHES .. [==[
     assign vote  = step & (plus != minus);
@@ -54,14 +54,14 @@ endmodule
 
 M.accumulator = {
   parameters = { "COST_BITS", "MAGNITUDE_BITS", "TAU_THETA", "WINDOW_BITS" },
-  lines = { "update", "magnitude" },
+  lines = { "worse", "update", "magnitude" },
 }
 
 M.accumulator.text = [==[
 // cost_unit: the difference of the costs of both phases, for all synapses (set accumulator).
 //
-// It is sent as a magnitude, saturated, and a direction. The last of every TAU_THETA steps
-// is an `update`.
+// It is sent as a magnitude, which saturates, and a direction. The last of every TAU_THETA steps is
+// an `update`.
 
 `timescale 1ns / 1ns
 

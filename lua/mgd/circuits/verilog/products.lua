@@ -22,7 +22,7 @@ function M.of(net, synapses)
       row, taps = taps, taps + matrix.rows
     end
     local biases = matrix.place == "biases"
-    local note = biases and ("%d biases"):format(matrix.rows)
+    local note = biases and ("%d %s"):format(matrix.rows, matrix.rows == 1 and "bias" or "biases")
       or ("%d x %d weights"):format(matrix.rows, matrix.columns)
     for i = 0, matrix.rows * matrix.columns - 1 do
       list[#list + 1] = { row + math.floor(i / matrix.columns),

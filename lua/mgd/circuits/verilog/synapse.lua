@@ -16,7 +16,7 @@ M["sign-sign"].text = [==[
 // synapse: a weight that learns by votes (set sign-sign).
 //
 // The synapse knows its own sign, and what the lines broadcast to all synapses alike. It holds a
-// weight w and a counter. While `show` is high, `shown` is w + A·s, or w - A·s where `negative` is
+// weight w and a counter. While `show` is high, `shown` is w + A*s, or w - A*s where `negative` is
 // high, too. A `vote` counts s up, or -s where `negative` is high. A counter that would leave its
 // range writes: it is cleared, and w goes one STEP in that direction, but not beyond its range.
 //
@@ -93,7 +93,7 @@ M.accumulator.text = [==[
 // synapse: a weight that learns by sums (set accumulator).
 //
 // The synapse knows its own sign, and what the lines broadcast to all synapses alike. It holds a
-// weight w and an accumulator. While `show` is high, `shown` is w + A·s, or w - A·s where
+// weight w and an accumulator. While `show` is high, `shown` is w + A*s, or w - A*s where
 // `negative` is high, too. A `step` adds s times `magnitude` to the accumulator, or -s times where
 // `negative` is high. A step with `update` then adds the accumulator / 2^SHIFT, rounded, to w, and
 // clears it. Neither w nor the accumulator goes beyond its range.
