@@ -376,8 +376,10 @@ static void trains(void) {
     argument("unknown code", make(o));
     o = options(), o.code = MGD_CODE_FUNCTION;
     argument("code without its function", make(o));
-    o = options(), o.engine = (mgd_engine)3;
+    o = options(), o.engine = (mgd_engine)5;
     argument("unknown engine", make(o));
+    o = options(), o.engine = MGD_ENGINE_CHIP;
+    argument("training by a chip that does not train", make(o));
     o = options(), o.integrator = (mgd_integrator)11;
     argument("unknown integrator", make(o));
     o = options(), o.optimizer = (mgd_optimizer)5;
@@ -418,6 +420,43 @@ static void trains(void) {
     mgd_tensor *pattern = NULL;
     o = options(), o.code = (mgd_code_kind)42;
     argument("pattern of an unknown code", mgd_code_pattern(&ctx, &o, 4, 0, 1, &pattern));
+}
+
+static mgd_train circuit(void) {
+    mgd_train train = options();
+    train.engine = MGD_ENGINE_CIRCUIT;
+    train.circuit.set = MGD_CIRCUIT_SIGN_SIGN;
+    train.baseline = MGD_BASELINE_TWO_SIDED;
+    train.code = MGD_CODE_LFSR;
+    train.amplitude.value = 32 * train.circuit.lsb;
+    return train;
+}
+
+static void circuits(void) {
+    mgd_train o = circuit();
+    is("a run by a circuit", make(o) == MGD_OK);
+    o.circuit.set = MGD_CIRCUIT_NONE;
+    argument("no circuit", make(o));
+    o.circuit.set = (mgd_circuit_set)3;
+    argument("unknown circuit", make(o));
+    o = circuit(), o.circuit.weight_bits = 65;
+    argument("registers that are too wide", make(o));
+    o = circuit(), o.circuit.counter_bits = 0;
+    argument("a counter without bits", make(o));
+    o = circuit(), o.circuit.lsb = 0.3;
+    argument("an LSB that is no power of 2", make(o));
+    o = circuit(), o.circuit.cost_range = NAN;
+    argument("costs up to nan", make(o));
+    o = circuit(), o.circuit.set = MGD_CIRCUIT_ACCUMULATOR, o.circuit.shift = 13;
+    argument("an accumulator of which nothing is written", make(o));
+    o = circuit(), o.amplitude.value = 0.3 * o.circuit.lsb;
+    argument("an amplitude between two LSB", make(o));
+    o = circuit(), o.code = MGD_CODE_RANDOM;
+    argument("signs that no circuit has", make(o));
+    o = circuit(), o.baseline = MGD_BASELINE_MEASURED;
+    argument("one cost in a step", make(o));
+    o = circuit(), o.weight_decay = 1e-3;
+    argument("weights that decay by themselves", make(o));
 }
 
 static void runs(void) {
@@ -560,6 +599,7 @@ int main(int argc, char **argv) {
     fits();
     chips();
     trains();
+    circuits();
     runs();
     states();
     files(argc > 1 ? argv[1] : "misuse.ckpt");
