@@ -35,6 +35,8 @@ JOBS        ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 # How long `make fuzz` feeds each reader.
 SECONDS     ?= 20
 SANITIZE    := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+# What libFuzzer is told by; clang's sanitized builds have it, too, so that fuzzers can be made of them.
+COVERAGE    := -fsanitize=fuzzer-no-link
 # WARN_ERROR=-Werror makes warnings of sanitized builds errors (gcc's sanitizers cause false ones).
 WARN_ERROR  ?=
 # V=1 shows the commands in full.
@@ -233,7 +235,11 @@ $(BENCH)/native.so: $(BENCH_OBJ)
 
 # The sanitizers' own interpreter, so nothing is preloaded. MGD_SANITIZE: what this run asks of the
 # specs is memory, so statistical ones may shrink (MGD_SPEC_QUICK) and those that load the module
-# into a stock interpreter, which lacks the sanitizers' runtime, are skipped.
+# into a stock interpreter, which lacks the sanitizers' runtime, are skipped. Examples and documents
+# train for long, and call nothing of kernels that other specs do not: in a run of all specs theirs
+# are those of the plain build, three times as fast, with all that calls them watched.
+WHOLE       := $(filter spec,$(SPEC))
+SANITIZED    = -g1 -O1 $(SANITIZE) $(if $(findstring clang,$(CC)),$(COVERAGE) )$(WARN_ERROR)
 ## sanitize: run the specs under AddressSanitizer (with leaks) and UndefinedBehaviorSanitizer
 sanitize: export ASAN_OPTIONS := detect_leaks=1:abort_on_error=0
 sanitize: export LSAN_OPTIONS := suppressions=$(CURDIR)/spec/support/leaks.txt:print_suppressions=0
@@ -243,10 +249,23 @@ sanitize: export MGD_SPEC_QUICK := 1
 sanitize: override BUILD := $(BUILD)/sanitize
 sanitize:
 	@scripts/deps
-	$(if $(filter spec,$(SPEC)),@$(MAKE) --no-print-directory threads BUILD=$(BUILD))
-	@$(SUBMAKE) all $(BUILD)/spec/misuse BUILD=$(BUILD) LUAJIT_PC= KERNEL_OPT=-O1 \
-	    CFLAGS='-g -O1 $(SANITIZE) $(WARN_ERROR)'
-	@$(RUN_SPECS)
+	$(if $(WHOLE),@$(MAKE) --no-print-directory threads BUILD=$(BUILD))
+	$(if $(WHOLE),@$(SUBMAKE) kernels BUILD=$(BUILD:/sanitize=))
+	@$(SUBMAKE) all $(BUILD)/spec/misuse $(if $(WHOLE),$(BUILD)/long/mgd-lua) BUILD=$(BUILD) LUAJIT_PC= \
+	    KERNEL_OPT=-O1 CFLAGS='$(SANITIZED)'
+	@$(if $(WHOLE),MGD_LUA_LONG='$(abspath $(BUILD))/long/mgd-lua') $(RUN_SPECS)
+
+.PHONY: kernels
+kernels: $(KERNEL_OBJ)
+
+$(BUILD)/long/mgd-lua: $(BUILD)/mgd-lua $(BUILD)/long/mgd/core.so
+	$(call run,LN,ln -f $< $@)
+
+$(BUILD)/long/mgd/core.so: $(LUA_OBJ) $(PLAIN_OBJ) $(KERNEL_OBJ:$(BUILD)/%=$(BUILD:/sanitize=)/%)
+	@mkdir -p $(@D)
+	$(call run,LD,$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(MODULE_LIBS))
+	@ln -sf mgd/core.so $(@D).so
+	@ln -sf ../../mgd/spice-worker $(@D)/spice-worker
 
 # ThreadSanitizer must know every lock: this is C alone, with the kernels of any processor. It needs
 # addresses that are not too random.
@@ -263,13 +282,14 @@ $(BUILD)/engines: spec/threads/engines.c $(BUILD)/libmgd.a
 READERS     := npy idx cifar checkpoint recording
 WIRES       := block frame address wire
 SPEAKERS    := server instrument
-FUZZ        := $(BUILD)/fuzz
+FUZZ        ?= $(BUILD)/fuzz
 FUZZ_OBJ    := $(filter $(addprefix $(OBJ)/,base/% tensor/% data/% chip/record% wire/%),$(PLAIN_OBJ))
 ## fuzz: run clang's libFuzzer over all that reads files and wires, SECONDS (20) for each
+fuzz: override CC := clang
 fuzz:
 	@scripts/deps --fuzz
 	@$(SUBMAKE) fuzzers BUILD=$(FUZZ) CC=clang ISAS=portable KERNEL_OPT=-O1 \
-	    CFLAGS='-g -O1 $(SANITIZE) -fsanitize=fuzzer-no-link'
+	    CFLAGS='$(SANITIZED)'
 	@JOBS=$(JOBS) scripts/fuzz $(FUZZ) $(SECONDS) $(READERS) $(WIRES) $(SPEAKERS)
 
 .PHONY: fuzzers

@@ -4,7 +4,7 @@
 -- The blocks of a file run in sequence as one script, locals and all, in an empty folder. Blocks
 -- that open with ```lua no-run, ```text or anything else are for people.
 
-local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
+local mgd_lua = os.getenv "MGD_LUA_LONG" or os.getenv "MGD_LUA" or arg[-1]
 
 local documents = require "spec.support.documents"
 local read = require("spec.support.texts").read

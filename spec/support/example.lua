@@ -3,7 +3,7 @@
 
 local M = {}
 
-local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
+local mgd_lua = os.getenv "MGD_LUA_LONG" or os.getenv "MGD_LUA" or arg[-1]
 local scratch
 
 --- Make the folder.
