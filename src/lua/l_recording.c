@@ -37,6 +37,12 @@ static int recording_pause(lua_State *L) {
     return 0;
 }
 
+/* finish(run): it is recorded no more */
+static int recording_finish(lua_State *L) {
+    mgd_run_record_end(l_check_run(L, 1));
+    return 0;
+}
+
 /* news(run) → why the recording has ended, once */
 static int recording_news(lua_State *L) {
     lua_pushstring(L, mgd_run_record_news(l_check_run(L, 1))); /* nil when NULL */
@@ -202,13 +208,10 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"record", recording_record},
-    {"begin", recording_begin},
-    {"pause", recording_pause},
-    {"news", recording_news},
-    {"row", recording_row},
-    {"read", recording_read},
-    {NULL, NULL},
+    {"record", recording_record}, {"begin", recording_begin},
+    {"pause", recording_pause},   {"finish", recording_finish},
+    {"news", recording_news},     {"row", recording_row},
+    {"read", recording_read},     {NULL, NULL},
 };
 
 void l_open_recording(lua_State *L) {

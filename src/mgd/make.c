@@ -4,6 +4,7 @@
 #include "../base/number.h"
 #include "engines.h"
 #include "options.h"
+#include "record.h"
 
 #include <float.h>
 #include <math.h>
@@ -343,9 +344,7 @@ void mgd_run_free(mgd_run *run) {
         return;
     close_stage(run);
     mgd_pool_free(run->pool);
-    mgd_recorder_free(run->recording.recorder);
-    mgd_tensor_free(run->recording.theta);
-    mgd_free(run->recording.asked);
+    mgd_run_record_end(run);
     mgd_signals_close(run);
     mgd_state_free(run);
     mgd_tensor_free((mgd_tensor *)run->train.x);

@@ -66,6 +66,13 @@ void mgd_run_record_pause(mgd_run *run) {
     mgd_recorder_pause(run->recording.recorder);
 }
 
+void mgd_run_record_end(mgd_run *run) {
+    mgd_recorder_free(run->recording.recorder);
+    mgd_tensor_free(run->recording.theta);
+    mgd_free(run->recording.asked);
+    run->recording = (mgd_recorded_run){0};
+}
+
 void mgd_run_record_row(mgd_run *run, size_t count, const char *const *names,
                         const double *values) {
     mgd_recorder_row(run->recording.recorder, run->clock.step, count, names, values);

@@ -13,6 +13,8 @@ mgd_status mgd_run_record(mgd_context *ctx, mgd_run *run, const char *path);
 mgd_status mgd_run_record_begin(mgd_context *ctx, mgd_run *run, const char *text, size_t length,
                                 bool resumes, bool keeps_theta);
 void mgd_run_record_pause(mgd_run *run);
+/* Records no more: the file is as it is, and the run may be recorded anew. */
+void mgd_run_record_end(mgd_run *run);
 /* A row of probes, values (count × R). */
 void mgd_run_record_row(mgd_run *run, size_t count, const char *const *names, const double *values);
 /* Why the recording has ended, said once; NULL: nothing new. */

@@ -151,4 +151,10 @@ function Recording:pause()
   self:tell()
 end
 
+--- Record no more. The file stays, and the run may be recorded anew.
+function Recording:finish()
+  core.recording.finish(self.run.core)
+  self.run.recording = nil
+end
+
 return M

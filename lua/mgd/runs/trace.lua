@@ -25,7 +25,7 @@ local function recorded(run, body)
     local path = folder .. "/trace.mgdrec"
     run.recording = recording.new(run, path)
     local ok, result = pcall(body, path)
-    run.recording = nil
+    run.recording:finish()
     return ok and result or error(result, 0)
   end)
 end
