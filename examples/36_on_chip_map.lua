@@ -131,13 +131,12 @@ end
 -- on how many synapses there are.
 local counted = {}
 
-local function gates_of(circuit, set, own)
-  local key = set
-  for _, name in ipairs { "weight_bits", "counter_bits", "magnitude_bits" } do
-    key = key .. " " .. (own[name] or "")
-  end
-  counted[key] = counted[key] or mgd.circuit(merged(circuit:describe(), { synapses = 2,
-    register_bits = 4 })):gates {}.synapse.gates
+local function gates_of(circuit)
+  local plain = circuit:describe()
+  local key = table.concat({ plain.set, plain.weight_bits,
+    plain.counter_bits or plain.magnitude_bits, plain.shift }, " ")
+  plain.synapses, plain.register_bits = 2, 4
+  counted[key] = counted[key] or mgd.circuit(plain):gates {}.synapse.gates
   return counted[key]
 end
 
@@ -169,7 +168,7 @@ local function panel(task, field, areas)
     for i, bits in ipairs(values) do
       local own = own_of(set, field, bits)
       local circuit, middle, low, high = measure(task, set, own)
-      local gates = field.of_synapse and gates_of(circuit, set, own)
+      local gates = field.of_synapse and gates_of(circuit)
       line.y[i], line.low[i], line.high[i] = middle, low, high
       csv:write(("%s,%s,%s,%d,%s,%d,%d,%.2f,%.2f,%.2f\n"):format(task.name, set, field[1], bits,
         gates or "", task.seeds, task.steps, middle, low, high))

@@ -69,8 +69,8 @@ end
 local function study(options)
   local own = plain(options, { net = net })
   local accuracy, steps = learn(own)
-  -- a synapse is the same in any number: the chip that yosys sees has few
-  local few = mgd.circuit(plain(options, { synapses = 4 })):gates {}
+  -- a synapse is the same in any number: yosys sees a chip of two
+  local few = mgd.circuit(plain(options, { synapses = 2 })):gates {}
   local n, s = net.num_parameters, {}
   s.accuracy, s.steps = accuracy, steps
   s.bits = options.weight_bits + options.counter_bits
