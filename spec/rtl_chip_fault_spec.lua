@@ -92,7 +92,7 @@ describe("a program of a circuit that", function()
   -- In the fifth step; the next run starts a new program, which gets the weights of θ.
   local RUNNING = {
     { "ends in the middle of a run", "dies", "the program ended with status 3" },
-    { "crashes", "crashes", "the program was ended by signal 11" },
+    { "crashes", "crashes", "the program was ended by signal 9" },
     { "hangs", "hangs", "nothing came within " },
     { "prints rubbish", "rubbish", "rtl: chip: its program returned " },
     { "stays busy", "busy", "it is still busy after 1000000 clocks: register 0x000B" },

@@ -27,7 +27,7 @@ local MISBEHAVES = {
     os.exit(3)
   end,
   crashes = function()
-    os.execute "kill -SEGV $PPID"
+    os.execute "kill -KILL $PPID"
   end,
   hangs = function()
     os.execute "exec sleep 60"
