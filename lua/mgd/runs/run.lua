@@ -13,9 +13,7 @@ local logs = require "mgd.runs.log"
 local hw = require "mgd.hardware.hw"
 local learning = require "mgd.runs.learning"
 local memory = require "mgd.hardware.memory"
-local signals = require "mgd.codes.signals"
 local naming = require "mgd.base.naming"
-local numbers = require "mgd.text.numbers"
 local options = require "mgd.base.options"
 local probes = require "mgd.runs.probes"
 local progress = require "mgd.runs.progress"
@@ -24,8 +22,7 @@ local recording = require "mgd.runs.recording"
 local record = require "mgd.text.record"
 local schedules = require "mgd.codes.schedules"
 local settings = require "mgd.runs.settings"
-local statistics = require "mgd.stats.values"
-local text = require "mgd.base.encoding"
+local summary = require "mgd.runs.summary"
 
 local M = {}
 
@@ -49,67 +46,13 @@ local PROPERTIES = {
 
 local Run = naming.class("mgd.run", { "breaks", "history", "recording" }, PROPERTIES)
 
--- How G comes about.
-local function method_text(o)
-  local p = o.perturbation
-  if o.engine == "chip" then
-    return ("  engine chip, τ_x = %s steps; perturbation, integration and update"):format(
-      schedules.text(o.tau_x))
-  elseif o.engine == "backprop" then
-    return ("  back-propagation, τ_x = %s steps"):format(schedules.text(o.tau_x))
-  elseif o.engine == "circuit" then
-    return ("  circuit %s, %s code, amplitude %s, τ_θ = %s, τ_x = %s steps"):format(o.circuit.set,
-      p.code, schedules.text(p.amplitude), schedules.text(o.tau_theta), schedules.text(o.tau_x))
-  end
-  local lines = {
-    ("  %s engine, %s code over %s, %s %s, %sconvention %s"):format(o.engine, codes.name(p),
-      learning.by_nodes(o) and "nodes" or "parameters",
-      p.norm and "norm" or "amplitude", schedules.text(p.norm or p.amplitude),
-      o.baseline and ("baseline %s, "):format(o.baseline) or "", o.convention),
-    ("  τ_p = %s, τ_θ = %s, τ_x = %s steps"):format(schedules.text(o.tau_p),
-      schedules.text(o.tau_theta), schedules.text(o.tau_x)),
-  }
-  if o.tau_hp then
-    lines[2] = lines[2]:gsub(" steps$", (", τ_hp = %s steps"):format(text.number(o.tau_hp)))
-  end
-  if o.signals then
-    lines[#lines + 1] = ("  %d cost signals besides the whole cost"):format(
-      signals.count(o.signals))
-  end
-  if o.tolerance then
-    lines[#lines + 1] = ("  integrator %s, tolerance %s"):format(o.integrator,
-      text.number(o.tolerance))
-  end
-  return table.concat(lines, "\n")
-end
-
 --- The number of replica r, by which its random numbers are drawn.
 function Run:number(r)
   return each.number(self.options, r)
 end
 
--- How θ is written; nothing of a chip that does it by itself.
-local function update_text(o)
-  if not o.optimizer then
-    return o.circuit and "  registers of " .. o.circuit.weight_bits .. " bits" or "  on the chip"
-  end
-  return ("  optimizer %s, %s%s"):format(o.optimizer,
-    o.pulse and "pulses of " .. text.number(o.pulse)
-    or each.has_eta(o) and each.eta_text(o) or "η = " .. schedules.text(o.eta),
-    o.average and "; " .. average.text(o.average) or "")
-end
-
 function Run:__tostring()
-  local o, learns = self.options, learning.text(self)
-  return table.concat({
-    ("run of %s"):format(tostring(o.chip)),
-    ("  data %s, batch %d, cost %s"):format(o.data.name, o.batch,
-      type(o.cost) == "string" and o.cost or "a function"),
-    method_text(o) .. (learns and "\n" .. learns or ""),
-    update_text(o),
-    ("  %s, seed %d; %d steps done, %s evaluations"):format(each.replicas_text(o), o.seed,
-      self.steps_done, numbers.count((statistics.median(self.core:counters().evaluations)))),
-  }, "\n")
+  return summary.text(self)
 end
 
 -- ---- making -------------------------------------------------------------------------------------
