@@ -215,6 +215,9 @@ describe("what a circuit fixes", function()
     fails("or a circuit that has a network", train, nine)
     fails("weight_bits + 1 = 25, and a network of f32 shows no more than 24", train,
       mgd.circuit { net = mlp "f32", weight_bits = 24 })
+    fails("with weight_bits = 12, in a network of f32: expected an lsb from 2^-126 to 2^115", train,
+      mgd.circuit { net = mlp "f32", lsb = 2 ^ -256 })
+    fails("in a network of f32", train, mgd.circuit { net = mlp "f32", lsb = 2 ^ 116 })
     fails("circuit is for mgd.train{circuit = mgd.circuit{…}}", mgd.train,
       { net = mlp(), data = XOR, engine = "circuit", baseline = "two-sided" })
     fails("expected a chip without", train, nine,
@@ -240,8 +243,9 @@ describe("mgd.circuit", function()
       { { set = "accumulator", step = 4 }, "'step'" },
       { { source = "walsh", register_bits = 5 }, "'register_bits'" },
       { { bits = 4 }, "unknown option 'bits'" },
+      { { synapses = 2 ^ 40 }, "synapses are more than a register of 30 bits has phases for" },
     } do
-      case[1].synapses = 9
+      case[1].synapses = case[1].synapses or 9
       fails(case[2], mgd.circuit, case[1])
     end
     fails("expected either net = … or synapses = …", mgd.circuit, {})
@@ -257,6 +261,29 @@ describe("mgd.circuit", function()
       training = { circuit = plain, batch = 4 } }
     local other = exp:with { ["training.circuit.source"] = "walsh" }
     assert.equal("walsh", other:run().run.options.circuit.source)
+  end)
+
+  it("is explained by its converter, and by no options that it refuses", function()
+    local function hints(own)
+      local run = train(mgd.circuit(own))
+      run:explain() -- windows are kept from here on
+      run:run { steps = 32 }
+      return table.concat(run:explain().hints, "\n")
+    end
+    assert.matches("at the end of the converter's range, 0.01,.*a larger cost_range",
+      hints { net = mlp(), cost_range = 0.01 })
+    assert.matches("of a step of the converter: most of them read the same",
+      hints { net = mlp(), cost_bits = 1 })
+    assert.not_matches("layers = {", hints { net = mlp(), set = "accumulator" })
+    assert.not_matches("last place", hints { net = mlp "f32" })
+  end)
+
+  it("has the period of its source", function()
+    for synapses, period in pairs { [1] = 2, [2] = 4, [3] = 4, [4] = 8 } do
+      for _, figure in ipairs(mgd.circuit({ source = "walsh", synapses = synapses }):figures()) do
+        assert.is_true(figure.name ~= "period" or figure.value == period)
+      end
+    end
   end)
 
   it("prints its parts and what follows from them", function()

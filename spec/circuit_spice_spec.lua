@@ -131,6 +131,7 @@ describe("circuit:spice refuses", function()
     refuses(rc(mlp({ 9, 2, 1 }, "tanh")), { data = mgd.data.parity { bits = 9 } },
       "data of 512 samples: expected at most 256")
     refuses(circuit, { theta = mgd.zeros { 8 } }, "theta has 8 values, and the network 9")
+    refuses(circuit, { theta = mgd.full({ 9 }, 0 / 0) }, "number 1 of theta is nan")
     refuses(circuit, { edge = 1e-6 }, "edge = 1 µs: expected at most 50 ns")
     refuses(circuit, { clocks = 0 }, "option 'clocks' must be an integer ≥ 1, got 0")
     refuses(circuit, { clocks = 7 }, "every = 8 is beyond clocks = 7")

@@ -182,6 +182,7 @@ describe("a circuit in Verilog that", function()
     end
     missing("nowhere", "verilog: expected a folder of Verilog sources: nowhere: No such file")
     missing("script.lua", "script.lua: it is a file")
+    fails("nowhere: No such file", "mgd.chip { verilog = 'nowhere', net = net }") -- before its lsb
     missing("empty", "empty: none of its 0 Verilog sources (*.v, *.sv) has a module 'chip'")
     missing("", "the path is empty")
   end)

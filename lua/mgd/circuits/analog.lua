@@ -14,6 +14,7 @@
 
 local numbers = require "mgd.text.numbers"
 local options = require "mgd.base.options"
+local registers = require "mgd.circuits.registers"
 
 local M = {}
 
@@ -105,15 +106,6 @@ local function check_time(circuit, r, c, least, what)
   end
 end
 
--- The period of a Walsh counter.
-local function slots_of(synapses)
-  local slots = 2
-  while slots < synapses + 1 do
-    slots = 2 * slots
-  end
-  return slots
-end
-
 local checks = {}
 
 function checks.rc(circuit)
@@ -127,7 +119,7 @@ function checks.rc(circuit)
     options.fail(WHERE, "sample_clocks = 1: patterns would change with samples alone, where "
       .. "a high-pass sees nothing: expected at least 2")
   end
-  local slots = circuit.source == "walsh" and slots_of(circuit.synapses)
+  local slots = circuit.source == "walsh" and registers.slots(circuit.synapses)
   if slots and slots / 2 % circuit.sample_clocks == 0 then
     options.fail(WHERE, "sample_clocks = %d: the slowest of %d Walsh functions would change with "
       .. "samples alone, where a high-pass sees nothing: expected their period, %d, or any number "

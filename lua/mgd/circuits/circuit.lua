@@ -131,7 +131,8 @@ end
 
 function Circuit:__tostring()
   local row, lines = ROWS[self.set], {}
-  lines[1] = ("circuit %s: %d synapses"):format(self.set, self.synapses)
+  lines[1] = ("circuit %s: %d synapse%s"):format(self.set, self.synapses,
+    self.synapses == 1 and "" or "s")
   for _, part in ipairs(PARTS) do
     lines[#lines + 1] = ("  %s %s"):format(numbers.left(part, NAME_WIDTH), row[part])
   end

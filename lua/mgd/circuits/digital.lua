@@ -14,6 +14,7 @@ local M = {}
 local stated = options.stated
 
 local CLOCKS = 3 -- of a step: two evaluations and an update
+local MOST_BITS = 30 -- of a shift register
 
 local COUNTS = { "set", "sign-sign" }
 local SUMS = { "set", "accumulator" }
@@ -30,7 +31,8 @@ M.SCHEMA = {
     doc = "Where s comes from: a tap of a shift register at each synapse; parities of a counter, a "
       .. "row of a Hadamard matrix for each synapse; or taps for rows and columns of a layer's "
       .. "weights, whose XOR a synapse takes." },
-  { "register_bits", type = "integer", min = 2, max = 30, only = { "source", "lfsr", "outer" },
+  { "register_bits", type = "integer", min = 2, max = MOST_BITS,
+    only = { "source", "lfsr", "outer" },
     doc = "m, of the shift register that feeds the taps: it repeats after 2^m − 1 steps, and needs "
       .. "a phase for each synapse and one more. Without, the fewest with 64 steps a synapse." },
   { "clock", type = "number", default = 1e6, above = 0, unit = "Hz",
@@ -48,10 +50,14 @@ M.SCHEMA = {
 -- which the core finds out for its code.
 local function check_register(circuit)
   local n, net = circuit.synapses, circuit.net
+  if n + 1 > 2 ^ MOST_BITS - 1 then
+    options.fail("mgd.circuit", "%s synapses are more than a register of %d bits has phases for: "
+      .. "expected at most %s", numbers.count(n), MOST_BITS, numbers.count(2 ^ MOST_BITS - 2))
+  end
   local least, ample = registers.bits(n + 1), select(2, registers.bits(n))
   local given = circuit.register_bits
   circuit.follows.register_bits = given == nil or nil
-  circuit.register_bits = given or math.max(least, ample)
+  circuit.register_bits = given or ample
   if circuit.register_bits < least then
     options.fail("mgd.circuit", "option 'register_bits': a register of %d bits repeats after %s "
       .. "steps, and would show %d synapses phases twice: expected at least %d bits", given,
@@ -134,7 +140,7 @@ end
 
 local function period(circuit)
   if circuit.source == "walsh" then
-    return 2 ^ registers.bits(circuit.synapses)
+    return registers.slots(circuit.synapses)
   end
   return 2 ^ circuit.register_bits - 1
 end

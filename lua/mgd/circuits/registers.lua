@@ -1,4 +1,5 @@
---- Maximal-length shift registers, as the code `lfsr` and the circuits that make it have them.
+--- Maximal-length shift registers, as the code `lfsr` and the circuits that make it have them, and
+-- Walsh counters.
 -- @module mgd.circuits.registers
 
 local core = require "mgd.core"
@@ -18,6 +19,17 @@ end
 -- @treturn integer as many as are ample, see src/mgd/register.h
 function M.bits(phases)
   return core.train.register_bits(phases)
+end
+
+--- The period of a Walsh counter.
+-- @tparam integer synapses that it serves
+-- @treturn integer a power of 2
+function M.slots(synapses)
+  local slots = 2
+  while slots < synapses + 1 do
+    slots = 2 * slots
+  end
+  return slots
 end
 
 --- The first bits of a register's sequence, which begins with m ones.

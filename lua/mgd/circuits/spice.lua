@@ -63,6 +63,15 @@ local function read_layers(net)
   return layers
 end
 
+-- Numbers that ngspice takes.
+local function check_finite(name, tensor)
+  for i, value in ipairs(tensor:reshape { tensor.size }:totable()) do
+    if value ~= value or math.abs(value) == math.huge then
+      options.fail(WHERE, "number %d of %s is %s: expected a finite number", i, name, value)
+    end
+  end
+end
+
 local function check_data(net, set)
   local n = set.x.shape[1]
   if set.x.size ~= n * net.inputs or set.y.size ~= n * net.outputs then
@@ -72,6 +81,8 @@ local function check_data(net, set)
     options.fail(WHERE, "data of %d samples: expected at most %d, each having a source",
       n, MOST_SAMPLES)
   end
+  check_finite("data.x", set.x)
+  check_finite("data.y", set.y)
 end
 
 local function check_theta(net, theta)
@@ -82,6 +93,7 @@ local function check_theta(net, theta)
     options.fail(WHERE, "theta has %d values, and the network %d parameters", theta.size,
       net.num_parameters)
   end
+  check_finite("theta", theta)
 end
 
 local function settings(circuit, given)
@@ -114,6 +126,11 @@ end
 
 --- A netlist that was written: `file`, and `circuit`, `clocks`, `every` as it has them.
 local Netlist = naming.class "mgd.circuits.netlist"
+
+function Netlist:__tostring()
+  return ("netlist %s of %d synapses: it learns for %d clocks, with a row every %d"):format(
+    self.file, self.circuit.synapses, self.clocks, self.every)
+end
 
 -- The rows of numbers that ngspice prints, an index before each.
 local function rows_of(text, columns)

@@ -43,6 +43,7 @@ end
 -- @tparam table opt checked, in which `top` gets its default
 function M.check(opts, opt)
   files.check_path(WHERE .. ": verilog", opt.verilog)
+  build.check_folder(opt.verilog)
   opt.top = opt.top or "chip"
   if not opt.top:find "^[%a_][%w_]*$" then
     options.fail(WHERE, "option 'top' must be the name of a module, got '%s'", opt.top)

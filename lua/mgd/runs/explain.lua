@@ -353,6 +353,8 @@ HINTS[#HINTS + 1] = function(run, f)
   elseif f.C_tilde == 0 then
     return "C̃ is exactly 0: the output does not depend on θ, its units are saturated, or the "
       .. "amplitude is far too small"
+  elseif run.options.circuit and run.options.circuit.digital then -- its converter is coarser
+    return
   end
   return known(f.signal_ulp) and f.signal_ulp < FEW_ULPS and ("C̃ is %.2g units in the last place "
     .. "of C: mostly rounding; try %s%s"):format(f.signal_ulp, type(size) == "number"
@@ -360,6 +362,20 @@ HINTS[#HINTS + 1] = function(run, f)
       / math.max(f.signal_ulp, 0.25)) or "larger amplitudes",
     run.options.chip.net and run.options.chip.net.dtype == "f32" and ", or a network of dtype f64"
       or "")
+end
+
+HINTS[#HINTS + 1] = function(run, f)
+  local c = run.options.circuit
+  if not (c and c.digital) or run.steps_done == 0 then
+    return
+  elseif f.C >= c.cost_range then
+    return ("C = %.4g is at the end of the converter's range, %.4g, where both phases read the "
+      .. "same and nothing is learnt: a larger cost_range of the circuit"):format(f.C, c.cost_range)
+  end
+  local step, difference = c.cost_range / 2 ^ c.cost_bits, 2 * math.abs(f.C_tilde)
+  return difference < step and ("C₊ and C₋ differ by %.2g, %s of a step of the converter: most of "
+    .. "them read the same; a larger amplitude, more cost_bits or a smaller cost_range of the "
+    .. "circuit"):format(difference, percent(difference / step))
 end
 
 -- The noise of C̃ that would explain what the random code's crosstalk does not; nil where it stays
@@ -499,7 +515,8 @@ function M.explain(run, open)
   for _, hint in ipairs(HINTS) do
     hints[#hints + 1] = hint(run, f) or nil
   end
-  for _, hint in ipairs(by_layer and explain_layers.hints(by_layer, run) or {}) do
+  local learns_by_layer = by_layer and not run.options.circuit -- which has no option `layers`
+  for _, hint in ipairs(learns_by_layer and explain_layers.hints(by_layer, run) or {}) do
     hints[#hints + 1] = hint
   end
   local out = { hints = hints, lines = lines_of(run, f), figures = figures_of {},

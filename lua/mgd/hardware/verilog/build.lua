@@ -65,13 +65,18 @@ local function version()
   return versions[path]
 end
 
--- Names of the sources in a folder, in order.
-local function list_sources(dir)
+--- Check that there is a folder.
+-- @tparam string dir
+function M.check_folder(dir)
   local _, reason = core.files.size(dir)
   if not reason or not reason:find "it is a folder$" then
     options.fail(WHERE, "verilog: expected a folder of Verilog sources: %s",
       reason or dir .. ": it is a file")
   end
+end
+
+-- Names of the sources in a folder, in order.
+local function list_sources(dir)
   local names = {}
   for _, name in ipairs(core.files.list(dir)) do
     if name:find "^[^.].*%.s?vh?$" then
