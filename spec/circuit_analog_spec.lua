@@ -132,7 +132,8 @@ describe("an analog circuit", function()
       assert.is_truthy(text:find("\n  " .. part), part .. "\n" .. text)
     end
     text = tostring(circuit "charge-pump")
-    for _, part in ipairs { "current +100 nA", "charge +10 fC", "write +1 mV", "Δ +1.2 ", "η +0.01 " } do
+    for _, part in ipairs { "current +100 nA", "charge +10 fC", "write +1 mV", "Δ +1.2 ",
+      "η +0.01 " } do
       assert.is_truthy(text:find("\n  " .. part), part .. "\n" .. text)
     end
   end)

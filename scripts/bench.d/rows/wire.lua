@@ -55,8 +55,8 @@ local PARAMETERS = 1000
 return {
   {
     id = "w1", unit = "µs", targets = { TARGET },
-    title = "2-2-1 behind the chip server, over loopback TCP, θ written at every step; at most 1.5 × "
-      .. "a bare exchange of as many bytes in C",
+    title = "2-2-1 behind the chip server, over loopback TCP, θ written at every step; at most "
+      .. "1.5 × a bare exchange of as many bytes in C",
     make = function()
       local server = mgd.chip.link { "EXEC", arg[-1], "-e", SERVER }
       local address = server:read():gsub(":", "::")
