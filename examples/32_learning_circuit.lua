@@ -46,7 +46,7 @@ for _, set in ipairs { "sign-sign", "accumulator" } do
   end
 end
 
-print "\nsign-sign, by bits of the counter"
+print "\nsign-sign, by n, the bits of the counter"
 for bits = 1, 9, 2 do
-  row(("%d bits"):format(bits), mgd.circuit { net = net, counter_bits = bits })
+  row(("n = %d"):format(bits), mgd.circuit { net = net, counter_bits = bits })
 end

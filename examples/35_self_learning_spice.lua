@@ -83,7 +83,7 @@ for seed = 1, SEEDS do
   end
   print(("%4d %15.5f %10s %14.5f %10s %19.3f %8.3f"):format(seed, cost(trace.theta[-1]),
     at[1] or "–", cost(engine[-1]), at[2] or "–",
-    difference[{ { 1, FIRST / circuit.sample_clocks } }]:max(), difference:max()))
+    difference[{ { 1, math.min(rows, FIRST / circuit.sample_clocks) } }]:max(), difference:max()))
   traces[seed] = { time = trace.time, spice = trace.theta, engine = engine }
 end
 print(("learnt: %d of %d by ngspice, %d of %d by the engine"):format(learnt[1], SEEDS, learnt[2],

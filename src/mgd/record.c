@@ -9,7 +9,8 @@ mgd_status mgd_run_record(mgd_context *ctx, mgd_run *run, const char *path) {
     if (run->engine->measure != mgd_step_measure)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "record: costs are recorded that a step measures once: expected the engine "
-                        "discrete, or analog with integrator euler, and perturb = \"parameters\"");
+                        "discrete, circuit, or analog with integrator euler, and perturb = "
+                        "\"parameters\"");
     run->recording.age = mgd_chip_age(run->chip);
     MGD_TRY(mgd_run_theta(ctx, run, &run->recording.theta));
     return mgd_recorder_new(ctx, path, &run->recording.recorder);

@@ -406,8 +406,8 @@ end
 function options.belongs(only, quote)
   local words = {}
   for i = 2, #only do
-    local source = only[i] == "function" or only[i] == "coroutine"
-    words[i - 1] = source and PHRASES[only[i]] or (quote or "'") .. only[i] .. (quote or "'")
+    local kind = only[i] == "function" or only[i] == "coroutine" or only[i] == "run"
+    words[i - 1] = kind and PHRASES[only[i]] or (quote or "'") .. only[i] .. (quote or "'")
   end
   return only[1] .. " = " .. joined(words, " or ")
 end
