@@ -42,7 +42,7 @@ describe("Verilog", function()
     errors.fails_here("it is a file, not a folder", circuit.verilog, circuit, { dir = file })
     errors.fails_here("file", circuit.verilog, circuit, { dir = file .. "/within" })
     errors.fails_here("option 'dir' is missing", circuit.verilog, circuit, {})
-    errors.fails_here("'steps' has no effect here, where there is no run: it belongs to run = a run",
+    errors.fails_here("where there is no run: it belongs to run = a run",
       circuit.verilog, circuit, { dir = folder.name .. "/new", steps = 3 })
     errors.fails_here("unknown option 'folder'", circuit.verilog, circuit, { folder = "x" })
     assert.equal("text", files.read("spec", file))
