@@ -79,6 +79,8 @@ describe("a program of a circuit that", function()
       "it has 65535 synapses (register 0x0001): expected 2" },
     { "has impossible weights is refused", "fixed 3",
       "register 0x0002 (WEIGHT_BITS) reads 65535: expected from 2 to 31" },
+    { "has weights finer than the network's reals is refused", "wide",
+      "(WEIGHT_BITS) reads 24, and a network of f32 holds no more than 23: expected a network of" },
     { "has impossible costs is refused", "fixed 4",
       "register 0x0003 (COST_BITS) reads 65535: expected from 1 to 32" },
   }

@@ -6,6 +6,8 @@ when = tonumber(when)
 local fixed = { 0x4D474431, 2, 8, 16, 4 }
 if trouble == "fixed" then
   fixed[when] = 0xFFFF
+elseif trouble == "wide" then
+  fixed[3] = 24
 end
 local weights, steps, phase = { 0, 0 }, 0, 0
 

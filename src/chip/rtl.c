@@ -4,6 +4,7 @@
 #include "description.h"
 #include "rtl_state.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -326,6 +327,14 @@ static mgd_status check_fixed(mgd_context *ctx, const mgd_rtl *rtl, const uint32
                             "%s: register 0x%04X (%s) reads %u: expected from %u to %u", rtl->name,
                             rows[i].address, rows[i].name, fixed[rows[i].address], rows[i].least,
                             rows[i].most);
+    /* what is shown has one bit more */
+    const unsigned exact = (rtl->chip.dtype == MGD_F32 ? FLT_MANT_DIG : DBL_MANT_DIG) - 1;
+    if (fixed[MGD_RTL_WEIGHT_BITS] > exact)
+        return mgd_fail(ctx, MGD_ERR_FORMAT,
+                        "%s: register 0x%04X (WEIGHT_BITS) reads %u, and a network of %s holds no "
+                        "more than %u: expected a network of dtype f64",
+                        rtl->name, MGD_RTL_WEIGHT_BITS, fixed[MGD_RTL_WEIGHT_BITS],
+                        mgd_dtype_name(rtl->chip.dtype), exact);
     return MGD_OK;
 }
 
