@@ -165,6 +165,8 @@ describe("a digital circuit", function()
       half:save(path)
       local again = mgd.resume(path)
       assert.equal(set, again.options.circuit.set)
+      fails("option 'perturbation' is given beside circuit = …, which fixes it", mgd.resume, path,
+        { amplitude = 0.1 })
       again:run { steps = 163 }
       assert.is_true(again:theta():allclose(whole:theta(), { rtol = 0, atol = 0 }))
     end
@@ -270,7 +272,7 @@ describe("mgd.circuit", function()
       run:run { steps = 32 }
       return table.concat(run:explain().hints, "\n")
     end
-    assert.matches("at the end of the converter's range, 0.01,.*a larger cost_range",
+    assert.matches("at an end of the converter's range, 0 … 0.01,.*a larger cost_range",
       hints { net = mlp(), cost_range = 0.01 })
     assert.matches("of a step of the converter: most of them read the same",
       hints { net = mlp(), cost_bits = 1 })

@@ -301,7 +301,8 @@ local function resume(path, opt, text, entries)
     end
   end
   for _, name in ipairs { "amplitude", "norm" } do
-    if opt[name] ~= nil then
+    if opt[name] ~= nil then -- of a run without a perturbation of its own it is refused below
+      resolved.perturbation = resolved.perturbation or {}
       resolved.perturbation[name] = opt[name]
     end
   end

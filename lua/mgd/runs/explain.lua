@@ -337,8 +337,9 @@ end
 
 HINTS[#HINTS + 1] = function(run, f)
   local first = run.history and run.history.cost and run.history:quantile("cost", 0.5)[1]
-  return known(first) and f.cost > 1.1 * first and ("the cost has risen from %.4g to %.4g: η is "
-    .. "too large, or G points nowhere"):format(first, f.cost)
+  return known(first) and f.cost > first + 0.1 * math.abs(first)
+    and ("the cost has risen from %.4g to %.4g: η is too large, or G points nowhere"):format(first,
+      f.cost)
 end
 
 HINTS[#HINTS + 1] = function(run, f)
@@ -368,9 +369,10 @@ HINTS[#HINTS + 1] = function(run, f)
   local c = run.options.circuit
   if not (c and c.digital) or run.steps_done == 0 then
     return
-  elseif f.C >= c.cost_range then
-    return ("C = %.4g is at the end of the converter's range, %.4g, where both phases read the "
-      .. "same and nothing is learnt: a larger cost_range of the circuit"):format(f.C, c.cost_range)
+  elseif f.C >= c.cost_range or f.C < 0 then
+    return ("C = %.4g is at an end of the converter's range, 0 … %.4g, where both phases read the "
+      .. "same and nothing is learnt: %s"):format(f.C, c.cost_range, f.C < 0
+      and "a cost that is never below 0" or "a larger cost_range of the circuit")
   end
   local step, difference = c.cost_range / 2 ^ c.cost_bits, 2 * math.abs(f.C_tilde)
   return difference < step and ("C₊ and C₋ differ by %.2g, %s of a step of the converter: most of "
