@@ -304,7 +304,7 @@ describe("example", function()
       "η +16 ",
       "sign%-sign +lfsr +%d of 16",
       "accumulator +lfsr +1[1-6] of 16 +%d+ steps", -- 92 % of 64 did; 11 of 16 is three σ below
-      "1 bits +1?%d of 16",
+      "n = 1 +1?%d of 16",
     }, "SEEDS=16 STEPS=8000")
   end)
 end)
