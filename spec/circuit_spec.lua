@@ -189,7 +189,24 @@ describe("a digital circuit", function()
     local run = mgd.train { circuit = { counter_bits = 3 }, net = mlp(), data = XOR, batch = 4 }
     assert.equal(3, run.options.circuit.counter_bits)
     assert.equal("circuit", run.options.engine)
-    assert.matches("circuit sign%-sign, lfsr code, amplitude 0.125", tostring(run))
+    assert.matches("circuit sign%-sign, lfsr code, amplitude 0.125, writes when a counter over",
+      tostring(run))
+  end)
+end)
+
+describe("what a circuit costs", function()
+  it("is what it broadcasts, and writes as many as there can be", function()
+    local votes = train(mgd.circuit { net = mlp(), counter_bits = 3 }, { replicas = 2 })
+    votes:run { steps = 103 }
+    assert.equal(25, votes:counters().writes_mean[2]) -- 103/4
+    local sums = train(mgd.circuit { net = mlp(), set = "accumulator", tau_theta = 10,
+      magnitude_bits = 7 })
+    sums:run { steps = 103 }
+    assert.equal(10, sums:counters().writes_mean)
+    local text = tostring(votes:budget {})
+    assert.matches("writes of a parameter, at most +25", text)
+    assert.matches("broadcast, 2 bit a step +206 bit", text)
+    assert.matches("broadcast, 8 bit a step +824 bit", tostring(sums:budget {}))
   end)
 end)
 
@@ -241,7 +258,7 @@ describe("mgd.circuit", function()
       { { register_bits = 3 }, "a register of 3 bits repeats after 7 steps, and would show 9 "
         .. "synapses phases twice: expected at least 4 bits" },
       { { set = "accumulator", shift = 13 }, "'shift' = 13 takes all 13 bits" },
-      { { set = "memristor" }, "'set' must be 'sign-sign', 'accumulator', 'rc' or" },
+      { { set = "memristor" }, "'set' is 'memristor': expected one of the table of sets in" },
       { { set = "accumulator", step = 4 }, "'step'" },
       { { source = "walsh", register_bits = 5 }, "'register_bits'" },
       { { bits = 4 }, "unknown option 'bits'" },

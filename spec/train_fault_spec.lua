@@ -200,7 +200,8 @@ describe("bad options of mgd.chip", function()
     return x
   end
   local cases = {
-    {"nothing", "either net = …, instrument = …, spice = … or parameters = … with evaluate = …",
+    {"nothing", "either net = …, instrument = …, spice = …, verilog = … or parameters = … with "
+      .. "evaluate = …",
       {}},
     {"both", "either net = …", {net = net, parameters = 2, evaluate = id}},
     {"no parameters", "option 'parameters' is missing", {evaluate = id}},

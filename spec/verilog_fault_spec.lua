@@ -62,5 +62,9 @@ describe("Verilog", function()
     os.execute(("chmod +x '%s/yosys'"):format(folder.name))
     errors.contains(gates_with(folder.name .. ":/bin:/usr/bin"), "false",
       "yosys failed: ERROR: no such pass: synth_ice40: it ended with status 1")
+    folder.write("yosys", "#!/bin/sh\necho 'Statistics of another kind'\n")
+    errors.contains(gates_with(folder.name .. ":/bin:/usr/bin"), "false",
+      "yosys printed no statistics of the module 'synapse'",
+      "it printed: Statistics of another kind")
   end)
 end)

@@ -31,12 +31,21 @@ double mgd_run_evaluations(mgd_run *run, uint64_t n) {
     return run->counters.asked * (double)n / (double)run->counters.asked_step;
 }
 
+/* Writes of a parameter until a step; of counters as many as there can be, where all votes agree.
+ */
+static double writes_until(const mgd_run *run, uint64_t step) {
+    double windows = (double)mgd_timer_index(&run->clock.windows, step);
+    if (run->engine != &mgd_engine_counters)
+        return windows;
+    return floor(ldexp(windows, 1 - (int)run->train.circuit.counter_bits));
+}
+
 void mgd_run_stopped_at(mgd_run *run, size_t seat, uint64_t step) {
     run->state.stopped[seat] = (double)step;
     if (!run->engine->counts)
         run->state.asked_of[seat] =
             run->counters.asked + mgd_step_count(run, run->counters.asked_step, step);
-    run->state.written_of[seat] = (double)mgd_timer_index(&run->clock.windows, step);
+    run->state.written_of[seat] = writes_until(run, step);
     if (run->session->stop)
         run->session->stop(run->session, seat, step);
     if (run->recording.recorder)
@@ -48,8 +57,7 @@ void mgd_run_counters(mgd_run *run, const mgd_counters *out) {
     for (size_t r = 0; r < run->train.replicas; r++) {
         size_t seat = run->state.seat[r];
         bool running = isnan(run->state.stopped[seat]);
-        double writes = running ? (double)mgd_timer_index(&run->clock.windows, run->clock.step)
-                                : run->state.written_of[seat];
+        double writes = running ? writes_until(run, run->clock.step) : run->state.written_of[seat];
         mgd_wear wear = {.writes_mean = writes, .writes_max = writes, .endurance_left = 1};
         if (run->session->wear)
             wear = run->session->wear(run->session, seat);

@@ -63,7 +63,12 @@ end
 -- @treturn circuit its options as fields, and `digital`
 -- @raise on options that are unknown, out of range, or do not fit each other
 function M.new(given)
-  local row = ROWS[type(given) == "table" and given.set or NAMES[1]] or sets[1]
+  local set = type(given) == "table" and given.set or NAMES[1]
+  local row = ROWS[set]
+  if not row then
+    options.fail("mgd.circuit", "option 'set' is '%s': expected one of the table of sets in "
+      .. "docs/guide/on-chip.md, '%s'", tostring(set), table.concat(NAMES, "', '"))
+  end
   local opt = options.check("mgd.circuit", SCHEMAS[row.kind], given)
   opt.synapses = count_synapses(opt)
   opt.digital = row.kind == "digital"
@@ -104,6 +109,12 @@ end
 -- @treturn table
 function Circuit:registers()
   return self.digital and KINDS.digital.registers(self) or {}
+end
+
+--- How many bits a digital circuit broadcasts in a step; nil of others.
+-- @treturn integer|nil
+function Circuit:broadcast()
+  return self.digital and KINDS.digital.broadcast(self) or nil
 end
 
 --- Write the Verilog of a digital circuit; see mgd.circuits.verilog.

@@ -113,6 +113,12 @@ function M.registers(circuit)
   return flat
 end
 
+--- Bits that all synapses hear in a step: whether there is a vote and its sign, or sign and
+-- magnitude.
+function M.broadcast(circuit)
+  return circuit.set == "sign-sign" and 2 or 1 + circuit.magnitude_bits
+end
+
 local function seconds(circuit)
   return CLOCKS / circuit.clock
 end
@@ -167,7 +173,8 @@ function M.figures(c)
     add("η", eta(c), nil, ("where nothing saturates; |C̃| does at %s"):format(
       numbers.number((2 ^ c.magnitude_bits - 1) * c.cost_range / 2 ^ (c.cost_bits + 1))))
   end
-  add("step", seconds(c), "s", ("%d clocks of %s"):format(CLOCKS, numbers.si(c.clock, "Hz")))
+  add("step", seconds(c), "s", ("%d clocks of %s, a batch evaluated in each of two"):format(CLOCKS,
+    numbers.si(c.clock, "Hz")))
   return list
 end
 

@@ -28,6 +28,8 @@ local FPGA = "synth_ice40 -noflatten -top chip"
 local GATES = "synth -noabc -top chip; dfflegalize -cell $_DFF_P_ x; opt_expr; "
   .. "abc -g AND,NAND,OR,NOR,XOR,XNOR; opt_clean"
 
+local COUNTED = { "synapse", "source", "cost_unit", "core", "chip" } -- modules
+
 local COLUMNS = { "flip_flops", "luts", "carries", "gates" }
 
 -- ---- yosys --------------------------------------------------------------------------------------
@@ -67,7 +69,14 @@ local function synthesise(sources, script, seconds)
   end
   local out = program.need(WHERE, { "yosys", "-q", "-p", ("%s; %s; tee -o /dev/stdout stat")
     :format(table.concat(read, "; "), script) }, { package = "yosys", seconds = seconds })
-  return cells_of(out)
+  local cells = cells_of(out)
+  for _, name in ipairs(COUNTED) do
+    if not cells[name] then
+      options.fail(WHERE, "yosys printed no statistics of the module '%s': expected a version "
+        .. "whose `stat` is read here, such as 0.23; it printed: %s", name, out:match "^%s*([^\n]*)")
+    end
+  end
+  return cells
 end
 
 local function sum_of(cells, pattern)
@@ -142,7 +151,7 @@ function M.count(circuit, opts)
     return { synthesise(sources, FPGA, opt.seconds), synthesise(sources, GATES, opt.seconds) }
   end)
   local function of(module)
-    return figures(cells[1][module] or {}, cells[2][module] or {})
+    return figures(cells[1][module], cells[2][module])
   end
   local made = { set = circuit.set, source_kind = circuit.source, synapses = circuit.synapses,
     synapse = of "synapse", source = of "source", cost_unit = of "cost_unit" }

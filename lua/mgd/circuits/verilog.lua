@@ -32,7 +32,7 @@ M.SCHEMA = {
 }
 
 -- What a register of the interface holds, and what simulators take.
-local MOST = { synapses = 2047, weight_bits = 31, cost_bits = 32 }
+local MOST = { synapses = 2047, weight_bits = 31, cost_bits = 32, tau_theta = 2 ^ 31 - 1 }
 
 -- ---- parameters ---------------------------------------------------------------------------------
 
@@ -195,8 +195,8 @@ local function check(where, circuit)
       .. "(sign-sign, accumulator)", circuit.set)
   end
   for name, most in pairs(MOST) do
-    if circuit[name] > most then
-      options.fail(where, "%s = %d: the registers of the chip take at most %d", name,
+    if (circuit[name] or 0) > most then
+      options.fail(where, "%s = %.0f: the registers of the chip take at most %.0f", name,
         circuit[name], most)
     end
   end

@@ -18,6 +18,7 @@ local signals = require "mgd.codes.signals"
 local naming = require "mgd.base.naming"
 local number_text = require("mgd.base.encoding").number
 local options = require "mgd.base.options"
+local probes = require "mgd.runs.probes"
 local record = require "mgd.text.record"
 local settings = require "mgd.runs.settings"
 local statistics = require "mgd.stats.values"
@@ -36,7 +37,8 @@ M.SCHEMA = {
   { "target", type = "table",
     doc = "Conditions as in `stop`: what it took to their first crossing in run.history." },
   { "cost_bits", type = "integer", default = 32, min = 1, max = 1024, unit = "bits",
-    doc = "In which one cost is broadcast." },
+    doc = "In which one cost is broadcast; not of digital circuits, which broadcast bits of "
+      .. "their own." },
 }
 
 -- Kinds of hardware: name and the seconds of a step.
@@ -85,7 +87,8 @@ local function count(run, costs, steps, evaluations, rate)
     time = steps * costs.dt,
     time_serial = evaluations * costs.dt + nothing,
   }
-  local words = out.evaluations / o.batch * costs.cost_bits -- of one signal
+  local own = o.circuit and o.circuit:broadcast()
+  local words = own and steps * own or out.evaluations / o.batch * costs.cost_bits -- of one signal
   out.bits = words * (1 + (o.signals and signals.count(o.signals) or 0))
   out.bits_received = words * p
   if costs.known then
@@ -285,14 +288,16 @@ local function rows_of(budget)
     { "steps", "steps", numbers.count },
     { "evaluations", "evaluations, of one sample each", numbers.count },
     { "cycles", "perturbation cycles", numbers.count },
-    { "writes", "writes of a parameter", numbers.count },
+    { "writes", "writes of a parameter" .. (probes.of_votes(o) and ", at most" or ""),
+      numbers.count },
     { "writes_max", "  of the most written one", numbers.count,
       when = statistics.median(of_replicas(budget.done.writes_max))
         > statistics.median(of_replicas(budget.done.writes)) },
     { "pulses", "pulses, all parameters", numbers.count,
       when = statistics.median(of_replicas(budget.done.pulses)) ~= 0 },
     { "samples", "samples shown", numbers.count },
-    { "bits", ("broadcast, %d bit a cost"):format(costs.cost_bits), bits_of },
+    { "bits", o.circuit and o.circuit:broadcast() and ("broadcast, %d bit a step"):format(
+      o.circuit:broadcast()) or ("broadcast, %d bit a cost"):format(costs.cost_bits), bits_of },
     { "bits_received", ("  received by P = %s"):format(
       numbers.count(o.chip.num_parameters)), bits_of },
   }

@@ -22,8 +22,10 @@ local function method_text(o)
   elseif o.engine == "backprop" then
     return ("  back-propagation, τ_x = %s steps"):format(schedules.text(o.tau_x))
   elseif o.engine == "circuit" then
-    return ("  circuit %s, %s code, amplitude %s, τ_θ = %s, τ_x = %s steps"):format(o.circuit.set,
-      p.code, schedules.text(p.amplitude), schedules.text(o.tau_theta), schedules.text(o.tau_x))
+    local window = o.circuit.set == "sign-sign" and "writes when a counter overflows"
+      or ("τ_θ = %s"):format(schedules.text(o.tau_theta))
+    return ("  circuit %s, %s code, amplitude %s, %s, τ_x = %s steps"):format(o.circuit.set,
+      p.code, schedules.text(p.amplitude), window, schedules.text(o.tau_x))
   end
   local lines = {
     ("  %s engine, %s code over %s, %s %s, %sconvention %s"):format(o.engine, codes.name(p),

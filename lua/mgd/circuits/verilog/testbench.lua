@@ -162,6 +162,10 @@ function M.trace(where, circuit, opt)
     options.fail(where, "option 'run': it has done %d steps, and a chip begins at none: expected a "
       .. "run that has just been made", run.steps_done)
   end
+  if opt.replica > run.options.replicas then
+    options.fail(where, "option 'replica' is %d: the run has %d", opt.replica,
+      run.options.replicas)
+  end
   local traced = run:trace { steps = opt.steps, replica = opt.replica }
   local trace = { costs = {}, weights = {} }
   for _, costs in ipairs(traced.costs) do
