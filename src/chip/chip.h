@@ -229,6 +229,8 @@ struct mgd_session {
      */
     mgd_status (*teach)(mgd_context *ctx, mgd_session *session, mgd_lesson *lesson);
     mgd_status (*read)(mgd_context *ctx, mgd_session *session, size_t unit, void *theta);
+    /* May be NULL, too: θ (P) that has been set becomes what the chip's registers can hold. */
+    void (*hold)(const mgd_session *session, void *theta);
 
     /* For chips whose hardware is not ideal; all NULL otherwise. A write that fails leaves θ as it
      * was. Two replicas change places; a replica's states as numbers (num_states), whatever the

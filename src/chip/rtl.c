@@ -169,6 +169,10 @@ static mgd_status read_theta(mgd_context *ctx, mgd_session *session, size_t unit
     return status;
 }
 
+static void hold(const mgd_session *session, void *theta) {
+    quantise(((const rtl_session *)session)->rtl, theta);
+}
+
 static void begin(mgd_session *session, uint64_t step) {
     rtl_session *s = (rtl_session *)session;
     (void)step;
@@ -261,6 +265,7 @@ static mgd_status open_session(mgd_context *ctx, mgd_chip *chip, const mgd_task_
                                .teach = teach,
                                .read = read_theta,
                                .begin = begin,
+                               .hold = hold,
                                .close = close_session};
     s->rtl = (mgd_rtl *)chip;
     s->batch = task->batch;

@@ -16,6 +16,13 @@ static mgd_status check(mgd_context *ctx, const mgd_train *train, const mgd_chip
                           "themselves, which this one does not: expected discrete or analog");
 }
 
+static mgd_status begin(mgd_context *ctx, mgd_run *run) {
+    (void)ctx;
+    for (size_t unit = 0; unit < run->layout.units && run->session->hold; unit++)
+        run->session->hold(run->session, run->state.theta + unit * mgd_run_unit_bytes(run));
+    return MGD_OK;
+}
+
 static mgd_status measure(mgd_context *ctx, mgd_run *run, mgd_worker *w, mgd_request *request,
                           uint64_t first, size_t steps) {
     size_t unit = request->unit, batch = run->train.batch; /* one replica in a unit */
@@ -56,5 +63,6 @@ const mgd_engine_type mgd_engine_chip = {
     .teaches = true,
     .counts = true,
     .check = check,
+    .begin = begin,
     .measure = measure,
 };

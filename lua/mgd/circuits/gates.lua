@@ -73,7 +73,8 @@ local function synthesise(sources, script, seconds)
   for _, name in ipairs(COUNTED) do
     if not cells[name] then
       options.fail(WHERE, "yosys printed no statistics of the module '%s': expected a version "
-        .. "whose `stat` is read here, such as 0.23; it printed: %s", name, out:match "^%s*([^\n]*)")
+        .. "whose `stat` is read here, such as 0.23; it printed: %s", name,
+        out:match "^%s*([^\n]*)")
     end
   end
   return cells
