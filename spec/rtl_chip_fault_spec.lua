@@ -11,13 +11,14 @@ local mgd = require "mgd"
 local mgd_lua = os.getenv "MGD_LUA" or arg[-1]
 local root = lines_of("pwd")[1]
 
+-- What the program says when it is ended would come at any moment among what a script prints.
 local VERILATOR = [[
 #!/bin/sh
 if [ "$1" = --version ]; then echo "${VERSION:-Verilator 5.006 2023-01-22}"; exit; fi
 while [ "$1" != -Mdir ]; do shift; done
 echo "all: ; $BUILDS" > "$2/Vmgd_rtl.mk"
 echo "#!/bin/sh" > "$2/worker"
-echo "exec '$MGD_LUA' ']] .. root .. [[/spec/support/rtl_worker.lua'" >> "$2/worker"
+echo "exec '$MGD_LUA' ']] .. root .. [[/spec/support/rtl_worker.lua' 2>/dev/null" >> "$2/worker"
 chmod +x "$2/worker"
 ]]
 
