@@ -101,6 +101,22 @@ static inline vec_f64 pick_doubles(vec_i64 mask, vec_f64 yes, vec_f64 no) {
 #endif
 }
 
+/* A vector's worth of doubles; in rows there is one. */
+INLINE vec_f64 load_doubles(const double *p, size_t lanes) {
+    vec_f64 v = *p - (vec_f64){0};
+    if (lanes > 1)
+        memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* Widens one lane's value to a tile, as rows need it. Whole vectors are stored, because a vector
+ * that is read right after it was written piece by piece stalls. */
+INLINE void fill_tile(real *out, size_t lanes, size_t width) {
+    vec all = splat(out[0]);
+    for (size_t lane = 0; lane < width && lanes == 1; lane += VEC_LANES)
+        store(out + lane, all);
+}
+
 /* Words of 32 bits: a vector of them, half a vector, and in lanes of 64 bits. */
 typedef uint32_t vec_u32 __attribute__((vector_size(VEC_BYTES), may_alias));
 typedef uint32_t words_half __attribute__((vector_size(VEC_BYTES / 2), may_alias));

@@ -1,10 +1,10 @@
 /* A learning circuit in Verilog as a chip that integrates: the chip, and its session, which teaches
  * it step by step. What is measured but not taught is the network's: an ideal session's. */
 
+#include "../circuit/circuit.h"
 #include "description.h"
 #include "rtl_state.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -26,10 +26,8 @@ typedef struct {
 
 /* ---- weights --------------------------------------------------------------------------------- */
 
-/* The weight of W bits that is nearest. */
 static int32_t weight_of(const mgd_rtl *rtl, double theta) {
-    double most = ldexp(1, (int)rtl->about.weight_bits - 1);
-    return (int32_t)fmin(fmax(rint(theta / rtl->spec.lsb), -most), most - 1);
+    return (int32_t)mgd_circuit_weight(theta, rtl->spec.lsb, rtl->about.weight_bits);
 }
 
 /* θ of words that the circuit shows. */
@@ -44,10 +42,9 @@ static void quantise(const mgd_rtl *rtl, void *theta) {
                      weight_of(rtl, mgd_real_at(rtl->chip.dtype, theta, i)) * rtl->spec.lsb);
 }
 
-/* Q(C): what the circuit is sent for a cost. */
+/* What the circuit is sent for a cost. */
 static uint32_t code_of(const mgd_rtl *rtl, double cost) {
-    double scale = ldexp(1, (int)rtl->about.cost_bits);
-    return (uint32_t)fmin(fmax(rint(cost / rtl->spec.cost_range * scale), 0), scale - 1);
+    return (uint32_t)mgd_circuit_code(cost, rtl->spec.cost_range, rtl->about.cost_bits);
 }
 
 /* ---- a lesson -------------------------------------------------------------------------------- */
@@ -333,7 +330,7 @@ static mgd_status check_fixed(mgd_context *ctx, const mgd_rtl *rtl, const uint32
                             rows[i].address, rows[i].name, fixed[rows[i].address], rows[i].least,
                             rows[i].most);
     /* what is shown has one bit more */
-    const unsigned exact = (rtl->chip.dtype == MGD_F32 ? FLT_MANT_DIG : DBL_MANT_DIG) - 1;
+    const unsigned exact = mgd_circuit_exact_bits(rtl->chip.dtype) - 1;
     if (fixed[MGD_RTL_WEIGHT_BITS] > exact)
         return mgd_fail(ctx, MGD_ERR_FORMAT,
                         "%s: register 0x%04X (WEIGHT_BITS) reads %u, and a network of %s holds no "

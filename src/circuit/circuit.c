@@ -3,9 +3,6 @@
 #include "circuit.h"
 #include "../base/number.h"
 
-#include <float.h>
-#include <math.h>
-
 const char *mgd_circuit_set_name(unsigned set) {
     static const char *const names[] = {[MGD_CIRCUIT_NONE] = "none",
                                         [MGD_CIRCUIT_SIGN_SIGN] = "sign-sign",
@@ -13,9 +10,8 @@ const char *mgd_circuit_set_name(unsigned set) {
     return set < sizeof names / sizeof *names ? names[set] : NULL;
 }
 
-/* Integers of reals, of either sign, are exact up to so many bits. */
 static mgd_status need_bits(mgd_context *ctx, const char *name, unsigned bits, mgd_dtype dtype) {
-    unsigned most = dtype == MGD_F32 ? FLT_MANT_DIG : DBL_MANT_DIG;
+    unsigned most = mgd_circuit_exact_bits(dtype);
     if (bits <= most)
         return MGD_OK;
     return mgd_fail(ctx, MGD_ERR_ARGUMENT,

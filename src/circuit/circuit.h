@@ -20,6 +20,26 @@
 
 #include "../base/base.h"
 
+#include <float.h>
+#include <math.h>
+
+/* Bits up to which integers of either sign are exact as reals. */
+static inline unsigned mgd_circuit_exact_bits(mgd_dtype dtype) {
+    return dtype == MGD_F32 ? FLT_MANT_DIG : DBL_MANT_DIG;
+}
+
+/* w: the step of a register of so many bits that is nearest to θ. */
+static inline double mgd_circuit_weight(double theta, double lsb, unsigned bits) {
+    const double half = ldexp(1, (int)bits - 1);
+    return fmin(fmax(rint(theta / lsb), -half), half - 1);
+}
+
+/* Q(C); kernels compute it in lanes. */
+static inline double mgd_circuit_code(double cost, double range, unsigned bits) {
+    const double scale = ldexp(1, (int)bits);
+    return fmin(fmax(rint(cost / range * scale), 0), scale - 1);
+}
+
 /* Arrays like θ are (count × width) reals, in rows or in lanes. */
 typedef struct {
     /* signal (width) ← −D of each lane, 0 of lanes that are not alive; one lane fills a whole tile

@@ -38,12 +38,9 @@ INLINE vec_f64 bounded(vec_f64 x, double low, double high) {
     return pick_doubles(x < zero + high, x, zero + high);
 }
 
-/* Q(C) */
+/* Q(C), as mgd_circuit_code has it */
 INLINE vec_f64 converted(const double *cost, size_t lanes, double range, double scale) {
-    vec_f64 c = *cost - (vec_f64){0};
-    if (lanes > 1)
-        memcpy(&c, cost, sizeof c);
-    return nearest(bounded(c / range * scale, 0, scale - 1));
+    return nearest(bounded(load_doubles(cost, lanes) / range * scale, 0, scale - 1));
 }
 
 static void compare(const mgd_circuit *c, const double *plus, const double *minus,
@@ -51,17 +48,19 @@ static void compare(const mgd_circuit *c, const double *plus, const double *minu
     const double scale = (double)(UINT64_C(1) << c->cost_bits);
     const double most =
         c->set == MGD_CIRCUIT_SIGN_SIGN ? 1 : (double)((UINT64_C(1) << c->magnitude_bits) - 1);
+    const vec_f64 zero = {0};
     real *signal = signals;
     for (size_t at = 0; at < lanes; at += DOUBLE_LANES) {
         vec_f64 d = converted(plus + at, lanes, c->cost_range, scale) -
                     converted(minus + at, lanes, c->cost_range, scale);
-        d = bounded(d, -most, most);
-        for (size_t i = 0; i < DOUBLE_LANES && at + i < lanes; i++)
-            signal[at + i] = alive[at + i] != 0 ? (real)d[i] : 0;
+        d = pick_doubles(load_doubles(alive + at, lanes) != zero, bounded(d, -most, most), zero);
+        reals_of_doubles heard = __builtin_convertvector(d, reals_of_doubles);
+        if (lanes > 1)
+            memcpy(signal + at, &heard, sizeof heard);
+        else
+            *signal = heard[0];
     }
-    vec all = splat(signal[0]);
-    for (size_t lane = 0; lane < width && lanes == 1; lane += VEC_LANES)
-        store(signal + lane, all);
+    fill_tile(signal, lanes, width);
 }
 
 /* ---- synapses -------------------------------------------------------------------------------- */
@@ -131,12 +130,10 @@ static void write(const mgd_circuit *c, void *thetas, void *gs, const void *live
 
 static void hold(const mgd_circuit *c, void *thetas, void *gs, size_t count, size_t width) {
     real *theta = thetas, *g = gs;
-    const double half = (double)power(c->weight_bits - 1);
     const range most = range_of(c);
     for (size_t i = 0; i < count * width; i++) {
-        double w = rint((double)theta[i] / c->lsb), sum = rint((double)g[i]);
-        theta[i] = (real)(fmax(-half, fmin(half - 1, w)) * c->lsb);
-        g[i] = (real)fmax((double)most.low, fmin((double)most.high, sum));
+        theta[i] = (real)(mgd_circuit_weight((double)theta[i], c->lsb, c->weight_bits) * c->lsb);
+        g[i] = (real)fmax((double)most.low, fmin((double)most.high, rint((double)g[i])));
     }
 }
 

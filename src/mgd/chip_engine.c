@@ -16,7 +16,7 @@ static mgd_status check(mgd_context *ctx, const mgd_train *train, const mgd_chip
                           "themselves, which this one does not: expected discrete or analog");
 }
 
-static mgd_status begin(mgd_context *ctx, mgd_run *run) {
+static mgd_status hold(mgd_context *ctx, mgd_run *run) {
     (void)ctx;
     for (size_t unit = 0; unit < run->layout.units && run->session->hold; unit++)
         run->session->hold(run->session, run->state.theta + unit * mgd_run_unit_bytes(run));
@@ -63,6 +63,6 @@ const mgd_engine_type mgd_engine_chip = {
     .teaches = true,
     .counts = true,
     .check = check,
-    .begin = begin,
+    .hold = hold,
     .measure = measure,
 };

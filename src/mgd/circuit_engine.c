@@ -57,7 +57,7 @@ static mgd_status check(mgd_context *ctx, const mgd_train *t, const mgd_chip *ch
     return MGD_OK;
 }
 
-static mgd_status begin(mgd_context *ctx, mgd_run *run) {
+static mgd_status hold(mgd_context *ctx, mgd_run *run) {
     if (run->session->write)
         return mgd_fail(ctx, MGD_ERR_ARGUMENT,
                         "train: engine: circuit writes its own registers: expected a chip without "
@@ -81,15 +81,17 @@ static void integrate_part(const mgd_run *run, const mgd_worker *w, const mgd_pa
 static void keep_window(mgd_run *run, size_t unit, uint64_t step) {
     const mgd_layout *l = &run->layout;
     const mgd_circuit *c = &run->train.circuit;
-    double scale = ldexp(c->cost_range, -(int)c->cost_bits - 1) /
-                   (run->now.amplitude * (double)run->clock.windows.tau);
+    const double scale = ldexp(c->cost_range, -(int)c->cost_bits - 1) /
+                         (run->now.amplitude * (double)run->clock.windows.tau);
     mgd_step_keep_window(run, unit, step);
-    for (size_t seat = unit * l->lanes; seat < (unit + 1) * l->lanes; seat++)
-        for (size_t i = 0; i < run->parameters && run->state.alive[seat] != 0; i++) {
+    for (size_t seat = unit * l->lanes; seat < (unit + 1) * l->lanes; seat++) {
+        if (c->set != MGD_CIRCUIT_ACCUMULATOR || run->state.alive[seat] == 0)
+            continue;
+        for (size_t i = 0; i < run->parameters; i++) {
             void *g = run->state.window_gradient + mgd_run_place(run, seat, i);
-            if (c->set == MGD_CIRCUIT_ACCUMULATOR)
-                mgd_run_real_set(run, g, 0, mgd_run_real(run, g, 0) * scale);
+            mgd_run_real_set(run, g, 0, mgd_run_real(run, g, 0) * scale);
         }
+    }
 }
 
 static mgd_status write(mgd_context *ctx, mgd_run *run, mgd_worker *w, size_t unit, uint64_t first,
@@ -113,18 +115,24 @@ const mgd_engine_type mgd_engine_circuit = {
     .name = "circuit",
     .windows = true,
     .check = check,
-    .begin = begin,
+    .hold = hold,
     .measure = mgd_step_measure,
     .integrate_part = integrate_part,
     .write = write,
 };
 
+/* Where all votes agree. */
+static double writes(const mgd_run *run, double windows) {
+    return floor(ldexp(windows, 1 - (int)run->train.circuit.counter_bits));
+}
+
 const mgd_engine_type mgd_engine_counters = {
     .name = "circuit",
     .windows = true,
     .lasts = true,
+    .writes = writes,
     .check = check,
-    .begin = begin,
+    .hold = hold,
     .measure = mgd_step_measure,
     .integrate_part = integrate_part,
     .write = write,

@@ -35,10 +35,13 @@ struct mgd_engine_type {
 
     bool signals; /* parameters may hear different ones */
 
+    /* NULL: each window writes every parameter. Else how often so many write one, at most. */
+    double (*writes)(const mgd_run *run, double windows);
+
     /* May be NULL. Refuses options and chips that it cannot work with. */
     mgd_status (*check)(mgd_context *ctx, const mgd_train *train, const mgd_chip *chip);
     /* May be NULL. θ has been set: it becomes what the engine can hold. */
-    mgd_status (*begin)(mgd_context *ctx, mgd_run *run);
+    mgd_status (*hold)(mgd_context *ctx, mgd_run *run);
     /* May be NULL. What a worker has besides (`own`); `close` gets NULL where there is none. */
     mgd_status (*open)(mgd_context *ctx, const mgd_run *run, void **own);
     void (*close)(void *own);

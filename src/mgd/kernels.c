@@ -134,22 +134,6 @@ static void perturb_slots(const void *thetas, const void *const *patterns, const
 
 /* ---- demodulation and integration ------------------------------------------------------------ */
 
-/* Widens one lane's value to a tile, as rows need it. Whole vectors are stored, because a vector
- * that is read right after it was written piece by piece stalls. */
-INLINE void fill_tile(real *out, size_t lanes, size_t width) {
-    vec all = splat(out[0]);
-    for (size_t lane = 0; lane < width && lanes == 1; lane += VEC_LANES)
-        store(out + lane, all);
-}
-
-/* A vector's worth of doubles; in rows there is one. */
-INLINE vec_f64 load_doubles(const double *p, size_t lanes) {
-    vec_f64 v = *p - (vec_f64){0};
-    if (lanes > 1)
-        memcpy(&v, p, sizeof v);
-    return v;
-}
-
 INLINE void store_doubles(double *p, size_t lanes, vec_f64 v) {
     if (lanes > 1)
         memcpy(p, &v, sizeof v);

@@ -159,8 +159,8 @@ static mgd_status fill_theta(mgd_context *ctx, mgd_run *run) {
             status = mgd_run_seat_set(ctx, run, run->state.theta, seat, row);
     }
     mgd_free(row);
-    if (status == MGD_OK && run->engine->begin)
-        status = run->engine->begin(ctx, run);
+    if (status == MGD_OK && run->engine->hold)
+        status = run->engine->hold(ctx, run);
     return status;
 }
 

@@ -300,5 +300,5 @@ mgd_status mgd_run_state_set(mgd_context *ctx, mgd_run *run, mgd_tensor *const *
     for (size_t r = 0; r < run->train.replicas && states > 0; r++)
         run->session->state_set(run->session, run->state.seat[r],
                                 (const double *)mgd_tensor_data(tensors[next]) + r * states);
-    return run->engine->begin ? run->engine->begin(ctx, run) : MGD_OK;
+    return run->engine->hold ? run->engine->hold(ctx, run) : MGD_OK;
 }

@@ -93,8 +93,8 @@ mgd_status mgd_run_set_theta(mgd_context *ctx, mgd_run *run, const mgd_tensor *t
     mgd_status status = check_values(ctx, run, values);
     if (status == MGD_OK)
         place(run, values);
-    if (status == MGD_OK && run->engine->begin)
-        status = run->engine->begin(ctx, run);
+    if (status == MGD_OK && run->engine->hold)
+        status = run->engine->hold(ctx, run);
     mgd_tensor_free(values);
     return status;
 }

@@ -31,13 +31,10 @@ double mgd_run_evaluations(mgd_run *run, uint64_t n) {
     return run->counters.asked * (double)n / (double)run->counters.asked_step;
 }
 
-/* Writes of a parameter until a step; of counters as many as there can be, where all votes agree.
- */
+/* Writes of a parameter until a step, at most. */
 static double writes_until(const mgd_run *run, uint64_t step) {
     double windows = (double)mgd_timer_index(&run->clock.windows, step);
-    if (run->engine != &mgd_engine_counters)
-        return windows;
-    return floor(ldexp(windows, 1 - (int)run->train.circuit.counter_bits));
+    return run->engine->writes ? run->engine->writes(run, windows) : windows;
 }
 
 void mgd_run_stopped_at(mgd_run *run, size_t seat, uint64_t step) {

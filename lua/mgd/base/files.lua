@@ -126,8 +126,10 @@ function M.write(where, path, text, opts)
   end
 end
 
--- Whether there is a folder, which may be empty.
-local function is_folder(path)
+--- Whether there is a folder, which may be empty.
+-- @tparam string path
+-- @treturn boolean
+function M.is_folder(path)
   local _, why = core.files.size(path)
   return why ~= nil and why:find ": it is a folder$" ~= nil
 end
@@ -152,7 +154,7 @@ end
 
 -- Fails where these files cannot take their places.
 local function check_places(where, path, texts, overwrite)
-  if not is_folder(path) then
+  if not M.is_folder(path) then
     if core.files.size(path) then
       options.fail(where, "%s: it is a file, not a folder", path)
     end
@@ -161,7 +163,7 @@ local function check_places(where, path, texts, overwrite)
     options.fail(where, "%s: the folder holds files: expected another, or overwrite = true", path)
   end
   for name in pairs(texts) do
-    if is_folder(path .. "/" .. name) then
+    if M.is_folder(path .. "/" .. name) then
       options.fail(where, "%s/%s: it is a folder, not a file", path, name)
     end
   end
@@ -175,7 +177,7 @@ local function make_beside(where, path)
   end
   local folder = nil
   if made then
-    folder, message = core.files.make_beside(is_folder(path) and path .. "/" or path)
+    folder, message = core.files.make_beside(M.is_folder(path) and path .. "/" or path)
   end
   return folder or options.fail(where, "%s", message)
 end
@@ -192,7 +194,7 @@ function M.write_folder(where, path, texts, opts)
   M.check_path(where, path)
   path = path:gsub("(.)/+$", "%1")
   check_places(where, path, texts, opts and opts.overwrite)
-  local there, temporary = is_folder(path), make_beside(where, path)
+  local there, temporary = M.is_folder(path), make_beside(where, path)
   local ok, message = pcall(function()
     for name, text in pairs(texts) do
       M.write(where, temporary .. "/" .. name, text)

@@ -5,6 +5,7 @@
 local chip = require "mgd.circuits.verilog.chip"
 local core = require "mgd.circuits.verilog.core"
 local cost_unit = require "mgd.circuits.verilog.cost_unit"
+local digital = require "mgd.circuits.digital"
 local encoding = require "mgd.base.encoding"
 local files = require "mgd.base.files"
 local options = require "mgd.base.options"
@@ -173,9 +174,10 @@ local function chip_text(set, costs, values)
   return filled(chip.text, values)
 end
 
-local FIELDS = { "set", "synapses", "weight_bits", "lsb", "amplitude", "cost_bits", "cost_range",
-  "source", "register_bits", "clock", "counter_bits", "step", "magnitude_bits", "accumulator_bits",
-  "shift", "tau_theta" }
+local FIELDS = { "set", "synapses" }
+for _, entry in ipairs(digital.SCHEMA) do
+  FIELDS[#FIELDS + 1] = entry[1]
+end
 
 -- A line "key value" of each field that the circuit has.
 local function fields_text(circuit)

@@ -173,7 +173,7 @@ local function with_circuit(given)
   if naming.kind(circuit) ~= "circuit" then
     return given
   end
-  local fixed, own = circuit:training(), { circuit = circuit }
+  local fixed, own = circuit:training(), {}
   for _, entry in ipairs(M.SCHEMA) do
     local name = entry[1]
     if given[name] ~= nil and not M.beside_circuit(circuit, name) then

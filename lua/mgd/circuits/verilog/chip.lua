@@ -90,7 +90,7 @@ module chip #(
         @COST_CONNECTED@
     );
 
-    // In a step the synapses are told which phase was better, else which phase they show.
+    // `negative` says in a step which phase was better, and at all other times which one is shown.
     wire                 negative = step ? worse : phase[1];
     wire                 show     = (|phase) & ~step;
     wire [WEIGHT_BITS:0] shown;

@@ -68,8 +68,8 @@ end
 --- Check that there is a folder.
 -- @tparam string dir
 function M.check_folder(dir)
-  local _, reason = core.files.size(dir)
-  if not reason or not reason:find "it is a folder$" then
+  if not files.is_folder(dir) then
+    local _, reason = core.files.size(dir)
     options.fail(WHERE, "verilog: expected a folder of Verilog sources: %s",
       reason or dir .. ": it is a file")
   end
