@@ -1,6 +1,7 @@
 --- Netlists as chips: their outputs are the circuit's, their bits those of θ, x and seed, and what
 -- comes out runs in plain ngspice.
 
+local check = require "mgd.hardware.spice.check"
 local errors = require "spec.support.errors"
 local folder = require "spec.support.folder"
 local mgd = require "mgd"
@@ -297,6 +298,19 @@ describe("a netlist as a chip", function()
         :run { steps = 1, probes = {} }
     end)
     errors.contains(said, "output 'z' is the same whatever θ is")
+  end)
+
+  -- A look is a conversation, and those of the chip may start anew between two of its messages.
+  it("looks at an amplitude with a worker of its own", function()
+    local chip = divider { outputs = { "y", "z" }, timeout = 2 }
+    local function signal(name)
+      os.execute(("pkill -%s -f '[s]pice-worker %s'"):format(name, chip.circuit.temporary))
+    end
+    signal "STOP"
+    local ok, found = pcall(check.amplitude, chip, { 1000, 1000 }, 1, VOLTS)
+    signal "CONT"
+    assert.is_true(ok, found)
+    assert.same({ "output 'z' is the same whatever θ is: no parameter reaches it" }, found)
   end)
 
   it("says before the first step that tolerances drown an amplitude", function()
