@@ -3,6 +3,7 @@
 local reference = require "spec.support.circuit_reference"
 local fails = require("spec.support.errors").fails_here
 local mgd = require "mgd"
+local same_on_every_isa = require("spec.support.train").same_on_every_isa
 
 local INIT = { scheme = "uniform", low = -0.5, high = 0.5 }
 local XOR = mgd.data.xor { dtype = "f64" }
@@ -151,6 +152,26 @@ describe("a digital circuit", function()
         end
       end
     end
+  end)
+
+  it("has the same bits with every instruction set", function()
+    same_on_every_isa(24, [[
+      local mgd = require "mgd"
+      for _, dtype in ipairs { "f32", "f64" } do
+        local net = mgd.nn.mlp { 5, 7, 3, activation = "sigmoid", dtype = dtype }
+        local set = mgd.data.from { x = mgd.randn { 50, 5 }, y = mgd.rand { 50, 3 } }
+        for _, kind in ipairs { "sign-sign", "accumulator" } do
+          for _, source in ipairs { "lfsr", "walsh", "outer" } do
+            for _, replicas in ipairs { 1, 21 } do
+              local run = mgd.train { data = set, batch = 2, init = {}, replicas = replicas,
+                circuit = mgd.circuit { set = kind, net = net, source = source } }
+              local history = run:run { steps = 60, every = 20, probes = { "cost", "angle" } }
+              print(require("mgd.core").data.hash(run:theta(), history.cost, history.angle))
+            end
+          end
+        end
+      end
+    ]])
   end)
 
   it("goes on from a file within a window and with half full counters", function()
